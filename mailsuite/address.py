@@ -1,0 +1,59 @@
+"""Mail addresses as values: what was written, and how two of them are compared.
+
+RFC 5321 §2.3.11 and §4.1.2 (local part and domain), §2.4 (domains match without regard to case),
+RFC 5890 (A-labels). Parsing an address off the wire is `mailsuite.smtp.grammar`'s work.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import idna
+
+_DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
+                         r"(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+)*")
+
+
+def domain_key(domain: str) -> str:
+    """Return *domain* in the one form in which domains are compared: lower-case A-labels.
+
+    An address literal (``[192.0.2.1]``) is only lower-cased. A name that IDNA refuses keeps its
+    lower-case form, so that it equals itself and no valid name.
+    """
+    lowered = domain.lower()
+    if lowered.isascii():
+        return lowered
+    try:
+        return idna.encode(lowered, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return lowered
+
+
+def local_key(local: str) -> str:
+    """Return a local part in the form in which ours are compared: NFC, without regard to case."""
+    if local.isascii():
+        return local.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox address: *local* without quoting, *domain* as it was written.
+
+    *domain* is empty only for ``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3).
+    ``str()`` gives the form for the wire, quoted where it must be (RFC 5321 §4.1.2).
+    """
+
+    local: str
+    domain: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The pair under which this address is looked up: `local_key` and `domain_key`."""
+        return local_key(self.local), domain_key(self.domain)
+
+    def __str__(self) -> str:
+        local = self.local
+        if not _DOT_STRING.fullmatch(local):
+            local = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return f"{local}@{self.domain}" if self.domain else local

@@ -1,0 +1,61 @@
+"""Who speaks to us, and the envelope of one message (RFC 5321 §2.3.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from mailsuite.address import Address
+from mailsuite.meaning import Mailbox
+
+NO_PARAMETERS: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection: *host* is the text of its IP address, or ``unix``."""
+
+    host: str
+    port: int = 0
+
+    @property
+    def literal(self) -> str:
+        """The address literal of RFC 5321 §4.1.3, as it stands in a Received line."""
+        plain = self._plain()
+        if isinstance(plain, IPv6Address):
+            return f"[IPv6:{plain}]"
+        return f"[{self.host if plain is None else plain}]"
+
+    @property
+    def network(self) -> str:
+        """The unit that limits count: an IPv4 address (mapped ones unwrapped) or an IPv6 /64."""
+        plain = self._plain()
+        if isinstance(plain, IPv6Address):
+            return str(IPv6Network((plain, 64), strict=False))
+        return self.host if plain is None else str(plain)
+
+    def _plain(self) -> IPv4Address | IPv6Address | None:
+        try:
+            address = ip_address(self.host.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        return address
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One accepted RCPT: the address as it was written, and the mailboxes that it leads to."""
+
+    address: Address
+    mailboxes: tuple[Mailbox, ...]
+    parameters: Mapping[str, object] = NO_PARAMETERS
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A transaction's reverse-path (``None`` is the null path) and its accepted recipients."""
+
+    reverse_path: Address | None
+    parameters: Mapping[str, object] = NO_PARAMETERS
+    recipients: list[Recipient] = field(default_factory=list)

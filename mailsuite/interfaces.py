@@ -1,0 +1,193 @@
+"""Where the parts meet. Each interface is small, documented here, and verified on every class that has it.
+
+A method that may have to wait returns either the value or an awaitable of it (``Maybe[T]``): the plain path
+makes no coroutine. Callers ask "is it a value?" first.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from zope.interface import Attribute, Interface
+
+from mailsuite.address import Address
+from mailsuite.envelope import Peer
+from mailsuite.meaning import Login, Mailbox, Meaning
+from mailsuite.outcome import Outcome
+
+T = TypeVar("T")
+Maybe: TypeAlias = T | Awaitable[T]
+
+
+class IRespondent(Interface):
+    """Answers one session's questions: the meeting point of a protocol core and the services."""
+
+    def respond(event: Any) -> Any:
+        """Answer *event*, now or by an awaitable; what a telling event returns is ignored."""
+
+    def lost(reason: str) -> None:
+        """The connection is gone, for *reason*; no event follows. Called once, also after a clean close."""
+
+    def tls_started(version: str, cipher: str) -> None:
+        """The session is encrypted from now on."""
+
+
+class IMailboxDirectory(Interface):
+    """Mailbox lookup: what an address means here."""
+
+    def find(address: Address) -> Maybe[Meaning]:
+        """Say what *address* means here.
+
+        One order for all back ends: exact mailbox or alias, the base of a plus-address, postmaster and abuse
+        (RFC 2142), the domain's catch-all, unknown. Aliases are followed to the end, loops are safe.
+        """
+
+    def is_local(domain: str) -> Maybe[bool]:
+        """Say whether *domain* (as written) is one of ours."""
+
+    def may_send_as(login: Login, address: Address) -> Maybe[bool]:
+        """Say whether *address* belongs to *login*: its mailbox, its plus-addresses, an alias of it."""
+
+    def expand(address: Address) -> Maybe[Sequence[Address] | None]:
+        """Return the members of the alias *address*; ``None`` where it is not an alias (RFC 5321 §3.5.2)."""
+
+
+class IAuthenticator(Interface):
+    """Passwords to accounts."""
+
+    def authenticate(name: str, password: str, scope: str) -> Maybe[Login | None]:
+        """Return the login whose password this is, or ``None``.
+
+        *name* is an address; *scope* is ``smtp`` or ``pop3``. An unknown name takes the time of a wrong
+        password. Hashes are computed off the reactor thread.
+        """
+
+
+class IGuessingLimit(Interface):
+    """Slows and cuts the guessing of passwords, counted by `Peer.network`."""
+
+    def admit(peer: Peer) -> Maybe[bool]:
+        """Wait as long as *peer* has to wait; ``False`` means: no further try, close the connection."""
+
+    def failed(peer: Peer) -> None:
+        """Count one wrong password of *peer*."""
+
+    def succeeded(peer: Peer) -> None:
+        """*peer* proved who it is."""
+
+
+class IRelayPolicy(Interface):
+    """May this peer send from this sender to this recipient?"""
+
+    def judge(peer: Peer, login: Login | None, recipient: Address, meaning: Meaning) -> Maybe[Any]:
+        """Return ``None`` to accept, or the `mailsuite.smtp.replies.Reply` that refuses or defers."""
+
+
+class ISharedState(Interface):
+    """Small state that all processes of a site share: counters with a window, and exclusive locks."""
+
+    def add(counter: str, amount: int, window: float) -> int:
+        """Add *amount* to *counter* and return its sum over the last *window* seconds."""
+
+    def read(counter: str, window: float) -> int:
+        """Return *counter*'s sum over the last *window* seconds."""
+
+    def acquire(lock: str, owner: str) -> bool:
+        """Take *lock* for *owner*; ``False`` when another owner has it."""
+
+    def release(lock: str, owner: str) -> None:
+        """Give *lock* back, if *owner* has it."""
+
+
+class IDraft(Interface):
+    """A message on its way in: its octets, with CRLF line ends, in memory or on the mail file system."""
+
+    size = Attribute("octets written so far (int)")
+
+    def write(data: bytes) -> None:
+        """Append *data*. Raises `OSError` where the disk says no; the draft is then only fit to be discarded."""
+
+    def discard() -> None:
+        """Forget the message and free what it took. May be called at any time, twice too."""
+
+
+class IReceipt(Interface):
+    """What `IMailStore.deliver` has done and a barrier has not yet made durable."""
+
+    outcomes = Attribute("one Outcome for each mailbox, in the order given (tuple)")
+
+    def withdraw() -> None:
+        """Remove the names that were made, so that no mailbox shows the message."""
+
+
+class IMailStore(Interface):
+    """Mailboxes on disk: messages go in durably and come out through a maildrop."""
+
+    def has_room(size: int) -> bool:
+        """Say whether *size* more octets leave the set floor of free space."""
+
+    def draft() -> IDraft:
+        """Begin a message."""
+
+    def deliver(draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+        """Give the message a name in each mailbox (written once, then linked) and end the draft.
+
+        Nothing is durable before `barrier` has ended. Never raises for a mailbox: see the outcomes.
+        """
+
+    def barrier(receipts: Sequence[IReceipt]) -> Maybe[None]:
+        """Make all that *receipts* did durable, names too. Raises `OSError` when the disk did not."""
+
+    def create(mailbox: Mailbox) -> None:
+        """Make *mailbox*'s folders where they are missing."""
+
+    def open(mailbox: Mailbox) -> Maybe["IMaildrop"]:
+        """Lock *mailbox* and take a snapshot of it. Raises `MaildropInUse` when a session has it."""
+
+
+class MaildropInUse(Exception):
+    """Another session holds this maildrop's lock (RFC 1939 §4; RFC 2449 §8.1.2)."""
+
+
+class IContent(Interface):
+    """One message being read out of a maildrop."""
+
+    def read(size: int) -> Maybe[bytes]:
+        """Return the next octets, CRLF line ends throughout, about *size* of them; ``b""`` at the end."""
+
+    def close() -> None:
+        """Free what the reading took. Called once, also after the end."""
+
+
+class IMaildrop(Interface):
+    """A locked snapshot of one mailbox: message numbers count from 0 and never shift."""
+
+    def sizes() -> Sequence[int]:
+        """The octets of each message as `IContent.read` gives them (RFC 1939 §11)."""
+
+    def unique_ids() -> Sequence[str]:
+        """The unique id of each message, 1 to 70 printable octets (RFC 1939 §7, UIDL)."""
+
+    def read(number: int) -> Maybe[IContent]:
+        """Open one message. Raises `OSError` when its file is gone or cannot be read."""
+
+    def remove(numbers: Sequence[int]) -> Maybe[Sequence[int]]:
+        """Remove messages durably; return the numbers that could not be removed."""
+
+    def close() -> None:
+        """Give the lock back."""
+
+
+class IMailLog(Interface):
+    """The mail log: one line for each SMTP transaction and each POP3 session."""
+
+    def record(kind: str, fields: Mapping[str, object]) -> None:
+        """Write one line. Values may hold anything a peer sent: they are escaped here. ``None`` is left out."""
+
+
+class IIntake(Interface):
+    """The one acceptance path: from a finished draft to one durable outcome for each recipient."""
+
+    def accept(draft: IDraft, mailboxes: Sequence[Mailbox]) -> Maybe[Sequence[Outcome]]:
+        """Deliver *draft* and return when every outcome is durable; one outcome for each mailbox."""
+
+

@@ -1,0 +1,56 @@
+"""What an address means on this system: the directory's answer to a lookup."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A place where mail lies: the directory's *id* and the *path* below the mail root.
+
+    *path* has the form ``DOMAIN/LOCAL`` with each part safe as a file name (`mailbox.layout`).
+    """
+
+    id: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """The address is ours; its mail goes into each of these mailboxes (never empty)."""
+
+    mailboxes: tuple[Mailbox, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The domain is ours, the local part is not (RFC 3463 X.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The address is ours and switched off by the administrator (RFC 3463 X.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The domain is not one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The address is ours, but its aliases form a loop or grow past the limit (RFC 3463 X.4.6)."""
+
+    reason: str
+
+
+Meaning: TypeAlias = Mailboxes | Unknown | Suspended | Foreign | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account that has proved who it is: *name* is its canonical login, an address."""
+
+    id: int
+    name: str
+    mailbox: Mailbox | None

@@ -1,0 +1,56 @@
+"""One authentication exchange as SMTP (RFC 4954 §4) and POP3 (RFC 5034 §4) carry it: base64 lines, ``=``, ``*``."""
+
+import base64
+import binascii
+from typing import ClassVar, Protocol
+
+from mailsuite.sasl.claims import Refusal, Step
+
+# RFC 4954 §4: the longest base64 line that a server must take; RFC 5034 §4 has the same figure.
+LINE_OCTETS = 12_288
+
+
+class Mechanism(Protocol):
+    """One SASL mechanism, server side. An object serves one exchange."""
+
+    name: ClassVar[str]
+    # Whether the password itself crosses the wire, so that TLS has to come first (RFC 4954 §4, RFC 8314 §3).
+    plaintext: ClassVar[bool]
+
+    def begin(self, response: bytes | None) -> Step:
+        """Start; *response* is the initial response, ``None`` where the client sent none."""
+
+    def step(self, response: bytes) -> Step:
+        """Go on with the answer to the last challenge."""
+
+
+class Exchange:
+    """Drives one mechanism with the lines of a protocol."""
+
+    __slots__ = ("_mechanism",)
+
+    def __init__(self, mechanism: Mechanism) -> None:
+        self._mechanism = mechanism
+
+    def begin(self, initial: bytes | None) -> Step:
+        """Start with the command's optional argument; ``=`` is an initial response of no octets."""
+        if initial is None:
+            return self._mechanism.begin(None)
+        if initial == b"=":
+            return self._mechanism.begin(b"")
+        decoded = _decode(initial)
+        return Refusal.NOT_BASE64 if decoded is None else self._mechanism.begin(decoded)
+
+    def line(self, line: bytes) -> Step:
+        """Go on with a whole line from the client, without its CRLF."""
+        if line == b"*":
+            return Refusal.CANCELLED
+        decoded = _decode(line)
+        return Refusal.NOT_BASE64 if decoded is None else self._mechanism.step(decoded)
+
+
+def _decode(text: bytes) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None

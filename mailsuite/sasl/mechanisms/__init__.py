@@ -1,0 +1,1 @@
+"""One module a mechanism; each names its class as ``PART``."""

@@ -1,0 +1,1 @@
+"""What the line-based mail protocols share: lines, dot-stuffed bodies, session events."""

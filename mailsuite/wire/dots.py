@@ -1,0 +1,119 @@
+"""Dot transparency both ways: SMTP DATA (RFC 5321 §4.5.2) and POP3 multi-line responses (RFC 1939 §3).
+
+Whole buffers are scanned with `bytes.find`, `count` and `replace`; no object is made for a line.
+"""
+
+from typing import Literal
+
+_MARK = b"\r\n.\r\n"
+
+
+class DotReader:
+    """The body after DATA: finds the one end mark, CR LF . CR LF, and takes away the stuffed dots.
+
+    It also watches what no body may have: a bare CR or LF (`bare`) and a line that is longer than
+    *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair.
+    """
+
+    __slots__ = ("_column", "_fresh", "_held", "bare", "line_limit", "long_line")
+
+    def __init__(self, line_limit: int) -> None:
+        self.line_limit = line_limit
+        self.bare = False
+        self.long_line = False
+        # The line end of DATA itself: a body may begin with its end mark or with a stuffed dot.
+        self._held = b"\r\n"
+        self._fresh = True
+        self._column = 0
+
+    def read(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """Return what *data* adds to the body, and what follows the end mark (``None``: it has not come).
+
+        Up to four octets that may begin the mark are held back until the next call.
+        """
+        data = self._held + data
+        end = data.find(_MARK)
+        if end >= 0:
+            rest: bytes | None = data[end + 5 :]
+            data = data[: end + 2]
+        else:
+            rest = None
+            held = _possible_mark(data)
+            self._held = data[len(data) - held :]
+            data = data[: len(data) - held]
+        return self._body(data), rest
+
+    def _body(self, data: bytes) -> bytes:
+        if not data:
+            return data
+        ends = data.count(b"\r\n")
+        if data.count(b"\r") != ends or data.count(b"\n") != ends:
+            self.bare = True
+        self._measure(data)
+        if b"\r\n." in data:
+            data = data.replace(b"\r\n.", b"\r\n")
+        if self._fresh:
+            self._fresh = False
+            return data[2:]
+        return data
+
+    def _measure(self, data: bytes) -> None:
+        """Look for a line over the limit by leaps from line end to line end, one leap per limit."""
+        if self.long_line:
+            return
+        limit, size = self.line_limit, len(data)
+        start = -self._column  # where the line began that this piece goes on with
+        while size - start > limit:
+            end = data.rfind(b"\r\n", max(start, 0), start + limit)
+            if end < 0:
+                self.long_line = True
+                return
+            start = end + 2
+        end = data.rfind(b"\r\n", max(start, 0))
+        self._column = size - (end + 2 if end >= 0 else start)
+
+
+def _possible_mark(data: bytes) -> Literal[0, 1, 2, 3, 4]:
+    """Count the octets at the end of *data* with which the end mark may begin."""
+    if data.endswith(b"\r\n"):
+        return 2
+    if data.endswith(b"\r\n."):
+        return 3
+    if data.endswith(b"\r\n.\r"):
+        return 4
+    if data.endswith(b"\r"):
+        return 1
+    return 0
+
+
+def normalize_newlines(data: bytes) -> bytes:
+    """Return *data* with every bare CR and bare LF made a CRLF."""
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+class DotWriter:
+    """A multi-line response in pieces: stuffs dots, ends with CRLF and the mark."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = b"\r\n"
+
+    def write(self, data: bytes) -> bytes:
+        """Return *data* with a dot before each line that begins with one; lines end in CRLF."""
+        if not data:
+            return data
+        # A line may begin in this piece: after the CRLF, or the CR, that ended the last one.
+        starts_line = self._last == b"\r\n" or (self._last.endswith(b"\r") and data[:1] == b"\n")
+        stuffed = data.replace(b"\r\n.", b"\r\n..")
+        if self._last == b"\r\n":
+            if data[:1] == b".":
+                stuffed = b"." + stuffed
+        elif starts_line and data[1:2] == b".":
+            stuffed = stuffed[:1] + b"." + stuffed[1:]
+        self._last = (self._last + data[-2:])[-2:]
+        return stuffed
+
+    def end(self) -> bytes:
+        """Return the end mark, after the closing CRLF where the content has none."""
+        return b".\r\n" if self._last == b"\r\n" else b"\r\n.\r\n"

@@ -1,0 +1,74 @@
+"""The contract between a session core and whatever drives it.
+
+A core takes bytes (`receive`) and gives events (`next_event`) and bytes (`bytes_to_send`). An event either
+*tells* something or *asks* something. After a question the core reads nothing more until `answer` is called,
+so replies keep the order of commands however long an answer takes.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+
+class Event:
+    """Something that a session core tells or asks its respondent."""
+
+    __slots__ = ()
+    asks: ClassVar[bool] = False
+
+
+class Ask(Event):
+    """A question: the core waits for `SessionCore.answer`."""
+
+    __slots__ = ()
+    asks = True
+
+
+class StartTLS(Event):
+    """Told to the driver: send what is pending, start TLS, then call `SessionCore.tls_started`."""
+
+    __slots__ = ()
+
+
+class Close(Event):
+    """Told to the driver: send what is pending and close the connection."""
+
+    __slots__ = ()
+
+
+START_TLS = StartTLS()
+CLOSE = Close()
+
+
+class SessionCore(Protocol):
+    """A pure protocol session, as `mailsuite.transport.session` drives it."""
+
+    @property
+    def unread(self) -> int:
+        """How many received octets wait to be read."""
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds the peer may now be silent."""
+
+    def receive(self, data: bytes) -> None:
+        """Take *data* as it came from the peer."""
+
+    def next_event(self) -> Event | None:
+        """Return the next event, or ``None`` when more bytes or an answer are needed first."""
+
+    def answer(self, answer: Any) -> None:
+        """Answer the question that `next_event` returned last."""
+
+    def fail(self) -> None:
+        """Answer that question for a respondent that raised: a temporary error, the session goes on."""
+
+    def tls_started(self) -> None:
+        """Forget what came before TLS; what arrives from now on was encrypted."""
+
+    def expire(self) -> None:
+        """The peer was silent for too long: say so and close."""
+
+    def shut_down(self) -> None:
+        """The service stops: say so and close."""
+
+    def bytes_to_send(self) -> bytes:
+        """Return what is to be sent now, and forget it."""
