@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from types import MappingProxyType
+from typing import Any
 
 from mailsuite.address import Address
 from mailsuite.meaning import Mailbox
 
-NO_PARAMETERS: Mapping[str, object] = {}
+NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Recipient:
 
     address: Address
     mailboxes: tuple[Mailbox, ...]
-    parameters: Mapping[str, object] = NO_PARAMETERS
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
 
 
 @dataclass(slots=True)
@@ -57,5 +59,5 @@ class Envelope:
     """A transaction's reverse-path (``None`` is the null path) and its accepted recipients."""
 
     reverse_path: Address | None
-    parameters: Mapping[str, object] = NO_PARAMETERS
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     recipients: list[Recipient] = field(default_factory=list)

@@ -1,21 +1,18 @@
 """Where the parts meet. Each interface is small, documented here, and verified on every class that has it.
 
-A method that may have to wait returns either the value or an awaitable of it (``Maybe[T]``): the plain path
-makes no coroutine. Callers ask "is it a value?" first.
+A method that may have to wait returns either the value or an awaitable of it (`mailsuite.maybe`).
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
+from mailsuite.maybe import Maybe
 from mailsuite.meaning import Login, Mailbox, Meaning
 from mailsuite.outcome import Outcome
-
-T = TypeVar("T")
-Maybe: TypeAlias = T | Awaitable[T]
 
 
 class IRespondent(Interface):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from mailsuite.wire.events import Close, Event, SessionCore, StartTLS
+from mailsuite.wire.events import Close, Event, HangUp, SessionCore, StartTLS
 
 Answer = Callable[[Any], Any]
 
@@ -42,7 +42,7 @@ class Conversation:
         """Take events and give answers until the core waits."""
         while (event := self.core.next_event()) is not None:
             self.events.append(event)
-            if isinstance(event, Close):
+            if isinstance(event, Close | HangUp):
                 self.closed = True
             elif isinstance(event, StartTLS):
                 self.tls_wanted = True

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import ClassVar, Protocol
 
-from mailsuite.sasl.claims import Refusal, Step
+from mailsuite.sasl.claims import Challenge, Refusal, Step
 
 # RFC 4954 §4: the longest base64 line that a server must take; RFC 5034 §4 has the same figure.
 LINE_OCTETS = 12_288
@@ -47,6 +47,11 @@ class Exchange:
             return Refusal.CANCELLED
         decoded = _decode(line)
         return Refusal.NOT_BASE64 if decoded is None else self._mechanism.step(decoded)
+
+
+def challenge_line(challenge: Challenge) -> str:
+    """Return *challenge* as a line of base64."""
+    return base64.b64encode(challenge.octets).decode("ascii")
 
 
 def _decode(text: bytes) -> bytes | None:

@@ -34,8 +34,15 @@ class Close(Event):
     __slots__ = ()
 
 
+class HangUp(Event):
+    """Told to the driver: send what is pending and close, though the peer may go on sending."""
+
+    __slots__ = ()
+
+
 START_TLS = StartTLS()
 CLOSE = Close()
+HANG_UP = HangUp()
 
 
 class SessionCore(Protocol):
@@ -48,6 +55,14 @@ class SessionCore(Protocol):
     @property
     def patience(self) -> float:
         """For how many seconds the peer may now be silent."""
+
+    @property
+    def term(self) -> float:
+        """For how many seconds the present phase may last in all, however busy it is; 0: no such bound."""
+
+    @property
+    def phase(self) -> int:
+        """A number that changes whenever a new phase begins (a message body, say)."""
 
     def receive(self, data: bytes) -> None:
         """Take *data* as it came from the peer."""

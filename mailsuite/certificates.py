@@ -1,0 +1,156 @@
+"""Certificates: a self-signed one to begin with, and the pair of certificate and key that a site shows."""
+
+import datetime
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mailsuite.address import domain_key
+
+# Some systems trust no certificate that lives longer, even when their user says so.
+SELF_SIGNED_DAYS = 825
+
+
+class PairError(Exception):
+    """A certificate and key that cannot be used; the text says why and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate (the first of *chain*; its issuers follow) and the private key that belongs to it."""
+
+    chain: tuple[x509.Certificate, ...]
+    key: PrivateKeyTypes = field(repr=False)
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the certificate ends, in UTC."""
+        return self.chain[0].not_valid_after_utc
+
+    @property
+    def begins(self) -> datetime.datetime:
+        """When the certificate begins to be valid, in UTC."""
+        return self.chain[0].not_valid_before_utc
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names that the certificate is for, such as ``mail.example.org`` or ``*.example.org``."""
+        try:
+            names = self.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        except x509.ExtensionNotFound:
+            return ()
+        return tuple(names.value.get_values_for_type(x509.DNSName))
+
+    def is_for(self, hostname: str) -> bool:
+        """Say whether a client that asked for *hostname* accepts the certificate's names (RFC 6125 §6.4)."""
+        wanted = domain_key(hostname)
+        wildcard = "*." + wanted.partition(".")[2]
+        return any(domain_key(name) in (wanted, wildcard) for name in self.names)
+
+
+def read_pair(certificate: str, key: str) -> Pair:
+    """Read a pair of PEM files. Raises `PairError` when one is unreadable or they do not belong together."""
+    chain = _parse_chain(certificate, _read(certificate))
+    private = _parse_key(key, _read(key))
+    if _public(chain[0].public_key()) != _public(private.public_key()):
+        raise PairError(
+            f"the key in {key} does not belong to the first certificate in {certificate}:"
+            " put the matching files in place (our own certificate comes first in its file)"
+        )
+    return Pair(chain, private)
+
+
+def self_signed(
+    hostname: str, now: datetime.datetime, names: Iterable[str] = (), days: int = SELF_SIGNED_DAYS
+) -> tuple[bytes, bytes]:
+    """Return PEM texts of a new self-signed P-256 certificate for *hostname* and of its key.
+
+    *names* are further host names and IP addresses that it is for.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+    for extension, critical in _extensions(key.public_key(), [hostname, *names]):
+        builder = builder.add_extension(extension, critical)
+    certificate = builder.sign(key, hashes.SHA256())
+    key_text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), key_text
+
+
+def write_pair(certificate: str, key: str, texts: tuple[bytes, bytes]) -> None:
+    """Write a pair to two files that must not be there yet: the certificate for all to read, the key for its owner."""
+    for path, text, mode in ((key, texts[1], 0o600), (certificate, texts[0], 0o644)):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(text)
+
+
+def _extensions(key: ec.EllipticCurvePublicKey, names: list[str]) -> list[tuple[x509.ExtensionType, bool]]:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key)
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
+         "crl_sign", "encipher_only", "decipher_only"), False
+    )
+    return [
+        (x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.KeyUsage(digital_signature=True, **usage), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (identifier, False),
+        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), False),
+    ]
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(domain_key(name))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise PairError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _parse_chain(path: str, text: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(text))
+    except ValueError as error:
+        raise PairError(f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from error
+
+
+def _parse_key(path: str, text: bytes) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(text, password=None)
+    except TypeError as error:
+        raise PairError(f"the key in {path} is encrypted: decrypt it with openssl pkey -in {path} -out ...") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise PairError(f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from error
+
+
+def _public(key: object) -> bytes:
+    public: bytes = key.public_bytes(  # type: ignore[attr-defined]
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return public

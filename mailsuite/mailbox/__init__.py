@@ -1,0 +1,1 @@
+"""Mailboxes on disk: Maildir written durably, and read as a locked snapshot."""

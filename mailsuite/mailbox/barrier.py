@@ -1,0 +1,131 @@
+"""The durability barrier: one sync for all messages in flight (architecture §4.2 of docs/architecture.rst).
+
+A batch forms by itself while the previous sync runs; there is no timer. What is synced is decided by the file
+system: `syncfs` where it is known to report errors and to be cheap, else every file and every folder.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from statistics import median
+from threading import Thread
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+
+from mailsuite.mailbox.maildir import Receipt
+
+# In place only where a sync takes less than this: the reactor must not wait for a slow disk.
+IN_PLACE_SECONDS = 0.003
+
+
+class Sync(Protocol):
+    """Makes receipts durable; called in one thread at a time."""
+
+    def sync(self, receipts: Sequence[Receipt]) -> None:
+        """Return when content and names are durable. Raises `OSError`."""
+
+    def close(self) -> None:
+        """Free what was held."""
+
+
+@dataclass(slots=True)
+class _Commit:
+    """One caller's receipts on their way to the disk."""
+
+    receipts: Sequence[Receipt]
+    done: "Deferred[None]"
+
+
+class Barrier:
+    """Commits receipts in groups.
+
+    *lone* says whether only one session is open: then, and while syncs are quick, it is done in place. *seconds* is
+    a monotonic clock. *committed* is called in the committer's thread after each sync that succeeded.
+    """
+
+    def __init__(
+        self,
+        sync: Sync,
+        reactor: IReactorFromThreads,
+        lone: Callable[[], bool],
+        seconds: Callable[[], float],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._sync = sync
+        self._reactor = reactor
+        self._lone = lone
+        self._seconds = seconds
+        self._committed = committed
+        self._queue: SimpleQueue[_Commit | None] = SimpleQueue()
+        self._recent: deque[float] = deque(maxlen=15)
+        self._unsettled = 0
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Start the committer; to be called once the process has its final identity."""
+        self._thread = Thread(target=self._run, name="committer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what was asked for, then end the committer. Blocks for that long."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        self._sync.close()
+
+    def commit(self, receipts: Sequence[Receipt]) -> "Deferred[None] | None":
+        """Make *receipts* durable: ``None`` when they are already. Raises, or fails with, `OSError`."""
+        if self._unsettled == 0 and self._quick() and self._lone():
+            self._timed_sync(receipts)
+            return None
+        self._unsettled += 1
+        commit = _Commit(receipts, Deferred())
+        self._queue.put(commit)
+        return commit.done
+
+    def _quick(self) -> bool:
+        return bool(self._recent) and median(self._recent) < IN_PLACE_SECONDS
+
+    def _timed_sync(self, receipts: Sequence[Receipt]) -> None:
+        began = self._seconds()
+        self._sync.sync(receipts)
+        self._recent.append(self._seconds() - began)
+        self._committed()
+
+    def _run(self) -> None:
+        while (batch := self._batch()) is not None:
+            error: OSError | None = None
+            try:
+                self._timed_sync([receipt for commit in batch for receipt in commit.receipts])
+            except OSError as caught:
+                error = caught
+            self._reactor.callFromThread(self._settle, batch, error)
+
+    def _batch(self) -> list[_Commit] | None:
+        """Wait for a commit and take all others that are there; ``None`` at the end."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while True:
+            try:
+                following = self._queue.get_nowait()
+            except Empty:
+                return batch
+            if following is None:
+                self._queue.put(None)
+                return batch
+            batch.append(following)
+
+    def _settle(self, batch: list[_Commit], error: OSError | None) -> None:
+        """In the reactor: tell everybody. A failed sync fails its whole batch and is never tried again."""
+        self._unsettled -= len(batch)
+        for commit in batch:
+            if error is None:
+                commit.done.callback(None)
+            else:
+                commit.done.errback(error)

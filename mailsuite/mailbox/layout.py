@@ -1,0 +1,50 @@
+"""Where mailboxes lie below the mail root, and how a Maildir is made (https://cr.yp.to/proto/maildir.html)."""
+
+import os
+from collections.abc import Iterator
+
+from mailsuite.meaning import Mailbox
+
+FOLDERS = ("tmp", "new", "cur")
+# Large messages on their way in; on the mail file system, so that they can be linked into mailboxes. No domain has
+# this name.
+INCOMING = ".incoming"
+# What a crash has damaged, beside new/ and cur/ of a mailbox and read by no mail program.
+DAMAGED = "damaged"
+
+
+def maildir(root: str, mailbox: Mailbox) -> str:
+    """Return the path of *mailbox*'s Maildir."""
+    return f"{root}/{mailbox.path}"
+
+
+def create_maildir(root: str, mailbox: Mailbox) -> list[str]:
+    """Make *mailbox*'s folders where they are missing, with mode 0700.
+
+    Return the folders in which something was made: their names are durable once these are synced. Raises `OSError`.
+    """
+    changed: list[str] = []
+    path = maildir(root, mailbox)
+    _make(os.path.dirname(path), changed)
+    _make(path, changed)
+    for folder in FOLDERS:
+        _make(f"{path}/{folder}", changed)
+    return changed
+
+
+def maildirs(root: str) -> Iterator[str]:
+    """Yield the path of every mailbox below *root*."""
+    with os.scandir(root) as domains:
+        for domain in domains:
+            if domain.name.startswith(".") or not domain.is_dir(follow_symlinks=False):
+                continue
+            with os.scandir(domain.path) as mailboxes:
+                yield from (box.path for box in mailboxes if box.is_dir(follow_symlinks=False))
+
+
+def _make(path: str, changed: list[str]) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    changed.append(os.path.dirname(path))

@@ -1,0 +1,206 @@
+"""A snapshot of one Maildir: names, sizes and unique ids, held packed (some 80 octets a message).
+
+Taking it opens no file of ours: the names say all. It blocks, so it is taken in a thread. Nothing is moved from
+``new/`` to ``cur/``; ``tmp/``, subfolders, names with a leading dot and whatever is not a regular file are left out.
+"""
+
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import overload
+
+from mailsuite.mailbox.content import wire_size
+from mailsuite.mailbox.kept_ids import KeptIds, plain_id
+from mailsuite.mailbox.names import base, is_fit, order, our_size, sizes
+
+# Names are kept with their folder: "new/NAME", "cur/NAME".
+_FOLDERS = (b"new", b"cur")
+_PREFIX = 4
+# A folder that keeps changing under the scan is taken as it is after so many looks.
+_TRIES = 3
+
+
+class Listing:
+    """Messages in the order of their delivery; an index never changes its meaning."""
+
+    __slots__ = ("_ends", "_ids", "_names", "sizes")
+
+    def __init__(self, names: Sequence[bytes], sizes: "array[int]", ids: dict[int, str]) -> None:
+        self.sizes = sizes
+        # Only where the id is not the base name.
+        self._ids = ids
+        self._names = b"".join(names)
+        self._ends = array("Q", _ends(names))
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def path(self, index: int) -> bytes:
+        """Return where message *index* lies below the mailbox's folder."""
+        return self._names[self._ends[index - 1] if index else 0 : self._ends[index]]
+
+    def unique_id(self, index: int) -> str:
+        """Return message *index*'s unique id."""
+        special = self._ids.get(index) if self._ids else None
+        return base(self.path(index)[_PREFIX:]).decode("ascii") if special is None else special
+
+    def followed(self, names: Sequence[bytes]) -> "Listing":
+        """Return the same messages as they lie now, in *names*: moved to ``cur/``, or with other flags.
+
+        Returns this very object where nothing has moved. A base name that occurs twice is not followed.
+        """
+        now: dict[bytes, bytes] = {}
+        twice: set[bytes] = set()
+        for name in names:
+            key = base(name[_PREFIX:])
+            if key in now:
+                twice.add(key)
+            now[key] = name
+        before = [self.path(index) for index in range(len(self))]
+        after = [old if (key := base(old[_PREFIX:])) in twice else now.get(key, old) for old in before]
+        return self if before == after else Listing(after, self.sizes, self._ids)
+
+
+class UniqueIds(Sequence[str]):
+    """The unique ids of a listing, made when they are asked for."""
+
+    __slots__ = ("_listing",)
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    def __len__(self) -> int:
+        return len(self._listing)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self._listing.unique_id(each) for each in range(*index.indices(len(self)))]
+        return self._listing.unique_id(range(len(self))[index])
+
+
+def take_listing(path: str) -> Listing:
+    """List the mailbox at *path*; one whose folders were never made is empty. Blocks. Raises `OSError`."""
+    root = os.fsencode(path)
+    for _ in range(_TRIES):
+        listing, gone = _list(root, _settled(root))
+        if not gone:
+            break
+    return listing
+
+
+def scan(root: bytes) -> list[bytes]:
+    """Return the names of the messages in the mailbox *root*, in no order. Blocks. Raises `OSError`."""
+    names: list[bytes] = []
+    for folder in _FOLDERS:
+        prefix = folder + b"/"
+        try:
+            entries = os.scandir(root + b"/" + folder)
+        except FileNotFoundError:
+            continue
+        with entries:
+            names += [
+                prefix + entry.name
+                for entry in entries
+                if not entry.name.startswith(b".") and entry.is_file(follow_symlinks=False)
+            ]
+    return names
+
+
+def folder_times(root: bytes) -> tuple[int, ...]:
+    """Return when names in the mailbox *root* changed last, one time for each folder. Raises `OSError`."""
+    times = []
+    for folder in _FOLDERS:
+        try:
+            times.append(os.stat(root + b"/" + folder).st_mtime_ns)
+        except FileNotFoundError:
+            times.append(0)
+    return tuple(times)
+
+
+def _settled(root: bytes) -> list[bytes]:
+    """Scan until nothing was moved meanwhile: a name that moves under a scan may be missed by it."""
+    for _ in range(_TRIES):
+        before = folder_times(root)
+        names = scan(root)
+        if folder_times(root) == before:
+            break
+    return names
+
+
+def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
+    """Return the listing of *names*, and whether some had vanished before they could be measured."""
+    names.sort(key=_sort_key)
+    kept = KeptIds(root)
+    listed: list[bytes] = []
+    octets = array("Q")
+    ids: dict[int, str] = {}
+    gone = False
+    for name, unique_id in _identified(root, names, kept):
+        size = _size(root, name)
+        if size is None:
+            gone = True
+            continue
+        if unique_id is not None:
+            ids[len(listed)] = unique_id
+        listed.append(name)
+        octets.append(size)
+    kept.save()
+    return Listing(listed, octets, ids), gone
+
+
+def _identified(root: bytes, names: list[bytes], kept: KeptIds) -> Iterator[tuple[bytes, str | None]]:
+    """Yield each of *names*, which are sorted, with its unique id where that is not the base name."""
+    for key, group in groupby(names, key=_base):
+        first = next(group)
+        others = list(group)
+        if not others and key not in kept:
+            yield first, None if is_fit(key) else plain_id(key)
+            continue
+        # A message that moved under the scan was seen twice: it has one inode, and the later place is the true one.
+        found = dict(_inodes(root, [first, *others]))
+        yield from zip(found.values(), kept.assign(key, list(found)), strict=True)
+
+
+def _inodes(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    for name in names:
+        try:
+            yield os.lstat(root + b"/" + name).st_ino, name
+        except FileNotFoundError:
+            continue
+
+
+def _size(root: bytes, name: bytes) -> int | None:
+    """Return what *name* has on the wire; ``None`` where it is gone."""
+    ours = our_size(name[_PREFIX:])
+    if ours is not None:
+        return ours
+    said = sizes(name[_PREFIX:])
+    try:
+        return wire_size(root + b"/" + name, said.disk, said.wire)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        # It is listed, so that numbers and ids are true, and refused when it is asked for.
+        return said.wire or said.disk or 0
+
+
+def _ends(names: Sequence[bytes]) -> Iterator[int]:
+    end = 0
+    for name in names:
+        end += len(name)
+        yield end
+
+
+def _base(name: bytes) -> bytes:
+    return base(name[_PREFIX:])
+
+
+def _sort_key(name: bytes) -> bytes:
+    return order(base(name[_PREFIX:]))

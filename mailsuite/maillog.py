@@ -1,0 +1,86 @@
+"""The mail log: one line for each SMTP transaction, login and POP3 session, in a file of its own.
+
+It is formatted and written here, off the general logger's slow path (a fifth of a message's whole cost). No octet
+of a peer's gets into it unescaped, so that nobody can forge a line or hide one.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailsuite.interfaces import IMailLog
+
+# A value that stands as it is; any other is written as a JSON string.
+_PLAIN = re.compile(r"[A-Za-z0-9@.:/<>+_\-]+")
+
+
+@implementer(IMailLog)
+class MailLog:
+    """See `IMailLog`. *now* gives POSIX time. Call `open` once the process has its final identity."""
+
+    log = Logger()
+
+    def __init__(self, path: str, form: Literal["text", "json"], now: Callable[[], float]) -> None:
+        self._path = path
+        self._format = format_json if form == "json" else format_text
+        self._now = now
+        self._fd = -1
+        self._failing = False
+
+    def open(self) -> None:
+        """Open the file, or open it anew after it was rotated. Raises `OSError`; an open file then stays."""
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self.close()
+        self._fd = fd
+
+    def close(self) -> None:
+        """Close the file; later records go nowhere."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """See `IMailLog.record`. A full disk never stops the mail: the first failure is told to the general log."""
+        if self._fd < 0:
+            return
+        try:
+            os.write(self._fd, self._format(self._now(), kind, fields))
+            self._failing = False
+        except OSError:
+            if not self._failing:
+                self._failing = True
+                self.log.failure("Cannot write to the mail log {path}", path=self._path)
+
+
+def format_text(now: float, kind: str, fields: Mapping[str, object]) -> bytes:
+    """Return one line: the time, *kind*, then ``key=value`` for every field that is not ``None``."""
+    parts = [_time(now), kind]
+    for key, value in fields.items():
+        if value is not None:
+            parts.append(f"{key}={_text(value)}")
+    return (" ".join(parts) + "\n").encode()
+
+
+def format_json(now: float, kind: str, fields: Mapping[str, object]) -> bytes:
+    """Return one line: a JSON object with ``time`` and ``kind``, ASCII throughout."""
+    known = {key: value for key, value in fields.items() if value is not None}
+    return (json.dumps({"time": _time(now), "kind": kind, **known}) + "\n").encode()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_text(one) for one in value) or "-"
+    text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    return json.dumps(text)
+
+
+def _time(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Messages as values: header sections, trace fields, what submission adds. Pure."""

@@ -1,0 +1,52 @@
+"""Header sections as octets (RFC 5322 §2.2): found, read, and changed without touching another field."""
+
+import re
+from collections.abc import Iterator
+
+# A header section larger than this is refused; real ones have some kilobytes.
+HEADER_OCTETS = 1 << 20
+
+# field-name = 1*ftext; the folded lines of its body begin with white space (RFC 5322 §2.2.3, §3.6.8).
+_FIELD = re.compile(rb"(?P<name>[!-9;-~]+)[ \t]*:(?P<body>[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)")
+
+
+def header_end(content: bytes) -> int:
+    """Return the index after the header section, where the empty line begins; -1 where it has not come yet."""
+    if content.startswith(b"\r\n"):
+        return 0
+    end = content.find(b"\r\n\r\n")
+    return end + 2 if end >= 0 else -1
+
+
+def fields(header: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield each field as its name in lower case, its body still folded, and the whole of its octets.
+
+    Octets that are no field (a message without a header, a broken line) are yielded with an empty name, so that
+    the third parts joined are *header* again.
+    """
+    start = 0
+    while start < len(header):
+        found = _FIELD.match(header, start)
+        if found is None:
+            end = header.find(b"\r\n", start)
+            end = len(header) if end < 0 else end + 2
+            yield b"", b"", header[start:end]
+        else:
+            end = found.end()
+            yield found["name"].lower(), found["body"], found[0]
+        start = end
+
+
+def has_field(header: bytes, name: bytes) -> bool:
+    """Say whether *header* has a field called *name* (lower case)."""
+    return any(field == name for field, _, _ in fields(header))
+
+
+def without(header: bytes, *names: bytes) -> bytes:
+    """Return *header* without the fields called *names* (lower case); all other octets stay as they are."""
+    return b"".join(whole for name, _, whole in fields(header) if name not in names)
+
+
+def unfold(body: bytes) -> str:
+    """Return a field's body as text on one line (RFC 5322 §2.2.3)."""
+    return body.replace(b"\r\n", b"").decode("utf-8", "surrogateescape").strip()

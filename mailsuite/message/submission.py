@@ -1,0 +1,59 @@
+"""What a submission server may change in a message (RFC 6409 §8), and whom it says to be from."""
+
+from email.errors import InvalidHeaderDefect, MessageDefect
+from email.headerregistry import AddressHeader, HeaderRegistry
+from typing import cast
+
+from mailsuite.address import Address
+from mailsuite.message.headers import fields, has_field, unfold, without
+from mailsuite.message.trace import date
+
+# More From fields or addresses than this are nobody's honest message.
+FROM_ADDRESSES = 50
+
+_REGISTRY = HeaderRegistry()
+
+
+def complete(header: bytes, now: float, message_id: str) -> bytes:
+    """Return *header* with Date and Message-ID where they are missing, and without Bcc and Resent-Bcc.
+
+    RFC 6409 §8.2 and §8.3; RFC 5322 §3.6.3: blind recipients are not shown. *message_id* has no angle brackets.
+    """
+    header = without(header, b"bcc", b"resent-bcc")
+    added = b""
+    if not has_field(header, b"date"):
+        added += f"Date: {date(int(now))}\r\n".encode()
+    if not has_field(header, b"message-id"):
+        added += f"Message-ID: <{message_id}>\r\n".encode()
+    return added + header
+
+
+def authors(header: bytes) -> list[Address] | None:
+    """Return the addresses of all From fields, none where there is no such field; ``None`` where one is unreadable.
+
+    What cannot be read without doubt counts as unreadable: mail programs would read it in different ways.
+    """
+    found: list[Address] = []
+    for name, body, _ in fields(header):
+        if name != b"from":
+            continue
+        parsed = _parse(unfold(body))
+        if parsed is None or len(found) + len(parsed) > FROM_ADDRESSES:
+            return None
+        found += parsed
+    return found
+
+
+def _parse(text: str) -> list[Address] | None:
+    parsed = cast(AddressHeader, _REGISTRY("from", text))
+    # InvalidHeaderDefect: two addresses in one, text behind the angle brackets, no domain.
+    if not parsed.addresses or any(isinstance(defect, InvalidHeaderDefect) for defect in _defects(parsed)):
+        return None
+    if any(not mailbox.domain for mailbox in parsed.addresses):
+        return None
+    return [Address(mailbox.username, mailbox.domain) for mailbox in parsed.addresses]
+
+
+def _defects(parsed: AddressHeader) -> tuple[MessageDefect, ...]:
+    # Every header of the registry has them (email.headerregistry.BaseHeader); the type stubs leave it out.
+    return cast(tuple[MessageDefect, ...], getattr(parsed, "defects", ()))

@@ -1,0 +1,68 @@
+"""Trace fields (RFC 5321 §4.4): what we put before a message, and how far it has come."""
+
+import re
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+
+from mailsuite.address import Address
+from mailsuite.envelope import Peer
+from mailsuite.message.headers import without
+
+# Domain or address-literal, as the From-domain of a Received field must be.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """How a message came to us: what a Received field says of it."""
+
+    helo: str
+    peer: Peer
+    hostname: str
+    protocol: str  # a keyword of RFC 3848
+    tls: str  # version and cipher, or empty
+    id: str
+
+
+def protocol_keyword(extended: bool, encrypted: bool, authenticated: bool) -> str:
+    """Return the with-protocol keyword of a session (RFC 3848; SMTP for HELO)."""
+    if not extended:
+        return "SMTP"
+    return "ESMTP" + ("S" if encrypted else "") + ("A" if authenticated else "")
+
+
+def return_path(reverse_path: Address | None) -> bytes:
+    """Return the Return-Path field that final delivery writes (RFC 5321 §4.4)."""
+    return f"Return-Path: <{'' if reverse_path is None else reverse_path}>\r\n".encode()
+
+
+def received(hop: Hop, recipient: Address | None, now: float) -> bytes:
+    """Return our Received field. *recipient* is given only where the transaction has one; *now* is POSIX time."""
+    who = hop.peer.literal
+    # A name that is none may hold parentheses and other specials: only the address is said then.
+    origin = f"{hop.helo} ({who})" if _NAME.fullmatch(hop.helo) else who
+    tls = f" ({hop.tls})" if hop.tls else ""
+    recipient_clause = "" if recipient is None else f"\r\n\tfor <{recipient}>"
+    return (
+        f"Received: from {origin}\r\n\tby {hop.hostname} with {hop.protocol}{tls} id {hop.id}"
+        f"{recipient_clause}; {date(int(now))}\r\n"
+    ).encode()
+
+
+@lru_cache(maxsize=8)
+def date(now: int) -> str:
+    """Return POSIX time *now* in the form of RFC 5322 §3.3."""
+    return formatdate(now, localtime=False).replace("-0000", "+0000")
+
+
+def hops(header: bytes) -> int:
+    """Count the Received fields of *header* (RFC 5321 §6.3)."""
+    return (b"\n" + header.lower()).count(b"\nreceived:")
+
+
+def without_return_path(header: bytes) -> bytes:
+    """Return *header* without an older Return-Path, which ours replaces (RFC 5321 §4.4)."""
+    if b"return-path" not in header.lower():
+        return header
+    return without(header, b"return-path")

@@ -1,0 +1,1 @@
+"""Policies: who may send where, and how often anybody may try."""

@@ -1,0 +1,1 @@
+"""The services: what answers a session's questions, and the one path by which mail is accepted."""

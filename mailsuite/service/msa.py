@@ -1,0 +1,82 @@
+"""The MSA's role (ports 587 and 465): mail from our own users, with a password (RFC 6409)."""
+
+from collections.abc import Sequence
+
+from mailsuite.address import Address
+from mailsuite.interfaces import IRelayPolicy
+from mailsuite.maybe import Maybe, then
+from mailsuite.meaning import Login
+from mailsuite.message.submission import authors, complete
+from mailsuite.service.login import Logins
+from mailsuite.service.reception import Reception
+from mailsuite.service.smtp_login import log_in
+from mailsuite.smtp import events, grammar, replies
+from mailsuite.smtp.replies import Reply
+
+
+class SubmissionRole:
+    """See `service.reception.Role`. *check_from*: each From address must belong to the login."""
+
+    name = "submission"
+
+    def __init__(self, relay: IRelayPolicy, logins: Logins, check_from: bool) -> None:
+        self.relay = relay
+        self._logins = logins
+        self._check_from = check_from
+
+    def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
+        """The reverse-path is the login's own, or null (RFC 6409 §6.1)."""
+        if session.login is None:
+            return replies.AUTH_REQUIRED
+        if reverse_path is None:
+            return replies.SENDER_OK
+        owned = session.site.directory.may_send_as(session.login, reverse_path)
+        return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
+
+    def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
+        """See `service.smtp_login`."""
+        return log_in(self._logins, session, event)
+
+    def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
+        """Complete the header (RFC 6409 §8)."""
+        site = session.site
+        return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}")
+
+    def content(self, session: Reception, header: bytes) -> Maybe[Reply | None]:
+        """Each From address is the login's own (RFC 6409 §6.1 asks for such a right; RFC 5322 §3.6.2)."""
+        if not self._check_from or session.login is None:
+            return None
+        found = authors(header)
+        if found is None:
+            return replies.BAD_FROM
+        return self._own_all(session, session.login, found)
+
+    def _own_all(self, session: Reception, login: Login, addresses: Sequence[Address]) -> Maybe[Reply | None]:
+        if not addresses:
+            return None
+        first, *rest = addresses
+        owned = session.site.directory.may_send_as(login, first)
+        return then(owned, lambda own: self._own_all(session, login, rest) if own else replies.NOT_YOUR_FROM)
+
+    def expand(self, session: Reception, text: str) -> Maybe[Reply]:
+        """The members of an alias, for those who have logged in (RFC 5321 §3.5, §7.3)."""
+        if session.login is None:
+            return replies.CANNOT_VERIFY
+        path = text if text.startswith("<") else f"<{text}>"
+        try:
+            address = grammar.mailbox(path, _PATH, _PATH, _PATH)
+        except grammar.TooLong:
+            address = None
+        if address is None:
+            return replies.UNKNOWN_LIST
+        return then(session.site.directory.expand(address), _members)
+
+
+# No real address is longer; the limits of RCPT are the session's, this only bounds the question.
+_PATH = 512
+
+
+def _members(members: Sequence[Address] | None) -> Reply:
+    if not members:
+        return replies.UNKNOWN_LIST
+    return Reply(250, "2.1.5", *(f"<{member}>" for member in members))

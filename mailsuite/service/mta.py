@@ -1,0 +1,44 @@
+"""The MTA's role (port 25): mail from anybody for our own addresses, and nothing repaired.
+
+It trusts no peer that has not authenticated, loopback included, and changes no header (RFC 5321 §6.4 leaves repairs
+to submission); the one exception is Return-Path, which final delivery replaces.
+"""
+
+from mailsuite.address import Address
+from mailsuite.interfaces import IRelayPolicy
+from mailsuite.maybe import Maybe
+from mailsuite.service.login import Logins
+from mailsuite.service.reception import Reception
+from mailsuite.service.smtp_login import log_in
+from mailsuite.smtp import events, replies
+from mailsuite.smtp.replies import Reply
+
+
+class InboundRole:
+    """See `service.reception.Role`."""
+
+    name = "mta"
+
+    def __init__(self, relay: IRelayPolicy, logins: Logins) -> None:
+        self.relay = relay
+        self._logins = logins
+
+    def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
+        """Any reverse-path, the null one too (RFC 5321 §4.5.5)."""
+        return replies.SENDER_OK
+
+    def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
+        """Where this listener offers AUTH at all."""
+        return log_in(self._logins, session, event)
+
+    def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
+        """Headers are never repaired here."""
+        return header
+
+    def content(self, session: Reception, header: bytes) -> Maybe[Reply | None]:
+        """What comes for our addresses is taken as it is."""
+        return None
+
+    def expand(self, session: Reception, text: str) -> Maybe[Reply]:
+        """RFC 5321 §7.3: membership is told to nobody here."""
+        return replies.CANNOT_VERIFY

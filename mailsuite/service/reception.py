@@ -1,0 +1,312 @@
+"""Answers the questions of one SMTP session, whatever its role: the envelope, the body, the promise at the end.
+
+What differs between the MTA and the MSA is a `Role` (`service.mta`, `service.msa`), composed in here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zope.interface import implementer
+
+from mailsuite.address import Address
+from mailsuite.envelope import Envelope, Peer, Recipient
+from mailsuite.interfaces import (
+    IDraft,
+    IIntake,
+    IMailboxDirectory,
+    IMailLog,
+    IMailStore,
+    IRelayPolicy,
+    IRespondent,
+)
+from mailsuite.maybe import Maybe, then
+from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Suspended, Unknown
+from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
+from mailsuite.outcome import Delivered, Outcome
+from mailsuite.service.transaction import Transaction
+from mailsuite.smtp import events, replies
+from mailsuite.smtp.replies import Reply, tagged
+
+
+class Role(Protocol):
+    """What sets an MTA and an MSA apart. One object serves all sessions of a listener."""
+
+    @property
+    def name(self) -> str:
+        """How the mail log calls it."""
+
+    @property
+    def relay(self) -> IRelayPolicy:
+        """Who may send where."""
+
+    def sender(self, session: "Reception", reverse_path: Address | None) -> Maybe[Reply]:
+        """Judge MAIL."""
+
+    def log_in(self, session: "Reception", event: events.Authenticate) -> Maybe[Reply]:
+        """Judge AUTH, and set `Reception.login`."""
+
+    def head(self, session: "Reception", header: bytes, message_id: str) -> bytes:
+        """Return the header section as it is kept."""
+
+    def content(self, session: "Reception", header: bytes) -> Maybe[Reply | None]:
+        """Judge the whole message by its header section as it came; ``None`` accepts it."""
+
+    def expand(self, session: "Reception", text: str) -> Maybe[Reply]:
+        """Answer EXPN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all SMTP sessions of a site share. *now* gives POSIX time, *seconds* a monotonic one."""
+
+    hostname: str
+    directory: IMailboxDirectory
+    store: IMailStore
+    intake: IIntake
+    log: IMailLog
+    now: Callable[[], float]
+    seconds: Callable[[], float]
+    hop_limit: int = 100
+
+
+_REFUSALS: Mapping[type, Reply] = {
+    Unknown: replies.UNKNOWN_USER,
+    Suspended: replies.SUSPENDED_USER,
+    Broken: replies.ALIAS_LOOP,
+    Foreign: replies.NO_RELAY,
+}
+
+
+@implementer(IRespondent)
+class Reception:
+    """One SMTP session's respondent. *session_id* is its own, and stands in its log lines and replies."""
+
+    __slots__ = ("_count", "_transaction", "extended", "helo", "id", "login", "peer", "role", "site", "tls")
+
+    def __init__(self, site: Site, role: Role, peer: Peer, session_id: str) -> None:
+        self.site = site
+        self.role = role
+        self.peer = peer
+        self.id = session_id
+        self.helo = ""
+        self.extended = False
+        self.tls = ""
+        self.login: Login | None = None
+        self._transaction: Transaction | None = None
+        self._count = 0
+
+    # From the driver
+
+    def respond(self, event: Any) -> Any:
+        """See `IRespondent.respond`."""
+        answer = _ANSWERS.get(type(event))
+        return None if answer is None else answer(self, event)
+
+    def lost(self, reason: str) -> None:
+        """See `IRespondent.lost`: a transaction that was under way is dropped, nothing was promised."""
+        self._drop(f"connection {reason}")
+
+    def tls_started(self, version: str, cipher: str) -> None:
+        """See `IRespondent.tls_started`: all that was learned in the clear is forgotten (RFC 3207 §4.2)."""
+        self._drop("TLS began")
+        self.tls = f"{version} {cipher}"
+        self.helo = ""
+        self.extended = False
+        self.login = None
+
+    # From the role
+
+    def record_login(self, name: str, mechanism: str, refused: str | None) -> None:
+        """Write a line of the mail log about a try to log in as *name*."""
+        self.site.log.record(
+            "login",
+            {
+                "service": self.role.name,
+                "id": self.id,
+                "peer": self.peer.host,
+                "tls": self.tls or None,
+                "login": name,
+                "mechanism": mechanism,
+                "refused": refused,
+            },
+        )
+
+    # The session
+
+    def _connected(self, event: events.Connected) -> Reply:
+        return Reply(220, "", f"{self.site.hostname} ESMTP mailsuite {self.id}")
+
+    def _hello(self, event: events.Hello) -> Reply:
+        self.helo = event.name
+        self.extended = event.extended
+        return replies.OK
+
+    def _verify(self, event: events.Verify) -> Reply:
+        return replies.CANNOT_VERIFY
+
+    def _expand(self, event: events.Expand) -> Maybe[Reply]:
+        return self.role.expand(self, event.text)
+
+    def _authenticate(self, event: events.Authenticate) -> Maybe[Reply]:
+        return self.role.log_in(self, event)
+
+    def _refused(self, event: events.ProtocolError) -> None:
+        if self._transaction is not None:
+            self._transaction.note(event.reply)
+
+    # The envelope
+
+    def _mail(self, event: events.MailFrom) -> Maybe[Reply]:
+        if not self.site.store.has_room(event.parameters.get("SIZE", 0)):
+            return replies.NO_ROOM
+        return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply))
+
+    def _open(self, event: events.MailFrom, reply: Reply) -> Reply:
+        self._count += 1
+        transaction = Transaction(
+            f"{self.id}-{self._count}", Envelope(event.reverse_path, event.parameters), self.site.seconds()
+        )
+        if reply.code < 400:
+            self._transaction = transaction
+        else:
+            self._record(transaction, reply)
+        return reply
+
+    def _rcpt(self, event: events.RcptTo) -> Maybe[Reply]:
+        meaning: Maybe[Meaning] = self.site.directory.find(event.forward_path)
+        return then(meaning, lambda known: self._judge(event, known))
+
+    def _judge(self, event: events.RcptTo, meaning: Meaning) -> Maybe[Reply]:
+        judged = self.role.relay.judge(self.peer, self.login, event.forward_path, meaning)
+        return then(judged, lambda refusal: self._add(event, meaning, refusal))
+
+    def _add(self, event: events.RcptTo, meaning: Meaning, refusal: Reply | None) -> Reply:
+        transaction = self._transaction
+        if transaction is None:
+            return replies.TROUBLE
+        if refusal is None and isinstance(meaning, Mailboxes):
+            recipient = Recipient(event.forward_path, meaning.mailboxes, event.parameters)
+            transaction.envelope.recipients.append(recipient)
+            return replies.RECIPIENT_OK
+        reply = refusal or _REFUSALS[type(meaning)]
+        transaction.note(reply, event.forward_path)
+        return reply
+
+    def _reset(self, event: events.Reset) -> None:
+        self._drop("reset")
+
+    # The message
+
+    def _data(self, event: events.DataBegins) -> Reply:
+        transaction = self._transaction
+        if transaction is None:
+            return replies.TROUBLE
+        if not self.site.store.has_room(0):
+            self._finish(transaction, replies.NO_ROOM)
+            return replies.NO_ROOM
+        transaction.begin_body(self.site.store.draft(), self._head)
+        return replies.START_MESSAGE
+
+    def _body(self, event: events.BodyChunk) -> None:
+        if self._transaction is not None:
+            self._transaction.body(event.octets)
+
+    def _head(self, header: bytes) -> bytes | Reply:
+        """Put our trace fields before the header section (RFC 5321 §4.4)."""
+        transaction = self._transaction
+        assert transaction is not None
+        # RFC 5321 §6.3
+        if hops(header) > self.site.hop_limit:
+            return replies.MAIL_LOOP
+        envelope = transaction.envelope
+        protocol = protocol_keyword(self.extended, bool(self.tls), self.login is not None)
+        hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id)
+        only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
+        kept = self.role.head(self, without_return_path(header), transaction.id)
+        return return_path(envelope.reverse_path) + received(hop, only, self.site.now()) + kept
+
+    def _message_refused(self, event: events.MessageRefused) -> None:
+        if self._transaction is not None:
+            self._finish(self._transaction, event.reply)
+
+    def _end(self, event: events.MessageEnds) -> Maybe[Reply]:
+        transaction = self._transaction
+        if transaction is None:
+            return replies.TROUBLE
+        draft = transaction.end_body()
+        if draft is None:
+            return self._finish(transaction, transaction.refusal or replies.TROUBLE)
+        # From here on the message goes its way even if the connection is lost.
+        self._transaction = None
+        judged = self.role.content(self, transaction.header or b"")
+        return then(judged, lambda refusal: self._take_in(transaction, draft, refusal))
+
+    def _take_in(self, transaction: Transaction, draft: IDraft, refusal: Reply | None) -> Maybe[Reply]:
+        if refusal is not None:
+            draft.discard()
+            return self._finish(transaction, refusal)
+        outcomes = self.site.intake.accept(draft, transaction.mailboxes())
+        return then(outcomes, lambda settled: self._finish(transaction, _reply(settled, transaction.id)))
+
+    # The end of a transaction
+
+    def _drop(self, reason: str) -> None:
+        transaction = self._transaction
+        if transaction is not None:
+            self._transaction = None
+            transaction.discard()
+            self._record(transaction, None, reason)
+
+    def _finish(self, transaction: Transaction, reply: Reply) -> Reply:
+        if self._transaction is transaction:
+            self._transaction = None
+        transaction.discard()
+        self._record(transaction, reply)
+        return reply
+
+    def _record(self, transaction: Transaction, reply: Reply | None, ended: str | None = None) -> None:
+        envelope = transaction.envelope
+        self.site.log.record(
+            "smtp",
+            {
+                "service": self.role.name,
+                "id": transaction.id,
+                "peer": self.peer.host,
+                "helo": self.helo,
+                "tls": self.tls or None,
+                "login": self.login.name if self.login is not None else None,
+                "from": "" if envelope.reverse_path is None else str(envelope.reverse_path),
+                "to": [str(recipient.address) for recipient in envelope.recipients],
+                "refused": transaction.refused or None,
+                "size": transaction.size,
+                "reply": None if reply is None else f"{reply.code} {reply.status} {reply.lines[-1]}",
+                "ended": ended,
+                "seconds": round(self.site.seconds() - transaction.began, 3),
+            },
+        )
+
+
+def _reply(outcomes: Sequence[Outcome], transaction_id: str) -> Reply:
+    """Return the one reply for all recipients: accepted only where each of them is safe."""
+    for outcome in outcomes:
+        if not isinstance(outcome, Delivered):
+            return replies.NO_ROOM if outcome.status == replies.NO_ROOM.status else replies.MAILBOX_TROUBLE
+    return tagged(replies.ACCEPTED, transaction_id)
+
+
+_ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
+    events.Connected: Reception._connected,
+    events.Hello: Reception._hello,
+    events.Authenticate: Reception._authenticate,
+    events.MailFrom: Reception._mail,
+    events.RcptTo: Reception._rcpt,
+    events.DataBegins: Reception._data,
+    events.BodyChunk: Reception._body,
+    events.MessageRefused: Reception._message_refused,
+    events.MessageEnds: Reception._end,
+    events.Reset: Reception._reset,
+    events.Verify: Reception._verify,
+    events.Expand: Reception._expand,
+    events.ProtocolError: Reception._refused,
+}

@@ -1,0 +1,218 @@
+"""The commands of RFC 5321 §4.1.1, and the table of all verbs, the extensions' with them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mailsuite.address import Address
+from mailsuite.discover import parts
+from mailsuite.envelope import NO_PARAMETERS
+from mailsuite.smtp import events, extensions, grammar, replies
+from mailsuite.smtp.extension import Extension, Parameter, Verb
+from mailsuite.smtp.replies import Reply
+from mailsuite.smtp.states import LEGAL, State
+
+if TYPE_CHECKING:
+    from mailsuite.smtp.server import ServerSession
+
+EXTENSIONS: tuple[Extension, ...] = parts(extensions)
+
+
+def hello(session: "ServerSession", name: str, extended: bool) -> None:
+    """EHLO and HELO (§4.1.1.1): a new start; what was said before is forgotten."""
+    if not grammar.is_host(name):
+        session.refuse(replies.BAD_HELO)
+        return
+
+    def answered(reply: Reply) -> Reply | None:
+        if reply.code >= 400:
+            return None
+        session.end_transaction()
+        session.extended = extended
+        session.state = State.READY
+        return _greet(session)
+
+    session.tell(events.RESET)
+    session.ask(events.Hello(name, extended), answered)
+
+
+def _greet(session: "ServerSession") -> Reply:
+    """Return the answer to an accepted EHLO or HELO: our name, then the extensions (no enhanced codes: RFC 2034)."""
+    hostname = session.settings.hostname
+    if not session.extended:
+        return Reply(250, "", hostname)
+    offers = (extension.offer(session) for extension in EXTENSIONS)
+    return Reply(250, "", hostname, *(offer for offer in offers if offer is not None))
+
+
+def mail(session: "ServerSession", argument: str) -> None:
+    """MAIL (§4.1.1.2). A refused one leaves no trace in the session."""
+    found = grammar.split_path(argument, "FROM")
+    if found is None:
+        session.refuse(replies.BAD_MAIL)
+        return
+    path, text = found
+    reverse_path = None if path == "<>" else _address(session, path, replies.BAD_REVERSE_PATH)
+    if isinstance(reverse_path, Reply):
+        session.refuse(reverse_path)
+        return
+    parameters = _parameters(session, text, MAIL_PARAMETERS)
+    if isinstance(parameters, Reply):
+        session.refuse(parameters)
+        return
+
+    def answered(reply: Reply) -> None:
+        if reply.code < 400:
+            session.begin_transaction()
+
+    session.ask(events.MailFrom(reverse_path, parameters), answered)
+
+
+def rcpt(session: "ServerSession", argument: str) -> None:
+    """RCPT (§4.1.1.3)."""
+    found = grammar.split_path(argument, "TO")
+    if found is None:
+        session.refuse(replies.BAD_RCPT)
+        return
+    path, text = found
+    if path.lower() == "<postmaster>":
+        # §4.1.1.3, §4.5.1: the one address without a domain, in any case.
+        forward_path: Address | Reply = Address(path[1:-1], "")
+    else:
+        forward_path = _address(session, path, replies.BAD_FORWARD_PATH)
+    if isinstance(forward_path, Reply):
+        session.refuse(forward_path)
+        return
+    parameters = _parameters(session, text, RCPT_PARAMETERS)
+    if isinstance(parameters, Reply):
+        session.refuse(parameters)
+        return
+    if session.recipients >= session.settings.limits.recipients:
+        session.refuse(replies.TOO_MANY_RECIPIENTS)  # §4.5.3.1.10
+        return
+
+    def answered(reply: Reply) -> None:
+        if reply.code < 400:
+            session.recipients += 1
+            session.state = State.RCPT
+
+    session.ask(events.RcptTo(forward_path, parameters), answered)
+
+
+def data(session: "ServerSession", argument: str) -> None:
+    """DATA (§4.1.1.4)."""
+    if argument:
+        session.refuse(replies.NO_ARGUMENT)
+        return
+
+    def answered(reply: Reply) -> None:
+        if reply.code == 354:
+            session.begin_body()
+        else:
+            session.end_transaction()
+            session.tell(events.RESET)
+
+    session.ask(events.DATA_BEGINS, answered)
+
+
+def rset(session: "ServerSession", argument: str) -> None:
+    """RSET (§4.1.1.5)."""
+    if argument:
+        session.refuse(replies.NO_ARGUMENT)
+        return
+    session.end_transaction()
+    session.tell(events.RESET)
+    session.say(replies.RESET)
+
+
+def noop(session: "ServerSession", argument: str) -> None:
+    """NOOP (§4.1.1.9): an argument is allowed and ignored."""
+    session.say(replies.OK)
+
+
+def quit_session(session: "ServerSession", argument: str) -> None:
+    """QUIT (§4.1.1.10)."""
+    if argument:
+        session.refuse(replies.NO_ARGUMENT)
+        return
+    session.say(replies.GOODBYE)
+
+
+def vrfy(session: "ServerSession", argument: str) -> None:
+    """VRFY (§4.1.1.6)."""
+    if not argument:
+        session.refuse(replies.NEEDS_ARGUMENT)
+        return
+    session.ask(events.Verify(argument))
+
+
+def expn(session: "ServerSession", argument: str) -> None:
+    """EXPN (§4.1.1.7)."""
+    if not argument:
+        session.refuse(replies.NEEDS_ARGUMENT)
+        return
+    session.ask(events.Expand(argument))
+
+
+def help_text(session: "ServerSession", argument: str) -> None:
+    """HELP (§4.1.1.8)."""
+    session.say(Reply(214, "2.0.0", "Commands: " + " ".join(sorted(VERBS)), "RFC 5321 says what they do"))
+
+
+def _address(session: "ServerSession", path: str, refusal: Reply) -> Address | Reply:
+    if not path.isascii():
+        return replies.NEEDS_SMTPUTF8  # RFC 6531 §3.5
+    limits = session.settings.limits
+    try:
+        address = grammar.mailbox(path, limits.path, limits.local_part, limits.domain)
+    except grammar.TooLong:
+        return replies.PATH_TOO_LONG
+    return refusal if address is None else address
+
+
+def _parameters(
+    session: "ServerSession", text: str, owners: Mapping[str, Parameter]
+) -> Mapping[str, Any] | Reply:
+    if not text:
+        return NO_PARAMETERS
+    values: dict[str, Any] = {}
+    try:
+        for keyword, value in grammar.parameters(text):
+            if keyword in values:
+                return replies.BAD_PARAMETER
+            owner = owners.get(keyword)
+            # §4.1.1.11; a HELO client was offered no parameters.
+            if owner is None or not session.extended:
+                return replies.UNKNOWN_PARAMETER
+            meaning = owner(session, value)
+            if isinstance(meaning, Reply):
+                return meaning
+            values[keyword] = meaning
+    except ValueError:
+        return replies.BAD_PARAMETER
+    return values
+
+
+MAIL_PARAMETERS = {k: p for extension in EXTENSIONS for k, p in extension.mail_parameters.items()}
+RCPT_PARAMETERS = {k: p for extension in EXTENSIONS for k, p in extension.rcpt_parameters.items()}
+
+VERBS: dict[str, Verb] = {
+    "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"]),
+    "HELO": Verb(lambda session, name: hello(session, name, False), LEGAL["HELO"]),
+    "MAIL": Verb(
+        mail, LEGAL["MAIL"], guarded=True, more_octets=sum(e.mail_octets for e in EXTENSIONS)
+    ),
+    "RCPT": Verb(
+        rcpt, LEGAL["RCPT"], guarded=True, more_octets=sum(e.rcpt_octets for e in EXTENSIONS)
+    ),
+    "DATA": Verb(data, LEGAL["DATA"], guarded=True),
+    "RSET": Verb(rset, LEGAL["RSET"]),
+    "NOOP": Verb(noop, LEGAL["NOOP"]),
+    "QUIT": Verb(quit_session, LEGAL["QUIT"]),
+    "HELP": Verb(help_text, LEGAL["HELP"]),
+    "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True),
+    "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True),
+    **{name: verb for extension in EXTENSIONS for name, verb in extension.verbs.items()},
+}
+
+# The longest line that any verb may have, beyond `Limits.command_line`.
+COMMAND_LINE_OCTETS = max(verb.more_octets for verb in VERBS.values())

@@ -1,0 +1,110 @@
+"""What an SMTP server session asks and tells (`mailsuite.wire.events` has the contract).
+
+A question is answered with a `mailsuite.smtp.replies.Reply`; the session's state moves only when it is positive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mailsuite.address import Address
+from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.smtp.replies import Reply
+from mailsuite.wire.events import Ask, Event
+
+
+class Connected(Ask):
+    """A peer has connected. Answer: the greeting (220), or why not (4xx, 5xx)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Ask):
+    """EHLO (*extended*) or HELO with the peer's *name* as it gave it. Answer: `OK`, or a refusal."""
+
+    name: str
+    extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom(Ask):
+    """MAIL: *reverse_path* is ``None`` for the null path. *parameters*: what the extensions have parsed."""
+
+    reverse_path: Address | None
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RcptTo(Ask):
+    """RCPT with one forward-path, its source route taken away (RFC 5321 §3.3, appendix C)."""
+
+    forward_path: Address
+    parameters: Mapping[str, Any]
+
+
+class DataBegins(Ask):
+    """DATA. Answer: `START_MESSAGE`, or why the message cannot come."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BodyChunk(Event):
+    """Told: the next octets of the message, without transparency dots."""
+
+    octets: bytes
+
+
+class MessageEnds(Ask):
+    """The end mark has come. A positive answer is the promise of RFC 5321 §4.2.5: the message is ours now."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused(Event):
+    """Told: the session itself refuses the message, for *reply*; forget it."""
+
+    reply: Reply
+
+
+class Reset(Event):
+    """Told: forget the transaction (RSET, EHLO, HELO)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verify(Ask):
+    """VRFY (RFC 5321 §3.5.1) with the text that followed it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expand(Ask):
+    """EXPN (RFC 5321 §3.5.2) with the text that followed it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate(Ask):
+    """AUTH came to a claim. Answer: `AUTHENTICATED`, or the refusal."""
+
+    mechanism: str
+    claim: PasswordClaim
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolError(Event):
+    """Told: the peer was given *reply* without anybody being asked."""
+
+    reply: Reply
+
+
+CONNECTED = Connected()
+DATA_BEGINS = DataBegins()
+MESSAGE_ENDS = MessageEnds()
+RESET = Reset()

@@ -1,0 +1,43 @@
+"""What an ESMTP extension is to the server session (RFC 5321 §2.2); each module in `extensions/` holds one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from mailsuite.smtp.states import State
+
+if TYPE_CHECKING:
+    from mailsuite.smtp.server import ServerSession
+
+# Takes the session and the parameter's value; returns what the parameter means, or the reply that refuses it.
+Parameter: TypeAlias = Callable[["ServerSession", str | None], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command: what carries it out, and the states in which it is legal (elsewhere 503)."""
+
+    run: "Callable[[ServerSession, str], None]"
+    states: frozenset[State]
+    # Refused with 530 until the peer has authenticated, where the listener requires that (RFC 4954 §6).
+    guarded: bool = False
+    # How many octets its line may have beyond `Limits.command_line`.
+    more_octets: int = 0
+
+
+class Extension:
+    """One ESMTP extension. A subclass names what it adds; nothing else knows of it."""
+
+    keyword: ClassVar[str]
+    # Commands that the extension brings.
+    verbs: ClassVar[Mapping[str, Verb]] = {}
+    # Parameters of MAIL and RCPT that it owns, by keyword.
+    mail_parameters: ClassVar[Mapping[str, Parameter]] = {}
+    rcpt_parameters: ClassVar[Mapping[str, Parameter]] = {}
+    # What its parameters add to the length of a MAIL or RCPT line (RFC 5321 §4.5.3.1.4).
+    mail_octets: ClassVar[int] = 0
+    rcpt_octets: ClassVar[int] = 0
+
+    def offer(self, session: "ServerSession") -> str | None:
+        """Return this extension's line in the answer to EHLO; ``None`` where it is not offered now."""
+        return self.keyword

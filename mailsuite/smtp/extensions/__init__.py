@@ -1,0 +1,1 @@
+"""One module an ESMTP extension; each holds it as ``PART`` (`mailsuite.smtp.extension`)."""

@@ -1,0 +1,28 @@
+"""8BITMIME (RFC 6152): octets above 127 in a message. All content is kept octet for octet, declared or not."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from mailsuite.smtp import replies
+from mailsuite.smtp.extension import Extension, Parameter
+from mailsuite.smtp.replies import Reply
+
+if TYPE_CHECKING:
+    from mailsuite.smtp.server import ServerSession
+
+
+def body(session: "ServerSession", value: str | None) -> str | Reply:
+    """Return the declared body type in upper case (RFC 6152 §2)."""
+    kind = (value or "").upper()
+    return kind if kind in ("7BIT", "8BITMIME") else replies.BAD_BODY_TYPE
+
+
+class EightBitMime(Extension):
+    """BODY=7BIT and BODY=8BITMIME at MAIL."""
+
+    keyword: ClassVar[str] = "8BITMIME"
+    mail_parameters: ClassVar[Mapping[str, Parameter]] = {"BODY": body}
+    mail_octets: ClassVar[int] = 17
+
+
+PART = EightBitMime()

@@ -1,0 +1,37 @@
+"""STARTTLS (RFC 3207): the session becomes an encrypted one and begins anew."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from mailsuite.smtp import replies
+from mailsuite.smtp.extension import Extension, Verb
+from mailsuite.smtp.states import READY
+
+if TYPE_CHECKING:
+    from mailsuite.smtp.server import ServerSession
+
+
+def starttls(session: "ServerSession", argument: str) -> None:
+    """STARTTLS (RFC 3207 §4): takes no argument; not inside TLS, not within a transaction."""
+    if argument:
+        session.refuse(replies.NO_ARGUMENT)
+    elif session.encrypted:
+        session.refuse(replies.ALREADY_TLS)
+    elif not session.settings.starttls:
+        session.refuse(replies.NOT_IMPLEMENTED)
+    else:
+        session.start_tls()
+
+
+class StartTls(Extension):
+    """Offered where the listener has a certificate and TLS has not begun (RFC 3207 §4.2)."""
+
+    keyword: ClassVar[str] = "STARTTLS"
+    verbs: ClassVar[Mapping[str, Verb]] = {"STARTTLS": Verb(starttls, READY)}
+
+    def offer(self, session: "ServerSession") -> str | None:
+        """See `Extension.offer`."""
+        return self.keyword if session.settings.starttls and not session.encrypted else None
+
+
+PART = StartTls()

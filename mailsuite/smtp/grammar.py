@@ -1,0 +1,137 @@
+"""The grammar of paths and parameters (RFC 5321 §4.1.2), as precompiled patterns with their ABNF above them."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from mailsuite.address import Address
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+# Dot-string = Atom *("." Atom)
+_DOT_STRING = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"
+# Quoted-string = DQUOTE *QcontentSMTP DQUOTE; qtextSMTP = %d32-33 / %d35-91 / %d93-126;
+# quoted-pairSMTP = %d92 %d32-126
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
+# sub-domain = Let-dig [Ldh-str]; a trailing dot is no part of it.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+# address-literal = "[" ( IPv4-address-literal / IPv6-address-literal / General-address-literal ) "]"
+_LITERAL = r"\[[!-Z^-~]+\]"
+# A-d-l = At-domain *( "," At-domain ): the source route, accepted and ignored (§3.3, §4.1.1.3, appendix C).
+_ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"
+
+# Mailbox = Local-part "@" ( Domain / address-literal )
+_MAILBOX = re.compile(
+    rf"<{_ROUTE}(?:(?P<dotted>{_DOT_STRING})|(?P<quoted>{_QUOTED}))"
+    rf"@(?P<domain>{_DOMAIN}|{_LITERAL})>"
+)
+_HOST = re.compile(r"[!-~]{1,255}")
+# esmtp-param = esmtp-keyword ["=" esmtp-value]; esmtp-value = 1*(%d33-60 / %d62-126)
+_PARAMETER = re.compile(r"(?P<keyword>[A-Za-z0-9][A-Za-z0-9-]*)(?:=(?P<value>[!-<>-~]+))?")
+_ESCAPED = re.compile(r"\\(.)")
+# hexchar = "+" 2(%x30-39 / %x41-46); xchar = %d33-42 / %d44-60 / %d62-126 (RFC 3461 §4)
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
+_HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
+
+
+class TooLong(ValueError):
+    """An address is past a limit of RFC 5321 §4.5.3.1."""
+
+
+def split_path(argument: str, keyword: str) -> tuple[str, str] | None:
+    """Split what follows MAIL or RCPT into ``<path>`` and the text of the parameters.
+
+    *keyword* is ``FROM`` or ``TO``. A space after the colon is taken, as everybody takes it (RFC 5321 §4.1.1.2
+    forbids the client to send it). ``None`` where the form is another.
+    """
+    head = argument[: len(keyword) + 1]
+    if head.upper() != keyword + ":":
+        return None
+    rest = argument[len(head) :].lstrip(" ")
+    if not rest.startswith("<"):
+        return None
+    end = _path_end(rest)
+    if end < 0:
+        return None
+    parameters = rest[end:]
+    if parameters and not parameters.startswith(" "):
+        return None
+    return rest[:end], parameters.strip(" ")
+
+
+def _path_end(text: str) -> int:
+    """Return the index after the ``>`` that closes the path; a quoted string may hold others."""
+    end = text.find(">")
+    if '"' not in text[:end]:
+        return end + 1 if end >= 0 else -1
+    quoted = False
+    index = 1
+    while index < len(text):
+        letter = text[index]
+        if quoted and letter == "\\":
+            index += 1
+        elif letter == '"':
+            quoted = not quoted
+        elif letter == ">" and not quoted:
+            return index + 1
+        index += 1
+    return -1
+
+
+def mailbox(path: str, max_path: int, max_local: int, max_domain: int) -> Address | None:
+    """Return the address in ``<path>``; ``None`` where it is none. Raises `TooLong` past a limit."""
+    found = _MAILBOX.fullmatch(path)
+    if found is None:
+        return None
+    dotted, quoted, domain = found.group("dotted", "quoted", "domain")
+    written = dotted if dotted is not None else quoted
+    # §4.5.3.1.3: the path counts with its punctuation; the limits of its parts count what was written.
+    if len(path) > max_path or len(written) > max_local or len(domain) > max_domain:
+        raise TooLong(path)
+    if any(len(label) > 63 for label in domain.split(".")) and not domain.startswith("["):
+        raise TooLong(path)
+    if domain.startswith("[") and not is_literal(domain):
+        return None
+    local = dotted if dotted is not None else _ESCAPED.sub(r"\1", quoted[1:-1])
+    return Address(local, domain)
+
+
+def is_literal(text: str) -> bool:
+    """Say whether *text* is an address literal that names an IP address (RFC 5321 §4.1.3)."""
+    inside = text[1:-1]
+    try:
+        if inside[:5].upper() == "IPV6:":
+            IPv6Address(inside[5:])
+        else:
+            IPv4Address(inside)
+    except AddressValueError:
+        return False
+    return True
+
+
+def is_host(text: str) -> bool:
+    """Say whether *text* can stand behind EHLO: printable ASCII without a space.
+
+    More than RFC 5321 §4.1.1.1 allows, on purpose: §4.1.4 forbids to refuse a client for a name that does not
+    check out, and many say one with an underscore.
+    """
+    return _HOST.fullmatch(text) is not None
+
+
+def parameters(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each parameter's keyword in upper case and its value. Raises `ValueError` on bad syntax."""
+    for word in text.split(" "):
+        if not word:
+            continue
+        found = _PARAMETER.fullmatch(word)
+        if found is None:
+            raise ValueError(word)
+        yield found["keyword"].upper(), found["value"]
+
+
+def xtext(value: str) -> str:
+    """Decode xtext (RFC 3461 §4). Raises `ValueError` where it is none, or holds what is not UTF-8."""
+    if _XTEXT.fullmatch(value) is None:
+        raise ValueError("not xtext")
+    octets = _HEXCHAR.sub(lambda found: bytes.fromhex(found[1].decode()), value.encode("ascii"))
+    return octets.decode("utf-8")

@@ -1,0 +1,120 @@
+"""Every reply of the SMTP server, by name; nobody types a code where a reply is given.
+
+RFC 5321 §4.2 (codes), RFC 3463 (enhanced codes), RFC 2034 §4 (where they stand). The text of a reply never
+holds an octet of the peer's, so there is nothing in it to be escaped.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Reply:
+    """One reply: *code*, the enhanced *status* (empty where RFC 2034 has none), and the *lines* of its text.
+
+    *octets* is the reply as it stands on the wire; the status is in each of its lines (RFC 2034 §4).
+    """
+
+    code: int
+    status: str
+    lines: tuple[str, ...]
+    octets: bytes = field(repr=False, compare=False)
+
+    def __init__(self, code: int, status: str, *lines: str) -> None:
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "status", status)
+        object.__setattr__(self, "lines", lines)
+        object.__setattr__(self, "octets", _encode(code, status, lines))
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends after this reply (RFC 5321 §3.8: 221 and 421; RFC 7504: 521)."""
+        return self.code in (221, 421, 521)
+
+    def with_text(self, *lines: str) -> "Reply":
+        """Return the same reply with another text."""
+        return Reply(self.code, self.status, *lines)
+
+
+def _encode(code: int, status: str, lines: tuple[str, ...]) -> bytes:
+    prefix = f"{status} " if status else ""
+    if len(lines) == 1:
+        return f"{code} {prefix}{lines[0]}\r\n".encode()
+    *first, last = lines
+    return ("".join(f"{code}-{prefix}{line}\r\n" for line in first) + f"{code} {prefix}{last}\r\n").encode()
+
+
+def tagged(reply: Reply, tag: str) -> Reply:
+    """Return *reply* with *tag*, an id of ours, behind its last line."""
+    return reply.with_text(*reply.lines[:-1], f"{reply.lines[-1]} [{tag}]")
+
+
+OK = Reply(250, "2.0.0", "OK")
+RESET = Reply(250, "2.0.0", "Forgotten")
+SENDER_OK = Reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
+START_MESSAGE = Reply(354, "", "Go ahead; end with <CRLF>.<CRLF>")
+ACCEPTED = Reply(250, "2.0.0", "Accepted")
+GOODBYE = Reply(221, "2.0.0", "Goodbye")
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+AUTHENTICATED = Reply(235, "2.7.0", "Authentication succeeded")
+# RFC 5321 §7.3: neither yes nor no, so that addresses cannot be harvested.
+CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify it, but will take mail for it and try to deliver")
+
+# RFC 5321 §3.8: the service goes away or the peer took too long.
+SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again soon")
+TOO_SLOW = Reply(421, "4.4.2", "Waited too long, closing the connection")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
+TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
+
+TROUBLE = Reply(451, "4.3.0", "Trouble on our side, try again later")
+NOT_YET_RELAYED = Reply(451, "4.3.0", "Mail for other domains is not sent yet, try again later")
+MAILBOX_TROUBLE = Reply(451, "4.2.0", "A mailbox cannot take mail now, try again later")
+NO_ROOM = Reply(452, "4.3.1", "Not enough disk space, try again later")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")
+LOGIN_TROUBLE = Reply(454, "4.7.0", "Cannot check logins now, try again later")
+
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
+BARE_NEWLINE = Reply(500, "5.5.2", "A line ends in CR LF; a bare CR or LF is refused")
+BAD_COMMAND = Reply(500, "5.5.2", "No such command")
+AUTH_LINE_TOO_LONG = Reply(500, "5.5.6", "Authentication line too long")
+NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
+NEEDS_ARGUMENT = Reply(501, "5.5.4", "This command needs an argument")
+# RFC 2034 §4: no enhanced code in any answer to EHLO and HELO.
+BAD_HELO = Reply(501, "", "Give a host name or an address literal")
+BAD_MAIL = Reply(501, "5.5.4", "Syntax: MAIL FROM:<reverse-path> [parameters]")
+BAD_RCPT = Reply(501, "5.5.4", "Syntax: RCPT TO:<forward-path> [parameters]")
+BAD_REVERSE_PATH = Reply(501, "5.1.7", "Bad address syntax in the reverse-path")
+BAD_FORWARD_PATH = Reply(501, "5.1.3", "Bad address syntax in the forward-path")
+BAD_PARAMETER = Reply(501, "5.5.4", "Bad parameter syntax")
+BAD_BASE64 = Reply(501, "5.5.2", "Not base64")
+BAD_CREDENTIALS_FORM = Reply(501, "5.5.2", "Not what this mechanism asks for")
+AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
+BAD_SEQUENCE = Reply(503, "5.5.1", "Bad sequence of commands")
+NO_VALID_RECIPIENTS = Reply(503, "5.5.1", "No valid recipients")
+ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
+ALREADY_AUTHENTICATED = Reply(503, "5.5.1", "Already authenticated")
+UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unknown authentication mechanism")
+BAD_BODY_TYPE = Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
+UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognised")
+
+AUTH_REQUIRED = Reply(530, "5.7.0", "Authentication required")
+TLS_REQUIRED = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
+TLS_FOR_AUTH = Reply(538, "5.7.11", "Encryption required for authentication")
+
+UNKNOWN_USER = Reply(550, "5.1.1", "No such mailbox here")
+SUSPENDED_USER = Reply(550, "5.2.1", "This mailbox is switched off")
+NO_RELAY = Reply(550, "5.7.1", "We do not relay")
+ALIAS_LOOP = Reply(550, "5.4.6", "This address leads to itself")
+UNKNOWN_LIST = Reply(550, "5.1.1", "Not a list")
+NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "This login may not send from that address")
+NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From address")
+BAD_FROM = Reply(550, "5.6.0", "The message has no readable From field")
+TOO_LARGE = Reply(552, "5.3.4", "Message too large")
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "Addresses are ASCII here")
+PATH_TOO_LONG = Reply(501, "5.1.3", "Address too long")
+MAIL_LOOP = Reply(554, "5.4.6", "Too many Received lines: a mail loop")
+BARE_NEWLINE_IN_BODY = Reply(554, "5.6.0", "The message has a bare CR or LF; lines end in CR LF")
+LONG_LINE_IN_BODY = Reply(554, "5.6.0", "The message has a line longer than the limit")
+HEADER_TOO_LARGE = Reply(554, "5.6.0", "The message's header section is too large")

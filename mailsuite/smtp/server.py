@@ -1,0 +1,299 @@
+"""The server's side of an SMTP session, pure (RFC 5321): bytes to questions, answers to replies.
+
+`next_event` gives what `mailsuite.smtp.events` names. After a question nothing more is read until it is answered,
+so pipelined commands (RFC 2920) are answered in their order, whatever a lookup's delay.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mailsuite.smtp import events, replies
+from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, VERBS
+from mailsuite.smtp.replies import Reply
+from mailsuite.smtp.settings import Settings
+from mailsuite.smtp.states import REFUSED, State
+from mailsuite.wire.dots import DotReader, normalize_newlines
+from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event
+from mailsuite.wire.lines import Fault, Inbox
+
+# Called with the answer before it is sent; may return another reply to be sent in its place.
+Answered: TypeAlias = Callable[[Reply], Reply | None]
+Dialogue: TypeAlias = Callable[[bytes | Fault], None]
+
+
+class ServerSession:
+    """One SMTP session. `mailsuite.wire.events.SessionCore` says how to drive it."""
+
+    __slots__ = (
+        "_answered",
+        "_asked",
+        "_body",
+        "_closed",
+        "_dialogue",
+        "_dialogue_octets",
+        "_events",
+        "_inbox",
+        "_output",
+        "_refusal",
+        "_tls_wanted",
+        "authenticated",
+        "encrypted",
+        "errors",
+        "extended",
+        "phase",
+        "recipients",
+        "settings",
+        "size",
+        "state",
+    )
+
+    def __init__(self, settings: Settings, encrypted: bool = False) -> None:
+        self.settings = settings
+        self.encrypted = encrypted
+        self.authenticated = False
+        self.extended = False
+        self.state = State.CONNECTED
+        self.errors = 0
+        self.recipients = 0
+        self.size = 0
+        self.phase = 0
+        self._inbox = Inbox()
+        self._output: list[bytes] = []
+        self._events: list[Event] = []
+        self._asked = False
+        self._answered: Answered | None = None
+        self._body: DotReader | None = None
+        self._refusal: Reply | None = None
+        self._dialogue: Dialogue | None = None
+        self._dialogue_octets = 0
+        self._tls_wanted = False
+        self._closed = False
+        self.ask(events.CONNECTED)
+
+    # From the driver
+
+    @property
+    def unread(self) -> int:
+        """See `SessionCore.unread`."""
+        return len(self._inbox)
+
+    @property
+    def patience(self) -> float:
+        """See `SessionCore.patience`."""
+        return self.settings.limits.idle_timeout
+
+    @property
+    def term(self) -> float:
+        """See `SessionCore.term`: a message body must be through in its time."""
+        return 0.0 if self._body is None else self.settings.limits.data_timeout
+
+    def receive(self, data: bytes) -> None:
+        """See `SessionCore.receive`. What comes after the session has closed is dropped."""
+        if not self._closed:
+            self._inbox.receive(data)
+
+    def next_event(self) -> Event | None:
+        """See `SessionCore.next_event`."""
+        if self._asked:
+            return None
+        while not self._events:
+            if self._closed or self._tls_wanted or not self._advance():
+                return None
+        event = self._events.pop(0)
+        self._asked = event.asks
+        return event
+
+    def answer(self, answer: Reply) -> None:
+        """Take the respondent's reply; the state moves only where it is positive."""
+        answered, self._answered = self._answered, None
+        self._asked = False
+        if answered is not None:
+            answer = answered(answer) or answer
+        self.say(answer)
+
+    def fail(self) -> None:
+        """See `SessionCore.fail`: 451, and the session goes on."""
+        self.answer(replies.TROUBLE)
+
+    def tls_started(self) -> None:
+        """See `SessionCore.tls_started`."""
+        # RFC 3207 §4.2: what was learned in the clear is forgotten, what came behind STARTTLS is dropped unread.
+        self._inbox.clear()
+        self._tls_wanted = False
+        self.encrypted = True
+        self.authenticated = False
+        self.extended = False
+        self.end_transaction()
+        self.state = State.CONNECTED
+
+    def expire(self) -> None:
+        """See `SessionCore.expire`."""
+        self._leave(replies.TOO_SLOW)
+
+    def shut_down(self) -> None:
+        """See `SessionCore.shut_down`."""
+        self._leave(replies.SHUTTING_DOWN)
+
+    def bytes_to_send(self) -> bytes:
+        """See `SessionCore.bytes_to_send`."""
+        output = self._output
+        if not output:
+            return b""
+        data = output[0] if len(output) == 1 else b"".join(output)
+        output.clear()
+        return data
+
+    # For commands and extensions
+
+    def say(self, reply: Reply) -> None:
+        """Send *reply*; count it where it is an error, and close where it says so."""
+        self._output.append(reply.octets)
+        if reply.code >= 500:
+            self.errors += 1
+            if self.errors > self.settings.limits.errors:
+                self._leave(replies.TOO_MANY_ERRORS)
+        if reply.closes:
+            self._close(CLOSE if reply.code == 221 else HANG_UP)
+
+    def refuse(self, reply: Reply) -> None:
+        """Send an error that no respondent gave, and tell the respondent of it."""
+        self.tell(events.ProtocolError(reply))
+        self.say(reply)
+
+    def ask(self, question: Event, answered: Answered | None = None) -> None:
+        """Ask *question* next; *answered* moves the session on when the answer is here."""
+        self._answered = answered
+        self._events.append(question)
+
+    def tell(self, event: Event) -> None:
+        """Tell *event* next."""
+        self._events.append(event)
+
+    def converse(self, dialogue: Dialogue | None, octets: int = 0) -> None:
+        """Give the next lines, of at most *octets*, to *dialogue* rather than to the verbs; ``None`` ends that."""
+        self._dialogue = dialogue
+        self._dialogue_octets = octets
+
+    def start_tls(self) -> None:
+        """Say that TLS may begin, and read nothing more before it has."""
+        self.say(replies.READY_FOR_TLS)
+        self._tls_wanted = True
+        self.tell(START_TLS)
+
+    def begin_transaction(self) -> None:
+        """A reverse-path was accepted."""
+        self.recipients = 0
+        self.state = State.MAIL
+
+    def end_transaction(self) -> None:
+        """Forget the transaction; the session stays greeted."""
+        self.recipients = 0
+        self._body = None
+        self._refusal = None
+        self.converse(None)
+        if self.state != State.CONNECTED:
+            self.state = State.READY
+
+    def begin_body(self) -> None:
+        """Read a message body from now on (RFC 5321 §4.1.1.4)."""
+        self.phase += 1
+        self.size = 0
+        self._refusal = None
+        self._body = DotReader(self.settings.limits.text_line)
+
+    # Reading
+
+    def _advance(self) -> bool:
+        """Read one command, or what there is of a body; ``False`` where more octets are needed."""
+        if self._body is not None:
+            return self._read_body(self._body)
+        dialogue = self._dialogue
+        if dialogue is not None:
+            line = self._inbox.line(self._dialogue_octets)
+            if line is not None:
+                dialogue(line)
+            return line is not None
+        line = self._inbox.line(self.settings.limits.command_line + COMMAND_LINE_OCTETS)
+        if line is None:
+            return False
+        if isinstance(line, Fault):
+            self.refuse(replies.LINE_TOO_LONG if line is Fault.TOO_LONG else replies.BARE_NEWLINE)
+        else:
+            self._obey(line)
+        return True
+
+    def _obey(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        name, _, argument = text.partition(" ")
+        # Unicode has letters whose upper case is ASCII; a verb is ASCII as it came.
+        name = name.upper() if name.isascii() else ""
+        verb = VERBS.get(name)
+        if not text.isprintable():
+            self.refuse(replies.BAD_COMMAND)
+        elif verb is None:
+            self.refuse(replies.NOT_IMPLEMENTED if name in REFUSED else replies.BAD_COMMAND)
+        elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
+            self.refuse(replies.LINE_TOO_LONG)
+        elif self.state not in verb.states:
+            self.refuse(replies.BAD_SEQUENCE)
+        elif verb.guarded and self.settings.auth_required and not self.authenticated:
+            self.refuse(self._not_yet())
+        else:
+            # RFC 5321 §4.1.1: white space at the end of a line is tolerated.
+            verb.run(self, argument.strip(" "))
+
+    def _not_yet(self) -> Reply:
+        """Say what the peer has to do before its command (RFC 3207 §4, RFC 4954 §6)."""
+        if self.settings.starttls and not self.encrypted and self.settings.auth == "tls":
+            return replies.TLS_REQUIRED
+        return replies.AUTH_REQUIRED
+
+    def _read_body(self, body: DotReader) -> bool:
+        data = self._inbox.take()
+        if not data:
+            return False
+        chunk, rest = body.read(data)
+        self.size += len(chunk)
+        if self._refusal is None:
+            self._refusal = self._fault(body)
+            if self._refusal is not None:
+                self.tell(events.MessageRefused(self._refusal))
+            elif chunk:
+                self.tell(events.BodyChunk(normalize_newlines(chunk) if body.bare else chunk))
+        if rest is not None:
+            self._inbox.put_back(rest)
+            self._end_body()
+        return True
+
+    def _fault(self, body: DotReader) -> Reply | None:
+        """Say why the message is refused whatever follows; its end is waited for all the same."""
+        if self.size > self.settings.limits.message_size:
+            return replies.TOO_LARGE  # RFC 1870 §6.3
+        if body.bare and self.settings.bare_newlines == "reject":
+            return replies.BARE_NEWLINE_IN_BODY  # RFC 5321 §2.3.8
+        return replies.LONG_LINE_IN_BODY if body.long_line else None
+
+    def _end_body(self) -> None:
+        refusal = self._refusal
+        self._body = None
+        if refusal is None:
+            # Accepted or not, the transaction is over (RFC 5321 §4.1.1.4).
+            self.ask(events.MESSAGE_ENDS, self._message_settled)
+        else:
+            self.end_transaction()
+            self.say(refusal)
+
+    def _message_settled(self, reply: Reply) -> None:
+        self.end_transaction()
+
+    def _leave(self, reply: Reply) -> None:
+        if not self._closed:
+            self._output.append(reply.octets)
+            self.tell(events.ProtocolError(reply))
+            self._close(HANG_UP)
+
+    def _close(self, how: Event) -> None:
+        if not self._closed:
+            self._closed = True
+            self._inbox.clear()
+            self.tell(how)

@@ -1,0 +1,38 @@
+"""What an SMTP server session must know: names, limits, and what its listener offers."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of RFC 5321 §4.5.3; sizes in octets, times in seconds."""
+
+    message_size: int = 52_428_800
+    recipients: int = 1000  # §4.5.3.1.8: at least 100
+    command_line: int = 512  # §4.5.3.1.4, with CRLF; extensions add their own
+    text_line: int = 8192  # §4.5.3.1.6: at least 1000, with CRLF
+    path: int = 256  # §4.5.3.1.3
+    local_part: int = 64  # §4.5.3.1.1
+    domain: int = 255  # §4.5.3.1.2
+    errors: int = 50
+    hops: int = 100  # §6.3: at least 100 Received lines
+    idle_timeout: float = 300.0  # §4.5.3.2.7
+    data_timeout: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One listener's settings, shared by all of its sessions."""
+
+    hostname: str
+    limits: Limits = field(default_factory=Limits)
+    # STARTTLS is offered; False also where TLS began with the connection.
+    starttls: bool = False
+    # AUTH: never, only inside TLS, or always.
+    auth: Literal["off", "tls", "always"] = "off"
+    # MAIL is refused with 530 until the peer has authenticated (RFC 6409 §4.3).
+    auth_required: bool = False
+    # A bare CR or LF in a message: refused, or made a CRLF.
+    bare_newlines: Literal["reject", "normalize"] = "reject"
+    software: str = "mailsuite"

@@ -1,0 +1,40 @@
+"""The one table of an SMTP session: which verb is legal in which state (RFC 5321 §4.1.4).
+
+Everywhere else a verb is refused with 503, in one place. The verbs of extensions bring their own rows
+(`mailsuite.smtp.extension.Verb`).
+"""
+
+from enum import IntEnum
+
+
+class State(IntEnum):
+    """Where a session stands between two commands."""
+
+    CONNECTED = 1  # before EHLO or HELO, and again once TLS has begun
+    READY = 2  # greeted, no transaction
+    MAIL = 3  # a reverse-path, no recipient yet
+    RCPT = 4  # a transaction with recipients
+
+
+ANY = frozenset(State)
+GREETED = frozenset({State.READY, State.MAIL, State.RCPT})
+READY = frozenset({State.READY})
+
+LEGAL: dict[str, frozenset[State]] = {
+    "EHLO": ANY,
+    "HELO": ANY,
+    "MAIL": READY,
+    "RCPT": frozenset({State.MAIL, State.RCPT}),
+    "DATA": frozenset({State.RCPT}),
+    # RFC 5321 §4.1.4: these at any time, also before EHLO.
+    "RSET": ANY,
+    "NOOP": ANY,
+    "QUIT": ANY,
+    "HELP": ANY,
+    "VRFY": ANY,
+    "EXPN": ANY,
+}
+
+# Recognised and refused with 502: the terminal and turn-around commands of RFC 821 (RFC 5321 appendix F.1, F.6)
+# and sendmail's private ones.
+REFUSED = frozenset({"SEND", "SOML", "SAML", "TURN", "VERB", "ONEX"})

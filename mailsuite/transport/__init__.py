@@ -1,0 +1,1 @@
+"""The only `Protocol` classes: cores are driven here, over TCP and TLS."""

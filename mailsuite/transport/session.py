@@ -1,0 +1,275 @@
+"""Drives any session core over a connection: bytes in, questions to the respondent, bytes out, time-outs, TLS.
+
+It knows no verb. While a question waits for its answer the core reads nothing, and while the peer does not read
+its replies the core is not asked to make more: so a session's memory is bounded whatever the peer does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailsuite.interfaces import IRespondent
+from mailsuite.transport.direct import send
+from mailsuite.transport.tls import TLSContext
+from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event, SessionCore
+
+# Unread input past this stops the reading until the core has caught up.
+UNREAD_OCTETS = 65_536
+# Output past this is handed to the transport before more is made.
+OUTPUT_OCTETS = 65_536
+# For how many seconds a peer that was told goodbye may take to read it.
+LINGER = 10.0
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class SessionProtocol(Protocol):
+    """One connection with one core and one respondent.
+
+    *ended* is called once, with this protocol, when the connection is gone.
+    """
+
+    log = Logger()
+    _writable = True  # the transport takes more output
+    _reading = True
+    _produces = False  # registered as the transport's producer
+    _waiting = False  # a question waits for its answer
+    _pumping = False
+    _leaving = False  # goodbye was said
+    _stopping = False  # the service wants the session to end
+    _over = False
+    _timer: IDelayedCall | None = None
+    _phase = 0
+
+    def __init__(
+        self,
+        core: SessionCore,
+        respondent: IRespondent,
+        clock: IReactorTime,
+        tls: TLSContext | None,
+        ended: Callable[["SessionProtocol"], None],
+    ) -> None:
+        self.core = core
+        self.respondent = respondent
+        self._clock = clock
+        self._tls = tls
+        self._ended = ended
+        self._heard = self._phase_since = clock.seconds()
+
+    # From Twisted
+
+    def connectionMade(self) -> None:
+        """Greet the peer."""
+        no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if no_delay is not None:
+            no_delay(True)
+        self._timer = self._clock.callLater(self.core.patience, self._tick)
+        self._pump()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Give *data* to the core; after goodbye it is dropped."""
+        if self._leaving:
+            return
+        self.core.receive(data)
+        self._pump()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the respondent; an answer that comes later goes nowhere."""
+        self._over = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        self.respondent.lost("closed" if self._leaving else "lost")
+        self._ended(self)
+
+    def handshakeCompleted(self) -> None:
+        """Tell the respondent what TLS was agreed on."""
+        connection = self.transport.getHandle()  # type: ignore[union-attr]
+        self.respondent.tls_started(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
+
+    def pauseProducing(self) -> None:
+        """The peer does not read: make no more output."""
+        self._writable = False
+
+    def resumeProducing(self) -> None:
+        """The peer reads again."""
+        self._writable = True
+        self._heard = self._clock.seconds()
+        self._pump()
+
+    def stopProducing(self) -> None:
+        """The connection is going away; `connectionLost` follows."""
+        self._writable = False
+
+    # From the service
+
+    def shut_down(self) -> None:
+        """End the session in good order: at once, or when the question at hand is answered."""
+        self._stopping = True
+        if not (self._waiting or self._leaving or self._over):
+            self.core.shut_down()
+            self._writable = True
+            self._pump()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        if not self._over:
+            self.transport.abortConnection()  # type: ignore[union-attr]
+
+    # The loop
+
+    def _pump(self) -> None:
+        """Take events and give answers until the core waits; then send what there is to be sent."""
+        if self._pumping:
+            return
+        self._pumping = True
+        pending: list[bytes] = []
+        size = 0
+        core = self.core
+        try:
+            while self._writable and not self._waiting:
+                event = core.next_event()
+                output = core.bytes_to_send()
+                if output:
+                    pending.append(output)
+                    size += len(output)
+                if event is None:
+                    if output:
+                        self._note_progress()
+                    break
+                self._note_progress()
+                if event is START_TLS or event is CLOSE or event is HANG_UP:
+                    self._send(pending)
+                    self._obey(event)
+                    size = 0
+                    continue
+                if size > OUTPUT_OCTETS:
+                    self._send(pending)
+                    size = 0
+                self._respond(event)
+        finally:
+            self._pumping = False
+        output = core.bytes_to_send()
+        if output:
+            pending.append(output)
+        if pending:
+            self._send(pending)
+        self._balance()
+
+    def _respond(self, event: Event) -> None:
+        try:
+            answer = self.respondent.respond(event)
+        except Exception:
+            self._failed(event, Failure())
+            return
+        if not event.asks:
+            return
+        if hasattr(answer, "__await__"):
+            self._waiting = True
+            waited = answer if isinstance(answer, Deferred) else Deferred.fromCoroutine(answer)
+            waited.addCallbacks(self._answered, self._answer_failed, callbackArgs=(event,), errbackArgs=(event,))
+        else:
+            self.core.answer(answer)
+
+    def _answered(self, answer: Any, event: Event) -> None:
+        self._waiting = False
+        if self._over:
+            return
+        self.core.answer(answer)
+        self._proceed()
+
+    def _answer_failed(self, failure: Failure, event: Event) -> None:
+        self._waiting = False
+        if self._over:
+            self.log.failure("{event} failed after its session had ended", failure, event=type(event).__name__)
+            return
+        self._failed(event, failure)
+        self._proceed()
+
+    def _failed(self, event: Event, failure: Failure) -> None:
+        """An unforeseen exception is a temporary error to the peer, and a traceback in our log."""
+        self.log.failure("Answering {event} failed", failure, event=type(event).__name__)
+        if event.asks:
+            self.core.fail()
+
+    def _note_progress(self) -> None:
+        self._heard = self._clock.seconds()
+        if self.core.phase != self._phase:
+            self._phase = self.core.phase
+            self._phase_since = self._heard
+
+    def _proceed(self) -> None:
+        self._note_progress()
+        if self._stopping:
+            self.core.shut_down()
+        self._pump()
+
+    def _obey(self, event: Event) -> None:
+        if event is START_TLS:
+            self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+            self.core.tls_started()
+            return
+        self._leaving = True
+        if self._produces:
+            self._produces = False
+            self.transport.unregisterProducer()  # type: ignore[union-attr]
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(LINGER)
+        half_close = getattr(self.transport, "loseWriteConnection", None)
+        if event is HANG_UP and half_close is not None:
+            # A close with input unread would reset the connection, and the peer would never see our last reply.
+            self._reading = True
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+            half_close()
+        else:
+            self.transport.loseConnection()  # type: ignore[union-attr]
+
+    def _send(self, pending: list[bytes]) -> None:
+        data = b"".join(pending)
+        pending.clear()
+        if not data or self._over:
+            return
+        gone = send(self.transport, data)  # type: ignore[arg-type]
+        if not gone and not self._produces and not self._leaving:
+            # From now on the transport says when it has enough.
+            self._produces = True
+            self.transport.registerProducer(self, True)  # type: ignore[union-attr]
+
+    def _balance(self) -> None:
+        """Read from the peer only as fast as the core can go on."""
+        wanted = self._leaving or self.core.unread <= UNREAD_OCTETS
+        if wanted != self._reading and not self._over:
+            self._reading = wanted
+            if wanted:
+                self.transport.resumeProducing()  # type: ignore[union-attr]
+            else:
+                self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def _tick(self) -> None:
+        """Look whether the peer was silent for too long; the timer is re-armed here and nowhere else."""
+        if self._leaving:
+            self.abort()
+            return
+        now = self._clock.seconds()
+        left = self._left(now)
+        if left <= 0:
+            self.core.expire()
+            self._writable = True
+            self._pump()
+            left = LINGER
+        if not self._over:
+            self._timer = self._clock.callLater(left, self._tick)
+
+    def _left(self, now: float) -> float:
+        """For how many seconds this session may go on as it does."""
+        patience = self.core.patience
+        if self._waiting:
+            return patience
+        left = self._heard + patience - now
+        term = self.core.term
+        return min(left, self._phase_since + term - now) if term else left
