@@ -1,7 +1,6 @@
 """What an address means on this system: the directory's answer to a lookup."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,36 +14,39 @@ class Mailbox:
     path: str
 
 
+class Meaning:
+    """One of the five classes below."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Mailboxes:
+class Mailboxes(Meaning):
     """The address is ours; its mail goes into each of these mailboxes (never empty)."""
 
     mailboxes: tuple[Mailbox, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Meaning):
     """The domain is ours, the local part is not (RFC 3463 X.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Suspended:
+class Suspended(Meaning):
     """The address is ours and switched off by the administrator (RFC 3463 X.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Meaning):
     """The domain is not one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Meaning):
     """The address is ours, but its aliases form a loop or grow past the limit (RFC 3463 X.4.6)."""
 
     reason: str
-
-
-Meaning: TypeAlias = Mailboxes | Unknown | Suspended | Foreign | Broken
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ octets stay, and content that does not end in CRLF gets one. A file of ours has 
 
 import os
 import stat
+from collections.abc import Iterator
 
 from zope.interface import implementer
 
 from mailsuite.interfaces import IContent
+from mailsuite.mailbox.names import Sizes
 
 CHUNK = 65_536
 # A FIFO does not block the opening, a symbolic link is refused.
@@ -95,10 +97,56 @@ class ForeignContent:
         return b"" if self._last == b"\r\n" else b"\r\n"
 
 
-def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
-    """Return how many octets a foreign file has on the wire; *disk* and *wire* are what its name says. Raises `OSError`.
+@implementer(IContent)
+class LoadedContent:
+    """A whole message in memory."""
 
-    Where the name gives the size on the wire, only the end of the file is looked at; otherwise it is read through.
+    __slots__ = ("_octets",)
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def read(self, size: int) -> bytes:
+        """See `IContent.read`."""
+        piece, self._octets = self._octets[:size], self._octets[size:]
+        return piece
+
+    def close(self) -> None:
+        """See `IContent.close`."""
+        self._octets = b""
+
+
+def open_content(path: bytes, said: Sizes, octets: int) -> IContent:
+    """Open a message that was listed with *octets*; *said* is what its name says. Raises `Damaged`, `OSError`.
+
+    A small foreign file is loaded and measured, so that one with a false size is refused before its first octet.
+    """
+    fd = open_file(path, said.disk)
+    if said.ours:
+        return StoredContent(fd)
+    content = ForeignContent(fd)
+    if octets > CHUNK:
+        return content
+    try:
+        loaded = b"".join(_pieces(content, octets))
+    finally:
+        content.close()
+    if len(loaded) != octets:
+        raise Damaged(f"listed with {octets} octets, now it has {len(loaded)}")
+    return LoadedContent(loaded)
+
+
+def _pieces(content: ForeignContent, octets: int) -> Iterator[bytes]:
+    """Yield all of *content*, or enough to show that it has more than *octets*."""
+    while octets >= 0 and (piece := content.read(CHUNK)):
+        octets -= len(piece)
+        yield piece
+
+
+def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
+    """Return how many octets a foreign file has on the wire; *disk* and *wire* are what its name says.
+
+    Raises `OSError`. Where the name gives the size on the wire, only the end of the file is looked at.
     """
     fd = open_file(path, disk)
     try:

@@ -1,17 +1,27 @@
 """Unique ids where a name alone does not give one: two files that share a base name (RFC 1939 §7).
 
-A small file in the mailbox keeps which file (by inode) has which id, so that an id stays with its file when the
-other one is removed. It may be deleted at any time: ids of such files are then given anew, all others stay.
+A small file in the mailbox keeps which file has which id, so that an id stays with its file when the other one is
+removed. A file is known by its inode and its time of modification, which no move and no flag changes; an inode alone
+is soon given to another file. The map may be deleted at any time: ids of such files are then given anew, all others stay.
 """
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailsuite.mailbox.names import hashed, is_fit
+from mailsuite.mailbox.sync import fsync_path
 
 FILE_NAME = b"mailsuite-unique-ids"
 _FORMAT = b"mailsuite unique ids 1\n"
+
+
+class FileKey(NamedTuple):
+    """What tells one file in a mailbox from another, whatever its name is."""
+
+    inode: int
+    modified: int
 
 
 def plain_id(base: bytes) -> str:
@@ -20,7 +30,7 @@ def plain_id(base: bytes) -> str:
 
 
 class KeptIds:
-    """The ids kept in one mailbox: base name to inode to id."""
+    """The ids kept in one mailbox: base name to file to id."""
 
     def __init__(self, root: bytes) -> None:
         self._path = root + b"/" + FILE_NAME
@@ -32,31 +42,31 @@ class KeptIds:
         """Whether files with this base name have ids of their own."""
         return base in self._kept
 
-    def assign(self, base: bytes, inodes: Sequence[int]) -> list[str]:
-        """Return one id for each of *inodes*, all the files whose base name is *base*."""
+    def assign(self, base: bytes, files: Sequence[FileKey]) -> list[str]:
+        """Return one id for each of *files*, all the files whose base name is *base*."""
         kept = self._kept.get(base, {})
-        if not any(inode in kept for inode in inodes):
+        if not any(file in kept for file in files):
             # None of these files was ever seen, after a restored backup for example.
             kept = {}
-        if len(inodes) == 1 and not kept:
+        if len(files) == 1 and not kept:
             return [plain_id(base)]
         given = dict(kept)
-        for inode in sorted(inodes):
-            if inode not in given:
-                given[inode] = hashed(b"%b\0%d" % (base, inode)) if given else plain_id(base)
+        for file in sorted(files):
+            if file not in given:
+                given[file] = hashed(b"%b\0%d\0%d" % (base, *file)) if given else plain_id(base)
         if given != self._kept.get(base):
             self._kept[base] = given
             self._changed = True
-        return [given[inode] for inode in inodes]
+        return [given[file] for file in files]
 
     def save(self) -> None:
         """Write what was newly assigned."""
         if not self._changed:
             return
         rows = [
-            f"{inode} {unique_id} {quote_from_bytes(base)}\n".encode("ascii")
+            f"{file.inode} {file.modified} {unique_id} {quote_from_bytes(base)}\n".encode("ascii")
             for base, ids in self._kept.items()
-            for inode, unique_id in ids.items()
+            for file, unique_id in ids.items()
         ]
         try:
             _write(self._path, self._root, _FORMAT + b"".join(rows))
@@ -67,8 +77,8 @@ class KeptIds:
         self._changed = False
 
 
-def _read(path: bytes) -> dict[bytes, dict[int, str]]:
-    kept: dict[bytes, dict[int, str]] = {}
+def _read(path: bytes) -> dict[bytes, dict[FileKey, str]]:
+    kept: dict[bytes, dict[FileKey, str]] = {}
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -78,8 +88,9 @@ def _read(path: bytes) -> dict[bytes, dict[int, str]]:
             return kept
         for row in file:
             fields = row.split()
-            if len(fields) == 3 and fields[0].isdigit() and is_fit(fields[1]):
-                kept.setdefault(unquote_to_bytes(fields[2]), {})[int(fields[0])] = fields[1].decode("ascii")
+            if len(fields) == 4 and fields[0].isdigit() and fields[1].isdigit() and is_fit(fields[2]):
+                file_key = FileKey(int(fields[0]), int(fields[1]))
+                kept.setdefault(unquote_to_bytes(fields[3]), {})[file_key] = fields[2].decode("ascii")
     return kept
 
 
@@ -92,13 +103,4 @@ def _write(path: bytes, folder: bytes, data: bytes) -> None:
         file.flush()
         os.fsync(fd)
     os.rename(written, path)
-    sync_folder(folder)
-
-
-def sync_folder(path: bytes) -> None:
-    """Make the names in the folder *path* durable. Raises `OSError`."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    fsync_path(os.fsdecode(folder))

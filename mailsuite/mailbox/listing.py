@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import overload
 
 from mailsuite.mailbox.content import wire_size
-from mailsuite.mailbox.kept_ids import KeptIds, plain_id
+from mailsuite.mailbox.kept_ids import FileKey, KeptIds, plain_id
 from mailsuite.mailbox.names import base, is_fit, order, our_size, sizes
 
 # Names are kept with their folder: "new/NAME", "cur/NAME".
@@ -158,22 +158,22 @@ def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
 def _identified(root: bytes, names: list[bytes], kept: KeptIds) -> Iterator[tuple[bytes, str | None]]:
     """Yield each of *names*, which are sorted, with its unique id where that is not the base name."""
     for key, group in groupby(names, key=_base):
-        first = next(group)
-        others = list(group)
-        if not others and key not in kept:
-            yield first, None if is_fit(key) else plain_id(key)
+        same = list(group)
+        if len(same) == 1 and key not in kept:
+            yield same[0], None if is_fit(key) else plain_id(key)
             continue
-        # A message that moved under the scan was seen twice: it has one inode, and the later place is the true one.
-        found = dict(_inodes(root, [first, *others]))
+        # A message that moved under the scan was seen twice: it is one file, and the later place is the true one.
+        found = dict(_files(root, same))
         yield from zip(found.values(), kept.assign(key, list(found)), strict=True)
 
 
-def _inodes(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes]]:
     for name in names:
         try:
-            yield os.lstat(root + b"/" + name).st_ino, name
+            status = os.lstat(root + b"/" + name)
         except FileNotFoundError:
             continue
+        yield FileKey(status.st_ino, max(status.st_mtime_ns, 0)), name
 
 
 def _size(root: bytes, name: bytes) -> int | None:

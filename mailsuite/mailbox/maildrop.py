@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 
 from zope.interface import implementer
 
-from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse, Maybe
-from mailsuite.mailbox.content import ForeignContent, StoredContent, open_file
-from mailsuite.mailbox.kept_ids import sync_folder
+from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse
+from mailsuite.mailbox.content import open_content
 from mailsuite.mailbox.listing import Listing, UniqueIds, folder_times, scan, take_listing
 from mailsuite.mailbox.names import sizes
+from mailsuite.mailbox.sync import fsync_path
+from mailsuite.maybe import Maybe
 
 # Runs a function that blocks with its arguments, off the reactor thread.
 InThread: TypeAlias = Callable[..., Awaitable[Any]]
@@ -80,9 +81,7 @@ class Maildrop:
 
     def _content(self, number: int) -> IContent:
         path = self._path(number)
-        said = sizes(os.path.basename(path))
-        fd = open_file(path, said.disk)
-        return StoredContent(fd) if said.ours else ForeignContent(fd)
+        return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number])
 
     def _follow(self) -> None:
         """Learn where files were moved to by other programs; blocks."""
@@ -102,7 +101,7 @@ class Maildrop:
             self._unlink(moved, kept)
         # RFC 1939 §6 lets the +OK mean that they are gone, for good.
         for folder in {os.path.dirname(self._path(number)) for number in numbers}:
-            sync_folder(folder)
+            fsync_path(os.fsdecode(folder))
         return sorted(kept)
 
     def _unlink(self, numbers: Sequence[int], kept: list[int]) -> list[int]:

@@ -16,7 +16,7 @@ class Limits:
     local_part: int = 64  # §4.5.3.1.1
     domain: int = 255  # §4.5.3.1.2
     errors: int = 50
-    hops: int = 100  # §6.3: at least 100 Received lines
+
     idle_timeout: float = 300.0  # §4.5.3.2.7
     data_timeout: float = 3600.0
 

@@ -1,0 +1,53 @@
+# make run      a demonstration mail system on this machine, in the foreground
+# make test     lint, and all tests but the long ones
+# Both need Python 3.11 or newer and the network for the first time, and nothing else.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SITE   := var
+
+.PHONY: run test test-slow lint bench clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/run.stamp
+	$(BIN)/mailsuite demo $(SITE)
+	exec $(BIN)/twistd --nodaemon --pidfile= mailsuite --config $(SITE)/mailsuite.toml
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(VENV)/run.stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(SITE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f twisted/plugins/dropin.cache
+
+# A stamp is renewed when what it depends on has changed; otherwise nothing is installed again.
+# The code is used where it lies (--editable); "compat" is the mode in which twistd sees our plugin too.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+          --config-settings editable_mode=compat --editable
+
+$(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/test.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
+	$(INSTALL) ".[test]"
+	touch $@ $(VENV)/run.stamp
+
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	touch $@

@@ -1,0 +1,1 @@
+"""What the suite costs, measured from outside on the suite as shipped: ``make bench``."""

@@ -1,0 +1,123 @@
+"""``make bench``: mail in and out of the suite as shipped, beside Postfix where one is installed.
+
+Servers take turns in every round, so that a change in the machine's speed meets them all. Trust ratios and CPU per
+message before messages a second.
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks import idle, inbound, pop3
+from benchmarks.load import has_smtp_source, own_client, smtp_source
+from benchmarks.servers import Postfix, Server, Suite, has_postfix
+
+CONNECTIONS = (1, 20, 100)
+
+
+def main() -> None:
+    """Measure, print tables, and write the figures where ``--json`` says."""
+    options = _options()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The servers inherit this.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 20_000)), hard))
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="mailsuite-bench-", dir=options.dir) as folder:
+        suite = Suite(Path(folder))
+        servers: list[Server] = [suite]
+        try:
+            if has_postfix():
+                servers.append(Postfix(Path(folder)))
+            else:
+                console.print("No Postfix beside us: it is not installed, or we are not root.")
+            costs = {
+                "smtp": idle.per_connection_kib(suite.pid, suite.smtp_port, b"EHLO x\r\n", options.idle),
+                "pop3": idle.per_connection_kib(suite.pid, suite.pop3_port, b"", options.idle),
+            }
+            figures = list(_inbound(servers, options))
+            sessions = [pop3.measure(suite) for _ in range(options.rounds)]
+        finally:
+            for server in servers:
+                server.stop()
+    console.print(_inbound_table(figures))
+    for session in sessions:
+        console.print(
+            f"POP3, {session.messages} messages: login {session.login * 1000:.0f} ms, STAT and UIDL"
+            f" {session.listing * 1000:.1f} ms, RETR {session.messages / session.retrieval:.0f}/s,"
+            f" {session.cpu:.0f} us of CPU a message"
+        )
+    console.print(f"An idle connection costs {costs['smtp']:.1f} KiB (SMTP), {costs['pop3']:.1f} KiB (POP3)")
+    if options.json:
+        result = {
+            "inbound": [asdict(figure) for figure in figures],
+            "pop3": [asdict(session) for session in sessions],
+            "idle_kib": costs,
+        }
+        Path(options.json).write_text(json.dumps(result, indent=1))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--messages", type=int, default=3000, help="messages a run (default: 3000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which medians are shown (default: 3)")
+    parser.add_argument("--idle", type=int, default=2000, help="idle connections (default: 2000)")
+    parser.add_argument("--dir", help="a folder on the disk to be measured (default: the temporary folder)")
+    parser.add_argument("--json", help="write the figures to this file")
+    return parser.parse_args()
+
+
+def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inbound.Figure]:
+    loads: list[inbound.Load] = [smtp_source, own_client] if has_smtp_source() else [own_client]
+    plan = [
+        (load, connections, reuse, server)
+        for _ in range(options.rounds)
+        for load in loads
+        for connections in CONNECTIONS
+        for reuse in (False, True)
+        for server in servers
+    ]
+    for load, connections, reuse, server in track(plan, "mail in"):
+        # One connection at a time is slow and needs fewer messages to be steady.
+        messages = options.messages if connections > 1 else options.messages // 4
+        yield inbound.measure(server, load, messages, connections, reuse)
+
+
+def _inbound_table(figures: list[inbound.Figure]) -> Table:
+    table = Table("load", "connections", "kind", "server", "messages/s", "CPU us/message", "rate ratio", "CPU ratio")
+    runs: dict[tuple[str, int, bool], dict[str, list[inbound.Figure]]] = {}
+    for figure in figures:
+        key = (figure.load, figure.connections, figure.reuse)
+        runs.setdefault(key, {}).setdefault(figure.server, []).append(figure)
+    for (load, connections, reuse), by_server in runs.items():
+        ours = by_server["mailsuite"]
+        for server, rounds in by_server.items():
+            ratios = ("", "")
+            if server != "mailsuite":
+                pairs = list(zip(ours, rounds, strict=True))
+                ratios = (
+                    f"{median(us.rate / them.rate for us, them in pairs):.2f}",
+                    f"{median(us.cpu / them.cpu for us, them in pairs):.2f}",
+                )
+            table.add_row(
+                load,
+                str(connections),
+                "reused" if reuse else "new",
+                server,
+                f"{median(run.rate for run in rounds):.0f}",
+                f"{median(run.cpu for run in rounds):.0f}",
+                *ratios,
+            )
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""The composition root: settings and a reactor in, the whole service out. Only this file names the parts together.
+
+Start order (docs/architecture.rst): `make_service` opens nothing. `privilegedStartService` binds the ports and reads
+the keys, as root where twistd was started so. `startService` comes after the fork and after root was dropped: only
+then are databases, threads and mail folders opened.
+"""
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet import reactor as default_reactor
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from mailsuite import __version__
+from mailsuite.config import Settings
+from mailsuite.config.settings import Listener as ListenerSettings
+from mailsuite.directory.authenticator import Authenticator
+from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.records import Records
+from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.sqlite import SqliteDirectory
+from mailsuite.directory.threads import HashingThreads
+from mailsuite.envelope import Peer
+from mailsuite.identity import SessionIds
+from mailsuite.interfaces import IRespondent
+from mailsuite.mailbox.barrier import Barrier
+from mailsuite.mailbox.layout import INCOMING
+from mailsuite.mailbox.maildir import Names, Writer
+from mailsuite.mailbox.recovery import RunMark, sweep
+from mailsuite.mailbox.store import Clocks, MaildirStore
+from mailsuite.mailbox.sync import choose
+from mailsuite.maillog import MailLog
+from mailsuite.policy.guessing import GuessingLimit
+from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.policy.state import MemoryState
+from mailsuite.pop3 import server as pop3_server
+from mailsuite.pop3 import settings as pop3_settings
+from mailsuite.service.intake import Intake
+from mailsuite.service.login import Logins
+from mailsuite.service.maa import MailboxAccess, MailboxSite
+from mailsuite.service.msa import SubmissionRole
+from mailsuite.service.mta import InboundRole
+from mailsuite.service.reception import Reception, Role, Site
+from mailsuite.smtp import server as smtp_server
+from mailsuite.smtp import settings as smtp_settings
+from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.listener import Listener, NewSession
+from mailsuite.wire.events import SessionCore
+
+
+class RootRefused(Exception):
+    """The service would run as root, and the configuration does not allow it."""
+
+
+def refuse_root(uid: int, settings: Settings) -> None:
+    """Raise `RootRefused` if *uid* is root's and `allow_root` is off."""
+    if uid == 0 and not settings.allow_root:
+        raise RootRefused(
+            "mailsuite does not serve as root: start it with 'twistd --uid USER --gid GROUP mailsuite ...', which"
+            " binds its ports and then becomes USER, or set allow_root = true in the configuration"
+        )
+
+
+def make_service(settings: Settings, reactor: Any = default_reactor) -> "MailService":
+    """Return the service for *settings*; nothing is opened before it is started."""
+    return MailService(settings, reactor)
+
+
+class MailService(MultiService):
+    """All services of a site under one roof: listeners stop first, then what they stand on."""
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._settings = settings
+        self._reactor = reactor
+        self._parts: Parts | None = None
+        self._certificates = CertificateWatch(
+            settings.tls.certificate, settings.tls.key, settings.tls.minimum, reactor
+        )
+        if any(listener.tls != "none" for listener in settings.listen.values()):
+            self._certificates.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self.listeners = [self._listener(name, listener) for name, listener in settings.listen.items()]
+
+    def startService(self) -> None:
+        """Open everything, then serve. Raises `RootRefused`, `OSError`, or what the directory raises."""
+        refuse_root(os.geteuid(), self._settings)
+        self._parts = Parts(self._settings, self._reactor, self._lone)
+        super().startService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self.log.info("mailsuite {version} serves {listeners}", version=__version__, listeners=self._told())
+
+    def stopService(self) -> Deferred[None]:
+        """Let the sessions end, then close what they stood on."""
+        stopping = [maybeDeferred(listener.stopService) for listener in self.listeners]
+        for listener in self.listeners:
+            self.removeService(listener)  # type: ignore[no-untyped-call]
+        return DeferredList(stopping).addCallback(self._stop_rest)
+
+    def reload(self) -> None:
+        """Read certificates anew and reopen the mail log (SIGHUP); no session is touched."""
+        self._certificates.reload()
+        if self._parts is not None:
+            self._parts.log.open()
+
+    def _stop_rest(self, result: Any) -> Any:
+        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        if self._parts is not None:
+            self._parts.close()
+        return stopped
+
+    def _lone(self) -> bool:
+        return sum(listener.open_sessions for listener in self.listeners) <= 1
+
+    def _told(self) -> str:
+        return ", ".join(f"{each.name} at {', '.join(map(str, each.addresses))}" for each in self.listeners)
+
+    def _listener(self, name: str, settings: ListenerSettings) -> Listener:
+        tls = self._certificates.context(name) if settings.tls != "none" else None
+        implicit = settings.tls == "implicit"
+        endpoints = [(text, serverFromString(self._reactor, text)) for text in settings.endpoints]
+        sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
+        listener = Listener(
+            name,
+            endpoints,
+            sessions(self._settings, settings, self._running),
+            self._reactor,
+            tls,
+            implicit,
+            self._settings.limits.shutdown_grace,
+        )
+        listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        return listener
+
+    def _running(self) -> "Parts":
+        if self._parts is None:
+            raise RuntimeError("the service has not started")
+        return self._parts
+
+
+class Parts:
+    """What is opened once root is dropped: mail, accounts, log, and what stands on them.
+
+    Raises `OSError` or what the directory raises; what was opened before is closed again.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any, lone: Callable[[], bool]) -> None:
+        root = settings.store.path
+        clocks = Clocks(time.time, time.monotonic)
+        os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
+        self.log = MailLog(settings.log.path, settings.log.format, clocks.now)
+        self.log.open()
+        self._mark = RunMark(f"{settings.state_dir}/running", clocks.seconds)
+        recover(root, self._mark, clocks.now())
+        self._records = Records.open(settings.directory.path)
+        directory = SqliteDirectory(self._records, clocks.seconds, settings.directory.postmaster)
+        self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
+        state = MemoryState(clocks.seconds)
+        authenticator = Authenticator(
+            self._records, Passwords(), self._hashing.run, Rewriter(settings.directory.path)
+        )
+        guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
+        self.logins = Logins(authenticator, guessing)
+        self.session_id = SessionIds(secrets.randbits(40))
+        names = Names(clocks.now, str(os.getpid()))
+        self._barrier = Barrier(
+            choose(root, settings.store.sync), reactor, lone, clocks.seconds, self._mark.committed
+        )
+        store = MaildirStore(
+            Writer(root, names), names, self._barrier, state, deferToThread, settings.store.free_floor, clocks
+        )
+        self.smtp = Site(
+            settings.hostname,
+            directory,
+            store,
+            Intake(store),
+            self.log,
+            clocks.now,
+            clocks.seconds,
+            settings.limits.hops,
+        )
+        self.mta: Role = InboundRole(NoRelay(), self.logins)
+        self.submission: Role = SubmissionRole(SubmissionRelay(), self.logins, settings.submission.check_from)
+        self.pop3 = MailboxSite(settings.hostname, store, self.logins, self.log, clocks.seconds)
+        self._mark.set()
+        self._hashing.start()
+        self._barrier.start()
+
+    def close(self) -> None:
+        """Close everything; what was promised is durable when this returns."""
+        self._barrier.stop()
+        self._hashing.stop()
+        self._records.close()
+        self._mark.clear()
+        self.log.close()
+
+
+def recover(root: str, mark: RunMark, now: float) -> None:
+    """After an unclean stop, set aside what it has damaged, before anybody can read it."""
+    last_barrier = mark.left_behind()
+    if last_barrier is None:
+        return
+    _log.warn("The last stop was unclean: looking for messages that it has damaged")
+    for path in sweep(root, last_barrier, now):
+        _log.error("A message that was not whole lies now at {path}", path=path)
+
+
+_log = Logger()
+
+
+def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
+    """Return what makes the sessions of an SMTP listener."""
+    limits = settings.limits
+    implicit = listener.tls == "implicit"
+    session_settings = smtp_settings.Settings(
+        settings.hostname,
+        smtp_settings.Limits(
+            message_size=limits.message_size,
+            recipients=limits.recipients,
+            command_line=limits.command_line,
+            text_line=limits.text_line,
+            path=limits.path,
+            local_part=limits.local_part,
+            domain=limits.domain,
+            errors=limits.errors,
+            idle_timeout=limits.idle_timeout,
+            data_timeout=limits.data_timeout,
+        ),
+        starttls=listener.tls == "starttls",
+        auth=listener.authentication,
+        auth_required=listener.service == "submission",
+        bare_newlines=settings.smtp.bare_newlines,
+    )
+
+    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
+        parts = running()
+        role = parts.submission if listener.service == "submission" else parts.mta
+        core = smtp_server.ServerSession(session_settings, encrypted=implicit)
+        return core, Reception(parts.smtp, role, peer, parts.session_id())
+
+    return new_session
+
+
+def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
+    """Return what makes the sessions of a POP3 listener."""
+    implicit = listener.tls == "implicit"
+    session_settings = pop3_settings.Settings(
+        settings.hostname,
+        pop3_settings.Limits(errors=settings.limits.errors, idle_timeout=settings.limits.pop3_idle_timeout),
+        stls=listener.tls == "starttls",
+        plaintext_auth=listener.authentication == "always",
+    )
+
+    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
+        parts = running()
+        core = pop3_server.ServerSession(session_settings, encrypted=implicit)
+        return core, MailboxAccess(parts.pop3, peer, parts.session_id())
+
+    return new_session

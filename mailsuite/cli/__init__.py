@@ -1,0 +1,48 @@
+"""The ``mailsuite`` command: its frame; each subcommand is the module of its name in this folder.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration.
+"""
+
+import importlib
+
+import click
+
+from mailsuite import __version__
+
+COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "alias")
+
+FIRST_STEPS = """\b
+First steps:
+  mailsuite init /srv/mail --hostname mail.example.org --domain example.org
+  mailsuite user add alice@example.org -c /srv/mail/mailsuite.toml
+  twistd --nodaemon --pidfile= mailsuite --config /srv/mail/mailsuite.toml
+"""
+
+
+class Commands(click.Group):
+    """Loads a subcommand's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command *cmd_name* out of the module of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.command(
+    cls=Commands,
+    epilog=FIRST_STEPS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="mailsuite")
+def main() -> None:
+    """Set up and look after a mailsuite site: its configuration, domains, users and aliases.
+
+    Changes take effect in the running server at once. Every command has its own --help.
+    """

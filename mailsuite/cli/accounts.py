@@ -1,0 +1,70 @@
+"""What the commands for domains, users and aliases share: the open accounts, mail folders, passwords."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from mailsuite.config import Settings
+from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.passwords import UnfitPassword, prepared
+from mailsuite.directory.rows import User
+from mailsuite.mailbox.layout import create_maildir, maildir
+
+force = click.option("--force", is_flag=True, help="Remove it although others lead there; they lose it.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input; do not ask."
+)
+
+
+@contextmanager
+def open_accounts(settings: Settings) -> Iterator[Accounts]:
+    """Yield the site's accounts; what they refuse ends the command with exit code 1."""
+    try:
+        with Accounts.open(settings.directory.path) as accounts:
+            yield accounts
+    except AccountsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def mail_path(settings: Settings, user: User) -> str:
+    """Return where the user's mail lies."""
+    return maildir(settings.store.path, user.mailbox)
+
+
+def make_mail_folder(settings: Settings, user: User) -> None:
+    """Make the user's Maildir, and say so where mail of an earlier user of that name is in it."""
+    path = mail_path(settings, user)
+    if os.path.isdir(path):
+        click.echo(f"Note: {path} was there before; whatever mail is in it now belongs to {user.name}.", err=True)
+    try:
+        os.makedirs(settings.store.path, mode=0o700, exist_ok=True)
+        create_maildir(settings.store.path, user.mailbox)
+    except OSError as error:
+        raise click.ClickException(
+            f"{user.name} was added, but its mail folder {path} could not be made ({error.strerror});"
+            " when that is mended, the first message makes it"
+        ) from error
+
+
+def tell_of_mail(settings: Settings, user: User) -> None:
+    """Say where the mail of a removed user lies: no command deletes mail."""
+    path = mail_path(settings, user)
+    if os.path.isdir(path):
+        click.echo(f"The mail of {user.name} was not touched: {path}")
+
+
+def read_password(from_stdin: bool) -> str:
+    """Return a password that can be used: a line of standard input, or asked for twice without an echo."""
+    if from_stdin:
+        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    try:
+        prepared(password)
+    except UnfitPassword as error:
+        raise click.ClickException(str(error)) from error
+    return str(password)

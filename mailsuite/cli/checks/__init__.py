@@ -1,0 +1,36 @@
+"""What ``mailsuite check`` looks at: one module a subject, each a function from settings to findings."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: *where*, *what* was found there and, unless it is well, how to *mend* it.
+
+    An ``error`` keeps the service from starting or mail from flowing; a ``warning`` will do harm later.
+    """
+
+    level: Literal["ok", "warning", "error"]
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.level:7}  {self.where}: {self.what}"
+        return f"{text}; to mend it: {self.mend}" if self.mend else text
+
+
+def ok(where: str, what: str) -> Finding:
+    """All is well."""
+    return Finding("ok", where, what)
+
+
+def warning(where: str, what: str, mend: str) -> Finding:
+    """It works, and should not stay so."""
+    return Finding("warning", where, what, mend)
+
+
+def error(where: str, what: str, mend: str) -> Finding:
+    """It does not work."""
+    return Finding("error", where, what, mend)

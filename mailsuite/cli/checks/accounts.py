@@ -1,0 +1,43 @@
+"""Are there accounts that this version can read, and does somebody get the postmaster's mail?"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+from mailsuite.address import Address
+from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.config import Settings
+from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.records import Records
+from mailsuite.directory.schema import connect_for_lookups
+
+
+def accounts(settings: Settings) -> Iterator[Finding]:
+    """Look at the accounts file: its version, its mode, its first domain and the site's postmaster."""
+    path = settings.directory.path
+    try:
+        connection = connect_for_lookups(path)
+    except AccountsError as problem:
+        yield error("directory.path", str(problem), "restore it, or correct [directory] path")
+        return
+    with closing(connection):
+        yield ok("directory.path", f"{path} can be read")
+        if os.stat(path).st_mode & 0o077:
+            yield warning("directory.path", f"{path} is open to other users of this machine", f"chmod 600 {path}")
+        yield from _domains(Records(lambda: connection), settings)
+
+
+def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
+    if records.first_domain() is None:
+        yield warning("directory", "there is no domain: all mail is refused", "mailsuite domain add DOMAIN")
+    postmaster = settings.directory.postmaster
+    if postmaster and not _is_known(records, postmaster):
+        yield warning(
+            "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias here",
+            f"mailsuite user add {postmaster}, or name another address",
+        )
+
+
+def _is_known(records: Records, text: str) -> bool:
+    local, _, domain = text.rpartition("@")
+    return records.address(*Address(local, domain).key) is not None

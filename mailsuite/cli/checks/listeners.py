@@ -1,0 +1,57 @@
+"""Do the listeners make sense, each alone and together?"""
+
+import os
+from collections.abc import Iterator
+
+from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.config import Settings
+from mailsuite.config.endpoints import Place, place
+from mailsuite.config.settings import Listener
+
+FIRST_FREE_PORT = 1024
+
+
+def listeners(settings: Settings) -> Iterator[Finding]:
+    """Look at every listener's rules and at the places where they listen."""
+    if not settings.listen:
+        yield error("listen", "there is no listener", 'add a table such as [listen.mta] with service = "mta"')
+    taken: list[tuple[str, Place]] = []
+    for name, listener in settings.listen.items():
+        where = f"listen.{name}"
+        yield from _rules(where, listener)
+        for spot in map(place, listener.endpoints):
+            yield from _clashes(where, spot, taken)
+            taken.append((where, spot))
+        yield ok(where, f"{listener.service} on {', '.join(listener.endpoints)}, TLS {listener.tls}")
+    yield from _privileges([spot for _, spot in taken])
+
+
+def _rules(where: str, listener: Listener) -> Iterator[Finding]:
+    if listener.authentication == "tls" and listener.tls == "none" and listener.service != "mta":
+        yield error(
+            where, "nobody can log in: passwords are taken under TLS only, and there is no TLS",
+            'set tls = "starttls" or "implicit"',
+        )
+    if listener.authentication == "off" and listener.service != "mta":
+        yield error(where, "nobody can log in: auth is off", 'remove auth, or set it to "tls"')
+    if listener.authentication == "always" and listener.tls != "implicit":
+        yield warning(where, "passwords are taken without TLS, for all to read on the way", 'set auth = "tls"')
+    if listener.service == "mta" and listener.tls == "implicit":
+        yield warning(where, "other servers do not speak TLS from the first octet", 'set tls = "starttls"')
+
+
+def _clashes(where: str, spot: Place, taken: list[tuple[str, Place]]) -> Iterator[Finding]:
+    for other, place_taken in taken:
+        if spot.clashes(place_taken):
+            shown = spot.path or f"port {spot.port}"
+            yield error(where, f"{other} listens on {shown} too", "give one of them another endpoint")
+
+
+def _privileges(spots: list[Place]) -> Iterator[Finding]:
+    low = sorted({spot.port for spot in spots if spot.kind == "tcp" and 0 < spot.port < FIRST_FREE_PORT})
+    if low and os.geteuid() != 0:
+        ports = ", ".join(map(str, low))
+        yield warning(
+            "listen", f"ports below {FIRST_FREE_PORT} ({ports}) need privileges that this user may lack",
+            "start as root with twistd --uid USER --gid GROUP, or by etc/mailsuite.service",
+        )

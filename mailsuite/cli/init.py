@@ -1,0 +1,104 @@
+"""``mailsuite init``: a new site in one folder, ready to start."""
+
+import datetime
+import os
+import pwd
+from ipaddress import ip_address
+
+import click
+
+from mailsuite.cli.new_site import CONFIG, PRIVILEGED, UNPRIVILEGED, Plan, SiteExists, make_site
+from mailsuite.cli.site import BadConfiguration, become_owner
+from mailsuite.config import ConfigError, Settings
+from mailsuite.config.decoding import decode
+from mailsuite.directory.errors import AccountsError, BadName
+from mailsuite.directory.spelling import parse_address, parse_domain
+
+
+def _an_address(context: click.Context, option: click.Parameter, value: str) -> str:
+    try:
+        return value and str(ip_address(value))
+    except ValueError:
+        raise click.BadParameter(f"{value} is not an IP address", context, option) from None
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.option("--hostname", required=True, help="Our own name, such as mail.example.org.")
+@click.option("--domain", required=True, help="The first mail domain, such as example.org.")
+@click.option("--postmaster", metavar="ADDRESS", help="Who gets mail for postmaster and abuse"
+              " (default: a new mailbox postmaster@DOMAIN).")
+@click.option("--owner", metavar="USER", help="The user to run the service as; for root only.")
+@click.option("--interface", metavar="ADDRESS", default="", callback=_an_address, help="Listen on this address only.")
+@click.option("--unprivileged", is_flag=True, help="Use ports from 2110 to 2995 that need no root.")
+def init(
+    folder: str, hostname: str, domain: str, postmaster: str | None, owner: str | None,
+    interface: str, unprivileged: bool,
+) -> None:
+    """Make a new site in DIR: configuration, certificate, accounts and mail folder.
+
+    Nothing that is there already is overwritten.
+    """
+    path = os.path.abspath(folder)
+    _, problems = decode({"hostname": hostname})
+    if problems:
+        raise click.UsageError(f"--hostname: {problems[0].text}")
+    try:
+        key = parse_domain(domain)
+        address = parse_address(postmaster or f"postmaster@{key}")
+    except BadName as error:
+        raise click.UsageError(str(error)) from error
+    if address.domain != key:
+        raise click.UsageError(f"--postmaster {address} is not an address in {key}")
+    if os.path.exists(os.path.join(path, CONFIG)):
+        raise click.ClickException(f"{path} holds a site already ({CONFIG}); nothing was changed")
+    ports = UNPRIVILEGED if unprivileged else PRIVILEGED
+    plan = Plan(path, hostname, key, str(address), interface, tuple(ports.items()))
+    create(plan, owner)
+    click.echo(next_steps(plan, owner))
+
+
+def create(plan: Plan, owner: str | None = None) -> Settings:
+    """Make the site of *plan* as its owner; what goes wrong ends the command with a message."""
+    try:
+        _own(plan.folder, owner)
+        return make_site(plan, datetime.datetime.now(datetime.UTC))
+    except SiteExists as error:
+        raise click.ClickException(f"{error} is there already; nothing was changed") from error
+    except ConfigError as error:
+        raise BadConfiguration(str(error)) from error
+    except BadName as error:
+        raise click.UsageError(str(error)) from error
+    except (OSError, AccountsError) as error:
+        raise click.ClickException(f"the site could not be made: {error}") from error
+
+
+def next_steps(plan: Plan, owner: str | None) -> str:
+    """Return what to type next, in the order in which it is needed."""
+    drop = f"--uid {owner} --gid $(id -gn {owner}) " if owner else ""
+    return f"""\
+The site is in {plan.folder}. Next:
+  1. Add a user:     mailsuite user add YOU@{plan.domain} -c {plan.config}
+     (the postmaster has no password yet: mailsuite user passwd {plan.postmaster} -c {plan.config})
+  2. Look it over:   mailsuite check -c {plan.config}
+  3. Start it:       twistd --nodaemon --pidfile= {drop}mailsuite --config {plan.config}
+  4. Tell the world: in DNS, an address for {plan.hostname} and this record for the domain:
+                     {plan.domain}. MX 10 {plan.hostname}.
+  5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {plan.config}
+The certificate is self-signed: put a real one in place of cert.pem and key.pem when you have it."""
+
+
+def _own(folder: str, owner: str | None) -> None:
+    """Make *folder* where it is missing, and go on as its owner, *owner* if given."""
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    if not os.path.isdir(folder):
+        os.mkdir(folder, 0o700)
+    if owner is not None:
+        if os.geteuid() != 0:
+            raise click.UsageError("--owner is for root: run the command as that user instead")
+        try:
+            user = pwd.getpwnam(owner)
+        except KeyError:
+            raise click.UsageError(f"there is no user {owner}: make it first (adduser --system {owner})") from None
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    become_owner(folder)

@@ -1,0 +1,70 @@
+"""What an endpoint string says, without listening on it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.protocol import Factory
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an endpoint listens: *kind* is ``tcp``, ``unix`` or ``other`` (a given socket)."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def clashes(self, other: "Place") -> bool:
+        """Say whether only one of the two can listen."""
+        if self.kind != other.kind or self.kind == "other":
+            return False
+        if self.kind == "unix":
+            return self.path == other.path
+        if self.port != other.port or self.port == 0:
+            return False
+        return self.host == other.host or "::" in (self.host, other.host) or (
+            "" in (self.host, other.host) and ":" not in self.host + other.host
+        )
+
+
+class _Sketch:
+    """Stands in for a reactor and notes what it is asked to listen on."""
+
+    def __init__(self) -> None:
+        self.place = Place("other")
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> None:
+        self.place = Place("tcp", host=interface, port=port)
+
+    def listenUNIX(self, address: str, factory: Any, **options: Any) -> None:
+        self.place = Place("unix", path=address)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: Any, factory: Any) -> None:
+        self.place = Place("other")
+
+
+def place(description: str) -> Place:
+    """Return where *description* would listen. Raises `ValueError` that says what is wrong."""
+    kind = description.partition(":")[0].lower()
+    if kind == "ssl":
+        raise ValueError('write "tcp:" here and tls = "implicit" beside it')
+    if kind == "systemd":
+        return Place("other")  # its sockets are there only under systemd
+    sketch = _Sketch()
+    try:
+        endpoint = serverFromString(sketch, description)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
+        raise ValueError(_reason(error)) from error
+    endpoint.listen(Factory())
+    if not 0 <= sketch.place.port <= 65535:
+        raise ValueError(f"there is no port {sketch.place.port}")
+    return sketch.place
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, TypeError) and "()" in text:
+        return text.partition("() ")[2]
+    return text or type(error).__name__

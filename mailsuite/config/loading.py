@@ -1,0 +1,86 @@
+"""From a TOML file to `Settings`, or to a list of everything that is wrong with it."""
+
+import os
+import re
+import tomllib
+from typing import Any
+
+import msgspec
+
+from mailsuite.config.decoding import Problem, decode
+from mailsuite.config.expected import keys
+from mailsuite.config.lines import key_lines, line_of
+from mailsuite.config.meaning import problems_of
+from mailsuite.config.settings import Section, Settings
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used: one line for each problem, with file, line and key."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(path: str | os.PathLike[str]) -> Settings:
+    """Read the TOML file at *path* and return the settings, path names absolute.
+
+    Raises `ConfigError` when the file cannot be read, is not TOML, or has an unknown key or a bad
+    value. Nothing that a path name points to is opened: see ``mailsuite check``.
+    """
+    file = os.fspath(path)
+    text = _read(file)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax(file, str(error))) from error
+    settings, problems = decode(table)
+    if settings is not None and not problems:
+        problems = problems_of(settings)
+    if settings is None or problems:
+        lines = key_lines(text)
+        raise ConfigError(*(_written(file, problem, lines) for problem in problems))
+    return _absolute(settings, os.path.dirname(os.path.abspath(file)))
+
+
+def _read(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8") as source:
+            return source.read()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        text = f"{file}: is not UTF-8: {error.reason} at octet {error.start}"
+        raise ConfigError(text) from error
+
+
+def _syntax(file: str, message: str) -> str:
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message)
+    if found is None:
+        return f"{file}: {message}"
+    return f"{file}:{found[2]}: column {found[3]}: {found[1]}"
+
+
+def _written(file: str, problem: Problem, lines: dict[tuple[str, ...], int]) -> str:
+    line = line_of(problem.path, lines)
+    where = file if line is None else f"{file}:{line}"
+    return ": ".join(filter(None, (where, problem.name, problem.text)))
+
+
+def _absolute(settings: Settings, folder: str) -> Settings:
+    state_dir = os.path.normpath(os.path.join(folder, settings.state_dir))
+    bases = {"config": folder, "state_dir": state_dir}
+    changes: dict[str, Any] = {"state_dir": state_dir}
+    for key in keys(Settings):
+        if key.section is not None:
+            changes[key.name] = _joined(getattr(settings, key.name), key.section, bases)
+    return msgspec.structs.replace(settings, **changes)
+
+
+def _joined(section: Section, kind: type[Section], bases: dict[str, str]) -> Section:
+    changes = {
+        key.name: os.path.normpath(os.path.join(bases[key.below], getattr(section, key.name)))
+        for key in keys(kind)
+        if key.below is not None
+    }
+    return msgspec.structs.replace(section, **changes)

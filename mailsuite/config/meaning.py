@@ -1,0 +1,58 @@
+"""What types cannot say about settings: endpoints, name servers and addresses must make sense."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from mailsuite.config.decoding import Problem
+from mailsuite.config.endpoints import place
+from mailsuite.config.settings import Listener, Settings
+
+
+def problems_of(settings: Settings) -> list[Problem]:
+    """Return what is wrong with values of *settings* that have the right type and range."""
+    problems: list[Problem] = []
+    for name, listener in settings.listen.items():
+        problems += _listener_problems(name, listener)
+    for server in settings.dns.servers:
+        try:
+            name_server(server)
+        except ValueError as error:
+            problems.append(Problem(("dns", "servers"), str(error)))
+    postmaster = settings.directory.postmaster
+    if postmaster and not _is_address(postmaster):
+        text = f'expected an address such as postmaster@{settings.hostname}, got "{postmaster}"'
+        problems.append(Problem(("directory", "postmaster"), text))
+    return problems
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """Return address and port of a name server. Raises `ValueError` where *text* has none."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]:" if "]:" in text else "]")
+        port = port or ("53" if text.endswith("]") else "")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError(f'"{text}" is not an IP address, or an address and a port') from None
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
+        raise ValueError(f'"{text}": the port must be a number from 1 to 65535')
+    return host, int(port)
+
+
+def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
+    path = ("listen", name, "endpoint")
+    if not listener.endpoints:
+        yield Problem(path, "expected at least one endpoint string")
+    for description in listener.endpoints:
+        try:
+            place(description)
+        except ValueError as error:
+            yield Problem(path, f'"{description}" is not an endpoint to listen on: {error}')
+
+
+def _is_address(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return bool(at and local and domain) and text.isprintable() and " " not in text

@@ -1,0 +1,17 @@
+"""Values as TOML text: tomllib only reads."""
+
+import json
+
+
+def value(of: object) -> str:
+    """Return a string, number, truth value, or a list of them, as it is written in TOML."""
+    if isinstance(of, str):
+        # A basic string of TOML takes JSON's escapes, but for DEL and for letters in two halves.
+        return json.dumps(of, ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(of, bool):
+        return "true" if of else "false"
+    if isinstance(of, list):
+        return "[" + ", ".join(value(item) for item in of) + "]"
+    if isinstance(of, float) and of.is_integer():
+        return str(int(of))
+    return str(of)

@@ -1,0 +1,62 @@
+"""Everything that changes accounts: used by the command line, in one thread, and it waits for the disk."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+
+from mailsuite.directory.aliases import Aliases
+from mailsuite.directory.bulk import Row, import_users
+from mailsuite.directory.domains import Domains
+from mailsuite.directory.records import Records
+from mailsuite.directory.rows import ImportOutcome
+from mailsuite.directory.schema import connect, trouble
+from mailsuite.directory.users import Users
+
+
+class Accounts:
+    """The accounts file, open for changes: `domains`, `users` and `aliases`.
+
+    Every change is one transaction, durable when the call returns, and seen by the running server within
+    `mailsuite.directory.sqlite.CHECK_SECONDS`. What is refused raises an `AccountsError` and changes nothing.
+    Use it in a ``with`` statement: it closes the file and says in our words what SQLite complains of.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self.domains = Domains(connection)
+        self.users = Users(connection)
+        self.aliases = Aliases(connection)
+
+    @classmethod
+    def open(cls, path: str, create: bool = False) -> "Accounts":
+        """Open the file *path*; with *create*, make it where there is none.
+
+        Raises `NoAccounts`, `AccountsBusy`, or `NewerSchema`, in which case the file was not touched.
+        """
+        return cls(connect(path, create), path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def generation(self) -> int:
+        """Return the number that every change raises."""
+        return Records(lambda: self._connection).generation()
+
+    def import_users(
+        self, rows: Iterable[Row], hash_password: Callable[[str], str], hashed: Callable[[], object] = lambda: None
+    ) -> Iterator[ImportOutcome]:
+        """Make a user of each row (address, password); see `mailsuite.directory.bulk.import_users`."""
+        return import_users(self._connection, rows, hash_password, hashed)
+
+    def __enter__(self) -> "Accounts":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            with trouble(self._path):
+                raise error

@@ -1,0 +1,37 @@
+"""What can be wrong with a request about accounts; each message says what, and how to mend it."""
+
+
+class AccountsError(Exception):
+    """The request was refused, and nothing has changed."""
+
+
+class BadName(AccountsError):
+    """A text is no address, or no domain, that we could serve."""
+
+
+class NoSuch(AccountsError):
+    """What the request is about does not exist here."""
+
+
+class Exists(AccountsError):
+    """What should be made is there already."""
+
+
+class StillNeeded(AccountsError):
+    """What should be removed is in use; the message says by what."""
+
+
+class LeadsNowhere(AccountsError):
+    """An alias or a catch-all would lead to no mailbox: its target is unknown, foreign, or a loop."""
+
+
+class NoAccounts(AccountsError):
+    """There is no accounts file, or the file is something else, or it cannot be read."""
+
+
+class NewerSchema(AccountsError):
+    """A newer mailsuite wrote the accounts file. We neither read nor rewrite it."""
+
+
+class AccountsBusy(AccountsError):
+    """Another command holds the accounts file for longer than we wait."""

@@ -1,0 +1,69 @@
+"""Following an alias to its mailboxes: nested aliases, loops, and limits that no alias outgrows."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mailsuite.address import Address
+from mailsuite.directory.records import AddressRecord
+from mailsuite.meaning import Broken, Mailbox, Mailboxes, Meaning, Suspended
+
+# Addresses that are followed for one alias, and how deep aliases of aliases go.
+MEMBERS = 1000
+DEPTH = 20
+
+Look: TypeAlias = Callable[[Address], AddressRecord | None]
+
+
+class Expansion:
+    """Follows one record. A member that cannot be reached does not keep the mail from the others."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._mailboxes: dict[Mailbox, None] = {}
+        self._done: set[int] = set()
+        self._followed = 0
+        self._suspended = False
+        self._trouble = ""
+        self._too_large = ""
+
+    def meaning(self, record: AddressRecord) -> Meaning:
+        """Say where *record* leads."""
+        self._follow(record, ())
+        if self._too_large:
+            return Broken(self._too_large)
+        if self._mailboxes:
+            return Mailboxes(tuple(self._mailboxes))
+        if self._suspended:
+            return Suspended()
+        return Broken(self._trouble)
+
+    def _follow(self, record: AddressRecord, above: tuple[int, ...]) -> None:
+        # An alias that names itself, at any depth, means its own mailbox there: so a user keeps a copy.
+        if not record.targets or record.id in above:
+            self._keep(record)
+        elif len(above) >= DEPTH:
+            self._too_large = f"aliases are nested deeper than {DEPTH}"
+        elif record.id not in self._done:
+            self._done.add(record.id)
+            self._follow_targets(record, (*above, record.id))
+
+    def _follow_targets(self, record: AddressRecord, above: tuple[int, ...]) -> None:
+        for target in record.targets:
+            self._followed += 1
+            if self._followed > MEMBERS:
+                self._too_large = f"the alias leads to more than {MEMBERS} addresses"
+            if self._too_large:
+                return
+            member = self._look(target)
+            if member is None:
+                self._trouble = f"{target} is in an alias and does not exist"
+            else:
+                self._follow(member, above)
+
+    def _keep(self, record: AddressRecord) -> None:
+        if record.mailbox is None:
+            self._trouble = "aliases form a loop"
+        elif record.suspended:
+            self._suspended = True
+        else:
+            self._mailboxes[record.mailbox] = None

@@ -1,0 +1,97 @@
+"""Passwords to hashes and back (passlib, as libpass keeps it): argon2id, and what other servers have left us."""
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from passlib.context import CryptContext
+from passlib.exc import PasslibSecurityError, UnknownHashError
+
+# No person's password is longer, and no peer shall make us hash a megabyte.
+PASSWORD_OCTETS = 1024
+# OWASP's advice for argon2id: 19 MiB, two passes, one lane. A check takes some 20 ms of one core.
+MEMORY_KIB = 19_456
+PASSES = 2
+# bcrypt reads no further; the library refuses what others cut.
+_BCRYPT_OCTETS = 72
+
+_SCHEMES = (
+    "argon2", "bcrypt", "sha512_crypt", "sha256_crypt", "pbkdf2_sha512", "pbkdf2_sha256", "pbkdf2_sha1",
+    "ldap_pbkdf2_sha512", "ldap_pbkdf2_sha256", "ldap_pbkdf2_sha1", "ldap_bcrypt", "ldap_sha512_crypt",
+    "ldap_sha256_crypt", "ldap_salted_sha512", "ldap_salted_sha256", "ldap_salted_sha1", "ldap_salted_md5",
+    "ldap_sha1", "ldap_md5",
+)  # fmt: skip
+
+
+class UnfitPassword(ValueError):
+    """A password that we neither store nor check; the message says why and never what it is."""
+
+
+class UnfitHash(ValueError):
+    """A stored form that no scheme of ours can check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether the password was right, and the hash that should replace the stored one, if any."""
+
+    right: bool
+    better: str | None = field(default=None, repr=False)
+
+
+class Passwords:
+    """Makes and checks hashes. Both take time and memory: call it in a thread. Safe in several threads."""
+
+    def __init__(self, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
+        self._context = CryptContext(
+            schemes=_SCHEMES,
+            deprecated="auto",
+            argon2__type="ID",
+            argon2__memory_cost=memory_kib,
+            argon2__time_cost=passes,
+            argon2__parallelism=1,
+        )
+
+    def hash(self, password: str) -> str:
+        """Return *password* hashed by the current scheme. Raises `UnfitPassword`."""
+        return str(self._context.hash(prepared(password)))
+
+    def check(self, password: str, stored: str) -> Checked:
+        """Check *password* against *stored*; a right one whose hash is out of date comes with a better hash.
+
+        Raises `UnfitPassword`, or `UnfitHash`.
+        """
+        octets = prepared(password)
+        try:
+            if not self._context.verify(_cut(octets) if _is_bcrypt(stored) else octets, stored):
+                return Checked(False)
+            outdated = self._context.needs_update(stored)
+        except (UnknownHashError, PasslibSecurityError, ValueError, TypeError) as error:
+            raise UnfitHash(f"the stored password has no form that we know ({type(error).__name__})") from error
+        return Checked(True, str(self._context.hash(octets)) if outdated else None)
+
+
+def prepared(password: str) -> bytes:
+    """Return *password* as it is hashed: in Unicode's NFC, encoded as UTF-8. Raises `UnfitPassword`.
+
+    Not SASLprep (RFC 4013): NFC leaves alone what other servers have hashed.
+    """
+    if "\0" in password:
+        raise UnfitPassword("a password cannot contain a NUL character")
+    if not password:
+        raise UnfitPassword("an empty password is refused")
+    if len(password) <= PASSWORD_OCTETS:
+        try:
+            octets = unicodedata.normalize("NFC", password).encode()
+        except UnicodeEncodeError:
+            raise UnfitPassword("a password has to be text in UTF-8") from None
+        if len(octets) <= PASSWORD_OCTETS:
+            return octets
+    raise UnfitPassword(f"a password has at most {PASSWORD_OCTETS} octets")
+
+
+def _is_bcrypt(stored: str) -> bool:
+    return stored.removeprefix("{CRYPT}").startswith(("$2a$", "$2b$", "$2y$"))
+
+
+def _cut(octets: bytes) -> bytes:
+    return octets[:_BCRYPT_OCTETS]

@@ -1,0 +1,156 @@
+"""What the accounts file says about one domain, one address or one login: indexed reads, nothing else."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+from mailsuite.address import Address
+from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.meaning import Login, Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRecord:
+    """A domain of ours, and where its unclaimed mail goes."""
+
+    name: str
+    catch_all: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRecord:
+    """An address of ours: an alias where it has *targets*, a mailbox where it has one, or both."""
+
+    id: int
+    mailbox: Mailbox | None
+    suspended: bool
+    targets: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One stored password of a login; *scope* names the services it is good for, and empty means all."""
+
+    id: int
+    scope: str
+    stored: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """A login and its passwords."""
+
+    login: Login
+    suspended: bool
+    credentials: tuple[Credential, ...]
+
+
+_DOMAIN = "SELECT name, catch_all_local, catch_all_domain FROM domains WHERE name = ?"
+_FIRST_DOMAIN = "SELECT name FROM domains ORDER BY id LIMIT 1"
+# A mailbox is suspended when it has logins and every one of them is.
+_ADDRESS = """
+    SELECT a.id, m.id, m.path, coalesce((SELECT min(suspended) FROM logins WHERE mailbox_id = m.id), 0)
+    FROM domains d JOIN addresses a ON a.domain_id = d.id LEFT JOIN mailboxes m ON m.id = a.mailbox_id
+    WHERE d.name = ? AND a.local = ?"""
+_TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER BY position"
+_LOGIN = """
+    SELECT l.id, l.name, l.suspended, m.id, m.path
+    FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
+_CREDENTIALS = "SELECT id, scope, stored FROM credentials WHERE login_id = ? AND kind = 'password' ORDER BY id"
+
+
+class Records:
+    """Reads records over one connection, which *opening* makes when it is first needed; names are in key form."""
+
+    def __init__(self, opening: Callable[[], sqlite3.Connection]) -> None:
+        self._opening = opening
+
+    @classmethod
+    def of(cls, path: str) -> "Records":
+        """Return the records of the accounts file *path* for lookups alone; `connect` opens it."""
+        return cls(partial(connect_for_lookups, path))
+
+    @classmethod
+    def open(cls, path: str) -> "Records":
+        """Return the records of *path*, opened. Raises `NoAccounts` or `NewerSchema`."""
+        records = cls.of(path)
+        records.connect()
+        return records
+
+    def connect(self) -> None:
+        """Open the file now and not at the first read. Raises `NoAccounts` or `NewerSchema`."""
+        self.generation()
+
+    def close(self) -> None:
+        """Close the connection; the next read opens it again."""
+        connection = self.__dict__.pop("_connection", None)
+        if connection is not None:
+            connection.close()
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        return self._opening()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads inside see one and the same state."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def data_version(self) -> int:
+        """Return a number that differs whenever another connection has changed the file."""
+        (number,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def generation(self) -> int:
+        """Return the number that every change of an account raises."""
+        (number,) = self._connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
+        return int(number)
+
+    def first_domain(self) -> str | None:
+        """Return the domain that was added first: the site's primary one."""
+        row = self._connection.execute(_FIRST_DOMAIN).fetchone()
+        return None if row is None else str(row[0])
+
+    def domain(self, name: str) -> DomainRecord | None:
+        """Return the domain *name*."""
+        row = self._connection.execute(_DOMAIN, (_text(name),)).fetchone()
+        if row is None:
+            return None
+        return DomainRecord(row[0], None if row[1] is None else Address(row[1], row[2]))
+
+    def address(self, local: str, domain: str) -> AddressRecord | None:
+        """Return what is recorded for exactly *local* at *domain*."""
+        row = self._connection.execute(_ADDRESS, (_text(domain), _text(local))).fetchone()
+        if row is None:
+            return None
+        number, mailbox, path, suspended = row
+        targets = tuple(Address(*target) for target in self._connection.execute(_TARGETS, (number,)))
+        return AddressRecord(number, _mailbox(mailbox, path), bool(suspended), targets)
+
+    def login(self, name: str) -> LoginRecord | None:
+        """Return the login *name* with its passwords."""
+        row = self._connection.execute(_LOGIN, (_text(name),)).fetchone()
+        if row is None:
+            return None
+        number, name, suspended, mailbox, path = row
+        credentials = tuple(Credential(*found) for found in self._connection.execute(_CREDENTIALS, (number,)))
+        return LoginRecord(Login(number, name, _mailbox(mailbox, path)), bool(suspended), credentials)
+
+
+def _mailbox(number: int | None, path: str) -> Mailbox | None:
+    return None if number is None else Mailbox(number, path)
+
+
+def _text(name: str) -> str:
+    """Return *name* fit to be bound: one with a lone surrogate becomes one that nothing stored has."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "\0"
+    return name

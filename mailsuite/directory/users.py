@@ -1,0 +1,137 @@
+"""Users: a login, the mailbox that it reads, and the address of both."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from mailsuite.address import Address
+from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
+from mailsuite.directory.references import dangling, domain_id, prune, refuse_dangling
+from mailsuite.directory.resolve import POSTMASTER
+from mailsuite.directory.rows import User
+from mailsuite.directory.schema import transaction
+from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.meaning import Mailbox
+from mailsuite.pathnames import mailbox_path
+
+_USERS = """
+    SELECT l.name, l.suspended, EXISTS (SELECT 1 FROM credentials WHERE login_id = l.id), m.id, m.path
+    FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"""
+_OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = a.domain_id WHERE d.name = ?"
+_PUT_CREDENTIAL = """
+    INSERT INTO credentials (login_id, kind, stored) SELECT id, 'password', ? FROM logins WHERE name = ?
+    ON CONFLICT (login_id, kind, label) DO UPDATE SET stored = excluded.stored"""
+
+
+class Users:
+    """Adds, changes and removes users. Passwords come as hashes (`mailsuite.directory.passwords`)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, address: str, hashed: str | None = None) -> User:
+        """Make the user *address*; without a hash it gets mail and cannot log in. Raises `NoSuch` or `Exists`."""
+        parsed = parse_address(address)
+        with transaction(self._connection):
+            insert_user(self._connection, parsed, hashed)
+        return self.show(address)
+
+    def refuse_taken(self, address: str) -> None:
+        """Raise what `add` would raise, and change nothing."""
+        refuse_taken(self._connection, parse_address(address))
+
+    def show(self, address: str) -> User:
+        """Return the user *address*. Raises `NoSuch`."""
+        name = str(parse_address(address))
+        row = self._connection.execute(f"{_USERS} WHERE l.name = ?", (name,)).fetchone()
+        if row is None:
+            raise NoSuch(f"no user {name} here; add it with: mailsuite user add {name}")
+        return _user(row)
+
+    def list(self, domain: str | None = None) -> Iterator[User]:
+        """Yield every user, or those of *domain*, by name."""
+        if domain is None:
+            rows = self._connection.execute(f"{_USERS} ORDER BY l.name")
+        else:
+            name = parse_domain(domain)
+            domain_id(self._connection, name)
+            rows = self._connection.execute(f"{_USERS} {_OF_DOMAIN} ORDER BY l.name", (name,))
+        return map(_user, rows)
+
+    def set_suspended(self, address: str, suspended: bool) -> User:
+        """Switch the user off, or on again: no login, and mail for it is refused. Raises `NoSuch`."""
+        name = self.show(address).name
+        with transaction(self._connection):
+            self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (suspended, name))
+        return self.show(name)
+
+    def set_password(self, address: str, hashed: str) -> None:
+        """Let *hashed* be the user's password from now on. Raises `NoSuch`."""
+        name = self.show(address).name
+        with transaction(self._connection):
+            self._connection.execute(_PUT_CREDENTIAL, (hashed, name))
+
+    def remove(self, address: str, force: bool = False) -> User:
+        """Remove the user and return what it was; its mail stays where `User.mailbox` says.
+
+        Raises `StillNeeded` for a postmaster, and where an alias or a catch-all leads there; with *force* these
+        lose that target.
+        """
+        user = self.show(address)
+        parsed = parse_address(user.name)
+        if parsed.local == POSTMASTER and not force:
+            raise StillNeeded(
+                f"{user.name} gets the domain's mail for postmaster and abuse, which RFC 2142 asks for;"
+                " remove the domain instead, or use --force if [directory] postmaster names another mailbox"
+            )
+        with transaction(self._connection):
+            before = dangling(self._connection, parsed.domain)
+            delete_user(self._connection, user, force)
+            if force:
+                prune(self._connection, parsed.domain)
+            else:
+                refuse_dangling(self._connection, parsed.domain, before, user.name)
+        return user
+
+
+def insert_user(connection: sqlite3.Connection, address: Address, hashed: str | None) -> None:
+    """Make login, mailbox and address within the caller's transaction. Raises `NoSuch` or `Exists`."""
+    refuse_taken(connection, address)
+    name, path = str(address), mailbox_path(address)
+    box = connection.execute("INSERT INTO mailboxes (path) VALUES (?)", (path,)).lastrowid
+    connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (name, box))
+    connection.execute(
+        "INSERT INTO addresses (domain_id, local, mailbox_id) VALUES (?, ?, ?)",
+        (domain_id(connection, address.domain), address.local, box),
+    )
+    if hashed is not None:
+        connection.execute(_PUT_CREDENTIAL, (hashed, name))
+
+
+def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
+    """Raise `NoSuch` where *address*'s domain is not ours, `Exists` where it is a user or an alias."""
+    number = domain_id(connection, address.domain)
+    row = connection.execute(
+        "SELECT mailbox_id FROM addresses WHERE domain_id = ? AND local = ?", (number, address.local)
+    ).fetchone()
+    if row is None:
+        return
+    if row[0] is None:
+        raise Exists(f"{address} is an alias; remove it first with: mailsuite alias remove {address}")
+    raise Exists(f"{address} is a user already; for a new password: mailsuite user passwd {address}")
+
+
+def delete_user(connection: sqlite3.Connection, user: User, force: bool) -> None:
+    """Remove login, mailbox and address within the caller's transaction."""
+    aliases = connection.execute(
+        "SELECT count(*) FROM alias_targets t JOIN addresses a ON a.id = t.address_id WHERE a.mailbox_id = ?",
+        (user.mailbox.id,),
+    ).fetchone()
+    if aliases[0] and not force:
+        raise StillNeeded(f"{user.name} is an alias too; remove that first with: mailsuite alias remove {user.name}")
+    connection.execute("DELETE FROM logins WHERE name = ?", (user.name,))
+    connection.execute("DELETE FROM mailboxes WHERE id = ?", (user.mailbox.id,))
+
+
+def _user(row: tuple[str, int, int, int, str]) -> User:
+    name, suspended, has_password, box, path = row
+    return User(name, bool(suspended), bool(has_password), Mailbox(box, path))

@@ -1,0 +1,86 @@
+"""`ISharedState` for one process: counters and locks in memory, all of them bounded."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from zope.interface import implementer
+
+from mailsuite.interfaces import ISharedState
+
+# Beyond so many counters the one that was raised longest ago is forgotten: some 50 MiB at worst.
+COUNTERS = 100_000
+# A counter keeps its past in this many slices of the window, so that its size does not grow with what it counts.
+SLICES = 16
+
+
+class Counter:
+    """What was added in the last seconds; amounts close in time share the time of the latest."""
+
+    __slots__ = ("_added", "_window")
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        # Pairs of the first and the latest time of a slice, and what was added in it.
+        self._added: deque[tuple[float, float, int]] = deque()
+
+    def add(self, now: float, amount: int, window: float) -> None:
+        """Add *amount* at *now*, and drop what is older than the widest window asked for so far."""
+        self._window = max(self._window, window)
+        while self._added and self._added[0][1] <= now - self._window:
+            self._added.popleft()
+        if self._added and now - self._added[-1][0] < self._window / SLICES:
+            first, _, before = self._added.pop()
+            self._added.append((first, now, before + amount))
+        else:
+            self._added.append((now, now, amount))
+
+    def sum(self, now: float, window: float) -> int:
+        """Return what was added in the last *window* seconds, at most a slice more."""
+        return sum(amount for _, latest, amount in self._added if latest > now - window)
+
+    def is_over(self, now: float) -> bool:
+        """Say whether nothing counts any more."""
+        return not self._added or self._added[-1][1] <= now - self._window
+
+
+@implementer(ISharedState)
+class MemoryState:
+    """Forgets a counter once its window has passed. *seconds* tells the time and never goes back."""
+
+    def __init__(self, seconds: Callable[[], float], counters: int = COUNTERS) -> None:
+        self._seconds = seconds
+        self._most = counters
+        self._counters: OrderedDict[str, Counter] = OrderedDict()
+        self._locks: dict[str, str] = {}
+
+    def add(self, counter: str, amount: int, window: float) -> int:
+        """See `ISharedState.add`."""
+        now = self._seconds()
+        found = self._counters.get(counter)
+        if found is None:
+            found = self._counters[counter] = Counter(window)
+        self._counters.move_to_end(counter)
+        found.add(now, amount, window)
+        self._forget_oldest(now)
+        return found.sum(now, window)
+
+    def read(self, counter: str, window: float) -> int:
+        """See `ISharedState.read`."""
+        found = self._counters.get(counter)
+        return 0 if found is None else found.sum(self._seconds(), window)
+
+    def acquire(self, lock: str, owner: str) -> bool:
+        """See `ISharedState.acquire`; the same owner may take a lock again."""
+        return self._locks.setdefault(lock, owner) == owner
+
+    def release(self, lock: str, owner: str) -> None:
+        """See `ISharedState.release`; once is enough, however often it was taken."""
+        if self._locks.get(lock) == owner:
+            del self._locks[lock]
+
+    def _forget_oldest(self, now: float) -> None:
+        """Drop what is over at the old end; and one more where there are too many."""
+        while self._counters and next(iter(self._counters.values())).is_over(now):
+            self._counters.popitem(last=False)
+        if len(self._counters) > self._most:
+            self._counters.popitem(last=False)

@@ -1,0 +1,62 @@
+"""USER and PASS (RFC 1939 §7, RFC 2449 §6.2)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from mailsuite.pop3 import responses
+from mailsuite.pop3.command import AUTHORIZATION, Capability, Command, Result, Words
+from mailsuite.pop3.events import Authenticate
+from mailsuite.sasl.claims import PasswordClaim
+
+if TYPE_CHECKING:
+    from mailsuite.pop3.server import ServerSession
+
+
+def user(session: "ServerSession", words: Words) -> Result:
+    """USER name: never says whether there is such a mailbox (RFC 1939 §13, RFC 3206 §5)."""
+    # RFC 2595 §7: no cleartext password outside TLS, so the client is stopped before it sends one.
+    if not session.password_allowed:
+        return responses.TLS_FIRST
+    name = _text(words[0])
+    if name is None:
+        return responses.NOT_UTF8
+    session.name = name.strip(" ")
+    return responses.NAME_TAKEN if session.name else responses.BAD_ARGUMENTS
+
+
+def password(session: "ServerSession", words: Words) -> Result:
+    """PASS string: one space ends the verb, and every further one belongs to the password (RFC 1939 §7)."""
+    if not session.password_allowed:
+        return responses.TLS_FIRST
+    # RFC 1939 §7: PASS follows a successful USER, and each USER is good for one try.
+    name, session.name = session.name, ""
+    if not name:
+        return responses.USER_FIRST
+    secret = _text(words[0])
+    if secret is None:
+        return responses.NOT_UTF8
+    return Authenticate("USER", PasswordClaim(name, secret))
+
+
+def _text(octets: bytes) -> str | None:
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+class User(Capability):
+    """Offered where a password may cross the wire."""
+
+    keyword: ClassVar[str] = "USER"
+    verbs: ClassVar[Mapping[bytes, Command]] = {
+        b"USER": Command(AUTHORIZATION, user, 1, 1, raw=True),
+        b"PASS": Command(AUTHORIZATION, password, 1, 1, raw=True),
+    }
+
+    def offer(self, session: "ServerSession") -> str | None:
+        """See `Capability.offer`."""
+        return self.keyword if session.password_allowed else None
+
+
+PART = User()

@@ -1,0 +1,99 @@
+"""What a POP3 server session asks and tells (`mailsuite.wire.events` has the contract).
+
+A refusal is always a `mailsuite.pop3.responses.Response`; what else a question is answered with stands beside it.
+Messages are counted from 0 here, as `IMaildrop` counts them; the client's numbers begin at 1 (RFC 1939 §4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.wire.events import Ask, Event
+
+
+class Ending(Enum):
+    """Why a session came to its end."""
+
+    QUIT = "quit"
+    REFUSED = "refused"
+    ERRORS = "too many errors"
+    GUESSES = "too many wrong passwords"
+    IDLE = "idle"
+    SHUTDOWN = "shutdown"
+    DAMAGED = "a message ended before its size"
+
+
+class Connected(Ask):
+    """A client has connected. Answer: the greeting, or the refusal that closes."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate(Ask):
+    """USER and PASS, or AUTH, came to a claim. Answer: the maildrop as `Opened`, or a refusal."""
+
+    mechanism: str
+    claim: PasswordClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The answer to `Authenticate`: the snapshot's sizes and unique ids, kept by reference and never copied."""
+
+    sizes: Sequence[int]
+    unique_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieve(Ask):
+    """RETR, or TOP with a number of *lines*. Answer: the first octets of message *index*, or a refusal.
+
+    The octets have CRLF line ends and no transparency dots. The message is over when as many were given as its
+    size says; then nothing more is asked or told. Until then `ReadBody` asks for more.
+    """
+
+    index: int
+    lines: int | None = None
+
+
+class ReadBody(Ask):
+    """More of the message that `Retrieve` began is wanted. Answer: its next octets."""
+
+    __slots__ = ()
+
+
+class BodyDropped(Event):
+    """Told: the rest of the message that `Retrieve` began is not wanted."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Ask):
+    """QUIT in the TRANSACTION state (RFC 1939 §6): remove *indexes*, durably, and give the lock back.
+
+    Answer: `responses.GOODBYE`, or `responses.NOT_REMOVED`. The session closes after either.
+    """
+
+    indexes: Sequence[int]
+
+
+class OutputReady(Event):
+    """Told: much is ready to be sent, and more will be made; a driver sends before it goes on."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """Told: the session closes, for this reason."""
+
+    ending: Ending
+
+
+CONNECTED = Connected()
+READ_BODY = ReadBody()
+BODY_DROPPED = BodyDropped()
+OUTPUT_READY = OutputReady()

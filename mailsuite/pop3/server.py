@@ -1,0 +1,321 @@
+"""The server's side of a POP3 session, pure (RFC 1939): bytes to questions, answers to responses.
+
+`next_event` gives what `mailsuite.pop3.events` names. After a question nothing more is read until it is answered,
+so pipelined commands (RFC 2449 §6.6) are answered in their order, however long a login or a disk takes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from mailsuite.discover import parts
+from mailsuite.pop3 import capabilities, commands, events, responses
+from mailsuite.pop3.command import Capability, Command, Result, State, Words
+from mailsuite.pop3.drop import NO_DROP, Drop
+from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve
+from mailsuite.pop3.responses import Response
+from mailsuite.pop3.sending import Cut, Progress, Sending
+from mailsuite.pop3.settings import Settings
+from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event
+from mailsuite.wire.lines import Fault, Inbox
+
+CAPABILITIES: tuple[Capability, ...] = parts(capabilities)
+VERBS: Mapping[bytes, Command] = {
+    **commands.VERBS,
+    **{verb: command for part in CAPABILITIES for verb, command in part.verbs.items()},
+}
+# The one table of a session: which verb is legal in which state (RFC 1939 §3).
+LEGAL: Mapping[State, Mapping[bytes, Command]] = {
+    state: {verb: command for verb, command in VERBS.items() if state in command.states} for state in State
+}
+# After so many octets of output the driver is told, so that it can send them before more are made.
+OUTPUT_OCTETS = 65_536
+
+_FAULTS = {Fault.TOO_LONG: responses.LINE_TOO_LONG, Fault.BARE_NEWLINE: responses.BARE_NEWLINE}
+
+
+class ServerSession:
+    """One POP3 session. `mailsuite.wire.events.SessionCore` says how to drive it.
+
+    *encrypted*: TLS began with the connection (RFC 8314 §3.3).
+    """
+
+    # No phase of a session has a bound on its length: RFC 1939 §3 knows silence only.
+    phase: ClassVar[int] = 0
+    term: ClassVar[float] = 0.0
+
+    __slots__ = (
+        "_asked",
+        "_closed",
+        "_dialogue",
+        "_inbox",
+        "_line_octets",
+        "_listing",
+        "_output",
+        "_sending",
+        "_tls_wanted",
+        "_told",
+        "_untold",
+        "drop",
+        "encrypted",
+        "errors",
+        "name",
+        "settings",
+        "state",
+    )
+
+    def __init__(self, settings: Settings, encrypted: bool = False) -> None:
+        self.settings = settings
+        self.encrypted = encrypted
+        self.state = State.AUTHORIZATION
+        self.errors = 0
+        # What USER said, until PASS has used it.
+        self.name = ""
+        self.drop = NO_DROP
+        self._inbox = Inbox()
+        self._line_octets = settings.limits.command_line
+        self._output: list[bytes] = []
+        self._untold = 0
+        self._told: tuple[Event, ...] = (events.CONNECTED,)
+        self._asked: Event | None = None
+        self._dialogue: Callable[[bytes], Result] | None = None
+        self._listing: Iterator[bytes] | None = None
+        self._sending: Sending | None = None
+        self._tls_wanted = False
+        self._closed = False
+
+    # From the driver
+
+    @property
+    def unread(self) -> int:
+        """See `SessionCore.unread`."""
+        return len(self._inbox)
+
+    @property
+    def patience(self) -> float:
+        """See `SessionCore.patience`."""
+        return self.settings.limits.idle_timeout
+
+    def receive(self, data: bytes) -> None:
+        """See `SessionCore.receive`. What comes after the session has closed is dropped."""
+        if not self._closed:
+            self._inbox.receive(data)
+
+    def next_event(self) -> Event | None:
+        """See `SessionCore.next_event`."""
+        if self._asked is not None:
+            return None
+        while not self._told:
+            if self._closed or self._tls_wanted or not self._advance():
+                return None
+            if self._untold >= OUTPUT_OCTETS and not self._told:
+                self._told = (events.OUTPUT_READY,)
+        event, self._told = self._told[0], self._told[1:]
+        self._untold = 0
+        if event.asks:
+            self._asked = event
+        return event
+
+    def answer(self, answer: Any) -> None:
+        """Take the respondent's answer to the question that is open; without one, nothing happens."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        if isinstance(asked, events.ReadBody):
+            self._go_on_with_message(answer)
+        elif isinstance(answer, Response):
+            self._sending = None
+            self.say(answer)
+        elif isinstance(answer, Opened):
+            self.state = State.TRANSACTION
+            self.drop = Drop(answer.sizes, answer.unique_ids)
+            self.say(responses.LOGGED_IN)
+        elif isinstance(asked, Retrieve):
+            self._begin_message(asked, answer)
+
+    def fail(self) -> None:
+        """See `SessionCore.fail`: ``-ERR [SYS/TEMP]``, and the session goes on where it can."""
+        asked, self._asked = self._asked, None
+        if isinstance(asked, events.Connected):
+            self.say(responses.NOT_NOW)
+        elif isinstance(asked, events.Update):
+            # RFC 1939 §6: removed or not, the connection closes.
+            self.say(responses.NOT_REMOVED)
+        elif isinstance(asked, events.ReadBody):
+            # In the middle of a message nothing can be said; only the missing end mark tells (RFC 1939 §3).
+            self._close(Ending.DAMAGED)
+        elif asked is not None:
+            self._sending = None
+            self.say(responses.TROUBLE)
+
+    def tls_started(self) -> None:
+        """See `SessionCore.tls_started`."""
+        # RFC 2595 §4: the session stays in AUTHORIZATION. What was learned in the clear is forgotten, and what
+        # came behind STLS is dropped unread.
+        self._inbox.clear()
+        self._tls_wanted = False
+        self.encrypted = True
+        self.name = ""
+
+    def expire(self) -> None:
+        """See `SessionCore.expire`: autologout, without the UPDATE state (RFC 1939 §3)."""
+        self._leave(responses.TOO_SLOW)
+
+    def shut_down(self) -> None:
+        """See `SessionCore.shut_down`. A QUIT whose removal has begun is left to end by itself."""
+        self._leave(responses.SHUTTING_DOWN)
+
+    def bytes_to_send(self) -> bytes:
+        """See `SessionCore.bytes_to_send`."""
+        output = self._output
+        if not output:
+            return b""
+        data = output[0] if len(output) == 1 else b"".join(output)
+        output.clear()
+        return data
+
+    # For commands and capabilities
+
+    @property
+    def password_allowed(self) -> bool:
+        """Whether a password may cross the wire now (RFC 2595 §7, RFC 8314 §3)."""
+        return self.encrypted or self.settings.plaintext_auth
+
+    def offers(self) -> Iterator[str]:
+        """Yield the lines of CAPA as things stand."""
+        for capability in CAPABILITIES:
+            line = capability.offer(self)
+            if line is not None:
+                yield line
+
+    def say(self, response: Response) -> None:
+        """Send *response*; count it where it is the client's error, and close where it says so."""
+        if response.counts:
+            self.errors += 1
+            if self.errors > self.settings.limits.errors:
+                response = responses.TOO_MANY_ERRORS
+        self._put(response.encode())
+        if response.ending is not None:
+            self._close(response.ending)
+
+    def converse(self, challenge: bytes, answered: Callable[[bytes], Result], octets: int) -> None:
+        """Send *challenge*; the next line, of up to *octets* octets, goes to *answered* and is no command."""
+        self._put(challenge)
+        self._dialogue = answered
+        self._line_octets = octets
+
+    def begin_tls(self) -> None:
+        """Read nothing more until TLS has begun."""
+        self._tls_wanted = True
+        self._told = (START_TLS,)
+
+    def list_rows(self, first: Response, rows: Iterator[bytes]) -> None:
+        """Send *first*, then *rows* piece by piece and the end mark. No row begins with a dot."""
+        self.say(first)
+        self._listing = rows
+
+    def list_values(self, words: Words, values: Sequence[object], first: Response) -> Result:
+        """Answer LIST and UIDL: for the one message that *words* name, or for all, introduced by *first*."""
+        if not words:
+            self.list_rows(first, self.drop.rows(values))
+            return None
+        found = self.drop.find(words[0])
+        return responses.scan_listing(found + 1, values[found]) if isinstance(found, int) else found
+
+    def send_message(self, word: bytes, lines: int | None = None, cut: Cut | None = None) -> Result:
+        """Answer RETR and TOP: ask for the message, to be sent whole or as far as *cut* lets it through."""
+        found = self.drop.find(word)
+        if not isinstance(found, int):
+            return found
+        self._sending = Sending(self.drop.sizes[found], cut)
+        return Retrieve(found, lines)
+
+    # Inside
+
+    def _advance(self) -> bool:
+        """Do the next piece of work; ``False``: more octets are needed first."""
+        if self._listing is not None:
+            rows = next(self._listing, None)
+            if rows is None:
+                self._listing = None
+            self._put(b".\r\n" if rows is None else rows)
+            return True
+        if self._sending is not None:
+            self._told = (events.READ_BODY,)
+            return True
+        line = self._inbox.line(self._line_octets)
+        if line is None:
+            return False
+        result = self._obey(line)
+        if isinstance(result, Response):
+            self.say(result)
+        elif result is not None:
+            self._told = (result,)
+        return True
+
+    def _obey(self, line: bytes | Fault) -> Result:
+        dialogue, self._dialogue = self._dialogue, None
+        self._line_octets = self.settings.limits.command_line
+        if isinstance(line, Fault):
+            return _FAULTS[line]
+        if dialogue is not None:
+            return dialogue(line)
+        if b"\0" in line:
+            return responses.NUL_OCTET
+        verb, _, argument = line.partition(b" ")
+        verb = verb.upper()  # RFC 1939 §3: keywords are case-insensitive
+        command = LEGAL[self.state].get(verb)
+        if command is None:
+            return responses.WRONG_STATE if verb in VERBS else responses.UNKNOWN
+        words = command.words(argument)
+        return responses.BAD_ARGUMENTS if words is None else command.obey(self, words)
+
+    def _begin_message(self, asked: Retrieve, octets: bytes) -> None:
+        sending = self._sending
+        if sending is None:
+            return
+        wire = sending.take(octets)
+        if sending.progress is Progress.DAMAGED:
+            self._sending = None
+            self.say(responses.UNAVAILABLE)
+            return
+        whole = asked.lines is None
+        self.say(responses.message_follows(self.drop.sizes[asked.index]) if whole else responses.MESSAGE_FOLLOWS)
+        self._sent(sending, wire)
+
+    def _go_on_with_message(self, octets: bytes) -> None:
+        if self._sending is not None:
+            self._sent(self._sending, self._sending.take(octets))
+
+    def _sent(self, sending: Sending, wire: bytes) -> None:
+        self._put(wire)
+        if sending.progress is Progress.DAMAGED:
+            self._close(Ending.DAMAGED)
+        elif sending.progress is not Progress.MORE:
+            self._sending = None
+            if sending.progress is Progress.CUT:
+                self._told = (events.BODY_DROPPED,)
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            self._output.append(data)
+            self._untold += len(data)
+
+    def _leave(self, response: Response) -> None:
+        if self._closed or self.state is State.UPDATE:
+            return
+        ending = response.ending or Ending.SHUTDOWN
+        amid = self._listing is not None or self._tls_wanted
+        amid = amid or (self._sending is not None and not isinstance(self._asked, Retrieve))
+        # Within a multi-line response, or a TLS handshake, a line of ours would be taken for part of it.
+        if amid:
+            self._close(ending)
+        else:
+            self.say(response)
+
+    def _close(self, ending: Ending) -> None:
+        self._closed = True
+        self._asked = None
+        self._dialogue = self._listing = self._sending = None
+        self._inbox.clear()
+        # After QUIT the client has nothing more to say; otherwise it may still be sending.
+        self._told = (Ended(ending), CLOSE if ending is Ending.QUIT else HANG_UP)

@@ -1,0 +1,25 @@
+"""What a POP3 server session must know: limits, and what its listener offers."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what a client may ask; times in seconds."""
+
+    command_line: int = 255  # RFC 2449 §4, with CRLF
+    errors: int = 50
+    idle_timeout: float = 600.0  # RFC 1939 §3: at least ten minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One listener's settings, shared by all of its sessions."""
+
+    hostname: str
+    limits: Limits = field(default_factory=Limits)
+    # STLS is offered; False also where TLS began with the connection.
+    stls: bool = False
+    # A password is taken outside TLS too (RFC 2595 §7 says why it should not be).
+    plaintext_auth: bool = False
+    software: str = "mailsuite"

@@ -1,0 +1,250 @@
+"""The MAA: gives users their mail over POP3. Answers the questions of one session (RFC 1939).
+
+Nothing is removed but what QUIT asks for; a session that ends in any other way leaves the mailbox as it was.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
+from mailsuite.maybe import Maybe, then
+from mailsuite.meaning import Login
+from mailsuite.pop3 import events, responses
+from mailsuite.pop3.responses import Response
+from mailsuite.service.login import Logins, Refused
+
+_log = Logger()
+# A message goes out in pieces of this size; the transport asks for the next one when it has room.
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSite:
+    """What all POP3 sessions of a site share. *seconds* is a monotonic clock."""
+
+    hostname: str
+    store: IMailStore
+    logins: Logins
+    log: IMailLog
+    seconds: Callable[[], float]
+
+
+@implementer(IRespondent)
+class MailboxAccess:
+    """One POP3 session's respondent. *session_id* is its own, and stands in the greeting and the log."""
+
+    __slots__ = (
+        "_began",
+        "_content",
+        "_deleted",
+        "_ending",
+        "_gone",
+        "_left",
+        "_login",
+        "_maildrop",
+        "_octets",
+        "_retrieved",
+        "_tls",
+        "_updating",
+        "_whole",
+        "id",
+        "peer",
+        "site",
+    )
+
+    def __init__(self, site: MailboxSite, peer: Peer, session_id: str) -> None:
+        self.site = site
+        self.peer = peer
+        self.id = session_id
+        self._began = site.seconds()
+        self._tls = ""
+        self._login: Login | None = None
+        self._maildrop: IMaildrop | None = None
+        self._content: IContent | None = None
+        # Of the message that is being read: octets to come, and whether RETR wants it, not TOP.
+        self._left = 0
+        self._whole = False
+        self._retrieved = self._octets = self._deleted = 0
+        self._ending: str | None = None
+        self._gone = False
+        self._updating = False
+
+    # From the driver
+
+    def respond(self, event: Any) -> Any:
+        """See `IRespondent.respond`."""
+        answer = _ANSWERS.get(type(event))
+        return None if answer is None else answer(self, event)
+
+    def lost(self, reason: str) -> None:
+        """See `IRespondent.lost`. A removal that QUIT has begun goes on to its end, and holds the lock until then."""
+        self._gone = True
+        self._ending = self._ending or reason
+        self._drop_content()
+        if not self._updating:
+            self._close_maildrop()
+            self._record()
+
+    def tls_started(self, version: str, cipher: str) -> None:
+        """See `IRespondent.tls_started`."""
+        self._tls = f"{version} {cipher}"
+
+    # Logging in
+
+    def _connected(self, event: events.Connected) -> Response:
+        return responses.greeting(self.site.hostname, self.id)
+
+    async def _authenticate(self, event: events.Authenticate) -> events.Opened | Response:
+        checked = await self.site.logins.check(event.claim, self.peer, "pop3")
+        if isinstance(checked, Refused):
+            self._record_refusal(event, checked)
+            return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
+        if checked.mailbox is None:
+            return responses.NO_MAILBOX
+        try:
+            opened: Maybe[IMaildrop] = self.site.store.open(checked.mailbox)
+            maildrop = await opened if isinstance(opened, Awaitable) else opened
+        except MaildropInUse:
+            return responses.IN_USE
+        self._login = checked
+        self._maildrop = maildrop
+        if self._gone:
+            # The client went away while its mailbox was being opened.
+            self._close_maildrop()
+            return responses.TROUBLE
+        return events.Opened(maildrop.sizes(), maildrop.unique_ids())
+
+    # Reading
+
+    def _retrieve(self, event: events.Retrieve) -> Maybe[bytes | Response]:
+        maildrop = self._maildrop
+        if maildrop is None:
+            return responses.TROUBLE
+        self._left = maildrop.sizes()[event.index]
+        self._whole = event.lines is None
+        try:
+            piece: Maybe[bytes] = then(maildrop.read(event.index), self._begin)
+        except OSError as error:
+            return self._unavailable(event, error)
+        return self._retrieve_later(event, piece) if isinstance(piece, Awaitable) else piece
+
+    async def _retrieve_later(self, event: events.Retrieve, piece: Awaitable[bytes]) -> bytes | Response:
+        try:
+            return await piece
+        except OSError as error:
+            return self._unavailable(event, error)
+
+    def _begin(self, content: IContent) -> Maybe[bytes]:
+        self._content = content
+        if self._gone:
+            self._drop_content()
+        return self._read_on()
+
+    def _read_body(self, event: events.ReadBody) -> Maybe[bytes]:
+        return self._read_on()
+
+    def _read_on(self) -> Maybe[bytes]:
+        return b"" if self._content is None else then(self._content.read(CHUNK), self._given)
+
+    def _given(self, piece: bytes) -> bytes:
+        """Count *piece*; a file whose end is reached does not stay open until the next command."""
+        self._left -= len(piece)
+        self._octets += len(piece)
+        if not piece or self._left <= 0:
+            self._drop_content()
+            self._retrieved += self._whole and not self._left
+        return piece
+
+    def _unavailable(self, event: events.Retrieve, error: OSError) -> Response:
+        """The file is gone, unreadable or not what its name says: the session goes on (RFC 3206 §4)."""
+        self._drop_content()
+        _log.warn(
+            "Session {id}: message {number} cannot be read: {error}", id=self.id, number=event.index + 1, error=error
+        )
+        return responses.UNAVAILABLE
+
+    def _body_dropped(self, event: events.BodyDropped) -> None:
+        self._drop_content()
+
+    # The end
+
+    def _update(self, event: events.Update) -> Maybe[Response]:
+        maildrop = self._maildrop
+        if maildrop is not None and event.indexes:
+            self._updating = True
+            return self._remove(maildrop, event.indexes)
+        self._close_maildrop()
+        return responses.GOODBYE
+
+    async def _remove(self, maildrop: IMaildrop, indexes: Sequence[int]) -> Response:
+        # RFC 1939 §6: removed or not, the lock is released; +OK follows the durable removal.
+        try:
+            removal: Maybe[Sequence[int]] = maildrop.remove(indexes)
+            kept = await removal if isinstance(removal, Awaitable) else removal
+            self._deleted = len(indexes) - len(kept)
+        finally:
+            self._updating = False
+            self._close_maildrop()
+            if self._gone:
+                self._record()
+        return responses.NOT_REMOVED if kept else responses.GOODBYE
+
+    def _ended(self, event: events.Ended) -> None:
+        self._ending = event.ending.value
+
+    def _drop_content(self) -> None:
+        content, self._content = self._content, None
+        if content is not None:
+            content.close()
+
+    def _close_maildrop(self) -> None:
+        maildrop, self._maildrop = self._maildrop, None
+        if maildrop is not None:
+            maildrop.close()
+
+    def _record(self) -> None:
+        self.site.log.record(
+            "pop3",
+            {
+                "id": self.id,
+                "peer": self.peer.host,
+                "tls": self._tls or None,
+                "login": self._login.name if self._login is not None else None,
+                "retrieved": self._retrieved,
+                "octets": self._octets,
+                "deleted": self._deleted,
+                "seconds": round(self.site.seconds() - self._began, 3),
+                "ended": self._ending,
+            },
+        )
+
+    def _record_refusal(self, event: events.Authenticate, refused: Refused) -> None:
+        """Write the same line that SMTP writes, so that one rule finds all guessers."""
+        self.site.log.record(
+            "login",
+            {
+                "service": "pop3",
+                "id": self.id,
+                "peer": self.peer.host,
+                "tls": self._tls or None,
+                "login": event.claim.name,
+                "mechanism": event.mechanism,
+                "refused": refused.value,
+            },
+        )
+
+
+_ANSWERS: Mapping[type, Callable[[MailboxAccess, Any], Any]] = {
+    events.Connected: MailboxAccess._connected,
+    events.Authenticate: MailboxAccess._authenticate,
+    events.Retrieve: MailboxAccess._retrieve,
+    events.ReadBody: MailboxAccess._read_body,
+    events.BodyDropped: MailboxAccess._body_dropped,
+    events.Update: MailboxAccess._update,
+    events.Ended: MailboxAccess._ended,
+}

@@ -1,0 +1,146 @@
+"""One listener: its ports, the sessions that came in by them, and their orderly end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IRespondent
+from mailsuite.transport.session import SessionProtocol
+from mailsuite.transport.tls import TLSContext
+from mailsuite.wire.events import SessionCore
+
+# Makes the two sides of a new session: its core, and who answers the core's questions.
+NewSession: TypeAlias = Callable[[Peer], tuple[SessionCore, IRespondent]]
+
+
+class CannotListen(Exception):
+    """A listener's address cannot be bound; the text says which one and why."""
+
+
+class SessionFactory(ServerFactory):
+    """Builds a `SessionProtocol` for each connection and knows those that are open."""
+
+    noisy = False
+
+    def __init__(self, new_session: NewSession, clock: IReactorTime, tls: TLSContext | None) -> None:
+        self.sessions: set[SessionProtocol] = set()
+        self._new_session = new_session
+        self._clock = clock
+        self._tls = tls
+        self._emptied: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> SessionProtocol:
+        """See `IProtocolFactory.buildProtocol`."""
+        core, respondent = self._new_session(_peer(addr))
+        session = SessionProtocol(core, respondent, self._clock, self._tls, self._ended)
+        self.sessions.add(session)
+        return session
+
+    def drained(self) -> Deferred[None]:
+        """Ask all sessions to end; fires when the last one has."""
+        emptied: Deferred[None] = Deferred()
+        self._emptied = emptied
+        for session in list(self.sessions):
+            session.shut_down()
+        self._look_empty()
+        return emptied
+
+    def _ended(self, session: SessionProtocol) -> None:
+        self.sessions.discard(session)
+        self._look_empty()
+
+    def _look_empty(self) -> None:
+        if self._emptied is not None and not self.sessions:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+
+class Listener(Service):
+    """A service on one or more endpoints. *grace*: for how many seconds sessions may end in good order.
+
+    *implicit*: TLS begins with the connection; *tls* alone serves STARTTLS and STLS.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        new_session: NewSession,
+        clock: IReactorTime,
+        tls: TLSContext | None,
+        implicit: bool,
+        grace: float,
+    ) -> None:
+        self.setName(name)  # type: ignore[no-untyped-call]
+        self._endpoints = endpoints
+        self._clock = clock
+        self._grace = grace
+        self._sessions = SessionFactory(new_session, clock, tls)
+        self._factory: Any = self._sessions
+        if implicit and tls is not None:
+            self._factory = TLSMemoryBIOFactory(tls, False, self._sessions, clock)
+        self._ports: list[IListeningPort] = []
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are open now."""
+        return len(self._sessions.sessions)
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where this listener listens; empty until it does."""
+        return [port.getHost() for port in self._ports]
+
+    def privilegedStartService(self) -> None:
+        """Bind the ports, as root where the process was started so. Raises `CannotListen`."""
+        for text, endpoint in self._endpoints:
+            self._listen(text, endpoint, self._factory)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, say 421 to every session, wait for the message in hand."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        self._ports = []
+        drained = self._sessions.drained()
+        cut = self._clock.callLater(self._grace, self._abort)
+
+        def done(result: Any) -> None:
+            if cut.active():
+                cut.cancel()
+
+        return DeferredList([*closing, drained]).addCallback(done)
+
+    def _listen(self, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> None:
+        failures: list[Failure] = []
+        # Stream servers of the reactor are bound when `listen` returns: there is nothing to wait for.
+        endpoint.listen(factory).addCallbacks(self._ports.append, failures.append)
+        for failure in failures:
+            error = failure.value
+            reason = error.socketError if isinstance(error, CannotListenError) else error
+            raise CannotListen(f"[listen.{self.name}] cannot listen on {text!r}: {reason}")
+
+    def _abort(self) -> None:
+        for session in list(self._sessions.sessions):
+            session.abort()
+
+
+def _peer(address: Any) -> Peer:
+    host = getattr(address, "host", None)
+    return Peer("unix") if host is None else Peer(host, address.port)

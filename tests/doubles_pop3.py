@@ -1,0 +1,195 @@
+"""Verified doubles for the POP3 side: store, maildrop, content, logins, mail log, locks."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import (
+    IContent,
+    IDraft,
+    IMaildrop,
+    IMailLog,
+    IMailStore,
+    IReceipt,
+    ISharedState,
+    MaildropInUse,
+)
+from mailsuite.maybe import Maybe
+from mailsuite.meaning import Login, Mailbox
+from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.service.login import Refused
+
+T = TypeVar("T")
+
+MAILBOX = Mailbox(1, "example.org/alice")
+ALICE = Login(1, "alice@example.org", MAILBOX)
+
+
+def settled(value: Maybe[T]) -> T:
+    """Return what *value* is, or what it comes to without waiting for anything."""
+    if not isinstance(value, Awaitable):
+        return value
+    coroutine = cast(Coroutine[Any, Any, T], value)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    raise AssertionError("this still waits for something")
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Run *function* at once, in place of a thread."""
+    return function(*arguments)
+
+
+@implementer(IContent)
+class MemoryContent:
+    """A message in memory; *read* may be told to raise."""
+
+    def __init__(self, octets: bytes, trouble: OSError | None = None) -> None:
+        self.octets = octets
+        self.trouble = trouble
+        self.closed = 0
+
+    def read(self, size: int) -> bytes:
+        if self.trouble is not None:
+            raise self.trouble
+        piece, self.octets = self.octets[:size], self.octets[size:]
+        return piece
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@implementer(IMaildrop)
+class MemoryMaildrop:
+    """A snapshot in memory. *stubborn* messages cannot be removed; *pending*, if set, is what a removal waits for."""
+
+    def __init__(self, messages: Sequence[bytes | OSError], stubborn: Sequence[int] = ()) -> None:
+        self.messages = messages
+        self.stubborn = stubborn
+        self.removed: list[int] = []
+        self.trouble: OSError | None = None
+        self.pending: Deferred[None] | None = None
+        self.contents: list[MemoryContent] = []
+        self.closed = 0
+
+    def sizes(self) -> Sequence[int]:
+        return [len(message) if isinstance(message, bytes) else 9 for message in self.messages]
+
+    def unique_ids(self) -> Sequence[str]:
+        return [f"id-{index}" for index in range(len(self.messages))]
+
+    def read(self, number: int) -> Maybe[IContent]:
+        message = self.messages[number]
+        if isinstance(message, OSError):
+            raise message
+        content = MemoryContent(message, self.trouble)
+        self.contents.append(content)
+        if self.pending is not None:
+            return self._read_later(content)
+        return content
+
+    async def _read_later(self, content: MemoryContent) -> IContent:
+        await cast("Deferred[None]", self.pending)
+        return content
+
+    def remove(self, numbers: Sequence[int]) -> Maybe[Sequence[int]]:
+        return self._remove(numbers)
+
+    async def _remove(self, numbers: Sequence[int]) -> Sequence[int]:
+        if self.pending is not None:
+            await self.pending
+        if self.trouble is not None:
+            raise self.trouble
+        self.removed += [number for number in numbers if number not in self.stubborn]
+        return [number for number in numbers if number in self.stubborn]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@implementer(IMailStore)
+class MemoryStore:
+    """Opens one maildrop, once at a time; nothing is delivered to it. *pending*, if set, is waited for first."""
+
+    def __init__(self, maildrop: MemoryMaildrop) -> None:
+        self.maildrop = maildrop
+        self.pending: Deferred[None] | None = None
+        self.opened: list[Mailbox] = []
+
+    def has_room(self, size: int) -> bool:
+        return True
+
+    def draft(self) -> IDraft:
+        raise OSError("this double takes no mail")
+
+    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+        raise OSError("this double takes no mail")
+
+    def barrier(self, receipts: Sequence[IReceipt]) -> Maybe[None]:
+        return None
+
+    def create(self, mailbox: Mailbox) -> None:
+        return None
+
+    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+        self.opened.append(mailbox)
+        if len(self.opened) > self.maildrop.closed + 1:
+            raise MaildropInUse(mailbox.path)
+        return self._open_later() if self.pending is not None else self.maildrop
+
+    async def _open_later(self) -> IMaildrop:
+        await cast("Deferred[None]", self.pending)
+        return self.maildrop
+
+
+class FixedLogins:
+    """Says what it was told to say: a login, a refusal, or an exception."""
+
+    def __init__(self, result: Login | Refused | Exception) -> None:
+        self.result = result
+        self.asked: list[tuple[PasswordClaim, Peer, str]] = []
+
+    async def check(self, claim: PasswordClaim, peer: Peer, scope: str) -> Login | Refused:
+        self.asked.append((claim, peer, scope))
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+@implementer(IMailLog)
+class KeptLog:
+    """Keeps its records."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, dict[str, object]]] = []
+
+    def record(self, kind: str, fields: Mapping[str, object]) -> None:
+        self.records.append((kind, dict(fields)))
+
+
+@implementer(ISharedState)
+class MemoryLocks:
+    """Locks in memory; its counters never forget."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, str] = {}
+        self.sums: dict[str, int] = {}
+
+    def add(self, counter: str, amount: int, window: float) -> int:
+        self.sums[counter] = self.sums.get(counter, 0) + amount
+        return self.sums[counter]
+
+    def read(self, counter: str, window: float) -> int:
+        return self.sums.get(counter, 0)
+
+    def acquire(self, lock: str, owner: str) -> bool:
+        return self.owners.setdefault(lock, owner) == owner
+
+    def release(self, lock: str, owner: str) -> None:
+        if self.owners.get(lock) == owner:
+            del self.owners[lock]

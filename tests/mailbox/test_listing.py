@@ -1,0 +1,369 @@
+"""Names to sizes, unique ids and order; a snapshot of a folder that other programs write to."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailsuite.mailbox.content import CHUNK, open_content
+from mailsuite.mailbox.kept_ids import FILE_NAME, FileKey, KeptIds
+from mailsuite.mailbox.listing import Listing, UniqueIds, folder_times, scan, take_listing
+from mailsuite.mailbox.maildir import Names
+from mailsuite.mailbox.names import base, order, sizes
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    """An empty Maildir."""
+    for folder in ("tmp", "new", "cur"):
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+def put(box: Path, name: str | bytes, content: bytes = b"A: b\r\n\r\nc\r\n") -> Path:
+    """Write a message; *name* has its folder."""
+    path = Path(os.fsdecode(os.path.join(os.fsencode(box), name if isinstance(name, bytes) else name.encode())))
+    path.write_bytes(content)
+    return path
+
+
+def ids(box: Path) -> list[str]:
+    """The unique ids of a fresh listing."""
+    return list(UniqueIds(take_listing(str(box))))
+
+
+def listed(box: Path) -> dict[str, int]:
+    """Unique ids and sizes of a fresh listing."""
+    listing = take_listing(str(box))
+    return dict(zip(UniqueIds(listing), listing.sizes, strict=True))
+
+
+def served(box: Path, index: int, step: int = CHUNK) -> bytes:
+    """The octets that a fresh listing's message *index* gives."""
+    listing = take_listing(str(box))
+    path = listing.path(index)
+    content = open_content(os.fsencode(box) + b"/" + path, sizes(os.path.basename(path)), listing.sizes[index])
+    pieces = []
+    while piece := content.read(step):
+        pieces.append(piece)
+    content.close()
+    return b"".join(pieces)
+
+
+class TestNames:
+    """What a name says."""
+
+    def test_our_names_are_known_as_ours(self) -> None:
+        """A name that the delivery makes says everything, with flags or without."""
+        name = Names(lambda: 1_700_000_000.25, "2a").next().encode()
+
+        for flags in (b"", b":2,", b":2,FS"):
+            said = sizes(name + b",S=1234,W=1234" + flags)
+            assert (said.disk, said.wire, said.ours) == (1234, 1234, True)
+
+    @pytest.mark.parametrize(
+        ("name", "disk", "wire"),
+        [
+            (b"1700000000.M1P2.host,S=10,W=12:2,S", 10, 12),
+            (b"1700000000.M1P2.host,W=12,S=10", 10, 12),
+            (b"1700000000.M1P2.host,S=10", 10, None),
+            (b"1700000000.M1P2.host,W=12", None, 12),
+            (b"1700000000.M1P2.host:2,S=10", None, None),
+            (b"1700000000.host", None, None),
+            (b"1700000000.host,S=99999999999999999999", None, None),
+            (b"1700000000.host,S=-1,W=+1", None, None),
+            (b"1700000000.host,S=1x", None, None),
+            (b"1700000000.host,SS=1", None, None),
+        ],
+    )
+    def test_foreign_names(self, name: bytes, disk: int | None, wire: int | None) -> None:
+        """Sizes are read where other programs put them, before the flags, and absurd ones are not believed."""
+        said = sizes(name)
+
+        assert (said.disk, said.wire, said.ours) == (disk, wire, False)
+
+    def test_differing_sizes_are_not_ours(self) -> None:
+        """We write CRLF: a name with two sizes was made by somebody else."""
+        assert not sizes(b"1700000000.M000001P2Q3,S=10,W=12").ours
+
+    def test_base(self) -> None:
+        """The base name ends before the first comma or colon."""
+        assert [base(name) for name in (b"1.a,S=1:2,", b"1.a:2,S", b"1.a", b":2,", b"")] == [
+            b"1.a",
+            b"1.a",
+            b"1.a",
+            b"",
+            b"",
+        ]
+
+    def test_order_is_by_seconds(self) -> None:
+        """Seconds are numbers, whatever their length; a name without them comes first."""
+        names = [b"1700000000.b", b"1700000000.a", b"999999999.z", b"nonsense", b"0999999999.y"]
+
+        assert sorted(names, key=order) == [
+            b"nonsense",
+            b"0999999999.y",
+            b"999999999.z",
+            b"1700000000.a",
+            b"1700000000.b",
+        ]
+
+
+class TestSnapshot:
+    """What is listed."""
+
+    def test_new_and_cur_and_nothing_else(self, box: Path) -> None:
+        """tmp/, dot files, subfolders, links, FIFOs and strangers' files are no messages."""
+        put(box, "new/1.a")
+        put(box, "cur/2.b:2,S")
+        put(box, "tmp/3.c")
+        put(box, "cur/.4.d")
+        put(box, "dovecot-uidlist")
+        (box / "cur" / "5.e").mkdir()
+        (box / ".Sent").mkdir()
+        (box / "new" / "6.f").symlink_to(box / "tmp" / "3.c")
+        os.mkfifo(box / "new" / "7.g")
+
+        assert ids(box) == ["1.a", "2.b"]
+
+    def test_folders_that_were_never_made(self, tmp_path: Path) -> None:
+        """A mailbox without folders is empty."""
+        assert len(take_listing(str(tmp_path / "nowhere"))) == 0
+
+    def test_nothing_is_moved(self, box: Path) -> None:
+        """Opening a mailbox leaves every name as it is."""
+        put(box, "new/1.a")
+        put(box, "new/2.b")
+        take_listing(str(box))
+
+        assert sorted(path.name for path in box.rglob("*") if path.is_file()) == ["1.a", "2.b"]
+
+    def test_our_files_are_not_opened(self, box: Path) -> None:
+        """The size of a file of ours comes from its name, even where the file could not be read."""
+        put(box, "new/1700000000.M000001P2Q3,S=777,W=777")
+
+        assert list(take_listing(str(box)).sizes) == [777]
+
+    def test_unreadable_file_keeps_its_number(self, box: Path) -> None:
+        """A file whose size is not what its name says is listed, so that numbers are true; it is refused later."""
+        put(box, "new/1.a.host,S=100", b"short")
+        put(box, "new/2.b")
+
+        assert ids(box) == ["1.a.host", "2.b"]
+
+    def test_packed_sequence(self, box: Path) -> None:
+        """Unique ids can be indexed from both ends and sliced, and end where they end."""
+        for name in ("1.a", "2.b", "3.c"):
+            put(box, f"new/{name}")
+        unique_ids = UniqueIds(take_listing(str(box)))
+
+        assert (unique_ids[0], unique_ids[-1], unique_ids[1:]) == ("1.a", "3.c", ["2.b", "3.c"])
+        with pytest.raises(IndexError):
+            unique_ids[3]
+
+    def test_memory_of_a_message(self) -> None:
+        """A listing of 10,000 messages of ours holds at most 100 octets for each."""
+        names = [b"new/17000%05d.M%06dP1a2bQ%x,S=4321,W=4321" % (index, index, index) for index in range(10_000)]
+        listing = Listing(names, take_listing("/nonexistent").sizes, {})
+
+        assert listing._names.__sizeof__() + listing._ends.__sizeof__() + 8 * len(names) < 100 * len(names)
+
+
+CONTENT = st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b".", b"\0", b"\xff", b"x" * 300]), max_size=40).map(
+    b"".join
+)
+
+
+class TestSizes:
+    """RFC 1939 §11: the size is what is sent."""
+
+    @pytest.mark.parametrize(
+        ("stored", "wire"),
+        [
+            (b"", b""),
+            (b"a", b"a\r\n"),
+            (b"a\n", b"a\r\n"),
+            (b"a\r\n", b"a\r\n"),
+            (b"a\nb\r\nc", b"a\r\nb\r\nc\r\n"),
+            (b"\n\n", b"\r\n\r\n"),
+            (b"\r\n\n\r\n", b"\r\n\r\n\r\n"),
+            (b"a\r", b"a\r\r\n"),
+            (b"a\r\rb\r\r\n", b"a\r\rb\r\r\n"),
+            (b"nul\0\n", b"nul\0\r\n"),
+        ],
+    )
+    def test_line_ends_become_crlf(self, box: Path, stored: bytes, wire: bytes) -> None:
+        """LF becomes CRLF, a missing last line end is added, nothing else changes; the size counts it all."""
+        put(box, "new/1.a.host", stored)
+
+        assert served(box, 0) == wire
+        assert listed(box) == {"1.a.host": len(wire)}
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @given(content=CONTENT, step=st.integers(1, 50), fields=st.sampled_from(["", "S", "W", "SW"]))
+    def test_size_is_what_is_read(self, box: Path, content: bytes, step: int, fields: str) -> None:
+        """For any content, with or without sizes in the name, the listed size is the number of octets given."""
+        wire = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        name = "new/1.a.host"
+        name += f",S={len(content)}" if "S" in fields else ""
+        name += f",W={len(wire)}" if "W" in fields else ""
+        path = put(box, name, content)
+
+        octets = served(box, 0, step)
+
+        assert listed(box) == {"1.a.host": len(octets)}
+        assert octets == wire if wire.endswith(b"\r\n") or not wire else octets == wire + b"\r\n"
+        path.unlink()
+
+    def test_line_end_across_pieces(self, box: Path) -> None:
+        """A CR that ends one piece and the LF that begins the next are one line end."""
+        content = b"x" * (CHUNK - 1) + b"\r\n" + b"y" * CHUNK + b"\n"
+        put(box, "new/1.a.host", content)
+
+        assert served(box, 0) == content[:-1] + b"\r\n"
+        assert listed(box)["1.a.host"] == len(content) + 1
+
+
+class TestUniqueIds:
+    """RFC 1939 §7: 1 to 70 printable octets, unique, the same in every session."""
+
+    def test_move_and_flags_change_nothing(self, box: Path) -> None:
+        """The id survives the way from new/ to cur/ and every change of flags."""
+        path = put(box, "new/1700000000.M000001P2Q3,S=11,W=11")
+        for name in ("cur/1700000000.M000001P2Q3,S=11,W=11:2,", "cur/1700000000.M000001P2Q3,S=11,W=11:2,RS"):
+            path = path.rename(box / name)
+            assert ids(box) == ["1700000000.M000001P2Q3"]
+
+    @pytest.mark.parametrize("length", [70, 71])
+    def test_length(self, box: Path, length: int) -> None:
+        """Seventy octets are kept; one more gives a hash, the same each time and after a move."""
+        name = "1." + "x" * (length - 2)
+        path = put(box, f"new/{name}")
+        first = ids(box)
+        path.rename(box / "cur" / f"{name}:2,S")
+
+        assert (first == [name]) == (length == 70)
+        assert ids(box) == first
+
+    @pytest.mark.parametrize("name", [b"1.a b", b"1.\xe4", b"1.\x7f", b"1.\n", b",S=11", b"1.\xff\xfe"])
+    def test_unprintable(self, box: Path, name: bytes) -> None:
+        """A name that is empty or has other octets than 0x21 to 0x7E gives a fit id."""
+        put(box, b"new/" + name)
+        (unique_id,) = ids(box)
+
+        assert 1 <= len(unique_id) <= 70
+        assert all(0x21 <= ord(letter) <= 0x7E for letter in unique_id)
+        assert ids(box) == [unique_id]
+
+    def test_copies_by_hand(self, box: Path) -> None:
+        """Files that share a base name have different ids, each its own whatever becomes of the others."""
+        first = put(box, "cur/1.a:2,S")
+        second = put(box, "cur/1.a:2,")
+        put(box, "new/2.b")
+        before = ids(box)
+        assert len(set(before)) == 3
+        assert before[2] == "2.b"
+        assert ids(box) == before
+
+        first.rename(box / "cur" / "1.a:2,FS")
+        assert sorted(ids(box)) == sorted(before)
+
+        second.unlink()
+        (left, _) = ids(box)
+        assert left in before
+        third = put(box, "cur/1.a:2,T")
+        os.utime(third, ns=(1, 1))
+        assert set(ids(box)) & set(before) == {left, "2.b"}
+
+    def test_inode_that_is_used_again(self, box: Path) -> None:
+        """A file that gets a removed file's inode does not get its id (RFC 1939 §7: never reused)."""
+        keys = [FileKey(10, 1), FileKey(11, 1), FileKey(11, 2)]
+        kept = KeptIds(os.fsencode(box))
+        first = kept.assign(b"1.a", keys[:2])
+        kept.save()
+
+        second = KeptIds(os.fsencode(box)).assign(b"1.a", [keys[0], keys[2]])
+
+        assert second[0] == first[0]
+        assert second[1] not in first
+
+    def test_map_may_be_lost(self, box: Path) -> None:
+        """Without the map, or with a damaged one, all other ids stay, and ids are still unique."""
+        put(box, "cur/1.a:2,S")
+        put(box, "cur/1.a:2,")
+        put(box, "new/2.b")
+        before = ids(box)
+        kept = box / os.fsdecode(FILE_NAME)
+        for damage in (b"", b"another format\n1 x y\n", kept.read_bytes() + b"broken\nx y z\n\xff\n"):
+            kept.write_bytes(damage)
+            assert ids(box) == before
+
+    def test_map_that_cannot_be_written(self, box: Path) -> None:
+        """On a full disk, or here in the way of a folder, people can still log in."""
+        (box / (os.fsdecode(FILE_NAME) + ".tmp")).mkdir()
+        put(box, "cur/1.a:2,S")
+        put(box, "cur/1.a:2,")
+
+        assert len(set(ids(box))) == 2
+
+    def test_no_map_without_need(self, box: Path) -> None:
+        """A mailbox without copies has no map."""
+        put(box, "new/1.a")
+        put(box, "new/" + "x" * 100)
+        ids(box)
+
+        assert not (box / os.fsdecode(FILE_NAME)).exists()
+
+    def test_one_file_with_two_names(self, box: Path) -> None:
+        """A message that is seen in both folders while it moves is one message."""
+        path = put(box, "new/1.a")
+        os.link(path, box / "cur" / "1.a:2,S")
+
+        listing = take_listing(str(box))
+
+        assert list(UniqueIds(listing)) == ["1.a"]
+        assert listing.path(0) == b"cur/1.a:2,S"
+
+
+class TestFollowing:
+    """Moves by other programs."""
+
+    def test_moves_are_followed(self, box: Path) -> None:
+        """The same indexes lead to the new places; new messages get none."""
+        put(box, "new/1.a").rename(box / "cur" / "1.a:2,")
+        listing = take_listing(str(box))
+        (box / "cur" / "1.a:2,").rename(box / "cur" / "1.a:2,S")
+        put(box, "new/2.b")
+
+        followed = listing.followed(scan(os.fsencode(box)))
+
+        assert [followed.path(index) for index in range(len(followed))] == [b"cur/1.a:2,S"]
+
+    def test_nothing_moved(self, box: Path) -> None:
+        """Where nothing has moved it is the same listing, a vanished file included."""
+        path = put(box, "new/1.a")
+        put(box, "new/2.b")
+        listing = take_listing(str(box))
+        path.unlink()
+
+        assert listing.followed(scan(os.fsencode(box))) is listing
+
+    def test_ambiguous_names_are_not_followed(self, box: Path) -> None:
+        """A base name that occurs twice now could lead to the wrong file."""
+        path = put(box, "new/1.a")
+        listing = take_listing(str(box))
+        path.rename(box / "cur" / "1.a:2,S")
+        put(box, "cur/1.a:2,")
+
+        assert listing.followed(scan(os.fsencode(box))) is listing
+
+    def test_folder_times_change(self, box: Path) -> None:
+        """A change of names shows in the folders' times; a missing folder has one too."""
+        os.utime(box / "new", ns=(1, 1))
+        before = folder_times(os.fsencode(box))
+        put(box, "new/1.a")
+
+        assert folder_times(os.fsencode(box)) != before
+        assert folder_times(b"/nonexistent") == (0, 0)

@@ -1,0 +1,273 @@
+"""A Maildir as a locked maildrop: reading, removing, the lock."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyClass, verifyObject
+
+from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse
+from mailsuite.mailbox import maildrop as module
+from mailsuite.mailbox.content import CHUNK, Damaged, ForeignContent, LoadedContent, StoredContent
+from mailsuite.mailbox.maildrop import Maildrop, open_maildrop
+from tests.doubles_pop3 import MemoryLocks, in_thread, settled
+
+OURS = "new/1700000000.M000001P2Q%d,S=%d,W=%d"
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    """A Maildir with three messages of ours."""
+    for folder in ("tmp", "new", "cur"):
+        (tmp_path / folder).mkdir()
+    for number in (1, 2, 3):
+        put(tmp_path, number)
+    return tmp_path
+
+
+def put(box: Path, number: int) -> None:
+    """Write message *number*, which says its number."""
+    content = b"Subject: %d\r\n\r\nbody\r\n" % number
+    (box / (OURS % (number, len(content), len(content)))).write_bytes(content)
+
+
+def opened(box: Path, locks: MemoryLocks | None = None, owner: str = "a") -> Maildrop:
+    """The maildrop of *box*."""
+    return settled(open_maildrop(str(box), locks or MemoryLocks(), owner, in_thread))
+
+
+def octets(maildrop: Maildrop, number: int) -> bytes:
+    """All octets of a message."""
+    content = settled(maildrop.read(number))
+    verifyObject(IContent, content)
+    pieces = []
+    while piece := settled(content.read(10)):
+        pieces.append(piece)
+    content.close()
+    return b"".join(pieces)
+
+
+def names(box: Path) -> set[str]:
+    """What lies in new/ and cur/, without flags."""
+    return {path.name.partition(":")[0] for folder in ("new", "cur") for path in (box / folder).iterdir()}
+
+
+def one(box: Path, pattern: str) -> Path:
+    """The one file that *pattern* fits."""
+    (path,) = box.glob(pattern)
+    return path
+
+
+def test_interfaces(box: Path) -> None:
+    """The classes have what their interfaces ask for."""
+    verifyObject(IMaildrop, opened(box))
+    verifyObject(ISharedState, MemoryLocks())
+    for each in (StoredContent, ForeignContent, LoadedContent):
+        verifyClass(IContent, each)
+
+
+class TestLock:
+    """RFC 1939 §4: one session at a time."""
+
+    def test_second_owner_is_refused(self, box: Path) -> None:
+        """Another owner gets `MaildropInUse`, and the first keeps its lock."""
+        locks = MemoryLocks()
+        first = opened(box, locks, "a")
+        with pytest.raises(MaildropInUse):
+            opened(box, locks, "b")
+        first.close()
+
+        opened(box, locks, "b")
+
+    def test_closing_twice(self, box: Path) -> None:
+        """A second close does not give back a lock that is another's by now."""
+        locks = MemoryLocks()
+        first = opened(box, locks, "a")
+        first.close()
+        opened(box, locks, "a")
+        first.close()
+
+        assert locks.owners == {f"maildrop:{box}": "a"}
+
+    def test_lock_is_free_after_trouble(self, box: Path) -> None:
+        """A mailbox that cannot be listed is not left locked."""
+        locks = MemoryLocks()
+
+        async def failing(function: Any, *arguments: Any) -> Any:
+            raise OSError("as a test wants it")
+
+        with pytest.raises(OSError, match="as a test"):
+            settled(open_maildrop(str(box), locks, "a", failing))
+
+        assert locks.owners == {}
+
+
+class TestReading:
+    """RETR's side."""
+
+    def test_sizes_and_octets(self, box: Path) -> None:
+        """Each message gives as many octets as its size says."""
+        maildrop = opened(box)
+
+        assert [len(octets(maildrop, number)) for number in range(3)] == list(maildrop.sizes())
+        assert octets(maildrop, 1) == b"Subject: 2\r\n\r\nbody\r\n"
+
+    def test_numbers_never_shift(self, box: Path) -> None:
+        """New mail and a removal by another program change no number of this session."""
+        maildrop = opened(box)
+        before = list(maildrop.unique_ids())
+        put(box, 0)
+        put(box, 4)
+        one(box, "new/*Q1,*").unlink()
+
+        assert list(maildrop.unique_ids()) == before
+        assert octets(maildrop, 2) == b"Subject: 3\r\n\r\nbody\r\n"
+
+    def test_file_that_is_gone(self, box: Path) -> None:
+        """It raises; the other messages are still there."""
+        maildrop = opened(box)
+        one(box, "new/*Q2,*").unlink()
+
+        with pytest.raises(FileNotFoundError):
+            octets(maildrop, 1)
+        assert octets(maildrop, 0) == b"Subject: 1\r\n\r\nbody\r\n"
+
+    def test_gone_files_cost_one_look(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A look that found nothing moved is not repeated while the folders stay as they are."""
+        looks: list[bytes] = []
+        scan = module.scan
+        monkeypatch.setattr(module, "scan", lambda root: looks.append(root) or scan(root))
+        maildrop = opened(box)
+        for path in (box / "new").iterdir():
+            path.unlink()
+        for number in (0, 1, 2, 0):
+            with pytest.raises(FileNotFoundError):
+                octets(maildrop, number)
+
+        assert len(looks) == 1
+
+    def test_moved_files_are_followed(self, box: Path) -> None:
+        """Another program may move everything to cur/ and change flags at any time."""
+        maildrop = opened(box)
+        for flags in (":2,", ":2,S", ":2,FS"):
+            for path in [*(box / "new").iterdir(), *(box / "cur").iterdir()]:
+                path.rename(box / "cur" / (path.name.partition(":")[0] + flags))
+            assert octets(maildrop, 0) == b"Subject: 1\r\n\r\nbody\r\n"
+            assert octets(maildrop, 2) == b"Subject: 3\r\n\r\nbody\r\n"
+
+    @pytest.mark.parametrize("content", [b"", b"Subject: 2\r\n", b"Subject: 2\r\n\r\nbody\r\nand more\r\n"])
+    def test_file_that_does_not_fit_its_name(self, box: Path, content: bytes) -> None:
+        """What a power cut left short, or empty, or what has grown, is never served."""
+        maildrop = opened(box)
+        one(box, "new/*Q2,*").write_bytes(content)
+
+        with pytest.raises(Damaged):
+            octets(maildrop, 1)
+
+    def test_foreign_file_that_has_changed(self, box: Path) -> None:
+        """A small file without sizes in its name is measured again before its first octet is given."""
+        path = box / "new" / "1800000000.x.host"
+        path.write_bytes(b"A: b\n\nc\n")
+        maildrop = opened(box)
+        assert octets(maildrop, 3) == b"A: b\r\n\r\nc\r\n"
+        path.write_bytes(b"A: b\n\nc\nd\n")
+
+        with pytest.raises(Damaged):
+            octets(maildrop, 3)
+
+    def test_large_foreign_file_is_streamed(self, box: Path) -> None:
+        """A large file is not held in memory, and still gives what was counted."""
+        (box / "new" / "1800000000.x.host").write_bytes(b"line\n" * CHUNK)
+        maildrop = opened(box)
+
+        assert isinstance(settled(maildrop.read(3)), ForeignContent)
+        assert len(octets(maildrop, 3)) == maildrop.sizes()[3] == 6 * CHUNK
+
+    def test_links_are_not_followed(self, box: Path) -> None:
+        """A symbolic link put in a message's place leads nowhere."""
+        maildrop = opened(box)
+        path = one(box, "new/*Q2,*")
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+
+        with pytest.raises(OSError, match="symbolic"):
+            octets(maildrop, 1)
+
+    def test_fifo_does_not_block(self, box: Path) -> None:
+        """Nor does a FIFO in its place stop the server."""
+        maildrop = opened(box)
+        path = one(box, "new/*Q2,*")
+        path.unlink()
+        os.mkfifo(path)
+
+        with pytest.raises(Damaged):
+            octets(maildrop, 1)
+
+
+class TestRemoval:
+    """RFC 1939 §6."""
+
+    def test_only_what_is_asked_for(self, box: Path) -> None:
+        """The named messages are gone, all others stay; new mail too."""
+        maildrop = opened(box)
+        put(box, 9)
+
+        assert settled(maildrop.remove([0, 2])) == []
+        assert {name.partition(",")[0][-1] for name in names(box)} == {"2", "9"}
+
+    def test_nothing_to_remove(self, box: Path) -> None:
+        """No thread is asked for an empty removal."""
+        assert opened(box).remove([]) == ()
+
+    def test_nothing_is_removed_by_closing(self, box: Path) -> None:
+        """Only `remove` removes."""
+        opened(box).close()
+
+        assert len(names(box)) == 3
+
+    def test_moved_files_are_removed_where_they_are(self, box: Path) -> None:
+        """A message that another program moved or flagged meanwhile is removed all the same."""
+        maildrop = opened(box)
+        path = one(box, "new/*Q2,*")
+        path.rename(box / "cur" / (path.name + ":2,S"))
+
+        assert settled(maildrop.remove([0, 1])) == []
+        assert {name.partition(",")[0][-1] for name in names(box)} == {"3"}
+
+    def test_gone_already(self, box: Path) -> None:
+        """What somebody else has removed counts as removed."""
+        maildrop = opened(box)
+        one(box, "new/*Q2,*").unlink()
+
+        assert settled(maildrop.remove([1])) == []
+
+    def test_what_cannot_be_removed_is_named(self, box: Path) -> None:
+        """A message that the system will not unlink is reported; the others go."""
+        maildrop = opened(box)
+        path = one(box, "new/*Q2,*")
+        path.unlink()
+        path.mkdir()
+
+        assert settled(maildrop.remove([0, 1, 2])) == [1]
+        assert len(names(box)) == 1
+
+    def test_removal_is_durable(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each folder that lost a name is synced, after the last unlink."""
+        synced: list[tuple[str, int]] = []
+        monkeypatch.setattr(module, "fsync_path", lambda path: synced.append((path, len(names(box)))))
+        path = one(box, "new/*Q2,*")
+        path.rename(box / "cur" / (path.name + ":2,S"))
+        settled(opened(box).remove([0, 1]))
+
+        assert sorted(synced) == [(str(box / "cur"), 1), (str(box / "new"), 1)]
+
+    def test_failed_sync_is_an_error(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A disk that does not confirm gives no +OK."""
+
+        def failing(path: str) -> None:
+            raise OSError("as a test wants it")
+
+        monkeypatch.setattr(module, "fsync_path", failing)
+        with pytest.raises(OSError, match="as a test"):
+            settled(opened(box).remove([0]))

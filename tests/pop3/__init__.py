@@ -1,0 +1,1 @@
+"""The POP3 core, without a reactor."""

@@ -1,0 +1,88 @@
+"""A respondent double for the POP3 server core: one small maildrop, and names that mean trouble."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mailsuite.pop3 import events, responses
+from mailsuite.pop3.events import Ended, Ending, Opened
+from mailsuite.pop3.responses import Response
+from mailsuite.pop3.server import ServerSession
+from mailsuite.pop3.settings import Limits, Settings
+from mailsuite.sasl.claims import PasswordClaim
+
+LISTENERS = {
+    "stls": (Settings("mail.example.org", stls=True), False),
+    "clear": (Settings("mail.example.org", plaintext_auth=True), False),
+    "tls": (Settings("mail.example.org"), True),
+    "few errors": (Settings("mail.example.org", Limits(errors=3), plaintext_auth=True), False),
+}
+MESSAGES = (
+    b"Subject: one\r\n\r\nHello\r\n",
+    b"Subject: dots\r\n\r\n.\r\n..two\r\n.three\r\nfour.\r\n",
+    b"Subject: gone\r\n\r\nNobody reads this\r\n",
+    b"No line end",
+    b"",
+)
+GONE = 2
+
+
+class Respondent:
+    """Gives *messages*, *piece* octets at a time."""
+
+    def __init__(self, messages: tuple[bytes, ...] = MESSAGES, piece: int = 7, gone: int | None = GONE) -> None:
+        self.messages = messages
+        self.piece = piece
+        self.gone = gone
+        self.claims: list[PasswordClaim] = []
+        self.removed: list[int] | None = None
+        self.ending: Ending | None = None
+        self.dropped = 0
+        self._rest = b""
+
+    def __call__(self, event: Any) -> Any:
+        answer: Callable[[Any], Any] | None = getattr(self, type(event).__name__, None)
+        return None if answer is None else answer(event)
+
+    def Connected(self, event: events.Connected) -> Response:
+        return responses.greeting("mail.example.org", "x1")
+
+    def Authenticate(self, event: events.Authenticate) -> Response | Opened:
+        self.claims.append(event.claim)
+        match event.claim.name:
+            case "busy":
+                return responses.IN_USE
+            case "guesser":
+                return responses.TOO_MANY_GUESSES
+            case "crash":
+                raise RuntimeError("as a test wants it")
+        if event.claim.password != "open sesame":
+            return responses.WRONG_PASSWORD
+        sizes = [len(message) for message in self.messages]
+        return Opened(sizes, [f"id-{index}" for index in range(len(sizes))])
+
+    def Retrieve(self, event: events.Retrieve) -> Response | bytes:
+        if event.index == self.gone:
+            return responses.UNAVAILABLE
+        self._rest = self.messages[event.index]
+        return self.ReadBody(events.READ_BODY)
+
+    def ReadBody(self, event: events.ReadBody) -> bytes:
+        piece, self._rest = self._rest[: self.piece], self._rest[self.piece :]
+        return piece
+
+    def BodyDropped(self, event: events.BodyDropped) -> None:
+        self.dropped += 1
+        self._rest = b""
+
+    def Update(self, event: events.Update) -> Response:
+        self.removed = list(event.indexes)
+        return responses.GOODBYE
+
+    def Ended(self, event: Ended) -> None:
+        self.ending = event.ending
+
+
+def session(listener: str = "clear", respondent: Respondent | None = None) -> tuple[ServerSession, Respondent]:
+    """Return a fresh session of *listener* with a respondent."""
+    settings, encrypted = LISTENERS[listener]
+    return ServerSession(settings, encrypted), respondent or Respondent()
