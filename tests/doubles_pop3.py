@@ -1,6 +1,6 @@
 """Verified doubles for the POP3 side: store, maildrop, content, logins, mail log, locks."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -28,15 +28,14 @@ MAILBOX = Mailbox(1, "example.org/alice")
 ALICE = Login(1, "alice@example.org", MAILBOX)
 
 
-def settled(value: Maybe[T]) -> T:
+def settled(value: Any) -> Any:
     """Return what *value* is, or what it comes to without waiting for anything."""
-    if not isinstance(value, Awaitable):
+    if not isinstance(value, Coroutine):
         return value
-    coroutine = cast(Coroutine[Any, Any, T], value)
     try:
-        coroutine.send(None)
+        value.send(None)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        return stop.value
     raise AssertionError("this still waits for something")
 
 
@@ -137,9 +136,9 @@ class MemoryStore:
         return None
 
     def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
-        self.opened.append(mailbox)
-        if len(self.opened) > self.maildrop.closed + 1:
+        if len(self.opened) > self.maildrop.closed:
             raise MaildropInUse(mailbox.path)
+        self.opened.append(mailbox)
         return self._open_later() if self.pending is not None else self.maildrop
 
     async def _open_later(self) -> IMaildrop:

@@ -1,6 +1,7 @@
 """What the commands for domains, users and aliases share: the open accounts, mail folders, passwords."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,7 +61,7 @@ def tell_of_mail(settings: Settings, user: User) -> None:
 def read_password(from_stdin: bool) -> str:
     """Return a password that can be used: a line of standard input, or asked for twice without an echo."""
     if from_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
     try:

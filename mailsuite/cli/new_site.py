@@ -65,13 +65,13 @@ def make_site(plan: Plan, now: datetime.datetime) -> Settings:
 
 
 def _make_accounts(settings: Settings, plan: Plan) -> None:
-    passwords = Passwords()
+    hashed = {address: Passwords().hash(password) for address, password in plan.users}
     with Accounts.open(settings.directory.path, create=True) as accounts:
         with suppress(Exists):
             accounts.domains.add(plan.domain, postmaster=False)
-        for address, password in ((plan.postmaster, None), *plan.users):
+        for address in (plan.postmaster, *hashed):
             with suppress(Exists):
-                accounts.users.add(address, None if password is None else passwords.hash(password))
+                accounts.users.add(address, hashed.get(address))
             create_maildir(settings.store.path, accounts.users.show(address).mailbox)
 
 

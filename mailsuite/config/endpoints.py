@@ -6,6 +6,9 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
+# Twisted has no types for it in some versions.
+_parse: Any = serverFromString
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -54,7 +57,7 @@ def place(description: str) -> Place:
         return Place("other")  # its sockets are there only under systemd
     sketch = _Sketch()
     try:
-        endpoint = serverFromString(sketch, description)  # type: ignore[no-untyped-call]
+        endpoint = _parse(sketch, description)
     except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise ValueError(_reason(error)) from error
     endpoint.listen(Factory())

@@ -2,7 +2,8 @@
 
 A small file in the mailbox keeps which file has which id, so that an id stays with its file when the other one is
 removed. A file is known by its inode and its time of modification, which no move and no flag changes; an inode alone
-is soon given to another file. The map may be deleted at any time: ids of such files are then given anew, all others stay.
+is soon given to another file. The map may be deleted at any time: ids of such files are then given anew, and all
+others stay.
 """
 
 import os

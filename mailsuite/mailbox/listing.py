@@ -1,7 +1,7 @@
 """A snapshot of one Maildir: names, sizes and unique ids, held packed (some 80 octets a message).
 
 Taking it opens no file of ours: the names say all. It blocks, so it is taken in a thread. Nothing is moved from
-``new/`` to ``cur/``; ``tmp/``, subfolders, names with a leading dot and whatever is not a regular file are left out.
+``new/`` to ``cur/``.
 """
 
 import os
@@ -13,12 +13,7 @@ from typing import overload
 from mailsuite.mailbox.content import wire_size
 from mailsuite.mailbox.kept_ids import FileKey, KeptIds, plain_id
 from mailsuite.mailbox.names import base, is_fit, order, our_size, sizes
-
-# Names are kept with their folder: "new/NAME", "cur/NAME".
-_FOLDERS = (b"new", b"cur")
-_PREFIX = 4
-# A folder that keeps changing under the scan is taken as it is after so many looks.
-_TRIES = 3
+from mailsuite.mailbox.scan import PREFIX, TRIES, settled_scan
 
 
 class Listing:
@@ -43,7 +38,7 @@ class Listing:
     def unique_id(self, index: int) -> str:
         """Return message *index*'s unique id."""
         special = self._ids.get(index) if self._ids else None
-        return base(self.path(index)[_PREFIX:]).decode("ascii") if special is None else special
+        return base(self.path(index)[PREFIX:]).decode("ascii") if special is None else special
 
     def followed(self, names: Sequence[bytes]) -> "Listing":
         """Return the same messages as they lie now, in *names*: moved to ``cur/``, or with other flags.
@@ -53,12 +48,12 @@ class Listing:
         now: dict[bytes, bytes] = {}
         twice: set[bytes] = set()
         for name in names:
-            key = base(name[_PREFIX:])
+            key = base(name[PREFIX:])
             if key in now:
                 twice.add(key)
             now[key] = name
         before = [self.path(index) for index in range(len(self))]
-        after = [old if (key := base(old[_PREFIX:])) in twice else now.get(key, old) for old in before]
+        after = [old if (key := base(old[PREFIX:])) in twice else now.get(key, old) for old in before]
         return self if before == after else Listing(after, self.sizes, self._ids)
 
 
@@ -88,50 +83,11 @@ class UniqueIds(Sequence[str]):
 def take_listing(path: str) -> Listing:
     """List the mailbox at *path*; one whose folders were never made is empty. Blocks. Raises `OSError`."""
     root = os.fsencode(path)
-    for _ in range(_TRIES):
-        listing, gone = _list(root, _settled(root))
+    for _ in range(TRIES):
+        listing, gone = _list(root, settled_scan(root))
         if not gone:
             break
     return listing
-
-
-def scan(root: bytes) -> list[bytes]:
-    """Return the names of the messages in the mailbox *root*, in no order. Blocks. Raises `OSError`."""
-    names: list[bytes] = []
-    for folder in _FOLDERS:
-        prefix = folder + b"/"
-        try:
-            entries = os.scandir(root + b"/" + folder)
-        except FileNotFoundError:
-            continue
-        with entries:
-            names += [
-                prefix + entry.name
-                for entry in entries
-                if not entry.name.startswith(b".") and entry.is_file(follow_symlinks=False)
-            ]
-    return names
-
-
-def folder_times(root: bytes) -> tuple[int, ...]:
-    """Return when names in the mailbox *root* changed last, one time for each folder. Raises `OSError`."""
-    times = []
-    for folder in _FOLDERS:
-        try:
-            times.append(os.stat(root + b"/" + folder).st_mtime_ns)
-        except FileNotFoundError:
-            times.append(0)
-    return tuple(times)
-
-
-def _settled(root: bytes) -> list[bytes]:
-    """Scan until nothing was moved meanwhile: a name that moves under a scan may be missed by it."""
-    for _ in range(_TRIES):
-        before = folder_times(root)
-        names = scan(root)
-        if folder_times(root) == before:
-            break
-    return names
 
 
 def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
@@ -178,10 +134,10 @@ def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes
 
 def _size(root: bytes, name: bytes) -> int | None:
     """Return what *name* has on the wire; ``None`` where it is gone."""
-    ours = our_size(name[_PREFIX:])
+    ours = our_size(name[PREFIX:])
     if ours is not None:
         return ours
-    said = sizes(name[_PREFIX:])
+    said = sizes(name[PREFIX:])
     try:
         return wire_size(root + b"/" + name, said.disk, said.wire)
     except FileNotFoundError:
@@ -199,8 +155,8 @@ def _ends(names: Sequence[bytes]) -> Iterator[int]:
 
 
 def _base(name: bytes) -> bytes:
-    return base(name[_PREFIX:])
+    return base(name[PREFIX:])
 
 
 def _sort_key(name: bytes) -> bytes:
-    return order(base(name[_PREFIX:]))
+    return order(base(name[PREFIX:]))

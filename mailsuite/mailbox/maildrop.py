@@ -8,8 +8,9 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse
 from mailsuite.mailbox.content import open_content
-from mailsuite.mailbox.listing import Listing, UniqueIds, folder_times, scan, take_listing
+from mailsuite.mailbox.listing import Listing, UniqueIds, take_listing
 from mailsuite.mailbox.names import sizes
+from mailsuite.mailbox.scan import folder_times, scan
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 

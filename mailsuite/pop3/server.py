@@ -120,17 +120,17 @@ class ServerSession:
         asked, self._asked = self._asked, None
         if asked is None:
             return
-        if isinstance(asked, events.ReadBody):
-            self._go_on_with_message(answer)
-        elif isinstance(answer, Response):
+        if isinstance(answer, Response):
             self._sending = None
             self.say(answer)
         elif isinstance(answer, Opened):
             self.state = State.TRANSACTION
             self.drop = Drop(answer.sizes, answer.unique_ids)
             self.say(responses.LOGGED_IN)
-        elif isinstance(asked, Retrieve):
-            self._begin_message(asked, answer)
+        elif self._sending is not None:
+            self._go_on_with(self._sending, asked, answer)
+        else:
+            self.say(responses.TROUBLE)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: ``-ERR [SYS/TEMP]``, and the session goes on where it can."""
@@ -269,30 +269,23 @@ class ServerSession:
         words = command.words(argument)
         return responses.BAD_ARGUMENTS if words is None else command.obey(self, words)
 
-    def _begin_message(self, asked: Retrieve, octets: bytes) -> None:
-        sending = self._sending
-        if sending is None:
-            return
+    def _go_on_with(self, sending: Sending, asked: Event, octets: bytes) -> None:
+        """Send the next *octets* of a message; the first of them follow the status line, if they are good."""
         wire = sending.take(octets)
-        if sending.progress is Progress.DAMAGED:
-            self._sending = None
-            self.say(responses.UNAVAILABLE)
-            return
-        whole = asked.lines is None
-        self.say(responses.message_follows(self.drop.sizes[asked.index]) if whole else responses.MESSAGE_FOLLOWS)
-        self._sent(sending, wire)
-
-    def _go_on_with_message(self, octets: bytes) -> None:
-        if self._sending is not None:
-            self._sent(self._sending, self._sending.take(octets))
-
-    def _sent(self, sending: Sending, wire: bytes) -> None:
+        progress = sending.progress
+        if isinstance(asked, Retrieve):
+            if progress is Progress.DAMAGED:
+                self._sending = None
+                self.say(responses.UNAVAILABLE)
+                return
+            whole = asked.lines is None
+            self.say(responses.message_follows(self.drop.sizes[asked.index]) if whole else responses.MESSAGE_FOLLOWS)
         self._put(wire)
-        if sending.progress is Progress.DAMAGED:
+        if progress is Progress.DAMAGED:
             self._close(Ending.DAMAGED)
-        elif sending.progress is not Progress.MORE:
+        elif progress is not Progress.MORE:
             self._sending = None
-            if sending.progress is Progress.CUT:
+            if progress is Progress.CUT:
                 self._told = (events.BODY_DROPPED,)
 
     def _put(self, data: bytes) -> None:

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailsuite.mailbox import listing as listing_module
+from mailsuite.mailbox import scan as scan_module
 from mailsuite.mailbox.content import CHUNK, open_content
 from mailsuite.mailbox.kept_ids import FILE_NAME, FileKey, KeptIds
-from mailsuite.mailbox.listing import Listing, UniqueIds, folder_times, scan, take_listing
+from mailsuite.mailbox.listing import Listing, UniqueIds, take_listing
 from mailsuite.mailbox.maildir import Names
 from mailsuite.mailbox.names import base, order, sizes
+from mailsuite.mailbox.scan import TRIES, folder_times, scan
+from tests.doubles_pop3 import settled
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def served(box: Path, index: int, step: int = CHUNK) -> bytes:
     path = listing.path(index)
     content = open_content(os.fsencode(box) + b"/" + path, sizes(os.path.basename(path)), listing.sizes[index])
     pieces = []
-    while piece := content.read(step):
+    while piece := settled(content.read(step)):
         pieces.append(piece)
     content.close()
     return b"".join(pieces)
@@ -367,3 +371,64 @@ class TestFollowing:
 
         assert folder_times(os.fsencode(box)) != before
         assert folder_times(b"/nonexistent") == (0, 0)
+
+
+class TestRaces:
+    """Other programs at work while the mailbox is listed."""
+
+    def test_message_that_moves_under_the_scan(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A name that a scan has missed, because it moved, is found by the next: the folders' times tell."""
+        path = put(box, "cur/1.a:2,")
+        os.utime(box / "cur", ns=(1, 1))
+        calls: list[bytes] = []
+
+        def missed(root: bytes) -> list[bytes]:
+            calls.append(root)
+            if len(calls) > 1:
+                return scan(root)
+            path.rename(box / "cur" / "1.a:2,S")
+            return []
+
+        monkeypatch.setattr(scan_module, "scan", missed)
+
+        assert ids(box) == ["1.a"]
+
+    def test_folder_that_never_rests(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After a few looks the mailbox is taken as it is."""
+        put(box, "new/1.a")
+        times = iter(range(100))
+        monkeypatch.setattr(scan_module, "folder_times", lambda root: (next(times),))
+
+        assert ids(box) == ["1.a"]
+        assert next(times) == 2 * TRIES
+
+    def test_message_that_moves_before_it_is_measured(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A foreign file that moved between scan and measuring is found at its new place."""
+        path = put(box, "new/1.a")
+        calls: list[bytes] = []
+
+        def early(root: bytes) -> list[bytes]:
+            names = scan(root)
+            calls.append(root)
+            if len(calls) == 1:
+                path.rename(box / "cur" / "1.a:2,S")
+            return names
+
+        monkeypatch.setattr(listing_module, "settled_scan", early)
+
+        assert ids(box) == ["1.a"]
+        assert len(calls) == 2
+
+    def test_message_that_is_always_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One that cannot be caught is left out; the mailbox opens."""
+        put(box, "new/2.b")
+        monkeypatch.setattr(listing_module, "settled_scan", lambda root: [b"new/1.a", b"new/2.b"])
+
+        assert ids(box) == ["2.b"]
+
+    def test_copy_that_is_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a message that was seen in both folders only the place where it is now counts."""
+        put(box, "cur/1.a:2,S")
+        monkeypatch.setattr(listing_module, "settled_scan", lambda root: [b"new/1.a", b"cur/1.a:2,S"])
+
+        assert ids(box) == ["1.a"]

@@ -11,6 +11,7 @@ from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUs
 from mailsuite.mailbox import maildrop as module
 from mailsuite.mailbox.content import CHUNK, Damaged, ForeignContent, LoadedContent, StoredContent
 from mailsuite.mailbox.maildrop import Maildrop, open_maildrop
+from mailsuite.mailbox.scan import scan
 from tests.doubles_pop3 import MemoryLocks, in_thread, settled
 
 OURS = "new/1700000000.M000001P2Q%d,S=%d,W=%d"
@@ -34,7 +35,9 @@ def put(box: Path, number: int) -> None:
 
 def opened(box: Path, locks: MemoryLocks | None = None, owner: str = "a") -> Maildrop:
     """The maildrop of *box*."""
-    return settled(open_maildrop(str(box), locks or MemoryLocks(), owner, in_thread))
+    maildrop = settled(open_maildrop(str(box), locks or MemoryLocks(), owner, in_thread))
+    assert isinstance(maildrop, Maildrop)
+    return maildrop
 
 
 def octets(maildrop: Maildrop, number: int) -> bytes:
@@ -136,8 +139,12 @@ class TestReading:
     def test_gone_files_cost_one_look(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A look that found nothing moved is not repeated while the folders stay as they are."""
         looks: list[bytes] = []
-        scan = module.scan
-        monkeypatch.setattr(module, "scan", lambda root: looks.append(root) or scan(root))
+
+        def counted(root: bytes) -> list[bytes]:
+            looks.append(root)
+            return scan(root)
+
+        monkeypatch.setattr(module, "scan", counted)
         maildrop = opened(box)
         for path in (box / "new").iterdir():
             path.unlink()

@@ -402,6 +402,28 @@ class TestEnding:
         assert core.bytes_to_send() == responses.SHUTTING_DOWN.encode()
         assert core.state is State.AUTHORIZATION
 
+    def test_answer_of_no_known_kind(self) -> None:
+        """A login that is answered with anything else is trouble of ours, and no login."""
+        core = ServerSession(Settings("mail.example.org", plaintext_auth=True))
+        core.next_event()
+        core.answer(responses.READY)
+        asked(core, LOGIN)
+        core.bytes_to_send()
+        core.answer(None)
+
+        assert core.bytes_to_send() == responses.TROUBLE.encode()
+        assert core.state is State.AUTHORIZATION
+
+    def test_answer_without_a_question(self) -> None:
+        """An answer, or a failure, to nothing changes nothing."""
+        core = open_core([5])
+        core.answer(Opened([1, 2], ["a", "b"]))
+        core.fail()
+        core.answer(b"octets")
+        asked(core, b"STAT\r\n")
+
+        assert core.bytes_to_send() == b"+OK 1 5\r\n"
+
     def test_shutdown_waits_for_a_removal(self) -> None:
         """A QUIT under way is not told that nothing was deleted."""
         core = open_core([5])

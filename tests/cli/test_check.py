@@ -1,0 +1,250 @@
+"""``mailsuite check``."""
+
+import datetime
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailsuite.certificates import read_pair, self_signed
+from mailsuite.cli.check import findings
+from mailsuite.cli.checks.storage import storage
+from mailsuite.config import load
+from tests.cli.site import edit, new_site, run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The configuration file of a good site on unprivileged ports."""
+    return new_site(tmp_path / "site", "--unprivileged", "--interface", "127.0.0.1")
+
+
+def problems(config: Path, later: float = 0) -> list[str]:
+    """Return the warnings and errors about a site, *later* days after its certificate was made."""
+    settings = load(config)
+    try:
+        now = read_pair(settings.tls.certificate, settings.tls.key).begins + datetime.timedelta(hours=1)
+    except Exception:
+        now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    found = findings(settings, now + datetime.timedelta(days=later))
+    return [str(finding) for finding in found if finding.level != "ok" and "self-signed" not in finding.what]
+
+
+def test_a_new_site_has_no_errors(config: Path) -> None:
+    """What init makes can be started; that it is self-signed is worth a warning."""
+    result = run("check", "--config", config)
+
+    assert result.exit_code == 0
+    assert "it is self-signed" in result.output
+    assert result.output.endswith("0 errors, 1 warnings\n")
+    assert problems(config) == []
+
+
+def test_an_error_makes_the_exit_code_1(config: Path) -> None:
+    """So that a script can rely on it."""
+    os.unlink(config.parent / "key.pem")
+
+    assert run("check", "--config", config).exit_code == 1
+
+
+def test_a_configuration_that_cannot_be_used_makes_it_2(config: Path) -> None:
+    """The line is named, on standard error."""
+    edit(config, 'tls = "implicit"', 'tls = "yes"')
+    result = run("check", "--config", config)
+
+    assert result.exit_code == 2
+    assert 'mailsuite.toml:' in result.stderr
+    assert 'listen.submissions.tls: expected "none", "starttls" or "implicit", got "yes"' in result.stderr
+    assert result.stdout == ""
+
+
+def test_json_has_the_same_findings(config: Path) -> None:
+    """Level, place, what and how to mend it."""
+    found = json.loads(run("check", "--config", config, "--json").stdout)
+
+    assert {frozenset(finding) for finding in found} == {frozenset({"level", "where", "what", "mend"})}
+    assert [finding["where"] for finding in found if finding["level"] == "warning"] == ["tls.certificate"]
+
+
+def test_two_listeners_on_one_port_clash(config: Path) -> None:
+    """Both are named."""
+    edit(config, "tcp:2587:", "tcp:2525:")
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    listen.submission: listen.mta listens on port 2525 too; to mend it: ")
+
+
+def test_a_listener_on_which_nobody_can_log_in_is_an_error(config: Path) -> None:
+    """Passwords under TLS only, and no TLS."""
+    edit(config, 'service = "pop3"\nendpoint = "tcp:2110:interface=127.0.0.1"\ntls = "starttls"',
+         'service = "pop3"\nendpoint = "tcp:2110:interface=127.0.0.1"\ntls = "none"')  # fmt: skip
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    listen.pop3: nobody can log in")
+
+
+def test_passwords_in_the_clear_are_warned_of(config: Path) -> None:
+    """It may be meant, but it should be known."""
+    edit(config, 'service = "pop3"\nendpoint = "tcp:2110', 'auth = "always"\nservice = "pop3"\nendpoint = "tcp:2110')
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  listen.pop3: passwords are taken without TLS")
+
+
+def test_a_site_without_listeners_is_an_error(tmp_path: Path, config: Path) -> None:
+    """It would start and do nothing."""
+    text = config.read_text()
+    config.write_text(text[: text.index("\n# Mail from other servers")])
+
+    assert problems(config)[0].startswith("error    listen: there is no listener")
+
+
+def test_low_ports_are_worth_a_word_to_those_who_are_not_root(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for all of them."""
+    edit(config, "tcp:2525:", "tcp:25:")
+    monkeypatch.setattr(os, "geteuid", lambda: os.stat(config).st_uid or 1000)
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  listen: ports below 1024 (25) need privileges")
+
+
+def test_a_key_that_does_not_belong_is_an_error(config: Path) -> None:
+    """With the words of the start."""
+    pair = self_signed("mail.example.org", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+    (config.parent / "key.pem").write_bytes(pair[1])
+
+    (problem,) = problems(config)
+    assert "does not belong to the first certificate" in problem
+
+
+def test_a_certificate_for_another_name_is_warned_of(config: Path) -> None:
+    """Both names are said."""
+    edit(config, 'hostname = "mail.example.org"', 'hostname = "mx.example.org"')
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  tls.certificate: it is for mail.example.org, not for mx.example.org")
+
+
+@pytest.mark.parametrize(
+    ("days", "complaint"),
+    [
+        (-1, "error    tls.certificate: it begins only on "),
+        (811.5, "warning  tls.certificate: it ends in 13 days"),
+        (825.1, "error    tls.certificate: it ended on "),
+    ],
+)
+def test_the_days_of_a_certificate_are_counted(config: Path, days: float, complaint: str) -> None:
+    """Not yet, not for long, not any more."""
+    (problem,) = problems(config, later=days)
+
+    assert problem.startswith(complaint)
+
+
+def test_two_weeks_before_its_end_a_certificate_is_still_well(config: Path) -> None:
+    """The warning comes after that."""
+    assert problems(config, later=810.9) == []
+
+
+def test_a_site_without_tls_needs_no_certificate(config: Path) -> None:
+    """Where no listener offers it."""
+    text = config.read_text()
+    config.write_text(text[: text.index("\n# Mail from our users")].replace('tls = "starttls"', 'tls = "none"'))
+    os.unlink(config.parent / "key.pem")
+
+    assert problems(config) == []
+
+
+def test_a_missing_state_folder_is_an_error(config: Path) -> None:
+    """Nothing else about folders is said then."""
+    edit(config, 'state_dir = "."', 'state_dir = "nowhere"')
+    found = list(storage(load(config)))
+
+    assert [finding.where for finding in found] == ["state_dir"]
+
+
+def test_a_missing_mail_folder_is_an_error(config: Path) -> None:
+    """With the command that makes it."""
+    edit(config, 'state_dir = "."', 'state_dir = "."\nstore.path = "nowhere"')
+
+    (problem,) = problems(config)
+    assert problem == (
+        f"error    store.path: {config.parent}/nowhere is not a folder;"
+        f" to mend it: mkdir -m 700 {config.parent}/nowhere, as the owner of state_dir"
+    )
+
+
+def test_mail_that_others_could_read_is_warned_of(config: Path) -> None:
+    """And accounts too."""
+    os.chmod(config.parent / "mail", 0o755)
+    os.chmod(config.parent / "accounts.sqlite", 0o640)
+
+    assert [problem.partition(";")[0] for problem in problems(config)] == [
+        f"warning  store.path: {config.parent}/mail is open to other users of this machine",
+        f"warning  directory.path: {config.parent}/accounts.sqlite is open to other users of this machine",
+    ]
+
+
+def test_too_little_free_space_is_an_error(config: Path) -> None:
+    """The floor counts, not zero."""
+    edit(config, 'state_dir = "."', f'state_dir = "."\nstore.free_floor = {2**60}')
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    store.free_floor: ")
+
+
+def test_missing_accounts_are_an_error(config: Path) -> None:
+    """The directory's own words."""
+    os.unlink(config.parent / "accounts.sqlite")
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    directory.path: there is no accounts file")
+
+
+def test_accounts_of_a_newer_version_are_an_error(config: Path) -> None:
+    """And are not touched."""
+    with sqlite3.connect(config.parent / "accounts.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+    (problem,) = problems(config)
+    assert "schema version 999" in problem
+
+
+def test_a_postmaster_whom_nobody_is_is_warned_of(config: Path) -> None:
+    """Mail for abuse would find nobody."""
+    edit(config, 'postmaster = "postmaster@example.org"', 'postmaster = "nobody@example.org"')
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  directory.postmaster: nobody@example.org is neither")
+
+
+def test_accounts_without_a_domain_are_warned_of(config: Path) -> None:
+    """All mail would be refused."""
+    with sqlite3.connect(config.parent / "accounts.sqlite") as connection:
+        for table in ("addresses", "logins", "mailboxes", "domains"):
+            connection.execute(f"DELETE FROM {table}")
+
+    assert problems(config)[0].startswith("warning  directory: there is no domain: all mail is refused")
+
+
+def test_a_site_of_root_needs_leave_to_run_as_root(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start would refuse it; better to know before."""
+    settings = load(config)
+    plain = os.stat
+
+    def of_root(path: str) -> os.stat_result:
+        """Say of every path that it belongs to root."""
+        status = list(plain(path))
+        status[4] = 0
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "stat", of_root)
+    found = [str(finding) for finding in storage(settings) if finding.level == "error"]
+
+    assert found == ([] if settings.allow_root else [
+        "error    state_dir: it belongs to root, and the service refuses to run as root;"
+        f" to mend it: chown -R USER {settings.state_dir}, or set allow_root = true"
+    ])  # fmt: skip

@@ -1,0 +1,108 @@
+"""Aliases: they always lead to a mailbox of ours."""
+
+import pytest
+
+from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded
+from mailsuite.directory.rows import Alias
+
+SALES = "sales@example.com"
+ALICE = "alice@example.com"
+BOB = "bob@example.com"
+
+
+def test_targets_keep_their_order_and_are_added_once(accounts: Accounts) -> None:
+    """A second `add` appends what is new."""
+    accounts.aliases.add("Sales@Example.com", [BOB])
+
+    assert accounts.aliases.add(SALES, ["ALICE@example.com", BOB]) == Alias(SALES, (BOB, ALICE))
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("nobody@example.com", "user add nobody@example.com"),
+        ("alice@gmail.example", "gmail.example is not one of its domains"),
+        (SALES, "aliases form a loop"),
+    ],
+)
+def test_an_alias_to_nobody_is_refused(accounts: Accounts, target: str, told: str) -> None:
+    """An unknown or foreign target, or the alias itself, leads nowhere; the good target beside it is not kept."""
+    with pytest.raises(LeadsNowhere, match=told):
+        accounts.aliases.add(SALES, [target] if target == SALES else [ALICE, target])
+
+    assert list(accounts.aliases.list()) == []
+
+
+def test_an_alias_of_an_unknown_domain_is_refused(accounts: Accounts) -> None:
+    """The message says how to add the domain."""
+    with pytest.raises(NoSuch, match="domain add example.net"):
+        accounts.aliases.add("sales@example.net", [ALICE])
+
+
+def test_a_user_can_keep_a_copy_but_not_lose_its_mail_unawares(accounts: Accounts) -> None:
+    """A user's address is an alias only with itself among the targets, and stays so."""
+    with pytest.raises(LeadsNowhere, match="alias add alice@example.com alice@example.com OTHERS"):
+        accounts.aliases.add(ALICE, [BOB])
+
+    assert accounts.aliases.add(ALICE, [ALICE, BOB]).targets == (ALICE, BOB)
+    with pytest.raises(LeadsNowhere):
+        accounts.aliases.remove(ALICE, [ALICE])
+    assert accounts.aliases.show(ALICE).targets == (ALICE, BOB)
+
+
+def test_aliases_are_listed_by_domain_and_name(accounts: Accounts) -> None:
+    """All aliases, those of a domain, or those that name an address."""
+    accounts.domains.add("a.example")
+    accounts.aliases.add(SALES, [ALICE, BOB])
+    accounts.aliases.add("all@example.com", [SALES])
+    accounts.aliases.add("boss@a.example", [ALICE])
+
+    assert [alias.name for alias in accounts.aliases.list()] == ["boss@a.example", "all@example.com", SALES]
+    assert [alias.name for alias in accounts.aliases.list("a.example")] == ["boss@a.example"]
+    assert accounts.aliases.leading_to("Alice@example.com") == ("boss@a.example", SALES)
+    with pytest.raises(NoSuch):
+        accounts.aliases.list("nowhere.example")
+
+
+def test_targets_are_removed_one_by_one_or_all(accounts: Accounts) -> None:
+    """With its last target the alias is gone, and its name free for a user."""
+    accounts.aliases.add(SALES, [ALICE, BOB])
+
+    assert accounts.aliases.remove(SALES, [BOB, BOB]) == Alias(SALES, (ALICE,))
+    assert accounts.aliases.remove(SALES, [ALICE]) is None
+    assert accounts.users.add(SALES).name == SALES
+
+
+def test_what_is_not_there_cannot_be_removed(accounts: Accounts) -> None:
+    """An unknown alias, or an address that is none of its targets."""
+    accounts.aliases.add(SALES, [ALICE])
+
+    with pytest.raises(NoSuch, match="alias list"):
+        accounts.aliases.remove(ALICE)
+    with pytest.raises(NoSuch, match="its targets: alice@example.com"):
+        accounts.aliases.remove(SALES, [BOB])
+
+
+def test_an_alias_that_others_lead_to_is_kept_or_taken_out_of_them(accounts: Accounts) -> None:
+    """Nested aliases that would be left without a target go with it, by force only."""
+    accounts.aliases.add(SALES, [ALICE])
+    accounts.aliases.add("inner@example.com", [SALES])
+    accounts.aliases.add("outer@example.com", ["inner@example.com", BOB])
+
+    with pytest.raises(StillNeeded, match="the alias inner@example.com"):
+        accounts.aliases.remove(SALES)
+
+    accounts.aliases.remove(SALES, force=True)
+
+    assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
+
+
+def test_removing_an_alias_of_a_user_leaves_the_user(accounts: Accounts) -> None:
+    """A user that kept a copy is a plain user again, also for those who lead there."""
+    accounts.aliases.add(ALICE, [ALICE, BOB])
+    accounts.aliases.add(SALES, [ALICE])
+
+    assert accounts.aliases.remove(ALICE) is None
+    assert accounts.users.show(ALICE).has_password
+    assert accounts.aliases.show(SALES).targets == (ALICE,)

@@ -1,0 +1,233 @@
+"""The order of lookup as a table, on records that are written down here."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from mailsuite.address import Address
+from mailsuite.directory.expansion import DEPTH, MEMBERS
+from mailsuite.directory.records import AddressRecord, DomainRecord
+from mailsuite.directory.resolve import Resolver
+from mailsuite.meaning import Broken, Foreign, Mailbox, Mailboxes, Meaning, Suspended, Unknown
+
+
+def address(text: str) -> Address:
+    """Return the address *text*, which needs no quoting."""
+    local, _, domain = text.rpartition("@")
+    return Address(local, domain)
+
+
+def box(number: int) -> Mailbox:
+    """Return the mailbox of record *number*."""
+    return Mailbox(number, f"box/{number}")
+
+
+@dataclass
+class Written:
+    """Records in memory: domains with their catch-alls, addresses in order of their numbers."""
+
+    domains: dict[str, str | None]
+    addresses: dict[str, AddressRecord] = field(default_factory=dict)
+
+    def first_domain(self) -> str | None:
+        """See `Lookups`."""
+        return next(iter(self.domains), None)
+
+    def domain(self, name: str) -> DomainRecord | None:
+        """See `Lookups`."""
+        if name not in self.domains:
+            return None
+        catch_all = self.domains[name]
+        return DomainRecord(name, None if catch_all is None else address(catch_all))
+
+    def address(self, local: str, domain: str) -> AddressRecord | None:
+        """See `Lookups`."""
+        return self.addresses.get(f"{local}@{domain}")
+
+    def mailbox(self, name: str, number: int, suspended: bool = False) -> None:
+        """Write a mailbox down."""
+        self.addresses[name] = AddressRecord(number, box(number), suspended, ())
+
+    def alias(self, name: str, number: int, *targets: str, mailbox: bool = False) -> None:
+        """Write an alias down, which may be a mailbox too."""
+        own = box(number) if mailbox else None
+        self.addresses[name] = AddressRecord(number, own, False, tuple(map(address, targets)))
+
+
+def site() -> Written:
+    """Return one of everything."""
+    written = Written({"one.example": None, "two.example": "bob@one.example", "bare.example": None})
+    written.mailbox("postmaster@one.example", 1)
+    written.mailbox("alice@one.example", 2)
+    written.mailbox("bob@one.example", 3)
+    written.mailbox("off@one.example", 4, suspended=True)
+    written.mailbox("alice+exact@one.example", 5)
+    written.alias("list@one.example", 6, "alice@one.example", "bob+list@one.example", "alice@one.example")
+    written.alias("nested@one.example", 7, "list@one.example", "alice@two.example")
+    written.alias("keeps@one.example", 8, "keeps@one.example", "bob@one.example", mailbox=True)
+    written.alias("loop@one.example", 9, "pool@one.example")
+    written.alias("pool@one.example", 10, "loop@one.example")
+    written.alias("offs@one.example", 11, "off@one.example")
+    written.alias("some@one.example", 12, "off@one.example", "alice@one.example", "gone@one.example")
+    written.alias("gone-only@one.example", 13, "gone@one.example")
+    written.mailbox("alice@two.example", 14)
+    written.mailbox("abuse@two.example", 15)
+    written.mailbox("off@two.example", 16, suspended=True)
+    written.mailbox("postmaster@two.example", 17)
+    # A diamond: "both" is reached twice, which is no loop, and its own mailbox is none of its targets.
+    written.alias("both@one.example", 18, "bob@one.example", mailbox=True)
+    written.alias("left@one.example", 19, "both@one.example")
+    written.alias("right@one.example", 20, "both@one.example")
+    written.alias("diamond@one.example", 21, "left@one.example", "right@one.example")
+    return written
+
+
+TABLE = [
+    # a foreign domain, an address literal
+    ("alice@elsewhere.example", Foreign()),
+    ("postmaster@elsewhere.example", Foreign()),
+    ("alice@[192.0.2.1]", Foreign()),
+    # exactly this mailbox, in any spelling
+    ("alice@one.example", (2,)),
+    ("ALICE@ONE.Example", (2,)),
+    ("alice@two.example", (14,)),
+    ("off@one.example", Suspended()),
+    # exactly this alias: order kept, doubles dropped, nested, an own copy, suspended and missing members left out
+    ("list@one.example", (2, 3)),
+    ("nested@one.example", (2, 3, 14)),
+    ("keeps@one.example", (8, 3)),
+    ("some@one.example", (2,)),
+    ("diamond@one.example", (3,)),
+    ("offs@one.example", Suspended()),
+    ("loop@one.example", Broken("aliases form a loop")),
+    ("gone-only@one.example", Broken("gone@one.example is in an alias and does not exist")),
+    # plus-addresses: what is there exactly comes first, then the base, mailbox or alias, up to the first plus
+    ("alice+exact@one.example", (5,)),
+    ("alice+x@one.example", (2,)),
+    ("alice+x+exact@one.example", (2,)),
+    ("Alice+X@one.example", (2,)),
+    ("list+x@one.example", (2, 3)),
+    ("off+x@one.example", Suspended()),
+    ("+x@one.example", Unknown()),
+    ("nobody+x@one.example", Unknown()),
+    # the names of RFC 2142
+    ("postmaster@one.example", (1,)),
+    ("Abuse@one.example", (1,)),
+    ("abuse@two.example", (15,)),
+    ("postmaster@two.example", (17,)),
+    ("postmaster@bare.example", (1,)),
+    ("abuse@bare.example", (1,)),
+    ("Postmaster@", (1,)),
+    ("abuse@", Unknown()),
+    ("alice@", Unknown()),
+    # the catch-all comes last, and catches neither what is suspended nor another domain's
+    ("nobody@two.example", (3,)),
+    ("nobody+x@two.example", (3,)),
+    ("off@two.example", Suspended()),
+    ("nobody@one.example", Unknown()),
+    ("nobody@bare.example", Unknown()),
+    ("", Unknown()),
+]
+
+
+def meant(expected: Meaning | tuple[int, ...]) -> Meaning:
+    """Return the meaning that a row of the table expects."""
+    return Mailboxes(tuple(map(box, expected))) if isinstance(expected, tuple) else expected
+
+
+@pytest.mark.parametrize(("written", "expected"), TABLE)
+def test_an_address_means_what_the_order_says(written: str, expected: Meaning | tuple[int, ...]) -> None:
+    """Each rule of the order, and each before the next."""
+    assert Resolver(site()).find(address(written)) == meant(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("abuse@one.example", (2,)),
+        ("postmaster@one.example", (1,)),
+        ("postmaster@bare.example", (2,)),
+        ("abuse@two.example", (15,)),
+        ("Postmaster@", (2,)),
+    ],
+)
+def test_the_sites_postmaster_gets_what_no_domain_claims(written: str, expected: tuple[int, ...]) -> None:
+    """With `[directory] postmaster` set, role mail goes there, but not that of an address of its own."""
+    resolver = Resolver(site(), address("alice@one.example"))
+
+    assert resolver.find(address(written)) == meant(expected)
+
+
+@pytest.mark.parametrize("postmaster", ["nobody@one.example", "someone@elsewhere.example", "off@one.example"])
+def test_a_site_postmaster_of_no_use_is_passed_over(postmaster: str) -> None:
+    """Role mail is taken although the configuration names an address that cannot get it."""
+    assert Resolver(site(), address(postmaster)).find(address("abuse@bare.example")) == meant((1,))
+
+
+def test_a_suspended_postmaster_does_not_stop_role_mail() -> None:
+    """RFC 2142 mail is always accepted for a local domain."""
+    written = site()
+    written.mailbox("postmaster@two.example", 17, suspended=True)
+
+    assert Resolver(written).find(address("postmaster@two.example")) == meant((1,))
+
+
+def test_without_any_domain_even_postmaster_is_unknown() -> None:
+    """An empty site has nobody."""
+    assert Resolver(Written({})).find(address("Postmaster@")) == Unknown()
+
+
+def test_a_catch_all_that_leads_nowhere_catches_nothing() -> None:
+    """A dangling catch-all is as good as none."""
+    assert Resolver(Written({"x.example": "gone@x.example"})).find(address("a@x.example")) == Unknown()
+
+
+@pytest.mark.parametrize(("depth", "reached"), [(DEPTH, True), (DEPTH + 1, False)])
+def test_aliases_nest_only_so_deep(depth: int, reached: bool) -> None:
+    """At the limit a chain of aliases leads to its mailbox, past it the address is broken."""
+    written = Written({"x.example": None})
+    for number in range(depth):
+        written.alias(f"a{number}@x.example", number, f"a{number + 1}@x.example")
+    written.mailbox(f"a{depth}@x.example", depth)
+
+    meaning = Resolver(written).find(address("a0@x.example"))
+
+    assert meaning == (meant((depth,)) if reached else Broken(f"aliases are nested deeper than {DEPTH}"))
+
+
+@pytest.mark.parametrize(("members", "reached"), [(MEMBERS, True), (MEMBERS + 1, False)])
+def test_an_alias_grows_only_so_large(members: int, reached: bool) -> None:
+    """At the limit every member gets the mail, past it the address is broken."""
+    written = Written({"x.example": None})
+    written.alias("all@x.example", 0, *(f"m{number}@x.example" for number in range(1, members + 1)))
+    for number in range(1, members + 1):
+        written.mailbox(f"m{number}@x.example", number)
+
+    meaning = Resolver(written).find(address("all@x.example"))
+
+    assert isinstance(meaning, Mailboxes) is reached
+    assert isinstance(meaning, Broken) is not reached
+
+
+def test_aliases_that_multiply_are_stopped() -> None:
+    """A tangle in which every alias names all others is followed once through, not exponentially."""
+    names = [f"a{number}@x.example" for number in range(DEPTH)]
+    written = Written({"x.example": None})
+    for number, name in enumerate(names):
+        written.alias(name, number, *names, "end@x.example")
+    written.mailbox("end@x.example", 99)
+
+    assert Resolver(written).find(address(names[0])) == meant((99,))
+
+
+def test_members_are_the_targets_as_they_are_kept() -> None:
+    """EXPN tells direct targets, of aliases alone (RFC 5321 §3.5.2)."""
+    resolver = Resolver(site())
+
+    assert resolver.members(address("nested@one.example")) == (
+        Address("list", "one.example"),
+        Address("alice", "two.example"),
+    )
+    assert resolver.members(address("alice@one.example")) is None
+    assert resolver.members(address("nobody@one.example")) is None
+    assert resolver.members(address("list@elsewhere.example")) is None

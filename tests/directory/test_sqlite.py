@@ -1,0 +1,294 @@
+"""The directory as the server uses it: right, fresh within a moment, and bounded."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyClass, verifyObject
+
+from mailsuite.address import Address
+from mailsuite.directory import sqlite
+from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.cache import Cache
+from mailsuite.directory.errors import BadName
+from mailsuite.directory.records import Records
+from mailsuite.directory.sqlite import CHECK_SECONDS, SqliteDirectory
+from mailsuite.interfaces import IMailboxDirectory
+from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Suspended, Unknown
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time, as the directory is told it."""
+    return Clock()
+
+
+@pytest.fixture
+def directory(records: Records, clock: Clock) -> SqliteDirectory:
+    """The directory over the accounts of the test."""
+    return SqliteDirectory(records, clock.seconds)
+
+
+def names(meaning: Meaning) -> list[str]:
+    """Return the paths that *meaning* leads to."""
+    assert isinstance(meaning, Mailboxes), meaning
+    return [mailbox.path for mailbox in meaning.mailboxes]
+
+
+def find(directory: SqliteDirectory, local: str, domain: str = "example.com") -> Meaning:
+    """Look *local* up."""
+    return directory.find(Address(local, domain))
+
+
+def test_it_is_a_mailbox_directory(directory: SqliteDirectory) -> None:
+    """Class and object provide the interface."""
+    assert verifyClass(IMailboxDirectory, SqliteDirectory)
+    assert verifyObject(IMailboxDirectory, directory)
+
+
+def test_each_kind_of_address_is_told_from_the_file(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """What the order of lookup needs is read from the accounts as the commands wrote them."""
+    accounts.aliases.add("sales@example.com", ["bob@example.com", "alice+sales@example.com"])
+    accounts.domains.add("exämple.net", catch_all="bob@example.com", postmaster=False)
+    accounts.users.add("off@example.com")
+    accounts.users.set_suspended("off@example.com", True)
+
+    assert names(find(directory, "Alice")) == ["example.com/alice"]
+    assert names(find(directory, "alice+x")) == ["example.com/alice"]
+    assert names(find(directory, "SALES")) == ["example.com/bob", "example.com/alice"]
+    assert names(find(directory, "abuse")) == ["example.com/postmaster"]
+    assert names(find(directory, "postmaster", "")) == ["example.com/postmaster"]
+    assert names(find(directory, "anybody", "EXÄMPLE.net")) == ["example.com/bob"]
+    assert names(find(directory, "abuse", "xn--exmple-cua.net")) == ["example.com/postmaster"]
+    assert find(directory, "off") == Suspended()
+    assert find(directory, "nobody") == Unknown()
+    assert find(directory, "alice", "example.org") == Foreign()
+    assert find(directory, "alice", "[192.0.2.1]") == Foreign()
+
+
+def test_the_configured_postmaster_gets_role_mail(accounts: Accounts, records: Records, clock: Clock) -> None:
+    """`[directory] postmaster` stands before the domain's own for abuse, and a bad one is refused at once."""
+    directory = SqliteDirectory(records, clock.seconds, "bob@example.com")
+
+    assert names(find(directory, "abuse")) == ["example.com/bob"]
+    with pytest.raises(BadName):
+        SqliteDirectory(records, clock.seconds, "bob")
+
+
+def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """Domains are compared as A-labels; an address literal is not ours."""
+    accounts.domains.add("exämple.net")
+
+    for name in ("example.com", "EXAMPLE.COM", "exämple.net", "xn--exmple-cua.net"):
+        assert directory.is_local(name)
+    for name in ("example.org", "[192.0.2.1]", ""):
+        assert not directory.is_local(name)
+
+
+def test_a_change_takes_effect_within_a_moment(
+    accounts: Accounts, directory: SqliteDirectory, clock: Clock
+) -> None:
+    """What another process changes is seen after CHECK_SECONDS, what was unknown or foreign too."""
+    assert find(directory, "carol") == Unknown()
+    assert find(directory, "alice", "example.net") == Foreign()
+    assert not directory.is_local("example.net")
+    accounts.users.add("carol@example.com")
+    accounts.domains.add("example.net", catch_all="alice@example.com")
+    accounts.users.remove("bob@example.com")
+
+    clock.advance(CHECK_SECONDS)
+
+    assert names(find(directory, "carol")) == ["example.com/carol"]
+    assert names(find(directory, "alice", "example.net")) == ["example.com/alice"]
+    assert directory.is_local("example.net")
+    assert find(directory, "bob") == Unknown()
+
+
+def test_answers_come_from_the_cache_until_something_changes(
+    path: str, accounts: Accounts, directory: SqliteDirectory, clock: Clock
+) -> None:
+    """A known answer costs no statement; a commit that changes no account keeps the cache."""
+    statements: list[str] = []
+    find(directory, "alice")
+    find(directory, "nobody")
+    directory.is_local("example.com")
+    directory._records._connection.set_trace_callback(statements.append)
+
+    for local in ("alice", "nobody", "ALICE"):
+        find(directory, local)
+    directory.is_local("example.com")
+
+    assert statements == []
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE meta SET value = value WHERE name = 'generation'")
+        connection.commit()
+    clock.advance(CHECK_SECONDS)
+    find(directory, "alice")
+
+    assert not any("addresses" in statement for statement in statements)
+
+
+def test_a_clock_that_is_set_back_does_not_keep_old_answers(
+    accounts: Accounts, directory: SqliteDirectory, clock: Clock
+) -> None:
+    """Freshness does not hang on a clock that only goes forward."""
+    clock.advance(3600)
+    assert find(directory, "carol") == Unknown()
+    accounts.users.add("carol@example.com")
+
+    clock.rightNow = 10.0
+
+    assert names(find(directory, "carol")) == ["example.com/carol"]
+
+
+def test_trouble_with_the_file_is_not_an_answer(
+    accounts: Accounts, records: Records, directory: SqliteDirectory, clock: Clock
+) -> None:
+    """Where the file cannot be read the lookup fails: nobody is told that an address is unknown."""
+    records.connect()
+    records._connection.close()
+
+    with pytest.raises(sqlite3.Error):
+        find(directory, "alice")
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("alice@example.com", True),
+        ("ALICE+x@Example.com", True),
+        ("sales@example.com", True),
+        ("nested@example.com", True),
+        ("bob@example.com", False),
+        ("bobs@example.com", False),
+        ("postmaster@example.com", False),
+        ("anything@caught.example", False),
+        ("alice@elsewhere.example", False),
+        ("nobody@example.com", False),
+        ("loop@example.com", False),
+    ],
+)
+def test_a_login_may_send_as_what_leads_to_it(
+    path: str, accounts: Accounts, directory: SqliteDirectory, address: str, allowed: bool
+) -> None:
+    """Its mailbox, plus-addresses and aliases, nested too; not what only the catch-all brings (RFC 6409 §6.1)."""
+    accounts.aliases.add("sales@example.com", ["alice@example.com", "bob@example.com"])
+    accounts.aliases.add("nested@example.com", ["sales@example.com"])
+    accounts.aliases.add("bobs@example.com", ["bob@example.com"])
+    accounts.domains.add("caught.example", catch_all="alice@example.com")
+    accounts.aliases.add("loop@example.com", ["nested@example.com"])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alias_targets SET local = 'loop' WHERE local = 'nested'")
+        connection.commit()
+    alice = accounts.users.show("alice@example.com")
+    local, _, domain = address.rpartition("@")
+
+    assert directory.may_send_as(Login(1, alice.name, alice.mailbox), Address(local, domain)) is allowed
+
+
+def test_whoever_gets_role_mail_may_answer_it(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """The postmaster sends as postmaster and as abuse."""
+    user = accounts.users.show("postmaster@example.com")
+    login = Login(1, user.name, user.mailbox)
+
+    assert directory.may_send_as(login, Address("abuse", "example.com"))
+    assert directory.may_send_as(login, Address("Postmaster", "example.com"))
+
+
+def test_a_login_without_a_mailbox_may_send_as_nobody(directory: SqliteDirectory) -> None:
+    """There is no address that leads to it."""
+    assert not directory.may_send_as(Login(9, "x@example.com", None), Address("alice", "example.com"))
+
+
+def test_an_alias_is_expanded_to_its_targets(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """EXPN tells the members of an alias, and nothing of a mailbox."""
+    accounts.aliases.add("sales@example.com", ["bob@example.com", "alice@example.com"])
+
+    assert directory.expand(Address("Sales", "example.com")) == (
+        Address("bob", "example.com"), Address("alice", "example.com"),
+    )  # fmt: skip
+    assert directory.expand(Address("alice", "example.com")) is None
+    assert directory.expand(Address("alice", "elsewhere.example")) is None
+
+
+def test_a_loop_made_behind_our_back_is_broken_not_endless(
+    path: str, accounts: Accounts, directory: SqliteDirectory
+) -> None:
+    """The commands make no loop; one that is there all the same has an answer."""
+    accounts.aliases.add("sales@example.com", ["bob@example.com"])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alias_targets SET local = 'sales'")
+        connection.commit()
+
+    assert find(directory, "sales") == Broken("aliases form a loop")
+
+
+def test_the_caches_are_bounded(
+    accounts: Accounts, records: Records, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of made-up addresses does not grow the memory."""
+    monkeypatch.setattr(sqlite, "ADDRESSES_CACHED", 10)
+    monkeypatch.setattr(sqlite, "DOMAINS_CACHED", 10)
+    directory = SqliteDirectory(records, clock.seconds)
+    for number in range(50):
+        find(directory, f"nobody{number}")
+        directory.is_local(f"d{number}.example")
+
+    assert len(directory._meanings) == len(directory._domains) == 10
+
+
+def test_the_cache_forgets_what_was_not_asked_for_longest() -> None:
+    """A frequent question keeps its answer, whatever else is asked."""
+    cache: Cache[str, int] = Cache(2)
+    cache.put("old", 1)
+    cache.put("new", 2)
+    cache.get("old")
+    cache.put("newest", 3)
+
+    assert [cache.get(key) for key in ("old", "new", "newest")] == [1, None, 3]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Accounts, SqliteDirectory]]:
+    """Accounts and directory that many hostile names are thrown at."""
+    with tempfile.TemporaryDirectory() as folder, Accounts.open(f"{folder}/accounts", create=True) as accounts:
+        accounts.domains.add("example.com")
+        records = Records.open(f"{folder}/accounts")
+        # A clock on which every question comes a moment after the last.
+        ticks = iter(range(10**9))
+        yield accounts, SqliteDirectory(records, lambda: float(next(ticks)))
+        records.close()
+
+
+HOSTILE = st.text(st.one_of(st.sampled_from("'\"\\*)( ;%_/.+@\0\r\n\ud800é"), st.characters()), min_size=1, max_size=40)
+
+
+@given(local=HOSTILE, domain=st.one_of(st.just("example.com"), HOSTILE))
+def test_hostile_names_resolve_to_nothing_but_themselves(
+    shared: tuple[Accounts, SqliteDirectory], local: str, domain: str
+) -> None:
+    """Any text is looked up as it is: unknown or foreign before it is a user, its own mailbox while it is one."""
+    accounts, directory = shared
+    asked = Address(local, domain)
+    before = directory.find(asked)
+    role = local.lower() in ("postmaster", "abuse") or local.lower().startswith("postmaster+")
+    assert role or isinstance(before, Unknown | Foreign)
+    directory.is_local(domain)
+    directory.expand(asked)
+    try:
+        user = accounts.users.add(str(asked))
+    except Exception:
+        return
+
+    assert directory.find(asked) == Mailboxes((user.mailbox,))
+    assert directory.may_send_as(Login(1, user.name, user.mailbox), asked)
+
+    accounts.users.remove(user.name, force=True)
+
+    assert directory.find(asked) == before

@@ -1,0 +1,1 @@
+"""Policies and the state that they share."""

@@ -1,0 +1,364 @@
+"""TLS as a client sees it: real handshakes in memory, with the standard library's client."""
+
+import datetime
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+from zope.interface.verify import verifyObject
+
+from mailsuite.certificates import PairError, self_signed
+from mailsuite.transport.certificate_watch import POLL_SECONDS, TICKET_KEY_SECONDS, CertificateWatch, unreadable
+from mailsuite.transport.tls import TLSContext
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class Site:
+    """A folder with a pair of files, and the watch over them."""
+
+    def __init__(self, folder: Path, minimum: str = "1.2") -> None:
+        self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
+        self.put("mail.example.org")
+        self.clock = Clock()
+        self.watch = CertificateWatch(str(self.certificate), str(self.key), minimum, self.clock)
+        self.context = self.watch.context("submission")
+
+    def put(self, hostname: str) -> None:
+        """Replace both files by a pair for *hostname*."""
+        texts = self_signed(hostname, NOW)
+        self.replace(self.certificate, texts[0])
+        self.replace(self.key, texts[1])
+
+    def replace(self, path: Path, text: bytes) -> None:
+        """Replace one file, as a renewal does."""
+        path.with_suffix(".new").write_bytes(text)
+        os.rename(path.with_suffix(".new"), path)
+
+    def start(self) -> None:
+        """Start as twistd does."""
+        self.watch.privilegedStartService()
+        self.watch.startService()
+
+    def pass_polls(self, count: int = 1) -> None:
+        """Let the time of *count* polls go by."""
+        self.clock.pump([POLL_SECONDS] * count)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A started site."""
+    made = Site(tmp_path)
+    made.start()
+    yield made
+    made.watch.stopService()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """All events that are logged from now on."""
+    events: list[dict[str, Any]] = []
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
+    yield events
+    globalLogPublisher.removeObserver(observer)
+
+
+def complaints(events: list[dict[str, Any]]) -> list[str]:
+    """Return the texts of warnings and errors among *events*."""
+    return [
+        event["log_format"].format(**event)
+        for event in events
+        if event["log_level"] in (LogLevel.warn, LogLevel.error)
+    ]
+
+
+def client_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Return a client that trusts anybody and speaks *version*, or any that it knows."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    # The tests' certificates have fixed dates, and the client's clock is the machine's.
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = version or ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = version or ssl.TLSVersion.MAXIMUM_SUPPORTED
+    return context
+
+
+class Meeting:
+    """A client and a server whose octets are carried by hand."""
+
+    def __init__(
+        self, context: TLSContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None
+    ) -> None:
+        self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = client.wrap_bio(self._into, self._out, server_hostname=None, session=session)
+        self.server = context.serverConnectionForTLS(None)  # type: ignore[arg-type]
+        self.server.set_accept_state()
+        for _ in range(4):
+            self._step()
+        self.server.send(b"220 ready\r\n")
+        self._carry()
+        assert self.client.read(64) == b"220 ready\r\n"
+
+    def say(self, text: bytes) -> bytes:
+        """Send *text* from client to server and return what arrived."""
+        self.client.write(text)
+        self._carry()
+        return self.server.recv(4096)
+
+    def name(self) -> str:
+        """The first name of the certificate that the server showed."""
+        octets = self.client.getpeercert(binary_form=True)
+        assert octets is not None
+        names = x509.load_der_x509_certificate(octets).extensions
+        value = names.get_extension_for_class(x509.SubjectAlternativeName).value
+        return str(value.get_values_for_type(x509.DNSName)[0])
+
+    def _step(self) -> None:
+        try:
+            self.client.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        self._carry()
+        try:
+            self.server.do_handshake()
+        except SSL.WantReadError:
+            pass
+        self._carry()
+
+    def _carry(self) -> None:
+        if self._out.pending:
+            self.server.bio_write(self._out.read())
+        try:
+            while True:
+                self._into.write(self.server.bio_read(65_536))
+        except SSL.WantReadError:
+            pass
+
+
+def test_a_context_is_what_twisted_asks_for(site: Site) -> None:
+    """The interface for servers, verified."""
+    assert verifyObject(IOpenSSLServerConnectionCreator, site.context)
+
+
+def test_clients_see_the_certificate_in_the_files(site: Site) -> None:
+    """A handshake, and octets in both directions."""
+    meeting = Meeting(site.context, client_context())
+
+    assert meeting.name() == "mail.example.org"
+    assert meeting.say(b"EHLO me\r\n") == b"EHLO me\r\n"
+    assert meeting.client.version() == "TLSv1.3"
+
+
+def test_tls_1_2_is_spoken_with_forward_secrecy(site: Site) -> None:
+    """RFC 9325 §4.2."""
+    meeting = Meeting(site.context, client_context(ssl.TLSVersion.TLSv1_2))
+    cipher = meeting.client.cipher()
+
+    assert meeting.client.version() == "TLSv1.2"
+    assert cipher is not None and cipher[0].startswith("ECDHE-") and "GCM" in cipher[0]
+    assert meeting.client.compression() is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_older_versions_are_refused(site: Site) -> None:
+    """RFC 8996: TLS 1.0 and 1.1 must not be used."""
+    client = client_context(ssl.TLSVersion.TLSv1_1)
+    client.set_ciphers("ALL:@SECLEVEL=0")
+
+    with pytest.raises((SSL.Error, ssl.SSLError)):
+        Meeting(site.context, client)
+
+
+def test_the_minimum_can_be_raised(tmp_path: Path) -> None:
+    """With 1.3, a client of 1.2 is refused."""
+    site = Site(tmp_path, minimum="1.3")
+    site.watch.privilegedStartService()
+
+    with pytest.raises((SSL.Error, ssl.SSLError)):
+        Meeting(site.context, client_context(ssl.TLSVersion.TLSv1_2))
+    assert Meeting(site.context, client_context()).client.version() == "TLSv1.3"
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_resumes_a_session_at_its_own_listener(site: Site, version: ssl.TLSVersion) -> None:
+    """Peers that come often save a handshake."""
+    client = client_context(version)
+    first = Meeting(site.context, client)
+
+    assert Meeting(site.context, client, first.client.session).client.session_reused
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_of_one_listener_is_refused_by_another(site: Site, version: ssl.TLSVersion) -> None:
+    """The other listener makes a full handshake instead."""
+    client = client_context(version)
+    first = Meeting(site.context, client)
+    other = site.watch.context("pop3")
+
+    assert not Meeting(other, client, first.client.session).client.session_reused
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_does_not_outlive_its_key(site: Site, version: ssl.TLSVersion) -> None:
+    """RFC 9325 §3.4: ticket keys are changed regularly, here every day."""
+    client = client_context(version)
+    first = Meeting(site.context, client)
+    site.clock.advance(TICKET_KEY_SECONDS - POLL_SECONDS)
+    assert Meeting(site.context, client, first.client.session).client.session_reused
+    site.pass_polls()
+
+    assert not Meeting(site.context, client, first.client.session).client.session_reused
+
+
+def test_new_files_are_taken_up_within_one_poll(site: Site) -> None:
+    """Without a signal and without a restart."""
+    site.put("new.example.org")
+    site.pass_polls()
+
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+
+
+def test_every_listener_shows_the_new_certificate(site: Site) -> None:
+    """One watch, one change, all contexts."""
+    other = site.watch.context("pop3")
+    site.put("new.example.org")
+    site.pass_polls()
+
+    assert Meeting(other, client_context()).name() == "new.example.org"
+
+
+def test_an_open_session_goes_on_over_a_change(site: Site) -> None:
+    """Nobody is dropped."""
+    meeting = Meeting(site.context, client_context())
+    site.put("new.example.org")
+    site.pass_polls()
+
+    assert meeting.say(b"NOOP\r\n") == b"NOOP\r\n"
+
+
+def test_reload_takes_up_new_files_at_once(site: Site) -> None:
+    """What SIGHUP does."""
+    site.put("new.example.org")
+
+    assert site.watch.reload()
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+
+
+@pytest.mark.parametrize("bad", [b"", b"rubbish"])
+def test_a_bad_pair_is_logged_and_the_old_one_stays(
+    site: Site, logged: list[dict[str, Any]], bad: bytes
+) -> None:
+    """The log says which file, what is wrong, and that nothing was lost."""
+    site.replace(site.certificate, bad)
+
+    assert not site.watch.reload()
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+    (complaint,) = complaints(logged)
+    assert complaint.startswith("the new certificate is not used, the old one stays: ")
+    assert "cert.pem holds no certificate" in complaint
+
+
+def test_the_moment_between_two_files_is_not_worth_a_line(site: Site, logged: list[dict[str, Any]]) -> None:
+    """A renewal that replaces first the certificate, then the key, ends well and quietly."""
+    texts = self_signed("new.example.org", NOW)
+    site.replace(site.certificate, texts[0])
+    site.pass_polls()
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+    site.replace(site.key, texts[1])
+    site.pass_polls()
+
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+    assert complaints(logged) == []
+
+
+def test_a_pair_that_stays_bad_is_logged_once(site: Site, logged: list[dict[str, Any]]) -> None:
+    """Not at each poll."""
+    site.replace(site.certificate, self_signed("new.example.org", NOW)[0])
+    site.pass_polls(10)
+
+    (complaint,) = complaints(logged)
+    assert "does not belong to the first certificate" in complaint
+
+
+def test_a_removed_file_changes_nothing_until_it_is_back(site: Site, logged: list[dict[str, Any]]) -> None:
+    """The old certificate is shown meanwhile."""
+    site.key.unlink()
+    site.pass_polls(3)
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+    assert len(complaints(logged)) == 1
+    site.put("new.example.org")
+    site.pass_polls()
+
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+
+
+def test_unchanged_files_are_not_read_again(site: Site) -> None:
+    """A context stays the same object while nothing changes."""
+    client = client_context()
+    first = Meeting(site.context, client)
+    site.pass_polls(5)
+
+    assert Meeting(site.context, client, first.client.session).client.session_reused
+
+
+def test_a_start_without_a_usable_pair_fails(tmp_path: Path) -> None:
+    """Better no service than one that cannot do what it offers."""
+    site = Site(tmp_path)
+    site.key.write_bytes(b"rubbish")
+
+    with pytest.raises(PairError, match=r"key\.pem holds no private key"):
+        site.watch.privilegedStartService()
+
+
+def test_polling_ends_with_the_service(tmp_path: Path) -> None:
+    """Nothing is left in the reactor."""
+    site = Site(tmp_path)
+    site.start()
+    site.watch.stopService()
+
+    assert site.clock.getDelayedCalls() == []
+
+
+def test_a_key_that_the_service_cannot_read_again_is_warned_of(
+    tmp_path: Path, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After root is dropped: which file, what follows from it, and the command that mends it. Once."""
+    site = Site(tmp_path)
+    site.watch.privilegedStartService()
+    monkeypatch.setattr(
+        "mailsuite.transport.certificate_watch.unreadable",
+        lambda path: "chgrp mail key.pem" if path.endswith("key.pem") else None,
+    )
+    site.watch.startService()
+    site.pass_polls(3)
+    site.watch.stopService()
+
+    (complaint,) = complaints(logged)
+    assert complaint.startswith(f"{site.key} cannot be read any more")
+    assert complaint.endswith("to mend it: chgrp mail key.pem")
+
+
+def test_a_readable_file_needs_no_remedy(site: Site) -> None:
+    """Nothing is said where nothing is wrong."""
+    assert unreadable(str(site.key)) is None
+
+
+def test_the_remedy_names_the_file(tmp_path: Path) -> None:
+    """Group and mode, quoted for a shell; the folder is not to blame."""
+    remedy = unreadable(str(tmp_path / "no key.pem"))
+
+    assert remedy is not None
+    assert remedy.startswith("chgrp ")
+    assert f"chmod g+r '{tmp_path}/no key.pem'" in remedy
