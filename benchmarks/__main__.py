@@ -21,8 +21,6 @@ from benchmarks import idle, inbound, pop3
 from benchmarks.load import has_smtp_source, own_client, smtp_source
 from benchmarks.servers import Postfix, Server, Suite, has_postfix
 
-CONNECTIONS = (1, 20, 100)
-
 
 def main() -> None:
     """Measure, print tables, and write the figures where ``--json`` says."""
@@ -39,10 +37,7 @@ def main() -> None:
                 servers.append(Postfix(Path(folder)))
             else:
                 console.print("No Postfix beside us: it is not installed, or we are not root.")
-            costs = {
-                "smtp": idle.per_connection_kib(suite.pid, suite.smtp_port, b"EHLO x\r\n", options.idle),
-                "pop3": idle.per_connection_kib(suite.pid, suite.pop3_port, b"", options.idle),
-            }
+            costs = idle.measure(suite.pid, {"SMTP": suite.smtp_port, "POP3": suite.pop3_port}, options.idle)
             figures = list(_inbound(servers, options))
             sessions = [pop3.measure(suite) for _ in range(options.rounds)]
         finally:
@@ -55,7 +50,8 @@ def main() -> None:
             f" {session.listing * 1000:.1f} ms, RETR {session.messages / session.retrieval:.0f}/s,"
             f" {session.cpu:.0f} us of CPU a message"
         )
-    console.print(f"An idle connection costs {costs['smtp']:.1f} KiB (SMTP), {costs['pop3']:.1f} KiB (POP3)")
+    for protocol, cost in costs.items():
+        console.print(f"An idle {protocol} connection costs {cost:.1f} KiB")
     if options.json:
         result = {
             "inbound": [asdict(figure) for figure in figures],
@@ -69,6 +65,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--messages", type=int, default=3000, help="messages a run (default: 3000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which medians are shown (default: 3)")
+    parser.add_argument(
+        "--connections", type=int, nargs="+", default=[1, 20, 100], help="connections at a time (default: 1 20 100)"
+    )
+    parser.add_argument("--only", choices=["smtp_source", "own_client"], help="one of the loads alone")
     parser.add_argument("--idle", type=int, default=2000, help="idle connections (default: 2000)")
     parser.add_argument("--dir", help="a folder on the disk to be measured (default: the temporary folder)")
     parser.add_argument("--json", help="write the figures to this file")
@@ -81,7 +81,8 @@ def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inb
         (load, connections, reuse, server)
         for _ in range(options.rounds)
         for load in loads
-        for connections in CONNECTIONS
+        if options.only in (None, load.__name__)
+        for connections in options.connections
         for reuse in (False, True)
         for server in servers
     ]
@@ -92,7 +93,8 @@ def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inb
 
 
 def _inbound_table(figures: list[inbound.Figure]) -> Table:
-    table = Table("load", "connections", "kind", "server", "messages/s", "CPU us/message", "rate ratio", "CPU ratio")
+    table = Table("load", "conn.", "kind", "server", "msgs/s", "CPU us", "rate x", "CPU x")
+    table.caption = "CPU us: of the server's processes, a message. rate x, CPU x: ours to theirs, medians of rounds."
     runs: dict[tuple[str, int, bool], dict[str, list[inbound.Figure]]] = {}
     for figure in figures:
         key = (figure.load, figure.connections, figure.reuse)

@@ -6,20 +6,27 @@ import time
 
 from benchmarks.processes import memory_kib
 
+_HELLO = {"SMTP": b"EHLO client.example\r\n", "POP3": b""}
 
-def per_connection_kib(pid: int, port: int, hello: bytes, connections: int) -> float:
-    """Open *connections*, greet, and return what each of them costs the server, in KiB."""
-    _allow_files(connections + 100)
-    _settle()
-    warm = [_open(port, hello) for _ in range(20)]
-    before = memory_kib(pid)
-    idle = [_open(port, hello) for _ in range(connections)]
-    _settle()
-    cost = (memory_kib(pid) - before) / connections
-    for one in (*warm, *idle):
+
+def measure(pid: int, ports: dict[str, int], connections: int) -> dict[str, float]:
+    """Return what an idle connection of each protocol costs the server, in KiB.
+
+    The connections of one protocol stay open while the next is measured: memory that was freed would hide it.
+    """
+    _allow_files(connections * len(ports) + 100)
+    held = [_open(port, _HELLO[protocol]) for protocol, port in ports.items() for _ in range(20)]
+    costs: dict[str, float] = {}
+    for protocol, port in ports.items():
+        _settle()
+        before = memory_kib(pid)
+        held += [_open(port, _HELLO[protocol]) for _ in range(connections)]
+        _settle()
+        costs[protocol] = (memory_kib(pid) - before) / connections
+    for one in held:
         one.close()
     _settle()
-    return cost
+    return costs
 
 
 def _open(port: int, hello: bytes) -> socket.socket:

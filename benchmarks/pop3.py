@@ -27,7 +27,7 @@ def measure(server: Suite) -> Session:
     session.pass_(PASSWORD)
     logged_in = time.monotonic()
     count, _ = session.stat()
-    if len(session.uidl()[1]) != count:  # type: ignore[arg-type]
+    if len(session.uidl()[1]) != count:
         raise RuntimeError("UIDL and STAT disagree")
     listed = time.monotonic()
     for number in range(1, count + 1):

@@ -46,9 +46,10 @@ class Suite:
         self.folder = folder / "suite"
         self.smtp_port, self.pop3_port = free_port(), free_port()
         self._make_site()
-        log = open(self.folder / "twistd.log", "wb")
-        command = [_BIN / "twistd", "--nodaemon", "--pidfile=", "mailsuite", "--config", self.folder / "mailsuite.toml"]
-        self._process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        command = [str(_BIN / "twistd"), "--nodaemon", "--pidfile=", "mailsuite"]
+        command += ["--config", str(self.folder / "mailsuite.toml")]
+        with open(self.folder / "twistd.log", "wb") as log:
+            self._process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         self.pid = self._process.pid
         wait_for_port(self.smtp_port)
 

@@ -9,7 +9,8 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -20,9 +21,11 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from mailsuite import __version__
+from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.config.settings import Listener as ListenerSettings
 from mailsuite.directory.authenticator import Authenticator
+from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
 from mailsuite.directory.rewrite import Rewriter
@@ -52,7 +55,7 @@ from mailsuite.service.reception import Reception, Role, Site
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.certificate_watch import CertificateWatch
-from mailsuite.transport.listener import Listener, NewSession
+from mailsuite.transport.listener import CannotListen, Listener, NewSession
 from mailsuite.wire.events import SessionCore
 
 
@@ -69,9 +72,16 @@ def refuse_root(uid: int, settings: Settings) -> None:
         )
 
 
-def make_service(settings: Settings, reactor: Any = default_reactor) -> "MailService":
-    """Return the service for *settings*; nothing is opened before it is started."""
-    return MailService(settings, reactor)
+# What a start may stumble over, each with a text that says how to mend it.
+START_TROUBLE = (RootRefused, CannotListen, PairError, AccountsError, OSError)
+
+
+def make_service(settings: Settings, reactor: Any = default_reactor, foreground: bool = False) -> "MailService":
+    """Return the service for *settings*; nothing is opened before it is started.
+
+    *foreground*: somebody watches, and is told in one line why a start fails.
+    """
+    return MailService(settings, reactor, foreground)
 
 
 class MailService(MultiService):
@@ -79,23 +89,32 @@ class MailService(MultiService):
 
     log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(self, settings: Settings, reactor: Any, foreground: bool) -> None:
+        super().__init__()
         self._settings = settings
         self._reactor = reactor
+        self._foreground = foreground
+        # Made here since it loads modules, which another user may not be able to read.
+        self._passwords = Passwords()
         self._parts: Parts | None = None
         self._certificates = CertificateWatch(
             settings.tls.certificate, settings.tls.key, settings.tls.minimum, reactor
         )
         if any(listener.tls != "none" for listener in settings.listen.values()):
-            self._certificates.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._certificates.setServiceParent(self)
         self.listeners = [self._listener(name, listener) for name, listener in settings.listen.items()]
 
+    def privilegedStartService(self) -> None:
+        """Bind the ports and read the keys. Raises one of `START_TROUBLE`."""
+        with self._told_plainly():
+            super().privilegedStartService()
+
     def startService(self) -> None:
-        """Open everything, then serve. Raises `RootRefused`, `OSError`, or what the directory raises."""
-        refuse_root(os.geteuid(), self._settings)
-        self._parts = Parts(self._settings, self._reactor, self._lone)
-        super().startService()  # type: ignore[no-untyped-call]
+        """Open everything, then serve. Raises one of `START_TROUBLE`."""
+        with self._told_plainly():
+            refuse_root(os.geteuid(), self._settings)
+            self._parts = Parts(self._settings, self._reactor, self._passwords, self._lone)
+            super().startService()
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         self.log.info("mailsuite {version} serves {listeners}", version=__version__, listeners=self._told())
 
@@ -103,7 +122,7 @@ class MailService(MultiService):
         """Let the sessions end, then close what they stood on."""
         stopping = [maybeDeferred(listener.stopService) for listener in self.listeners]
         for listener in self.listeners:
-            self.removeService(listener)  # type: ignore[no-untyped-call]
+            self.removeService(listener)
         return DeferredList(stopping).addCallback(self._stop_rest)
 
     def reload(self) -> None:
@@ -112,8 +131,17 @@ class MailService(MultiService):
         if self._parts is not None:
             self._parts.log.open()
 
+    @contextmanager
+    def _told_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except START_TROUBLE as error:
+            if self._foreground:
+                raise SystemExit(f"mailsuite: {error}") from error
+            raise
+
     def _stop_rest(self, result: Any) -> Any:
-        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        stopped = super().stopService()
         if self._parts is not None:
             self._parts.close()
         return stopped
@@ -138,7 +166,7 @@ class MailService(MultiService):
             implicit,
             self._settings.limits.shutdown_grace,
         )
-        listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        listener.setServiceParent(self)
         return listener
 
     def _running(self) -> "Parts":
@@ -153,7 +181,7 @@ class Parts:
     Raises `OSError` or what the directory raises; what was opened before is closed again.
     """
 
-    def __init__(self, settings: Settings, reactor: Any, lone: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, reactor: Any, passwords: Passwords, lone: Callable[[], bool]) -> None:
         root = settings.store.path
         clocks = Clocks(time.time, time.monotonic)
         os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
@@ -166,7 +194,7 @@ class Parts:
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         state = MemoryState(clocks.seconds)
         authenticator = Authenticator(
-            self._records, Passwords(), self._hashing.run, Rewriter(settings.directory.path)
+            self._records, passwords, self._hashing.run, Rewriter(settings.directory.path)
         )
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
         self.logins = Logins(authenticator, guessing)

@@ -22,11 +22,14 @@ class Options(usage.Options):
 
 
 def makeService(options: Any) -> IService:
-    """Read the configuration and return the service. Nothing is opened yet: twistd has not forked nor dropped root."""
+    """Read the configuration and return the service. Nothing is opened yet: twistd has not forked nor dropped root.
+
+    Raises `SystemExit` with what is wrong and how to mend it.
+    """
     try:
         settings = load(config_path(options["config"]))
         if not options.parent["uid"]:
             refuse_root(os.geteuid(), settings)
     except (BadConfiguration, ConfigError, RootRefused) as error:
-        raise usage.UsageError(str(error)) from error
-    return make_service(settings)
+        raise SystemExit(f"mailsuite: {error}") from error
+    return make_service(settings, foreground=bool(options.parent["nodaemon"]))

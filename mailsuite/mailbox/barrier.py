@@ -14,6 +14,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
 
 from mailsuite.mailbox.maildir import Receipt
 
@@ -45,6 +46,8 @@ class Barrier:
     *lone* says whether only one session is open: then, and while syncs are quick, it is done in place. *seconds* is
     a monotonic clock. *committed* is called in the committer's thread after each sync that succeeded.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -103,6 +106,10 @@ class Barrier:
                 self._timed_sync([receipt for commit in batch for receipt in commit.receipts])
             except OSError as caught:
                 error = caught
+            except Exception as caught:
+                # The committer must never die: nobody would get an answer again.
+                self._log.failure("The barrier failed")
+                error = OSError(f"The barrier failed: {caught!r}")
             self._reactor.callFromThread(self._settle, batch, error)
 
     def _batch(self) -> list[_Commit] | None:

@@ -55,11 +55,17 @@ class Receipt:
     def withdraw(self) -> None:
         """See `IReceipt.withdraw`."""
         names, self.names = self.names, []
+        trouble: OSError | None = None
         for name in names:
             try:
                 os.unlink(name)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                # The others are taken back all the same.
+                trouble = error
+        if trouble is not None:
+            raise trouble
 
 
 class Writer:
@@ -125,10 +131,11 @@ class Writer:
         target = f"{folder}/{name}"
         place = os.rename if move else os.link
         try:
-            place(draft.path, target)
-        except FileNotFoundError:
-            receipt.folders += create_maildir(self.root, mailbox)
-            place(draft.path, target)
+            try:
+                place(draft.path, target)
+            except FileNotFoundError:
+                receipt.folders += create_maildir(self.root, mailbox)
+                place(draft.path, target)
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise

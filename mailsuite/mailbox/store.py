@@ -15,6 +15,7 @@ from mailsuite.mailbox.layout import INCOMING, create_maildir, maildir
 from mailsuite.mailbox.maildir import Names, Receipt, Writer
 from mailsuite.mailbox.maildrop import InThread, open_maildrop
 from mailsuite.mailbox.recovery import remove_stale
+from mailsuite.mailbox.sync import fsync_path
 from mailsuite.meaning import Mailbox
 
 # Free space is asked for at most this often, in seconds.
@@ -78,13 +79,14 @@ class MaildirStore:
         return self._barrier.commit(cast(Sequence[Receipt], receipts))
 
     def create(self, mailbox: Mailbox) -> None:
-        """See `IMailStore.create`."""
-        create_maildir(self._writer.root, mailbox)
+        """See `IMailStore.create`: durable at once, since no barrier of a later message looks at these folders."""
+        for folder in create_maildir(self._writer.root, mailbox):
+            fsync_path(folder)
 
     async def open(self, mailbox: Mailbox) -> IMaildrop:
         """See `IMailStore.open`. Files that a dead delivery left in ``tmp/`` are removed on the way."""
         path = maildir(self._writer.root, mailbox)
-        create_maildir(self._writer.root, mailbox)
+        self.create(mailbox)
         maildrop = await open_maildrop(path, self._locks, self._names.next(), self._in_thread)
         try:
             await self._in_thread(remove_stale, path, self._clocks.now())

@@ -71,11 +71,11 @@ class FSync:
         paths = {path for receipt in receipts for path in (*receipt.names, *receipt.folders)}
         if len(paths) < _FSYNC_THREADS:
             for path in paths:
-                fsync_path(path)
+                _fsync_or_follow(path)
             return
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_FSYNC_THREADS, "fsync")
-        for _ in self._threads.map(fsync_path, paths):
+        for _ in self._threads.map(_fsync_or_follow, paths):
             pass
 
     def close(self) -> None:
@@ -84,16 +84,35 @@ class FSync:
             self._threads.shutdown()
 
 
-def fsync_path(path: str) -> None:
-    """Sync one file or folder. Raises `OSError`; one that is gone has been read and removed, which is well."""
+def fsync_path(path: str) -> bool:
+    """Sync one file or folder; ``False`` where it is gone. Raises `OSError`."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return
+        return False
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+    return True
+
+
+def _fsync_or_follow(path: str) -> None:
+    """Sync one file or folder; a message that a mail program has meanwhile moved to ``cur/`` is synced there.
+
+    One that is nowhere has been read and removed, which is well.
+    """
+    if fsync_path(path):
+        return
+    new, name = os.path.split(path)
+    cur = f"{os.path.dirname(new)}/cur"
+    try:
+        moved = [found for found in os.listdir(cur) if found == name or found.startswith(f"{name}:")]
+    except FileNotFoundError:
+        return
+    for found in moved:
+        fsync_path(f"{cur}/{found}")
+        fsync_path(cur)
 
 
 def choose(root: str, wanted: str) -> SyncFS | FSync:

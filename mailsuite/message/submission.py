@@ -8,8 +8,9 @@ from mailsuite.address import Address
 from mailsuite.message.headers import fields, has_field, unfold, without
 from mailsuite.message.trace import date
 
-# More From fields or addresses than this are nobody's honest message.
+# More From addresses than this, or longer fields, are nobody's honest message; the parser is slow with them.
 FROM_ADDRESSES = 50
+FROM_OCTETS = 8192
 
 _REGISTRY = HeaderRegistry()
 
@@ -34,10 +35,12 @@ def authors(header: bytes) -> list[Address] | None:
     What cannot be read without doubt counts as unreadable: mail programs would read it in different ways.
     """
     found: list[Address] = []
+    octets = 0
     for name, body, _ in fields(header):
         if name != b"from":
             continue
-        parsed = _parse(unfold(body))
+        octets += len(body)
+        parsed = None if octets > FROM_OCTETS else _parse(unfold(body))
         if parsed is None or len(found) + len(parsed) > FROM_ADDRESSES:
             return None
         found += parsed
@@ -45,13 +48,18 @@ def authors(header: bytes) -> list[Address] | None:
 
 
 def _parse(text: str) -> list[Address] | None:
-    parsed = cast(AddressHeader, _REGISTRY("from", text))
+    try:
+        parsed = cast(AddressHeader, _REGISTRY("from", text))
+        mailboxes = parsed.addresses
+    except Exception:
+        # The library's parser answers some fields with an IndexError, others with a RecursionError.
+        return None
     # InvalidHeaderDefect: two addresses in one, text behind the angle brackets, no domain.
-    if not parsed.addresses or any(isinstance(defect, InvalidHeaderDefect) for defect in _defects(parsed)):
+    if not mailboxes or any(isinstance(defect, InvalidHeaderDefect) for defect in _defects(parsed)):
         return None
-    if any(not mailbox.domain for mailbox in parsed.addresses):
+    if not all(mailbox.domain and f"{mailbox.username}{mailbox.domain}".isprintable() for mailbox in mailboxes):
         return None
-    return [Address(mailbox.username, mailbox.domain) for mailbox in parsed.addresses]
+    return [Address(mailbox.username, mailbox.domain) for mailbox in mailboxes]
 
 
 def _defects(parsed: AddressHeader) -> tuple[MessageDefect, ...]:

@@ -43,8 +43,9 @@ class Gate:
             self.under_way.popleft()
         beyond = max(0, failures + len(self.under_way) - FREE_TRIES)
         pause = min(LONGEST_PAUSE_SECONDS, STEP_SECONDS * beyond)
-        # At most the whole pause, should the clock have been set back.
-        return max(0.0, min(pause, self.opened + pause - now))
+        # A clock that was set back must not keep anybody out for as long.
+        self.opened = min(self.opened, now)
+        return max(0.0, self.opened + pause - now)
 
     def let_in(self, now: float) -> None:
         """A try begins."""

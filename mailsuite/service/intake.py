@@ -29,7 +29,7 @@ class Intake:
         if not all(isinstance(outcome, Delivered) for outcome in receipt.outcomes):
             # SMTP has one reply for the message: it is for all of the recipients or for none.
             receipt.withdraw()
-            return [outcome for outcome in receipt.outcomes]
+            return tuple(receipt.outcomes)
         try:
             pending = self._store.barrier([receipt])
         except OSError as error:

@@ -3,7 +3,7 @@
 What differs between the MTA and the MSA is a `Role` (`service.mta`, `service.msa`), composed in here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -138,6 +138,8 @@ class Reception:
         return Reply(220, "", f"{self.site.hostname} ESMTP mailsuite {self.id}")
 
     def _hello(self, event: events.Hello) -> Reply:
+        # The old transaction goes into the log under the old name.
+        self._drop("reset")
         self.helo = event.name
         self.extended = event.extended
         return replies.OK
@@ -159,7 +161,7 @@ class Reception:
 
     def _mail(self, event: events.MailFrom) -> Maybe[Reply]:
         if not self.site.store.has_room(event.parameters.get("SIZE", 0)):
-            return replies.NO_ROOM
+            return self._open(event, replies.NO_ROOM)
         return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply))
 
     def _open(self, event: events.MailFrom, reply: Reply) -> Reply:
@@ -234,17 +236,31 @@ class Reception:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
+        # From here on the message goes its way even if the connection is lost.
+        self._transaction = None
+        try:
+            reply = self._promise(transaction)
+        except Exception:
+            self._finish(transaction, replies.TROUBLE)
+            raise
+        return reply if isinstance(reply, Reply) else self._promise_later(transaction, reply)
+
+    async def _promise_later(self, transaction: Transaction, reply: Awaitable[Reply]) -> Reply:
+        try:
+            return await reply
+        except Exception:
+            self._finish(transaction, replies.TROUBLE)
+            raise
+
+    def _promise(self, transaction: Transaction) -> Maybe[Reply]:
         draft = transaction.end_body()
         if draft is None:
             return self._finish(transaction, transaction.refusal or replies.TROUBLE)
-        # From here on the message goes its way even if the connection is lost.
-        self._transaction = None
         judged = self.role.content(self, transaction.header or b"")
         return then(judged, lambda refusal: self._take_in(transaction, draft, refusal))
 
     def _take_in(self, transaction: Transaction, draft: IDraft, refusal: Reply | None) -> Maybe[Reply]:
         if refusal is not None:
-            draft.discard()
             return self._finish(transaction, refusal)
         outcomes = self.site.intake.accept(draft, transaction.mailboxes())
         return then(outcomes, lambda settled: self._finish(transaction, _reply(settled, transaction.id)))

@@ -54,23 +54,19 @@ class Transaction:
         self.size += len(octets)
         if self.refusal is not None:
             return
-        if self.header is not None:
-            self._write(octets)
-            return
-        self._rest += octets
-        end = header_end(self._rest)
-        if end >= 0:
-            self._end_header(end)
-        elif len(self._rest) > HEADER_OCTETS:
-            self._refuse(replies.HEADER_TOO_LARGE)
+        try:
+            self._take(octets)
+        except Exception:
+            # Whatever it was, a part of the message is lost: the rest must never be taken for the whole.
+            self._refuse(replies.TROUBLE)
+            raise
 
     def end_body(self) -> IDraft | None:
-        """The message is whole: hand over its draft; ``None`` where there is a `refusal`."""
+        """The message is whole: return its draft; ``None`` where there is a `refusal`."""
         if self.header is None and self.refusal is None:
             # RFC 5322 §3.5: the body is optional, and with it the empty line.
             self._end_header(len(self._rest))
-        draft, self._draft = self._draft, None
-        return None if self.refusal is not None else draft
+        return None if self.refusal is not None else self._draft
 
     def discard(self) -> None:
         """Forget the message."""
@@ -85,8 +81,23 @@ class Transaction:
             return recipients[0].mailboxes
         return tuple(dict.fromkeys(box for recipient in recipients for box in recipient.mailboxes))
 
+    def _take(self, octets: bytes) -> None:
+        if self.header is not None:
+            self._write(octets)
+            return
+        self._rest += octets
+        end = header_end(self._rest)
+        if end > HEADER_OCTETS or (end < 0 and len(self._rest) > HEADER_OCTETS):
+            self._refuse(replies.HEADER_TOO_LARGE)
+        elif end >= 0:
+            self._end_header(end)
+
     def _end_header(self, end: int) -> None:
         assert self._head is not None
+        if self._rest.startswith((b" ", b"\t")):
+            # No field begins so: without an empty line between them this would go on with our last field.
+            self._rest = b"\r\n" + self._rest
+            end = 0
         self.header = self._rest[:end]
         kept = self._head(self.header)
         if isinstance(kept, Reply):

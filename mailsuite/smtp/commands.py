@@ -18,7 +18,7 @@ EXTENSIONS: tuple[Extension, ...] = parts(extensions)
 
 
 def hello(session: "ServerSession", name: str, extended: bool) -> None:
-    """EHLO and HELO (§4.1.1.1): a new start; what was said before is forgotten."""
+    """EHLO and HELO (§4.1.1.1): a new start; a refused one changes nothing (§4.1.4)."""
     if not grammar.is_host(name):
         session.refuse(replies.BAD_HELO)
         return
@@ -27,11 +27,11 @@ def hello(session: "ServerSession", name: str, extended: bool) -> None:
         if reply.code >= 400:
             return None
         session.end_transaction()
+        session.tell(events.RESET)
         session.extended = extended
         session.state = State.READY
         return _greet(session)
 
-    session.tell(events.RESET)
     session.ask(events.Hello(name, extended), answered)
 
 
@@ -165,7 +165,7 @@ def _address(session: "ServerSession", path: str, refusal: Reply) -> Address | R
     try:
         address = grammar.mailbox(path, limits.path, limits.local_part, limits.domain)
     except grammar.TooLong:
-        return replies.PATH_TOO_LONG
+        return refusal.with_text("Address too long")
     return refusal if address is None else address
 
 

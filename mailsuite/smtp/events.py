@@ -14,14 +14,17 @@ from mailsuite.wire.events import Ask, Event
 
 
 class Connected(Ask):
-    """A peer has connected. Answer: the greeting (220), or why not (4xx, 5xx)."""
+    """A peer has connected. Answer: the greeting (220), or why not (4xx, 5xx): then only QUIT is left to it."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hello(Ask):
-    """EHLO (*extended*) or HELO with the peer's *name* as it gave it. Answer: `OK`, or a refusal."""
+    """EHLO (*extended*) or HELO with the peer's *name* as it gave it.
+
+    Answer: `OK`, and a `Reset` follows; or a refusal, and all stays as it was.
+    """
 
     name: str
     extended: bool

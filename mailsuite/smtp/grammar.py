@@ -99,6 +99,9 @@ def mailbox(path: str, max_path: int, max_local: int, max_domain: int) -> Addres
 def is_literal(text: str) -> bool:
     """Say whether *text* is an address literal that names an IP address (RFC 5321 §4.1.3)."""
     inside = text[1:-1]
+    if "%" in inside:
+        # A zone, which Python takes, means nothing on another host.
+        return False
     try:
         if inside[:5].upper() == "IPV6:":
             IPv6Address(inside[5:])

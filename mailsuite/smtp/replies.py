@@ -113,7 +113,6 @@ NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From addr
 BAD_FROM = Reply(550, "5.6.0", "The message has no readable From field")
 TOO_LARGE = Reply(552, "5.3.4", "Message too large")
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "Addresses are ASCII here")
-PATH_TOO_LONG = Reply(501, "5.1.3", "Address too long")
 MAIL_LOOP = Reply(554, "5.4.6", "Too many Received lines: a mail loop")
 BARE_NEWLINE_IN_BODY = Reply(554, "5.6.0", "The message has a bare CR or LF; lines end in CR LF")
 LONG_LINE_IN_BODY = Reply(554, "5.6.0", "The message has a line longer than the limit")

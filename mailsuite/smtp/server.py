@@ -68,7 +68,11 @@ class ServerSession:
         self._dialogue_octets = 0
         self._tls_wanted = False
         self._closed = False
-        self.ask(events.CONNECTED)
+        self.ask(events.CONNECTED, self._greeted)
+
+    def _greeted(self, greeting: Reply) -> None:
+        if greeting.code >= 400:
+            self.state = State.UNWELCOME
 
     # From the driver
 
@@ -191,7 +195,7 @@ class ServerSession:
         self._body = None
         self._refusal = None
         self.converse(None)
-        if self.state != State.CONNECTED:
+        if self.state > State.CONNECTED:
             self.state = State.READY
 
     def begin_body(self) -> None:

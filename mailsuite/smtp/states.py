@@ -10,13 +10,14 @@ from enum import IntEnum
 class State(IntEnum):
     """Where a session stands between two commands."""
 
+    UNWELCOME = 0  # the greeting was a refusal: QUIT, and nothing else (RFC 5321 §3.1)
     CONNECTED = 1  # before EHLO or HELO, and again once TLS has begun
     READY = 2  # greeted, no transaction
     MAIL = 3  # a reverse-path, no recipient yet
     RCPT = 4  # a transaction with recipients
 
 
-ANY = frozenset(State)
+ANY = frozenset(State) - {State.UNWELCOME}
 GREETED = frozenset({State.READY, State.MAIL, State.RCPT})
 READY = frozenset({State.READY})
 
@@ -29,7 +30,7 @@ LEGAL: dict[str, frozenset[State]] = {
     # RFC 5321 §4.1.4: these at any time, also before EHLO.
     "RSET": ANY,
     "NOOP": ANY,
-    "QUIT": ANY,
+    "QUIT": frozenset(State),
     "HELP": ANY,
     "VRFY": ANY,
     "EXPN": ANY,

@@ -56,7 +56,7 @@ class CertificateWatch(Service):
 
     def startService(self) -> None:
         """Watch the files from now on, and warn if we shall not be able to read them again."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         if self._pair is None:
             self._take_up()
         for path in self._files:
@@ -66,7 +66,7 @@ class CertificateWatch(Service):
 
     def stopService(self) -> None:
         """Watch no longer."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         if self._polling.running:
             self._polling.stop()
 

@@ -88,7 +88,7 @@ class Listener(Service):
         implicit: bool,
         grace: float,
     ) -> None:
-        self.setName(name)  # type: ignore[no-untyped-call]
+        self.setName(name)
         self._endpoints = endpoints
         self._clock = clock
         self._grace = grace
@@ -115,7 +115,7 @@ class Listener(Service):
 
     def stopService(self) -> Deferred[None]:
         """Close the ports, say 421 to every session, wait for the message in hand."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         self._ports = []
         drained = self._sessions.drained()

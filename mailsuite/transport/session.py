@@ -43,6 +43,7 @@ class SessionProtocol(Protocol):
     _leaving = False  # goodbye was said
     _stopping = False  # the service wants the session to end
     _over = False
+    _encrypted = False
     _timer: IDelayedCall | None = None
     _phase = 0
 
@@ -89,6 +90,7 @@ class SessionProtocol(Protocol):
 
     def handshakeCompleted(self) -> None:
         """Tell the respondent what TLS was agreed on."""
+        self._encrypted = True
         connection = self.transport.getHandle()  # type: ignore[union-attr]
         self.respondent.tls_started(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
 
@@ -139,7 +141,8 @@ class SessionProtocol(Protocol):
                     pending.append(output)
                     size += len(output)
                 if event is None:
-                    if output:
+                    if output or core.term:
+                        # What is silently skipped (the rest of a refused message) is heard all the same.
                         self._note_progress()
                     break
                 self._note_progress()
@@ -221,8 +224,9 @@ class SessionProtocol(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.reset(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
-        if event is HANG_UP and half_close is not None:
+        if event is HANG_UP and half_close is not None and not self._encrypted:
             # A close with input unread would reset the connection, and the peer would never see our last reply.
+            # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it.)
             self._reading = True
             self.transport.resumeProducing()  # type: ignore[union-attr]
             half_close()

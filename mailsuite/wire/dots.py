@@ -49,9 +49,10 @@ class DotReader:
         ends = data.count(b"\r\n")
         if data.count(b"\r") != ends or data.count(b"\n") != ends:
             self.bare = True
-        self._measure(data)
         if b"\r\n." in data:
             data = data.replace(b"\r\n.", b"\r\n")
+        # RFC 5321 §4.5.3.1.6: the dot of transparency does not count.
+        self._measure(data)
         if self._fresh:
             self._fresh = False
             return data[2:]

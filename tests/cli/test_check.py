@@ -10,6 +10,7 @@ import pytest
 
 from mailsuite.certificates import read_pair, self_signed
 from mailsuite.cli.check import findings
+from mailsuite.cli.checks.certificate import renewal
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
 from tests.cli.site import edit, new_site, run
@@ -248,3 +249,71 @@ def test_a_site_of_root_needs_leave_to_run_as_root(config: Path, monkeypatch: py
         "error    state_dir: it belongs to root, and the service refuses to run as root;"
         f" to mend it: chown -R USER {settings.state_dir}, or set allow_root = true"
     ])  # fmt: skip
+
+
+def test_a_listener_for_users_that_takes_no_password_is_an_error(config: Path) -> None:
+    """auth is written, and off."""
+    edit(config, 'service = "pop3"\nendpoint = "tcp:2110', 'auth = "off"\nservice = "pop3"\nendpoint = "tcp:2110')
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    listen.pop3: nobody can log in: auth is off")
+
+
+def test_servers_do_not_begin_with_tls(config: Path) -> None:
+    """On port 25, STARTTLS is the way (RFC 3207)."""
+    edit(config, 'service = "mta"\nendpoint = "tcp:2525:interface=127.0.0.1"\ntls = "starttls"',
+         'service = "mta"\nendpoint = "tcp:2525:interface=127.0.0.1"\ntls = "implicit"')  # fmt: skip
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  listen.mta: other servers do not speak TLS from the first octet")
+
+
+def test_a_log_in_another_folder_is_looked_at_too(config: Path) -> None:
+    """It must be there."""
+    edit(config, 'state_dir = "."', 'state_dir = "."\nlog.path = "logs/mail.log"')
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    log.path: {config.parent}/logs is not a folder")
+
+
+def test_a_folder_that_everyone_may_write_in_is_warned_of(config: Path) -> None:
+    """Others could put files in our place."""
+    os.chmod(config.parent, 0o757)
+
+    assert problems(config) == [
+        f"warning  state_dir: everyone may write in {config.parent}; to mend it: chmod o-w {config.parent}"
+    ]
+
+
+def test_a_folder_that_we_cannot_write_is_an_error(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With owner and mode in the remedy."""
+    monkeypatch.setattr(os, "access", lambda path, mode: path != f"{config.parent}/mail")
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    store.path: {config.parent}/mail cannot be written by this user")
+
+
+def test_a_mail_folder_of_somebody_else_is_an_error(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service could neither write nor read there."""
+    settings = load(config)
+    plain = os.stat
+
+    def stat_of(path: str) -> os.stat_result:
+        """Say that the mail folder belongs to another user."""
+        status = list(plain(path))
+        status[4] += path == settings.store.path
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "stat", stat_of)
+    errors = [str(finding) for finding in storage(settings) if finding.level == "error"]
+
+    assert f"error    store.path: {settings.store.path} belongs to another user than state_dir" in errors[-1]
+
+
+def test_a_key_that_only_root_can_read_is_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start works, the renewal does not."""
+    monkeypatch.setattr("mailsuite.cli.checks.certificate.unreadable", lambda path: f"chmod g+r {path}")
+    found = [str(finding) for finding in renewal(load(config))]
+
+    assert len(found) == 2
+    assert found[1].startswith(f"warning  tls: {config.parent}/key.pem cannot be read after root is dropped")

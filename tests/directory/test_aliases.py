@@ -36,13 +36,13 @@ def test_an_alias_to_nobody_is_refused(accounts: Accounts, target: str, told: st
 
 def test_an_alias_of_an_unknown_domain_is_refused(accounts: Accounts) -> None:
     """The message says how to add the domain."""
-    with pytest.raises(NoSuch, match="domain add example.net"):
+    with pytest.raises(NoSuch, match=r"domain add example\.net"):
         accounts.aliases.add("sales@example.net", [ALICE])
 
 
 def test_a_user_can_keep_a_copy_but_not_lose_its_mail_unawares(accounts: Accounts) -> None:
     """A user's address is an alias only with itself among the targets, and stays so."""
-    with pytest.raises(LeadsNowhere, match="alias add alice@example.com alice@example.com OTHERS"):
+    with pytest.raises(LeadsNowhere, match=r"alias add alice@example\.com alice@example\.com OTHERS"):
         accounts.aliases.add(ALICE, [BOB])
 
     assert accounts.aliases.add(ALICE, [ALICE, BOB]).targets == (ALICE, BOB)
@@ -80,7 +80,7 @@ def test_what_is_not_there_cannot_be_removed(accounts: Accounts) -> None:
 
     with pytest.raises(NoSuch, match="alias list"):
         accounts.aliases.remove(ALICE)
-    with pytest.raises(NoSuch, match="its targets: alice@example.com"):
+    with pytest.raises(NoSuch, match=r"its targets: alice@example\.com"):
         accounts.aliases.remove(SALES, [BOB])
 
 
@@ -90,7 +90,7 @@ def test_an_alias_that_others_lead_to_is_kept_or_taken_out_of_them(accounts: Acc
     accounts.aliases.add("inner@example.com", [SALES])
     accounts.aliases.add("outer@example.com", ["inner@example.com", BOB])
 
-    with pytest.raises(StillNeeded, match="the alias inner@example.com"):
+    with pytest.raises(StillNeeded, match=r"the alias inner@example\.com"):
         accounts.aliases.remove(SALES)
 
     accounts.aliases.remove(SALES, force=True)

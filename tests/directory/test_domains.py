@@ -22,7 +22,7 @@ def test_a_domain_whose_postmaster_is_elsewhere_comes_without(accounts: Accounts
 
 def test_a_domain_is_added_once(accounts: Accounts) -> None:
     """A second time, in any spelling, is refused."""
-    with pytest.raises(Exists, match="domain show example.com"):
+    with pytest.raises(Exists, match=r"domain show example\.com"):
         accounts.domains.add("EXAMPLE.com")
 
 
@@ -73,7 +73,7 @@ def test_a_catch_all_has_to_lead_somewhere(accounts: Accounts, target: str, told
 def test_an_unknown_domain_is_said_with_what_would_add_it(accounts: Accounts) -> None:
     """The message holds the command to run."""
     for ask in (accounts.domains.show, accounts.domains.remove):
-        with pytest.raises(NoSuch, match="mailsuite domain add example.net"):
+        with pytest.raises(NoSuch, match=r"mailsuite domain add example\.net"):
             ask("example.net")
     with pytest.raises(NoSuch):
         accounts.domains.set_catch_all("example.net", None)
@@ -116,7 +116,7 @@ def test_a_domain_that_others_lead_to_is_kept_or_taken_out_of_them(accounts: Acc
     accounts.aliases.add("more@example.com", ["sales@example.com"])
     accounts.domains.set_catch_all("example.com", "more@example.com")
 
-    with pytest.raises(StillNeeded, match="the alias sales@example.com"):
+    with pytest.raises(StillNeeded, match=r"the alias sales@example\.com"):
         accounts.domains.remove("example.net")
 
     accounts.domains.remove("example.net", force=True)

@@ -4,11 +4,14 @@ import datetime
 import os
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.task import Clock
@@ -362,3 +365,60 @@ def test_the_remedy_names_the_file(tmp_path: Path) -> None:
     assert remedy is not None
     assert remedy.startswith("chgrp ")
     assert f"chmod g+r '{tmp_path}/no key.pem'" in remedy
+
+
+def test_a_key_that_openssl_finds_too_weak_is_refused_and_the_old_one_stays(
+    site: Site, logged: list[dict[str, Any]]
+) -> None:
+    """It parses and matches, and still no client would take it."""
+    weak = rsa.generate_private_key(65_537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weak.example.org")])
+    builder = x509.CertificateBuilder(name, name, weak.public_key(), 1, NOW, NOW + datetime.timedelta(days=9))
+    site.replace(site.certificate, builder.sign(weak, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    site.replace(
+        site.key,
+        weak.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    )
+
+    assert not site.watch.reload()
+    assert "TLS cannot be set up with" in complaints(logged)[0]
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+
+
+def test_issuers_are_sent_with_the_certificate(site: Site) -> None:
+    """A client that knows only the root can then build the chain."""
+    with open(site.certificate, "ab") as file:
+        file.write(self_signed("issuer.example.org", NOW)[0])
+    site.watch.reload()
+
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_connect_state()
+    server = site.context.serverConnectionForTLS(None)  # type: ignore[arg-type]
+    server.set_accept_state()
+    for one, other in [(client, server), (server, client)] * 2:
+        with suppress(SSL.WantReadError):
+            one.do_handshake()
+        with suppress(SSL.WantReadError):
+            other.bio_write(one.bio_read(65_536))
+
+    assert len(client.get_peer_cert_chain() or []) == 2
+
+
+def test_a_folder_in_the_way_is_named_in_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the service may not even enter the folder, the file's mode is not to blame."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    remedy = unreadable(str(tmp_path / "no" / "key.pem"))
+
+    assert remedy is not None
+    assert f"chmod g+x {tmp_path}/no" in remedy
+
+
+def test_a_group_without_a_name_is_given_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container."""
+    monkeypatch.setattr(os, "getegid", lambda: 54321)
+
+    assert (unreadable(str(tmp_path / "key.pem")) or "").startswith("chgrp 54321 ")

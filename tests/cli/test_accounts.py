@@ -1,0 +1,330 @@
+"""The commands for domains, users and aliases, as a person at a terminal uses them."""
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailsuite.cli import main
+from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.records import Records
+
+
+@dataclass
+class Site:
+    """A site in a folder, and the command that works on it."""
+
+    folder: Path
+
+    def run(self, *words: str, typed: str | bytes = "") -> Result:
+        """Run ``mailsuite WORDS``, with *typed* on standard input."""
+        config = str(self.folder / "mailsuite.toml")
+        return CliRunner().invoke(main, [*words, "--config", config], input=typed)
+
+    def done(self, *words: str, typed: str | bytes = "") -> str:
+        """Run a command that has to succeed; return what it printed."""
+        result = self.run(*words, typed=typed)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def refused(self, *words: str, typed: str | bytes = "") -> str:
+        """Run a command that has to be refused; return what it said on standard error."""
+        result = self.run(*words, typed=typed)
+        assert result.exit_code == 1, result.output
+        return result.stderr
+
+    def fits(self, name: str, password: str) -> bool:
+        """Say whether this is the user's password."""
+        records = Records.open(str(self.folder / "accounts.sqlite"))
+        login = records.login(name)
+        records.close()
+        return login is not None and any(
+            Passwords().check(password, credential.stored).right for credential in login.credentials
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site with the domain example.com."""
+    (tmp_path / "mailsuite.toml").write_text('hostname = "mail.example.com"\n')
+    with Accounts.open(str(tmp_path / "accounts.sqlite"), create=True) as accounts:
+        accounts.domains.add("example.com")
+    return Site(tmp_path)
+
+
+def test_a_user_is_added_with_a_typed_password(site: Site) -> None:
+    """The password is asked for twice and never shown; login and mail folder are there at once."""
+    result = site.run("user", "add", "Alice@Example.com", typed="secret\nsecret\n")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "Added alice@example.com.\n"
+    assert "secret" not in result.output
+    assert site.fits("alice@example.com", "secret")
+    home = site.folder / "mail" / "example.com" / "alice"
+    assert sorted(os.listdir(home)) == ["cur", "new", "tmp"]
+    modes = {stat.S_IMODE(os.stat(path).st_mode) for path in (home, home / "new", home.parent, home.parent.parent)}
+    assert modes == {0o700}
+
+
+def test_passwords_that_differ_are_asked_for_again(site: Site) -> None:
+    """A slip of the finger does not become a password."""
+    site.done("user", "add", "alice@example.com", typed="secret\nsecert\nright\nright\n")
+
+    assert site.fits("alice@example.com", "right")
+
+
+def test_a_script_gives_the_password_on_standard_input(site: Site) -> None:
+    """The first line is the password, spaces and colons and all."""
+    site.done("user", "add", "alice@example.com", "--password-stdin", typed=" pass: word \nrest\n")
+    assert site.fits("alice@example.com", " pass: word ")
+
+    site.done("user", "passwd", "alice@example.com", "--password-stdin", typed="new\n")
+    assert site.fits("alice@example.com", "new")
+    assert not site.fits("alice@example.com", " pass: word ")
+
+
+def test_a_user_without_a_password_gets_mail_and_no_login(site: Site) -> None:
+    """`--no-password` is for mailboxes that nobody opens yet."""
+    site.done("user", "add", "info@example.com", "--no-password")
+
+    assert "without a password" in site.done("user", "show", "info@example.com")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("user", "add", "alice@example.net"), "mailsuite domain add example.net"),
+        (("user", "add", "alice"), "expected one such as alice@example.com"),
+        (("user", "add", "bob@example.com"), "user passwd bob@example.com"),
+        (("user", "passwd", "nobody@example.com"), "user add nobody@example.com"),
+        (("user", "add", "carol@example.com", "--password-stdin"), "empty password"),
+        (("user", "remove", "postmaster@example.com"), "--force"),
+        (("user", "list", "example.net"), "no domain example.net"),
+        (("domain", "remove", "example.com"), "1 users and 0 aliases"),
+        (("domain", "add", "example..com"), "is not a domain name"),
+        (("alias", "add", "sales@example.com", "alice@gmail.example"), "gmail.example is not one of its domains"),
+        (("alias", "remove", "bob@example.com"), "alias list"),
+    ],
+)
+def test_what_is_refused_says_what_and_how_to_mend_it(site: Site, words: tuple[str, ...], told: str) -> None:
+    """Exit code 1, one line on standard error, no traceback, nothing changed."""
+    site.done("user", "add", "bob@example.com", "--no-password")
+    before = site.done("user", "list", "--json")
+
+    assert told in site.refused(*words)
+    assert site.done("user", "list", "--json") == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("user", "add"),
+        ("user", "set", "postmaster@example.com"),
+        ("user", "add", "a@example.com", "--no-password", "--password-stdin"),
+        ("domain", "set", "example.com"),
+        ("domain", "set", "example.com", "--no-catch-all", "--catch-all", "postmaster@example.com"),
+        ("alias", "add", "sales@example.com"),
+        ("user", "frobnicate"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(site: Site, words: tuple[str, ...]) -> None:
+    """What cannot be understood is told from what was refused."""
+    assert site.run(*words).exit_code == 2
+
+
+def test_users_are_listed_and_shown_for_people_and_programs(site: Site) -> None:
+    """A table, or JSON with the same facts."""
+    site.done("user", "add", "alice@example.com", "--no-password")
+    site.done("alias", "add", "sales@example.com", "alice@example.com")
+    site.done("user", "set", "alice@example.com", "--suspend")
+    mail = f"{site.folder}/mail/example.com/alice"
+
+    assert site.done("user", "list").splitlines()[1].split() == ["alice@example.com", "suspended", mail]
+    assert "sales@example.com" in site.done("user", "show", "alice@example.com")
+    assert json.loads(site.done("user", "list", "example.com", "--json"))[0] == {
+        "name": "alice@example.com", "suspended": True, "has_password": False, "mail": mail,
+    }  # fmt: skip
+    assert json.loads(site.done("user", "show", "alice@example.com", "--json"))["aliases"] == ["sales@example.com"]
+
+
+def test_a_user_is_suspended_and_resumed(site: Site) -> None:
+    """The state is said back."""
+    site.done("user", "add", "alice@example.com", "--password-stdin", typed="secret\n")
+
+    assert site.done("user", "set", "alice@example.com", "--suspend") == "alice@example.com is suspended.\n"
+    assert site.done("user", "set", "alice@example.com", "--resume") == "alice@example.com is active.\n"
+
+
+def test_removing_a_user_leaves_the_mail_and_says_where(site: Site) -> None:
+    """No command deletes mail; who adds that user again is told of it."""
+    site.done("user", "add", "alice@example.com", "--no-password")
+    path = site.folder / "mail" / "example.com" / "alice"
+    (path / "new" / "message").write_text("hello")
+
+    assert str(path) in site.done("user", "remove", "alice@example.com")
+    assert (path / "new" / "message").read_text() == "hello"
+
+    again = site.run("user", "add", "alice@example.com", "--no-password")
+
+    assert again.exit_code == 0
+    assert f"{path} was there before" in again.stderr
+
+
+def test_a_mail_folder_that_cannot_be_made_is_said(site: Site) -> None:
+    """The user is there all the same, and the message says what will happen."""
+    (site.folder / "mail").write_text("in the way")
+
+    assert "the first message makes it" in site.refused("user", "add", "alice@example.com", "--no-password")
+    assert "alice@example.com" in site.done("user", "list")
+
+
+def test_a_domain_comes_with_the_postmasters_mailbox(site: Site) -> None:
+    """Mail for postmaster and abuse has a place (RFC 2142), on disk too."""
+    site.done("domain", "add", "exämple.net", "--catch-all", "postmaster@example.com")
+
+    assert (site.folder / "mail" / "xn--exmple-cua.net" / "postmaster" / "new").is_dir()
+    assert json.loads(site.done("domain", "show", "exämple.net", "--json")) == {
+        "name": "xn--exmple-cua.net", "catch_all": "postmaster@example.com", "users": 1, "aliases": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("postmaster", "users"), [("alice@example.com", 0), ("postmaster@example.com", 0), ("Postmaster@example.net", 1)]
+)
+def test_a_configured_postmaster_spares_the_mailbox(site: Site, postmaster: str, users: int) -> None:
+    """Only where the configuration names nobody else is a mailbox made."""
+    with (site.folder / "mailsuite.toml").open("a") as file:
+        file.write(f'[directory]\npostmaster = "{postmaster}"\n')
+    site.done("domain", "add", "example.net")
+
+    assert json.loads(site.done("domain", "show", "example.net", "--json"))["users"] == users
+
+
+def test_domains_are_listed_changed_and_removed(site: Site) -> None:
+    """A table with what is in each; the catch-all set and taken back; users go by force only."""
+    site.done("domain", "add", "example.net")
+    assert "is postmaster@example.com" in site.done(
+        "domain", "set", "example.net", "--catch-all", "postmaster@example.com"
+    )
+    assert [line.split() for line in site.done("domain", "list").splitlines()[1:]] == [
+        ["example.com", "1", "0", "-"],
+        ["example.net", "1", "0", "postmaster@example.com"],
+    ]
+    assert "is off" in site.done("domain", "set", "example.net", "--no-catch-all")
+    assert "postmaster" not in site.done("domain", "show", "example.net")
+    site.done("user", "add", "carol@example.net", "--no-password")
+
+    said = site.done("domain", "remove", "EXAMPLE.net", "--force")
+
+    assert said.startswith("Removed example.net.\n")
+    assert f"{site.folder}/mail/example.net/carol" in said
+    assert [domain["name"] for domain in json.loads(site.done("domain", "list", "--json"))] == ["example.com"]
+
+
+def test_aliases_are_added_listed_and_removed(site: Site) -> None:
+    """Targets come and go; the command says what the alias is now."""
+    for name in ("alice", "bob"):
+        site.done("user", "add", f"{name}@example.com", "--no-password")
+    site.done("alias", "add", "sales@example.com", "alice@example.com")
+
+    assert site.done("alias", "add", "sales@example.com", "Bob@example.com") == (
+        "sales@example.com goes to alice@example.com, bob@example.com.\n"
+    )
+    assert "alice@example.com, bob@example.com" in site.done("alias", "list")
+    assert json.loads(site.done("alias", "list", "example.com", "--json")) == [
+        {"name": "sales@example.com", "targets": ["alice@example.com", "bob@example.com"]}
+    ]
+    assert "goes to bob" in site.done("alias", "remove", "sales@example.com", "alice@example.com")
+    assert "sales@example.com" in site.refused("user", "remove", "bob@example.com")
+    assert site.done("user", "remove", "bob@example.com", "--force").startswith("Removed bob@example.com.\n")
+    assert json.loads(site.done("alias", "list", "--json")) == []
+
+
+def test_many_users_are_imported_from_standard_input(site: Site) -> None:
+    """A line each; the password is all that follows the first colon."""
+    lines = [f"user{number}@example.com:pass:word {number}" for number in range(30)]
+    lines.append('"odd:name"@example.com:secret')
+
+    said = site.done("user", "import", "-", typed="\ufeff" + "\r\n".join(lines) + "\n\n")
+
+    assert said == "Imported 31 users.\n"
+    assert site.fits("user7@example.com", "pass:word 7")
+    assert site.fits('"odd:name"@example.com', "secret")
+    assert (site.folder / "mail" / "example.com" / "user29" / "cur").is_dir()
+
+
+def test_bad_lines_of_an_import_are_named_and_the_good_ones_stay(site: Site) -> None:
+    """Nothing is half done in silence: line, reason, exit code 1, and no password in the message."""
+    lines = [
+        b"alice@example.com:first pass",
+        b"no colon, only hidden words",
+        b"bob@example.net:second pass",
+        b"",
+        b"alice@example.com:third pass",
+        b"carol@example.com:",
+        b"dave@example.com:\xff\xfe",
+        b"\xff@example.com:fourth pass",
+        b"erin@example.com:fifth pass",
+    ]
+
+    result = site.run("user", "import", "-", typed=b"\n".join(lines))
+
+    assert result.exit_code == 1
+    assert result.stdout == "Imported 2 users.\n"
+    said = result.stderr.splitlines()
+    assert [line.partition(":")[0] for line in said] == [
+        "line 2", "line 3", "line 5", "line 6", "line 7", "line 8", "Error",
+    ]  # fmt: skip
+    for line, told in zip(
+        said,
+        ["expected address:password", "domain add", "already", "empty", "UTF-8", "local part", "6 lines"],
+        strict=True,
+    ):
+        assert told in line
+    assert " pass" not in result.output
+    assert "hidden" not in result.output
+    assert site.fits("alice@example.com", "first pass")
+    assert site.fits("erin@example.com", "fifth pass")
+
+
+def test_an_import_can_be_repeated_after_mending(site: Site) -> None:
+    """Lines that are in are named as such; the new ones follow, from a file as well."""
+    (site.folder / "users").write_text("alice@example.com:secret\nbob@example.com:secret\n")
+    site.done("user", "add", "alice@example.com", "--no-password")
+
+    result = site.run("user", "import", str(site.folder / "users"))
+
+    assert result.exit_code == 1
+    assert result.stdout == "Imported 1 user.\n"
+    assert "1 line was not imported" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("domain",), ("domain", "add"), ("domain", "list"), ("domain", "set"), ("domain", "show"),
+        ("domain", "remove"), ("user",), ("user", "add"), ("user", "list"), ("user", "set"), ("user", "show"),
+        ("user", "passwd"), ("user", "remove"), ("user", "import"), ("alias",), ("alias", "add"),
+        ("alias", "list"), ("alias", "remove"),
+    ],
+)  # fmt: skip
+def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
+    """`--help` works without a site, and those that change something show an example."""
+    result = CliRunner().invoke(main, [*words, "--help"])
+
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    if words[-1] in ("user", "domain", "alias", "add", "set", "passwd", "import"):
+        assert "Example:\n" in result.output
+
+
+def test_without_accounts_the_way_to_make_them_is_said(tmp_path: Path) -> None:
+    """A configuration alone is not a site."""
+    (tmp_path / "mailsuite.toml").write_text('hostname = "mail.example.com"\n')
+
+    assert "mailsuite init" in Site(tmp_path).refused("user", "list")

@@ -1,0 +1,232 @@
+"""Guessing of passwords: slow for one network however it is spread, cut in the end, bounded for everybody else."""
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyClass, verifyObject
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IGuessingLimit
+from mailsuite.policy import guessing
+from mailsuite.policy.guessing import FREE_TRIES, GIVEN_UP_SECONDS, LONGEST_PAUSE_SECONDS, GuessingLimit
+from mailsuite.policy.state import MemoryState
+
+HOME = Peer("192.0.2.1", 1)
+ELSEWHERE = Peer("198.51.100.1", 1)
+CHECK = 0.02
+
+
+class Guessers:
+    """Plays clients: each try is answered some time after it was let in."""
+
+    def __init__(self, tries: int = 50, window: float = 600.0) -> None:
+        self.clock = Clock()
+        self.state = MemoryState(self.clock.seconds)
+        self.limit = GuessingLimit(self.state, self.clock, tries, window)
+        self.answered: list[tuple[float, bool]] = []
+        self.began = 0
+
+    def guess(self, peer: Peer = HOME, right: bool = False) -> Deferred[bool]:
+        """Start one try; when it is let in, it is wrong (or *right*) after CHECK seconds."""
+        self.began += 1
+        return Deferred.fromCoroutine(self._guess(peer, right))
+
+    async def _guess(self, peer: Peer, right: bool) -> bool:
+        answer = self.limit.admit(peer)
+        admitted = answer if isinstance(answer, bool) else await answer
+        if admitted:
+            self.clock.callLater(CHECK, self._answer, peer, right)
+        else:
+            self.answered.append((self.clock.seconds(), False))
+        return admitted
+
+    def _answer(self, peer: Peer, right: bool) -> None:
+        (self.limit.succeeded if right else self.limit.failed)(peer)
+        self.answered.append((self.clock.seconds(), True))
+
+    def run(self, seconds: float = 10_000.0) -> float:
+        """Let the time pass until all tries have their answer; return how late it is then."""
+        end = self.clock.seconds() + seconds
+        while len(self.answered) < self.began and self.clock.seconds() < end:
+            calls = self.clock.getDelayedCalls()
+            assert calls, "tries wait, and nothing will ever let them in"
+            self.clock.advance(max(0.0, min(call.getTime() for call in calls) - self.clock.seconds()))
+        return self.clock.seconds()
+
+
+@pytest.fixture
+def guessers() -> Guessers:
+    """Clients of a limit with its usual figures."""
+    return Guessers()
+
+
+def test_it_is_a_guessing_limit(guessers: Guessers) -> None:
+    """Class and object provide the interface."""
+    assert verifyClass(IGuessingLimit, GuessingLimit)
+    assert verifyObject(IGuessingLimit, guessers.limit)
+
+
+def test_twenty_wrong_tries_in_a_row_take_five_seconds(guessers: Guessers) -> None:
+    """One connection after the other, as fast as the answers come."""
+    for _ in range(20):
+        guessers.guess()
+        guessers.run()
+
+    assert guessers.clock.seconds() >= 5.0
+
+
+@pytest.mark.parametrize(
+    "peers",
+    [
+        [Peer("192.0.2.1", port) for port in range(20)],
+        [Peer(f"2001:db8::{host:x}") for host in range(1, 21)],
+        [Peer("192.0.2.1"), Peer("::ffff:192.0.2.1")] * 10,
+    ],
+    ids=["one address", "one /64", "mapped IPv4"],
+)
+def test_twenty_wrong_tries_at_once_take_five_seconds(guessers: Guessers, peers: list[Peer]) -> None:
+    """Many connections at the same moment gain nothing, from all addresses of a network."""
+    for peer in peers:
+        guessers.guess(peer)
+
+    assert guessers.run() >= 5.0
+    assert len(guessers.answered) == 20
+
+
+def test_the_first_tries_cost_nothing(guessers: Guessers) -> None:
+    """A mistyped password or two are answered at once: without even a Deferred."""
+    for _ in range(FREE_TRIES + 1):
+        assert guessers.limit.admit(HOME) is True
+        guessers.limit.failed(HOME)
+
+    assert isinstance(guessers.limit.admit(HOME), Deferred)
+
+
+def test_networks_do_not_slow_each_other(guessers: Guessers) -> None:
+    """Somebody elsewhere is let in at once while one network is being slowed."""
+    for _ in range(20):
+        guessers.guess(HOME)
+
+    assert guessers.limit.admit(ELSEWHERE) is True
+    assert guessers.limit.admit(Peer("2001:db8:0:1::1")) is True
+
+
+def test_the_pause_between_tries_has_a_bound(guessers: Guessers) -> None:
+    """However many were wrong, the next try from there waits no longer than LONGEST_PAUSE_SECONDS."""
+    guessers = Guessers(tries=1000)
+    for _ in range(100):
+        guessers.guess()
+        guessers.run()
+    before = guessers.clock.seconds()
+    guessers.guess(right=True)
+
+    assert guessers.run() - before <= LONGEST_PAUSE_SECONDS + CHECK
+
+
+def test_a_right_password_gets_in_behind_wrong_ones(guessers: Guessers) -> None:
+    """A correct login from the same address waits for its turn, which comes in bounded time."""
+    for _ in range(20):
+        guessers.guess()
+    login = guessers.guess(right=True)
+    admitted: list[bool] = []
+    login.addCallback(admitted.append)
+
+    assert guessers.run() <= 20.0
+    assert admitted == [True]
+
+
+def test_right_passwords_do_not_slow_each_other_for_long(guessers: Guessers) -> None:
+    """An office behind one address, a hundred clients at once: about as fast as their passwords are checked."""
+    for _ in range(100):
+        guessers.guess(right=True)
+
+    assert guessers.run() <= 3.0
+
+
+def test_a_right_password_is_no_licence_to_guess(guessers: Guessers) -> None:
+    """An own account between the guesses takes nothing back."""
+    for _ in range(20):
+        guessers.guess()
+        guessers.run()
+        guessers.guess(right=True)
+        guessers.run()
+
+    assert guessers.clock.seconds() >= 5.0
+    assert guessers.state.read(f"wrong passwords {HOME.network}", 600) == 20
+
+
+def test_past_the_cut_off_nobody_is_let_in_until_the_window_has_passed() -> None:
+    """The try after the last is refused at once, and so are those that wait; time opens the gate again."""
+    guessers = Guessers(tries=10, window=600)
+    for _ in range(30):
+        guessers.guess()
+    guessers.run()
+    refused = [admitted for _, admitted in guessers.answered if not admitted]
+
+    assert len(refused) >= 15
+    assert guessers.limit.admit(HOME) is False
+    assert guessers.limit.admit(ELSEWHERE) is True
+
+    guessers.clock.advance(599)
+    assert guessers.limit.admit(HOME) is False
+    guessers.clock.advance(61)
+    assert guessers.limit.admit(HOME) is True
+
+
+def test_a_try_that_is_given_up_frees_its_place(guessers: Guessers) -> None:
+    """A waiting try that is cancelled lets the others on; one that never ends is forgotten after a time."""
+    for _ in range(FREE_TRIES + 1):
+        assert guessers.limit.admit(HOME) is True
+    first, second = guessers.limit.admit(HOME), guessers.limit.admit(HOME)
+    assert isinstance(first, Deferred)
+    assert isinstance(second, Deferred)
+    ended: list[object] = []
+    first.addErrback(lambda failure: ended.append(failure.type))
+    second.addCallback(ended.append)
+
+    first.cancel()
+    guessers.clock.advance(LONGEST_PAUSE_SECONDS)
+
+    assert ended == [CancelledError, True]
+
+    guessers.clock.advance(GIVEN_UP_SECONDS)
+    for _ in range(FREE_TRIES + 1):
+        assert guessers.limit.admit(HOME) is True
+
+
+def test_the_queue_of_a_network_is_bounded(guessers: Guessers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond WAITING tries the next one is refused at once."""
+    monkeypatch.setattr(guessing, "WAITING", 5)
+    answers = [guessers.limit.admit(HOME) for _ in range(FREE_TRIES + 1 + 5 + 1)]
+
+    assert answers[: FREE_TRIES + 1] == [True] * (FREE_TRIES + 1)
+    assert all(isinstance(answer, Deferred) for answer in answers[FREE_TRIES + 1 : -1])
+    assert answers[-1] is False
+
+
+def test_quiet_networks_are_forgotten(guessers: Guessers) -> None:
+    """A scan of the whole Internet does not grow the memory: gates of old are dropped as others come."""
+    for number in range(1000):
+        peer = Peer(f"10.0.{number // 250}.{number % 250}")
+        guessers.limit.admit(peer)
+        guessers.limit.failed(peer)
+        guessers.clock.advance(1)
+
+    assert len(guessers.limit._gates) <= 4
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_out(guessers: Guessers) -> None:
+    """The wait is at most the pause, whatever the clock says."""
+    guessers.clock.advance(3600)
+    for _ in range(10):
+        guessers.guess()
+        guessers.run()
+    guessers.clock.rightNow = 0.0
+    admitted: list[object] = []
+    failed: list[Failure] = []
+    guessers.guess(right=True).addCallbacks(admitted.append, failed.append)
+    guessers.clock.advance(LONGEST_PAUSE_SECONDS)
+
+    assert admitted == [True]
+    assert failed == []

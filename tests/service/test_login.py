@@ -1,0 +1,115 @@
+"""From a claim to a login: what is asked of whom, and what is counted."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IAuthenticator, IGuessingLimit
+from mailsuite.maybe import Maybe
+from mailsuite.meaning import Login, Mailbox
+from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.service.login import Logins, Refused
+
+T = TypeVar("T")
+
+PEER = Peer("192.0.2.1", 1024)
+ALICE = Login(1, "alice@example.com", Mailbox(1, "example.com/alice"))
+
+
+@implementer(IAuthenticator, IGuessingLimit)
+class Told:
+    """Both parts in one, to write down in which order they are used; *later* makes them answer by an awaitable."""
+
+    def __init__(self, later: bool = False, admits: bool = True, broken: bool = False) -> None:
+        self.events: list[object] = []
+        self._later = later
+        self._admits = admits
+        self._broken = broken
+
+    def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
+        """See `IAuthenticator.authenticate`: the password is ``secret``."""
+        self.events.append((name, password, scope))
+        if self._broken:
+            raise RuntimeError("the accounts cannot be read")
+        return self._answer(ALICE if password == "secret" else None)
+
+    def admit(self, peer: Peer) -> Maybe[bool]:
+        """See `IGuessingLimit.admit`."""
+        self.events.append("admit")
+        return self._answer(self._admits)
+
+    def failed(self, peer: Peer) -> None:
+        """See `IGuessingLimit.failed`."""
+        self.events.append("failed")
+
+    def succeeded(self, peer: Peer) -> None:
+        """See `IGuessingLimit.succeeded`."""
+        self.events.append("succeeded")
+
+    def _answer(self, value: T) -> Maybe[T]:
+        answer: Awaitable[T] = succeed(value)
+        return answer if self._later else value
+
+
+def check(told: Told, claim: PasswordClaim) -> Login | Refused:
+    """Return what `Logins.check` says to *claim*."""
+    checking = Deferred.fromCoroutine(Logins(told, told).check(claim, PEER, "pop3"))
+    return SynchronousTestCase().successResultOf(checking)
+
+
+def test_the_double_is_both_parts() -> None:
+    """The double provides what it stands for."""
+    assert verifyObject(IAuthenticator, Told())
+    assert verifyObject(IGuessingLimit, Told())
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("authorize", ["", "alice@example.com", "Alice@EXAMPLE.com"])
+def test_a_right_claim_gives_the_login(later: bool, authorize: str) -> None:
+    """Nobody else is meant by an authorization identity of the same address (RFC 4616 §2)."""
+    told = Told(later)
+
+    assert check(told, PasswordClaim("alice@example.com", "secret", authorize)) == ALICE
+    assert told.events == ["admit", ("alice@example.com", "secret", "pop3"), "succeeded"]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_wrong_claim_is_counted(later: bool) -> None:
+    """A wrong password slows the next one."""
+    told = Told(later)
+
+    assert check(told, PasswordClaim("alice@example.com", "guess")) is Refused.WRONG
+    assert told.events == ["admit", ("alice@example.com", "guess", "pop3"), "failed"]
+
+
+@pytest.mark.parametrize("authorize", ["bob@example.com", "alice", "alice@example.org"])
+def test_nobody_acts_for_another(authorize: str) -> None:
+    """Another authorization identity is refused like a wrong password, even with the right one."""
+    told = Told()
+
+    assert check(told, PasswordClaim("alice@example.com", "secret", authorize)) is Refused.WRONG
+    assert told.events == ["admit", "failed"]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_who_guessed_too_much_is_not_even_asked(later: bool) -> None:
+    """No password is checked, and no further try counted, past the cut-off."""
+    told = Told(later, admits=False)
+
+    assert check(told, PasswordClaim("alice@example.com", "secret")) is Refused.TOO_MANY
+    assert told.events == ["admit"]
+
+
+def test_trouble_is_not_a_wrong_password() -> None:
+    """Where the directory fails, the caller hears of it, and the peer is not counted as a guesser."""
+    told = Told(broken=True)
+    checking = Deferred.fromCoroutine(Logins(told, told).check(PasswordClaim("alice", "secret"), PEER, "smtp"))
+
+    SynchronousTestCase().failureResultOf(checking, RuntimeError)
+    assert told.events == ["admit", ("alice", "secret", "smtp")]

@@ -1,0 +1,292 @@
+"""A site of the suite as shipped: made by ``mailsuite init``, served by ``twistd``, in a folder of the tests' own."""
+
+import base64
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+BIN = Path(sys.executable).parent
+HOSTNAME = "mail.example.test"
+DOMAIN = "example.test"
+# Service, TLS and further keys of each listener that a site has unless it is told otherwise.
+LISTENERS: dict[str, dict[str, str]] = {
+    "mta": {"service": "mta", "tls": "starttls"},
+    "submission": {"service": "submission", "tls": "starttls"},
+    "submissions": {"service": "submission", "tls": "implicit"},
+    "pop3": {"service": "pop3", "tls": "starttls"},
+    "pop3s": {"service": "pop3", "tls": "implicit"},
+}
+Options: TypeAlias = Mapping[str, Mapping[str, object]]
+T = TypeVar("T")
+
+
+class NotStarted(Exception):
+    """twistd ended instead of serving; its text is what twistd said."""
+
+
+def secret(address: str) -> str:
+    """Return the password of the user *address*: one that can be looked for in logs."""
+    return f"hush-{address.partition('@')[0]}-9f3b"
+
+
+def until(found: Callable[[], T], seconds: float = 10.0, what: str = "it") -> T:
+    """Return what *found* returns as soon as that is true; fail after *seconds*."""
+    end = time.monotonic() + seconds
+    while True:
+        result = found()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} seconds for {what}")
+        time.sleep(0.02)
+
+
+def free_ports(count: int, low: int = 12_000, high: int = 32_000) -> list[int]:
+    """Return ports of loopback on which nothing listens.
+
+    They lie below those that the kernel gives to clients: a client that tries to reach a server that was just
+    killed could otherwise be given the server's own port.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = low + secrets.randbelow(high - low)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+class _ForHostname(ssl.SSLContext):
+    """Expects a certificate for `HOSTNAME`, whatever address the connection goes to."""
+
+    def wrap_socket(self, *arguments: Any, **keys: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(*arguments, **{**keys, "server_hostname": HOSTNAME})
+
+
+class Site:
+    """One site; a context manager that serves from the start to the end of its block.
+
+    *options* are tables of the configuration (``{"limits": {"errors": 3}}``; ``""`` is the top), *users* local
+    parts. With *owner*, which is for root, the site belongs to that user and twistd becomes it. *twistd* are
+    further arguments for twistd. At the end no log may hold a password, nor the log of twistd a traceback.
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        users: Iterable[str] = (),
+        owner: str | None = None,
+        listeners: Mapping[str, Mapping[str, str]] | None = None,
+        twistd: Sequence[str] = (),
+    ) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))
+        # Others than root may have to get here.
+        self.root.chmod(0o755)
+        self.folder = self.root / "site"
+        self.config = self.folder / "mailsuite.toml"
+        self.log_path = self.root / "twistd.log"
+        self.listeners = LISTENERS if listeners is None else listeners
+        self.ports = dict(zip(self.listeners, free_ports(len(self.listeners)), strict=True))
+        self.options: dict[str, Mapping[str, object]] = dict(options or {})
+        self.users = [f"{user}@{DOMAIN}" for user in users]
+        self.owner = owner
+        self.twistd_options = list(twistd)
+        self.tracebacks_expected = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # Making it
+
+    def make(self) -> None:
+        """Make the site with ``mailsuite init``, our own listeners, and the users."""
+        owner = [] if self.owner is None else ["--owner", self.owner]
+        init = ["init", str(self.folder), "--hostname", HOSTNAME, "--domain", DOMAIN, "--unprivileged", *owner]
+        self._run([BIN / "mailsuite", *init])
+        self.write_config()
+        if self.users:
+            self.cli("user", "import", "-", given="".join(f"{user}:{secret(user)}\n" for user in self.users))
+
+    def write_config(self) -> None:
+        """Write the configuration anew."""
+        top: dict[str, object] = {"hostname": HOSTNAME}
+        if os.geteuid() == 0 and self.owner is None:
+            top["allow_root"] = True
+        tables: dict[str, Mapping[str, object]] = {"": {**top, **self.options.get("", {})}}
+        for name, listener in self.listeners.items():
+            endpoint = {"endpoint": f"tcp:{self.ports[name]}:interface=127.0.0.1:backlog=512"}
+            tables[f"listen.{name}"] = {**endpoint, **listener}
+        tables.update({name: table for name, table in self.options.items() if name})
+        self.config.write_text("\n".join(_table(name, table) for name, table in tables.items()))
+
+    def cli(
+        self, *arguments: str, given: str | None = None, status: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``mailsuite`` for this site; it must end with *status*."""
+        return self._run([BIN / "mailsuite", *arguments, "--config", self.config], given, status)
+
+    def _run(
+        self, command: Sequence[str | Path], given: str | None = None, status: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, input=given, text=True, capture_output=True, check=False, cwd=self.root, timeout=60
+        )
+        assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    # Serving
+
+    def command(self) -> list[str]:
+        """Return what starts the server in the foreground."""
+        drop: list[str] = []
+        if self.owner is not None:
+            drop = ["--uid", self.owner, "--gid", str(pwd.getpwnam(self.owner).pw_gid)]
+        options = ["--nodaemon", "--pidfile=", *drop, *self.twistd_options]
+        return [str(BIN / "twistd"), *options, "mailsuite", "--config", str(self.config)]
+
+    def start(self) -> None:
+        """Start twistd and wait until it serves. Raises `NotStarted`."""
+        with open(self.log_path, "ab") as log:
+            before = log.tell()
+            self.process = subprocess.Popen(
+                self.command(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        until(lambda: self._serves(before), 30, "the server to start")
+
+    def _serves(self, before: int) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            raise NotStarted(self.log_path.read_bytes()[before:].decode())
+        return b" serves " in self.log_path.read_bytes()[before:]
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End the server as a crash would (SIGKILL)."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(30)
+        self.process = None
+
+    def stop(self, seconds: float = 30) -> None:
+        """End the server in good order (SIGTERM)."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(seconds)
+        self.process = None
+        assert status == 0, self.log
+
+    def restart(self) -> None:
+        """Stop the server and start it again."""
+        self.stop()
+        self.start()
+
+    def hang_up(self) -> None:
+        """Send the signal that reloads (SIGHUP)."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def __enter__(self) -> "Site":
+        try:
+            self.make()
+            self.start()
+        except BaseException:
+            self.discard()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self.process is not None:
+                self.stop()
+            if kind is None:
+                self.check_logs()
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the site, and its server if there still is one."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
+            self.process = None
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # Looking at it
+
+    @property
+    def log(self) -> str:
+        """What twistd has logged."""
+        return self.log_path.read_text(errors="backslashreplace") if self.log_path.exists() else ""
+
+    @property
+    def mail_log(self) -> str:
+        """The mail log."""
+        path = self.folder / "mail.log"
+        return path.read_text(errors="backslashreplace") if path.exists() else ""
+
+    def check_logs(self) -> None:
+        """Fail if a log holds a password, or twistd's a traceback that nobody expects."""
+        log = self.log
+        if not self.tracebacks_expected:
+            assert "Traceback" not in log, log
+            assert "Unhandled" not in log, log
+        for user in self.users:
+            for text in secret_forms(user, secret(user)):
+                assert text not in log
+                assert text not in self.mail_log
+
+    def address(self, user: str) -> str:
+        """Return the address of *user*."""
+        return user if "@" in user else f"{user}@{DOMAIN}"
+
+    def maildir(self, user: str) -> Path:
+        """Return the Maildir of *user*."""
+        return self.folder / "mail" / DOMAIN / user.partition("@")[0]
+
+    def on_disk(self, user: str, folder: str = "new") -> list[bytes]:
+        """Return the messages that lie in *folder* of the user's Maildir, oldest first."""
+        place = self.maildir(user) / folder
+        return [path.read_bytes() for path in sorted(place.iterdir())] if place.is_dir() else []
+
+    def tls(self) -> ssl.SSLContext:
+        """Return a client's context that trusts this site's certificate, for `HOSTNAME`, and no other."""
+        context = _ForHostname(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.certificate)
+        return context
+
+    @property
+    def certificate(self) -> Path:
+        """The site's certificate."""
+        return self.folder / "cert.pem"
+
+
+def secret_forms(user: str, password: str) -> list[str]:
+    """Return how *password* looks in a log: in clear, and as AUTH LOGIN and AUTH PLAIN send it."""
+    plain = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    return [password, base64.b64encode(password.encode()).decode().rstrip("="), plain.rstrip("=")]
+
+
+def _table(name: str, keys: Mapping[str, object]) -> str:
+    head = f"[{name}]\n" if name else ""
+    return head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
