@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded
+from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
-from mailsuite.meaning import Broken, Foreign, Unknown
+from mailsuite.meaning import Broken, Foreign
 
 
 def domain_id(connection: sqlite3.Connection, name: str) -> int:
@@ -32,11 +33,11 @@ def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> 
 
 def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:
     """Raise `LeadsNowhere` where *address* is an alias that reaches no mailbox or grew past a limit."""
-    meaning = Resolver(Records(lambda: connection)).owned(address)
+    look = Resolver(Records(lambda: connection)).listed
+    record = look(address)
+    meaning = None if record is None else Expansion(look).meaning(record)
     if isinstance(meaning, Broken):
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
-    if isinstance(meaning, Unknown):
-        raise LeadsNowhere(f"{address} would lead to no mailbox")
 
 
 def dangling(connection: sqlite3.Connection, domain: str) -> frozenset[str]:

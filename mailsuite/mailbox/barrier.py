@@ -1,25 +1,31 @@
 """The durability barrier: one sync for all messages in flight (architecture §4.2 of docs/architecture.rst).
 
-A batch forms by itself while the previous sync runs; there is no timer. What is synced is decided by the file
-system: `syncfs` where it is known to report errors and to be cheap, else every file and every folder.
+A batch forms by itself, in the reactor's turn that it begins in and while the previous sync runs; there is no timer.
+The committer is a thread that is woken once a batch: each wake costs a fight for the interpreter's lock. What is
+synced is decided by the file system: `syncfs` where it is known to report errors and to be cheap, else every file and
+every folder.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from statistics import median
 from threading import Thread
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.mailbox.maildir import Receipt
 
 # In place only where a sync takes less than this: the reactor must not wait for a slow disk.
 IN_PLACE_SECONDS = 0.003
+
+
+class CommitReactor(IReactorFromThreads, IReactorTime):
+    """What the barrier needs of a reactor."""
 
 
 class Sync(Protocol):
@@ -52,7 +58,7 @@ class Barrier:
     def __init__(
         self,
         sync: Sync,
-        reactor: IReactorFromThreads,
+        reactor: CommitReactor,
         lone: Callable[[], bool],
         seconds: Callable[[], float],
         committed: Callable[[], None] = lambda: None,
@@ -62,9 +68,10 @@ class Barrier:
         self._lone = lone
         self._seconds = seconds
         self._committed = committed
-        self._queue: SimpleQueue[_Commit | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Commit] | None] = SimpleQueue()
         self._recent: deque[float] = deque(maxlen=15)
-        self._unsettled = 0
+        self._waiting: list[_Commit] = []
+        self._busy = False
         self._thread: Thread | None = None
 
     def start(self) -> None:
@@ -75,6 +82,8 @@ class Barrier:
     def stop(self) -> None:
         """Commit what was asked for, then end the committer. Blocks for that long."""
         if self._thread is not None:
+            if self._waiting:
+                self._hand_over()
             self._queue.put(None)
             self._thread.join()
             self._thread = None
@@ -82,12 +91,15 @@ class Barrier:
 
     def commit(self, receipts: Sequence[Receipt]) -> "Deferred[None] | None":
         """Make *receipts* durable: ``None`` when they are already. Raises, or fails with, `OSError`."""
-        if self._unsettled == 0 and self._quick() and self._lone():
+        if not self._busy and self._quick() and self._lone():
             self._timed_sync(receipts)
             return None
-        self._unsettled += 1
         commit = _Commit(receipts, Deferred())
-        self._queue.put(commit)
+        self._waiting.append(commit)
+        if not self._busy:
+            # At the end of the reactor's turn: what else it brings goes into the same batch.
+            self._busy = True
+            self._reactor.callLater(0, self._hand_over)
         return commit.done
 
     def _quick(self) -> bool:
@@ -99,8 +111,12 @@ class Barrier:
         self._recent.append(self._seconds() - began)
         self._committed()
 
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._queue.put(batch)
+
     def _run(self) -> None:
-        while (batch := self._batch()) is not None:
+        while (batch := self._queue.get()) is not None:
             error: OSError | None = None
             try:
                 self._timed_sync([receipt for commit in batch for receipt in commit.receipts])
@@ -112,25 +128,12 @@ class Barrier:
                 error = OSError(f"The barrier failed: {caught!r}")
             self._reactor.callFromThread(self._settle, batch, error)
 
-    def _batch(self) -> list[_Commit] | None:
-        """Wait for a commit and take all others that are there; ``None`` at the end."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        while True:
-            try:
-                following = self._queue.get_nowait()
-            except Empty:
-                return batch
-            if following is None:
-                self._queue.put(None)
-                return batch
-            batch.append(following)
-
     def _settle(self, batch: list[_Commit], error: OSError | None) -> None:
         """In the reactor: tell everybody. A failed sync fails its whole batch and is never tried again."""
-        self._unsettled -= len(batch)
+        if self._waiting:
+            self._hand_over()
+        else:
+            self._busy = False
         for commit in batch:
             if error is None:
                 commit.done.callback(None)

@@ -20,6 +20,7 @@ from mailsuite.outcome import DELIVERED, Deferred, Outcome
 # Where a hard link cannot be had, a copy is written: another file system, too many links, links not allowed.
 _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _COPY_OCTETS = 1 << 20
+_TMP = "tmp"
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -103,7 +104,7 @@ class Writer:
 
     def _write(self, draft: Draft, mailbox: Mailbox, name: str, receipt: Receipt) -> None:
         """Write *draft* into the mailbox's tmp/."""
-        path = f"{maildir(self.root, mailbox)}/tmp/{name}"
+        path = f"{maildir(self.root, mailbox)}/{_TMP}/{name}"
         fd = self._create(path, mailbox, receipt)
         draft.path = path
         try:
@@ -148,7 +149,7 @@ class Writer:
 
     def _copy(self, source: str, mailbox: Mailbox, target: str, receipt: Receipt) -> None:
         """Write the message anew where it cannot be linked to."""
-        path = f"{maildir(self.root, mailbox)}/tmp/{os.path.basename(target)}"
+        path = f"{maildir(self.root, mailbox)}/{_TMP}/{os.path.basename(target)}"
         fd = self._create(path, mailbox, receipt)
         try:
             with open(source, "rb") as original:

@@ -286,7 +286,7 @@ def test_bad_lines_of_an_import_are_named_and_the_good_ones_stay(site: Site) -> 
         strict=True,
     ):
         assert told in line
-    assert " pass" not in result.output
+    assert not any(word in result.output for word in ("first", "second", "third", "fourth", "fifth"))
     assert "hidden" not in result.output
     assert site.fits("alice@example.com", "first pass")
     assert site.fits("erin@example.com", "fifth pass")

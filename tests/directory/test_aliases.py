@@ -34,6 +34,14 @@ def test_an_alias_to_nobody_is_refused(accounts: Accounts, target: str, told: st
     assert list(accounts.aliases.list()) == []
 
 
+def test_a_postmasters_alias_to_itself_is_refused_too(accounts: Accounts) -> None:
+    """That role mail would fall back to another mailbox does not make a loop an alias."""
+    accounts.domains.add("example.net", postmaster=False)
+
+    with pytest.raises(LeadsNowhere, match="loop"):
+        accounts.aliases.add("postmaster@example.net", ["postmaster@example.net"])
+
+
 def test_an_alias_of_an_unknown_domain_is_refused(accounts: Accounts) -> None:
     """The message says how to add the domain."""
     with pytest.raises(NoSuch, match=r"domain add example\.net"):

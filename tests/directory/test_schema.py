@@ -69,6 +69,13 @@ def test_another_programs_database_is_refused(path: str) -> None:
         Accounts.open(path, create=True)
 
 
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_folder_in_the_files_place_is_said(tmp_path: Path, opening: Opening) -> None:
+    """What cannot be opened at all is our error too, with the path."""
+    with pytest.raises(NoAccounts, match=tmp_path.name):
+        opening(str(tmp_path))
+
+
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     """The file cannot be made where its folder is missing."""
     with pytest.raises(NoAccounts, match="cannot be made"):

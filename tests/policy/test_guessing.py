@@ -205,6 +205,17 @@ def test_the_queue_of_a_network_is_bounded(guessers: Guessers, monkeypatch: pyte
     assert answers[-1] is False
 
 
+def test_an_answer_for_a_network_that_nobody_knows_is_counted(guessers: Guessers) -> None:
+    """A wrong password that was let in by somebody else counts, a right one changes nothing."""
+    guessers.limit.succeeded(HOME)
+    guessers.limit.failed(HOME)
+    assert guessers.limit.admit(HOME) is True
+    guessers.limit.failed(HOME)
+    guessers.limit.failed(HOME)
+
+    assert guessers.state.read(f"wrong passwords {HOME.network}", 600) == 3
+
+
 def test_quiet_networks_are_forgotten(guessers: Guessers) -> None:
     """A scan of the whole Internet does not grow the memory: gates of old are dropped as others come."""
     for number in range(1000):

@@ -1,4 +1,4 @@
-"""A respondent double for the SMTP server core: accepts what its tables do not refuse."""
+"""A respondent double for the SMTP server core: answers by the names that a test uses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,18 @@ from mailsuite.smtp.settings import Limits, Settings
 
 
 class Respondent:
-    """Answers like a small site: recipients called ``nobody`` are unknown, ``crash`` raises."""
+    """Answers like a small site: ``nobody`` is refused, ``later`` put off, ``crash`` raises.
+
+    A sender ``full`` is refused at DATA; for ``trouble`` the end of the message raises. Reset is obeyed as a real
+    respondent does, and a command of a transaction that is not there is an error in the core.
+    """
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, list[str], bytes]] = []
         self.refused: list[Reply] = []
         self.claims: list[PasswordClaim] = []
-        self._sender = ""
+        self.expanded: list[str] = []
+        self._sender: str | None = None
         self._recipients: list[str] = []
         self._body = b""
 
@@ -32,22 +37,33 @@ class Respondent:
         return replies.OK if event.name != "refused.example" else Reply(550, "", "Not you")
 
     def MailFrom(self, event: events.MailFrom) -> Reply:
-        self._sender = "<>" if event.reverse_path is None else str(event.reverse_path)
-        self._recipients = []
-        if self._sender.startswith("nobody@"):
+        assert self._sender is None, "MAIL within a transaction"
+        sender = "<>" if event.reverse_path is None else str(event.reverse_path)
+        if sender.startswith("crash@"):
+            raise RuntimeError("as a test wants it")
+        if sender.startswith("nobody@"):
             return replies.NOT_YOUR_ADDRESS
+        self._sender = sender
+        self._recipients = []
         return replies.SENDER_OK
 
+    def Reset(self, event: events.Reset) -> None:
+        self._sender = None
+
     def RcptTo(self, event: events.RcptTo) -> Reply:
+        assert self._sender is not None, "RCPT outside a transaction"
         local = event.forward_path.local
         if local == "crash":
             raise RuntimeError("as a test wants it")
         if local == "nobody":
             return replies.UNKNOWN_USER
+        if local == "later":
+            return replies.MAILBOX_TROUBLE
         self._recipients.append(str(event.forward_path))
         return replies.RECIPIENT_OK
 
     def DataBegins(self, event: events.DataBegins) -> Reply:
+        assert self._sender is not None and self._recipients, "DATA without MAIL and RCPT"
         self._body = b""
         return replies.NO_ROOM if self._sender.startswith("full@") else replies.START_MESSAGE
 
@@ -56,17 +72,21 @@ class Respondent:
 
     def MessageRefused(self, event: events.MessageRefused) -> None:
         self.refused.append(event.reply)
+        self._sender = None
 
     def MessageEnds(self, event: events.MessageEnds) -> Reply:
-        if self._sender.startswith("trouble@"):
+        sender, self._sender = self._sender, None
+        assert sender is not None, "a message outside a transaction"
+        if sender.startswith("trouble@"):
             raise RuntimeError("as a test wants it")
-        self.messages.append((self._sender, self._recipients, self._body))
+        self.messages.append((sender, self._recipients, self._body))
         return replies.ACCEPTED
 
     def Verify(self, event: events.Verify) -> Reply:
         return replies.CANNOT_VERIFY
 
     def Expand(self, event: events.Expand) -> Reply:
+        self.expanded.append(event.text)
         return Reply(250, "2.1.5", "<a@example.org>", "<b@example.org>")
 
     def Authenticate(self, event: events.Authenticate) -> Reply:

@@ -4,7 +4,9 @@ Each call fetches what is new to this user of the program, and returns it; with 
 of earlier calls too.
 """
 
+import os
 import poplib
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -77,7 +79,7 @@ def with_curl(site: Site, door: Door, user: str, home: Path, delete: bool) -> li
     url = f"{door}://{HOSTNAME}:{port}/"
     fetched: list[bytes] = []
     numbers: list[str] = []
-    for line in run([*common, "--request", "UIDL", url], home=home).stdout.decode().splitlines():
+    for line in run([*common, "--request", "UIDL", url], home=home).stdout.decode().strip().splitlines():
         number, unique_id = line.split()
         numbers.append(number)
         if unique_id not in seen:
@@ -122,11 +124,10 @@ def with_fetchmail(site: Site, door: Door, user: str, home: Path, delete: bool) 
         f"poll 127.0.0.1 protocol pop3 port {site.ports[door]} uidl no dns:",
         f"  user '{user}' password '{secret(user)}' {security} sslcertck",
         f"  sslcertfile '{site.certificate}' sslcommonname '{HOSTNAME}'",
-        f"  no rewrite no mimedecode fetchall no stripcr mda 'cat >{folder}/$$'",
+        f"  no rewrite no mimedecode no stripcr mda 'cat >{folder}/$$'",
+        # flush: what was fetched before goes too.
+        "  no keep flush" if delete else "  keep",
     ]
-    lines[-1] = lines[-1].replace("fetchall", "no fetchall" if not delete else "no fetchall no keep")
-    if not delete:
-        lines.append("  keep")
     _private(home / ".fetchmailrc", lines)
     # 1: there was nothing new.
     done = run(["fetchmail", "--invisible", "--idfile", home / "ids", "--nosyslog"], home=home, status=None)
@@ -135,10 +136,13 @@ def with_fetchmail(site: Site, door: Door, user: str, home: Path, delete: bool) 
 
 
 def with_getmail(site: Site, door: Door, user: str, home: Path, delete: bool) -> list[bytes]:
-    """Fetch with getmail into a Maildir; it has no STLS."""
+    """Fetch with getmail into a Maildir; it has no STLS. Root may not deliver: it becomes another user for it."""
     assert door == "pop3s"
-    folder = home / ".getmail"
-    folder.mkdir(exist_ok=True)
+    somebody = "nobody" if os.geteuid() == 0 else None
+    place = site.root / f"getmail-{user}"
+    place.mkdir(exist_ok=True)
+    maildir = _maildir(place)
+    shutil.copy(site.certificate, place / "ca.pem")
     lines = [
         "[retriever]",
         "type = SimplePOP3SSLRetriever",
@@ -146,20 +150,23 @@ def with_getmail(site: Site, door: Door, user: str, home: Path, delete: bool) ->
         f"port = {site.ports[door]}",
         f"username = {user}",
         f"password = {secret(user)}",
-        f"ca_certs = {site.certificate}",
+        f"ca_certs = {place}/ca.pem",
         f"ssl_cert_hostname = {HOSTNAME}",
         "[destination]",
         "type = Maildir",
-        f"path = {_maildir(home)}/",
+        f"path = {maildir}/",
         "[options]",
         "read_all = false",
         "delivered_to = false",
         "received = false",
         f"delete = {'true' if delete else 'false'}",
     ]
-    _private(folder / "getmailrc", lines)
-    run(["getmail", "--quiet", "--getmaildir", folder], home=home)
-    return _taken(home)
+    _private(place / "getmailrc", lines)
+    if somebody is not None:
+        for path in (place, *place.rglob("*")):
+            shutil.chown(path, somebody)
+    run(["getmail", "--quiet", "--getmaildir", place], home=place, user=somebody)
+    return _taken(place)
 
 
 def _maildir(home: Path) -> Path:

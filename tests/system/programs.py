@@ -1,6 +1,7 @@
 """Programs that the tests need, and the Debian packages that have them."""
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -42,11 +43,24 @@ def run(
     status: int | None = 0,
     home: Path | None = None,
     seconds: float = 60,
+    user: str | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run *command*, with *home* as the home folder; it must end with *status* (``None``: with any)."""
+    """Run *command*, with *home* as the home folder; it must end with *status* (``None``: with any).
+
+    *user* is who runs it, where we are root.
+    """
     environment: Mapping[str, str] = os.environ if home is None else {**os.environ, "HOME": str(home)}
     done = subprocess.run(
-        command, input=given, capture_output=True, check=False, timeout=seconds, env=environment, cwd=home
+        command,
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=seconds,
+        env=environment,
+        cwd=home,
+        user=user,
+        group=None if user is None else pwd.getpwnam(user).pw_gid,
+        extra_groups=None if user is None else [],
     )
     shown = (done.stdout[-2000:] + done.stderr[-4000:]).decode(errors="replace")
     assert status is None or done.returncode == status, f"{command}: {done.returncode}\n{shown}"

@@ -1,4 +1,4 @@
-"""Programs and libraries that send mail, each as a user would set it up."""
+"""Programs and libraries that send mail, each as a user would set it up; each returns what it puts on the wire."""
 
 import smtplib
 from collections.abc import Callable, Mapping
@@ -10,13 +10,14 @@ from tests.system.site import HOSTNAME, Site, secret
 
 # By which listener a message comes in: without a password; by STARTTLS; by TLS from the first octet.
 Way: TypeAlias = Literal["mta", "submission", "submissions"]
-Send: TypeAlias = Callable[[Site, Way, str, str, bytes, Path], object]
+Send: TypeAlias = Callable[[Site, Way, str, str, bytes, Path], bytes]
 
 
-def with_smtplib(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> None:
+def with_smtplib(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> bytes:
     """Send with Python's smtplib."""
     with smtp_session(site, way, sender) as session:
         assert session.sendmail(sender, [recipient], message, ["BODY=8BITMIME"]) == {}
+    return message
 
 
 def smtp_session(site: Site, way: Way, sender: str) -> smtplib.SMTP:
@@ -33,10 +34,11 @@ def smtp_session(site: Site, way: Way, sender: str) -> smtplib.SMTP:
     return session
 
 
-def with_swaks(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> None:
-    """Send with swaks: to port 25 it takes the STARTTLS that is offered. It puts the last line end there itself."""
+def with_swaks(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> bytes:
+    """Send with swaks: to port 25 it takes the STARTTLS that is offered. It adds a line end to any body."""
+    head, _, body = message.partition(b"\r\n\r\n")
     file = home / "message"
-    file.write_bytes(message.removesuffix(b"\r\n"))
+    file.write_bytes(head + b"\r\n\r\n" + body.removesuffix(b"\r\n"))
     command = ["swaks", "--server", f"127.0.0.1:{site.ports[way]}", "--from", sender, "--to", recipient]
     command += ["--helo", "client.example", "--data", f"@{file}", "--silent", "2"]
     command += ["--tls-on-connect" if way == "submissions" else "--tls"]
@@ -45,9 +47,10 @@ def with_swaks(site: Site, way: Way, sender: str, recipient: str, message: bytes
         mechanism = "PLAIN" if way == "submission" else "LOGIN"
         command += ["--auth", mechanism, "--auth-user", sender, "--auth-password", secret(sender)]
     run(command, home=home)
+    return message if body else message + b"\r\n"
 
 
-def with_curl(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> None:
+def with_curl(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> bytes:
     """Send with curl."""
     port = site.ports[way]
     scheme = "smtps" if way == "submissions" else "smtp"
@@ -57,9 +60,10 @@ def with_curl(site: Site, way: Way, sender: str, recipient: str, message: bytes,
     if way != "mta":
         command += ["--ssl-reqd", "--user", f"{sender}:{secret(sender)}"]
     run(command, given=message, home=home)
+    return message
 
 
-def with_msmtp(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> None:
+def with_msmtp(site: Site, way: Way, sender: str, recipient: str, message: bytes, home: Path) -> bytes:
     """Send with msmtp, which takes its message with the line ends of UNIX."""
     lines = [
         "defaults",
@@ -76,6 +80,7 @@ def with_msmtp(site: Site, way: Way, sender: str, recipient: str, message: bytes
         lines += ["auth on", f"user {sender}", f"password {secret(sender)}"]
     _private(home / ".msmtprc", lines)
     run(["msmtp", recipient], given=message.replace(b"\r\n", b"\n"), home=home)
+    return message
 
 
 def _private(path: Path, lines: list[str]) -> None:

@@ -43,9 +43,7 @@ def _parts(name: str) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize("sender", [pytest.param(name, marks=_parts(name)) for name in SENDERS])
 def test_sends(site: Site, user: str, tmp_path: Path, sender: str, way: Way) -> None:
     """What a client sends by port 25, by STARTTLS or by implicit TLS lies in the mailbox unaltered."""
-    sent = samples(ALICE)
-    for each in sent:
-        SENDERS[sender](site, way, ALICE, user, each, tmp_path)
+    sent = [SENDERS[sender](site, way, ALICE, user, each, tmp_path) for each in samples(ALICE)]
     same([without_trace(each) for each in fetch_all(site, user)], sent)
 
 
@@ -71,3 +69,45 @@ def test_fetches(site: Site, user: str, tmp_path: Path, fetcher: str, door: Door
     same([without_trace(each) for each in fetch(site, door, user, tmp_path, True)], sent[-1:])
     fetch(site, door, user, tmp_path, True)
     assert site.on_disk(user) == site.on_disk(user, "cur") == []
+
+
+def test_file_without_final_newline(site: Site, user: str) -> None:
+    """A message that another program left without a last line end is served with one, and with its true size."""
+    whole = message(ALICE, b"no line end")
+    folder = site.maildir(user) / "new"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "1700000000.foreign.host").write_bytes(whole.replace(b"\r\n", b"\n"))
+    assert fetch_all(site, user) == [whole + b"\r\n"]
+
+
+def test_lines_up_to_the_limit(site: Site, user: str, tmp_path: Path) -> None:
+    """Lines far longer than RFC 5321 asks for are carried unaltered."""
+    sent = message(ALICE, b"y" * 8190 + b"\r\n")
+    with_smtplib(site, "submission", ALICE, user, sent, tmp_path)
+    same([without_trace(each) for each in fetch_all(site, user)], [sent])
+
+
+def test_reused_connection(site: Site, user: str) -> None:
+    """Many messages over one connection, and their retrieval over one, keep their order and their content."""
+    sent = [message(ALICE, b"number %d\r\n" % number, f"{number:03}") for number in range(100)]
+    with smtp_session(site, "submission", ALICE) as session:
+        for each in sent:
+            session.sendmail(ALICE, [user], each)
+    assert [without_trace(each) for each in fetch_all(site, user)] == sent
+
+
+def test_deletes_only_at_quit(site: Site, user: str, tmp_path: Path) -> None:
+    """DELE and a lost connection remove nothing; DELE and QUIT remove what was marked, and nothing else."""
+    sent = samples(ALICE)[:3]
+    for each in sent:
+        with_smtplib(site, "mta", ALICE, user, each, tmp_path)
+    session = pop3_session(site, user)
+    session.dele(1)
+    session.close()
+    same([without_trace(each) for each in fetch_all(site, user)], sent)
+    session = pop3_session(site, user)
+    keep = without_trace(retrieve(session, 2))
+    session.dele(1)
+    session.dele(3)
+    session.quit()
+    same([without_trace(each) for each in fetch_all(site, user)], [keep])
