@@ -120,9 +120,8 @@ class MailService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Let the sessions end, then close what they stood on."""
-        stopping = [maybeDeferred(listener.stopService) for listener in self.listeners]
-        for listener in self.listeners:
-            self.removeService(listener)
+        # A service that is removed while we run is stopped by that; a second stop would wait for ever.
+        stopping = [maybeDeferred(self.removeService, listener) for listener in self.listeners]
         return DeferredList(stopping).addCallback(self._stop_rest)
 
     def reload(self) -> None:

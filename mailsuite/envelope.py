@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,7 @@ class Peer:
     @property
     def literal(self) -> str:
         """The address literal of RFC 5321 §4.1.3, as it stands in a Received line."""
-        plain = self._plain()
+        plain = _ip(self.host)
         if isinstance(plain, IPv6Address):
             return f"[IPv6:{plain}]"
         return f"[{self.host if plain is None else plain}]"
@@ -30,19 +31,22 @@ class Peer:
     @property
     def network(self) -> str:
         """The unit that limits count: an IPv4 address (mapped ones unwrapped) or an IPv6 /64."""
-        plain = self._plain()
+        plain = _ip(self.host)
         if isinstance(plain, IPv6Address):
             return str(IPv6Network((plain, 64), strict=False))
         return self.host if plain is None else str(plain)
 
-    def _plain(self) -> IPv4Address | IPv6Address | None:
-        try:
-            address = ip_address(self.host.partition("%")[0])
-        except ValueError:
-            return None
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        return address
+
+# The same hosts come again and again.
+@lru_cache(maxsize=1024)
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 @dataclass(frozen=True, slots=True)

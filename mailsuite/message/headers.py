@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 # A header section larger than this is refused; real ones have some kilobytes.
-HEADER_OCTETS = 1 << 20
+HEADER_OCTETS = 1 << 18
 
 # field-name = 1*ftext; the folded lines of its body begin with white space (RFC 5322 §2.2.3, §3.6.8).
 _FIELD = re.compile(rb"(?P<name>[!-9;-~]+)[ \t]*:(?P<body>[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)")

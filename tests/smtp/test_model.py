@@ -21,7 +21,7 @@ LINES = st.one_of(
     # What makes progress comes up more often.
     st.sampled_from([b"EHLO x", b"MAIL FROM:<ok@a.example>", b"RCPT TO:<ok@b.example>", b"DATA", b"DATA", b".", b"."]),
 )
-SCRIPTS = st.lists(LINES, max_size=40)
+SCRIPTS = st.lists(LINES, min_size=8, max_size=50).map(lambda lines: [b"EHLO x", *lines])
 MAIL = {b"ok": 250, b"nobody": 550, b"crash": 451, b"full": 250, b"trouble": 250}
 RCPT = {b"ok": 250, b"ok2": 250, b"nobody": 550, b"crash": 451, b"later": 451}
 
@@ -119,7 +119,7 @@ class Model:
         return 354
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=400)
 @given(SCRIPTS, st.lists(st.integers(1, 60), max_size=40), st.lists(st.booleans(), max_size=60))
 def test_lessons_6_and_8_any_session(script: list[bytes], cuts: list[int], answers: list[bool]) -> None:
     """Every line has its one right answer, in order, however it is cut and however late answers come.

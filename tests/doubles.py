@@ -1,0 +1,195 @@
+"""Verified doubles for the way of mail in: directory, store, draft, intake, logins' parts. Each may be slow or fail."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from mailsuite.address import Address
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import (
+    IAuthenticator,
+    IDraft,
+    IGuessingLimit,
+    IIntake,
+    IMailboxDirectory,
+    IMaildrop,
+    IMailStore,
+    IReceipt,
+)
+from mailsuite.maybe import Maybe
+from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Unknown
+from mailsuite.outcome import DELIVERED, Outcome
+
+T = TypeVar("T")
+
+
+class Slow:
+    """What the doubles have in common: *pending*, if set, is waited for; *trouble*, if set, is raised."""
+
+    pending: "Deferred[None] | None" = None
+    trouble: Exception | None = None
+
+    def give(self, value: T) -> Maybe[T]:
+        """Return *value*, at once or later, or raise."""
+        if self.pending is not None:
+            return self._later(self.pending, value)
+        if self.trouble is not None:
+            raise self.trouble
+        return value
+
+    async def _later(self, pending: "Deferred[None]", value: T) -> T:
+        await pending
+        if self.trouble is not None:
+            raise self.trouble
+        return value
+
+
+@implementer(IMailboxDirectory)
+class FixedDirectory(Slow):
+    """Knows the addresses that it was given, and who may send as whom."""
+
+    def __init__(self, meanings: Mapping[str, Meaning] | None = None) -> None:
+        self.meanings = dict(meanings or {})
+        self.rights: set[tuple[str, str]] = set()
+        self.members: dict[str, Sequence[Address]] = {}
+        self.asked: list[str] = []
+
+    def find(self, address: Address) -> Maybe[Meaning]:
+        self.asked.append(str(address))
+        return self.give(self.meanings.get(str(address), Unknown()))
+
+    def is_local(self, domain: str) -> Maybe[bool]:
+        return self.give(any(known.endswith(f"@{domain}") for known in self.meanings))
+
+    def may_send_as(self, login: Login, address: Address) -> Maybe[bool]:
+        self.asked.append(str(address))
+        return self.give((login.name, str(address)) in self.rights)
+
+    def expand(self, address: Address) -> Maybe[Sequence[Address] | None]:
+        return self.give(self.members.get(str(address)))
+
+
+@implementer(IDraft)
+class MemoryDraft:
+    """A message in memory. *trouble*, if set, is raised by `write`."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.octets = b""
+        self.trouble: Exception | None = None
+        self.discarded = 0
+        self.delivered = False
+
+    def write(self, data: bytes) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.octets += data
+        self.size += len(data)
+
+    def discard(self) -> None:
+        self.discarded += 1
+
+
+@implementer(IReceipt)
+class MemoryReceipt:
+    """Remembers whether it was withdrawn."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes = tuple(outcomes)
+        self.withdrawn = False
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
+
+
+@implementer(IMailStore)
+class MemoryMail(Slow):
+    """A store in memory; *pending* and *trouble* are those of the barrier.
+
+    *refusals* are the outcomes of mailboxes that cannot be written to.
+    """
+
+    def __init__(self) -> None:
+        self.room = 1 << 30
+        self.drafts: list[MemoryDraft] = []
+        self.draft_trouble: Exception | None = None
+        self.refusals: dict[Mailbox, Outcome] = {}
+        self.deliveries: list[tuple[bytes, list[Mailbox], MemoryReceipt]] = []
+
+    def has_room(self, size: int) -> bool:
+        return size <= self.room
+
+    def draft(self) -> IDraft:
+        draft = MemoryDraft()
+        draft.trouble = self.draft_trouble
+        self.drafts.append(draft)
+        return cast(IDraft, draft)
+
+    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+        receipt = MemoryReceipt([self.refusals.get(mailbox, DELIVERED) for mailbox in mailboxes])
+        memory = cast(MemoryDraft, draft)
+        memory.delivered = True
+        self.deliveries.append((memory.octets, list(mailboxes), receipt))
+        return cast(IReceipt, receipt)
+
+    def barrier(self, receipts: Sequence[IReceipt]) -> Maybe[None]:
+        return cast(Maybe[None], self.give(None))
+
+    def create(self, mailbox: Mailbox) -> None:
+        return None
+
+    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+        raise OSError("this double gives no mail out")
+
+
+@implementer(IIntake)
+class FixedIntake(Slow):
+    """Takes all there is and says what it was told to: *outcome* for each mailbox."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome = DELIVERED
+        self.taken: list[tuple[bytes, list[Mailbox]]] = []
+
+    def accept(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> Maybe[Sequence[Outcome]]:
+        self.taken.append((cast(MemoryDraft, draft).octets, list(mailboxes)))
+        return self.give(cast(Sequence[Outcome], [self.outcome for _ in mailboxes]))
+
+
+@implementer(IAuthenticator)
+class OnePassword(Slow):
+    """Everybody's password is ``sesame``; the logins are those it was given."""
+
+    def __init__(self, *logins: Login) -> None:
+        self.logins = {login.name: login for login in logins}
+
+    def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
+        return self.give(self.logins.get(name) if password == "sesame" else None)
+
+
+@implementer(IGuessingLimit)
+class CountedTries:
+    """Admits *tries* wrong passwords, without waiting."""
+
+    def __init__(self, tries: int = 3) -> None:
+        self.left = tries
+
+    def admit(self, peer: Peer) -> Maybe[bool]:
+        return self.left > 0
+
+    def failed(self, peer: Peer) -> None:
+        self.left -= 1
+
+    def succeeded(self, peer: Peer) -> None:
+        return None
+
+
+def mailboxes(*numbers: int) -> Mailboxes:
+    """Return a meaning with a mailbox for each number."""
+    return Mailboxes(tuple(Mailbox(number, f"b.example/box{number}") for number in numbers))
+
+
+def waits(value: object) -> bool:
+    """Say whether *value* is still to come."""
+    return isinstance(value, Awaitable)

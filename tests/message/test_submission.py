@@ -1,0 +1,152 @@
+"""What a submission server changes (RFC 6409 §8), and whom it says a message is from (lesson 9)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailsuite.address import Address
+from mailsuite.message.submission import FROM_ADDRESSES, FROM_OCTETS, authors, complete
+
+NOW = 1_767_225_600.0
+ID = "k7f-1.1767225600@mail.example.org"
+DATE_LINE = b"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n"
+ID_LINE = b"Message-ID: <k7f-1.1767225600@mail.example.org>\r\n"
+WHOLE = b"Date: x\r\nMessage-Id: <y>\r\n"
+
+
+class TestComplete:
+    """Date and Message-ID added, blind recipients removed."""
+
+    def test_a_complete_header_is_not_touched(self) -> None:
+        """What is there stays as it is, octet for octet."""
+        header = WHOLE + b"Subject: \xff\r\n\tfolded \r\nBcC-Like: a\r\n"
+
+        assert complete(header, NOW, ID) == header
+
+    def test_what_is_missing_is_put_before(self) -> None:
+        """RFC 6409 §8.2, §8.3; RFC 5322 §3.6: Date and Message-ID, each only where there is none."""
+        assert complete(b"Subject: x\r\n", NOW, ID) == DATE_LINE + ID_LINE + b"Subject: x\r\n"
+        assert complete(b"DATE: x\r\n", NOW, ID) == ID_LINE + b"DATE: x\r\n"
+        assert complete(b"Message-ID: <y>\r\n", NOW, ID) == DATE_LINE + b"Message-ID: <y>\r\n"
+        assert complete(b"", NOW, ID) == DATE_LINE + ID_LINE
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            b"Bcc: a@b\r\n",
+            b"bcc:\r\n a@b,\r\n\tc@d\r\n",
+            b"BCC : a@b\r\n",
+            b"Bcc:\r\n",
+            b"Resent-Bcc: a@b\r\n",
+            b"Bcc: a@b\r\n \r\n c@d\r\n",
+        ],
+    )
+    def test_blind_recipients_are_removed(self, field: bytes) -> None:
+        """RFC 5322 §3.6.3: with all their folded lines, wherever they stand, however often."""
+        assert complete(field + WHOLE + field + b"To: x\r\n" + field, NOW, ID) == WHOLE + b"To: x\r\n"
+
+    def test_a_bcc_in_another_field_stays(self) -> None:
+        """Text that looks like the field, folded into another one, is that one's."""
+        header = WHOLE + b"Subject: a\r\n Bcc: b\r\n"
+
+        assert complete(header, NOW, ID) == header
+
+
+ALICE = Address("alice", "a.example")
+BOB = Address("bob", "b.example")
+
+
+class TestAuthors:
+    """The addresses of From."""
+
+    @pytest.mark.parametrize(
+        ("body", "found"),
+        [
+            (b"alice@a.example", [ALICE]),
+            (b"Alice <alice@a.example>", [ALICE]),
+            (b'"bob@b.example" <alice@a.example>', [ALICE]),
+            (b"=?utf-8?q?bob=40b=2Eexample=2C?= <alice@a.example>", [ALICE]),
+            (b"alice@a.example (bob@b.example)", [ALICE]),
+            (b"alice@a.example, Bob <bob@b.example>", [ALICE, BOB]),
+            (b"us: alice@a.example, bob@b.example;", [ALICE, BOB]),
+            (b"Alice\r\n <alice@a.example>,\r\n\tbob@b.example", [ALICE, BOB]),
+            (b'"a b"@a.example', [Address("a b", "a.example")]),
+            (b"J\xc3\xb6rg <j\xc3\xb6rg@a.example>", [Address("j\u00f6rg", "a.example")]),
+        ],
+    )
+    def test_readable(self, body: bytes, found: list[Address]) -> None:
+        """Display names and comments are not addresses; groups and lists are all their members."""
+        assert authors(b"Subject: x\r\nFrom: " + body + b"\r\n") == found
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b",",
+            b"alice",
+            b"<>",
+            b"us:;",
+            b"alice@a.example bob@b.example",
+            b"alice@a.example <bob@b.example>",
+            b"<alice@a.example> <bob@b.example>",
+            b"<alice@a.example> bob@b.example",
+            b"<alice@a.example>; bob@b.example",
+            b"alice@a.example@b.example",
+            b"=?utf-8?q?alice?=@a.example",
+            b"<=?utf-8?q?alice?=@a.example>",
+            b"<alice@a.example",
+            b"alice@",
+            b"@a.example",
+            b"alice@[",
+            b'"',
+            b"<",
+            b"\\=?utf-8?q?a?=@",
+            b"(]]):..b.c\x1f]=?",
+            b"al\0ice@a.example",
+            b"alice@a.example\x7f",
+            b"\xff@a.example",
+            b"(" * 5000 + b"alice@a.example",
+        ],
+    )
+    def test_unreadable(self, body: bytes) -> None:
+        """What programs would read in different ways, or our own reader stumbles over, is nobody's."""
+        assert authors(b"From: " + body + b"\r\n") is None
+
+    def test_all_from_fields_count(self) -> None:
+        """A second From field is no way around the check."""
+        header = b"From: alice@a.example\r\nX: y\r\nFROM : bob@b.example\r\n"
+
+        assert authors(header) == [ALICE, BOB]
+        assert authors(header + b"From: what?\r\n") is None
+
+    def test_no_from_field(self) -> None:
+        """There is nothing to be judged then."""
+        assert authors(b"Sender: alice@a.example\r\n") == []
+
+    def test_lesson_13_number_of_addresses(self) -> None:
+        """At the cap they are read, one more is unreadable; together, however many fields there are."""
+        assert authors(b"From: " + b", ".join([b"a@b.example"] * FROM_ADDRESSES) + b"\r\n") is not None
+        assert authors(b"From: " + b", ".join([b"a@b.example"] * (FROM_ADDRESSES + 1)) + b"\r\n") is None
+        assert authors(b"From: a@b.example\r\n" * (FROM_ADDRESSES + 1)) is None
+
+    def test_lesson_13_octets_of_the_fields(self) -> None:
+        """A field at the cap is read, a longer one is not even looked at."""
+        fits = b" " + b"x" * (FROM_OCTETS - 14) + b" <a@b.example>"[1:]
+
+        assert len(fits) == FROM_OCTETS
+        assert authors(b"From:" + fits + b"\r\n") == [Address("a", "b.example")]
+        assert authors(b"From:" + b"x" + fits + b"\r\n") is None
+
+    @given(
+        st.lists(
+            st.sampled_from(
+                [*'a@<>()"\\,;:. []\0\t\x0c\x1f\x85\u2028', "=?utf-8?q?a?=", "b.c", "?=", "=?", "\r\n ", "\udcff"]
+            ),
+            max_size=14,
+        )
+    )
+    def test_whatever_it_is_it_is_read_or_not(self, parts: list[str]) -> None:
+        """No field, however it is made, gets an exception out of the reader."""
+        found = authors(b"From: " + "".join(parts).encode("utf-8", "surrogateescape") + b"\r\n")
+
+        assert found is None or all(address.domain and str(address).isprintable() for address in found)

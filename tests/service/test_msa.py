@@ -1,0 +1,222 @@
+"""Submission: only with a login, only as oneself, and completed (RFC 6409)."""
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from mailsuite.address import Address
+from tests.service.world import DATE, World
+
+FROM = b"From: Alice <alice@b.example>\r\n"
+WHOLE = FROM + b"Date: x\r\nMessage-ID: <y>\r\n"
+
+
+def world(check_from: bool = True) -> World:
+    """Return a site in which alice is logged in."""
+    made = World(submission=True, check_from=check_from)
+    made.log_in()
+    return made
+
+
+class TestLogin:
+    """AUTH."""
+
+    def test_nothing_without_a_login(self) -> None:
+        """RFC 6409 §4.3: 530 for every command of a transaction."""
+        made = World(submission=True)
+
+        assert (
+            made.say(b"EHLO x\r\nMAIL FROM:<alice@b.example>\r\nEXPN a\r\nVRFY a\r\n")[1:]
+            == ["530 5.7.0 Authentication required"] * 3
+        )
+
+    def test_wrong_passwords(self) -> None:
+        """535 for a name that is known and one that is not, alike; the log has the name and not the password."""
+        made = World(submission=True)
+        replies = made.say(
+            b"EHLO x\r\nAUTH PLAIN AGFsaWNlQGIuZXhhbXBsZQB3cm9uZw==\r\nAUTH PLAIN AG5vYm9keQBzZXNhbWU=\r\n"
+        )
+
+        assert replies[1:] == ["535 5.7.8 Authentication credentials invalid"] * 2
+        records = [fields for kind, fields in made.log.records if kind == "login"]
+        assert [record["login"] for record in records] == ["alice@b.example", "nobody"]
+        assert all("sesame" not in str(record) and record["refused"] for record in records)
+
+    def test_guessers_are_cut_off(self) -> None:
+        """Past the limit: 421 and the end of the session."""
+        made = World(submission=True)
+        replies = made.say(b"EHLO x\r\n" + b"AUTH PLAIN AG5vYm9keQBzZXNhbWU=\r\n" * 5)
+
+        assert [reply[:3] for reply in replies] == ["250", "535", "535", "535", "421"]
+        assert made.closed
+
+    def test_passwords_cannot_be_checked(self) -> None:
+        """454: nothing is known about the password (RFC 4954 §6)."""
+        made = World(submission=True)
+        made.passwords.trouble = OSError("the directory is away")
+
+        assert made.say(b"EHLO x\r\nAUTH PLAIN AGFsaWNlQGIuZXhhbXBsZQBzZXNhbWU=\r\n")[1] == (
+            "454 4.7.0 Cannot check logins now, try again later"
+        )
+        assert made.reception.login is None
+
+    def test_a_slow_check(self) -> None:
+        """What came behind AUTH waits for it."""
+        made = World(submission=True)
+        made.passwords.pending = pending = Deferred()
+        made.say(b"EHLO x\r\nAUTH PLAIN AGFsaWNlQGIuZXhhbXBsZQBzZXNhbWU=\r\nMAIL FROM:<alice@b.example>\r\n")
+        pending.callback(None)
+
+        assert [reply[:3] for reply in made.replies()] == ["235", "250"]
+
+    def test_tls_forgets_the_login(self) -> None:
+        """RFC 3207 §4.2."""
+        made = world()
+        made.reception.tls_started("TLSv1.3", "x")
+
+        assert made.reception.login is None
+
+
+class TestSender:
+    """The reverse-path."""
+
+    @pytest.mark.parametrize(
+        ("sender", "reply"), [("alice@b.example", "250"), ("sales@b.example", "250"), ("", "250")]
+    )
+    def test_own_addresses(self, sender: str, reply: str) -> None:
+        """RFC 6409 §6.1: what belongs to the login, and the null path."""
+        assert world().say(f"MAIL FROM:<{sender}>\r\n".encode())[0].startswith(reply)
+
+    def test_other_addresses(self) -> None:
+        """550, and no transaction."""
+        made = world()
+
+        assert made.say(b"MAIL FROM:<bob@b.example>\r\nRCPT TO:<bob@b.example>\r\n") == [
+            "550 5.7.1 This login may not send from that address",
+            "503 5.5.1 Bad sequence of commands",
+        ]
+        assert made.records()[0]["reply"] == "550 5.7.1 This login may not send from that address"
+
+    @pytest.mark.parametrize("later", [False, True])
+    def test_trouble_with_the_directory(self, later: bool) -> None:
+        """451, and the session goes on."""
+        made = world()
+        made.directory.trouble = RuntimeError("as a test wants it")
+        made.directory.pending = pending = Deferred() if later else None
+        made.say(b"MAIL FROM:<alice@b.example>\r\n")
+        if pending is not None:
+            pending.callback(None)
+            assert made.replies()[0].startswith("451")
+        made.directory.trouble = made.directory.pending = None
+
+        assert made.say(b"MAIL FROM:<alice@b.example>\r\n")[0].startswith("250")
+
+
+class TestMessage:
+    """What is done to a message, and what is asked of it."""
+
+    def send(self, made: World, content: bytes) -> str:
+        """Send *content* as alice, to alice."""
+        return made.send(content, sender="alice@b.example")
+
+    def test_a_complete_message_is_kept_as_it_is(self) -> None:
+        """Only the trace is put before it."""
+        made = world()
+        self.send(made, WHOLE + b"\r\nhello\r\n")
+        ((octets, _),) = made.delivered
+
+        assert octets.endswith(DATE + b"\r\n" + WHOLE + b"\r\nhello\r\n")
+        assert b"with ESMTPA id k7f-1" in octets
+
+    def test_a_message_is_completed(self) -> None:
+        """Date and Message-ID are added behind the trace; Bcc is removed."""
+        made = world()
+        self.send(made, b"Bcc: x,\r\n\ty\r\n" + FROM + b"\r\nhello\r\n")
+        ((octets, _),) = made.delivered
+
+        assert octets.endswith(
+            b"Date: " + DATE + b"\r\nMessage-ID: <k7f-1.1767225600@mail.example.org>\r\n" + FROM + b"\r\nhello\r\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("header", "reply"),
+        [
+            (FROM, "250"),
+            (b"From: sales@b.example\r\n", "250"),
+            (b"From: sales@b.example, alice@b.example\r\n", "250"),
+            (b"Subject: no author\r\n", "250"),
+            (b"From: bob@b.example\r\n", "550 5.7.1"),
+            (b"From: alice@b.example, bob@b.example\r\n", "550 5.7.1"),
+            (FROM + b"FROM: bob@b.example\r\n", "550 5.7.1"),
+            (b'From: "alice@b.example" <bob@b.example>\r\n', "550 5.7.1"),
+            (b"From: alice@b.example bob@b.example\r\n", "550 5.6.0"),
+            (b"From: Alice\r\n", "550 5.6.0"),
+            (b"From: " + b"(" * 5000 + b"\r\n", "550 5.6.0"),
+        ],
+    )
+    def test_from_is_checked(self, header: bytes, reply: str) -> None:
+        """Each author has to be the login, in every From field; an unreadable one is nobody."""
+        made = world()
+
+        assert self.send(made, header + b"\r\n").startswith(reply)
+        assert len(made.delivered) == (reply == "250")
+        assert made.open_drafts == 0
+        assert made.failures == []
+
+    def test_check_from_can_be_switched_off(self) -> None:
+        """Then only the envelope counts."""
+        assert self.send(world(check_from=False), b"From: bob@b.example\r\n\r\n").startswith("250")
+
+    @pytest.mark.parametrize("later", [False, True])
+    def test_trouble_while_from_is_checked(self, later: bool) -> None:
+        """451, the message is not kept, its draft is discarded, and the log knows."""
+        made = world()
+        made.greet("alice@b.example", sender="alice@b.example")
+        made.directory.trouble = RuntimeError("as a test wants it")
+        made.directory.pending = pending = Deferred() if later else None
+        replies = made.say(b"DATA\r\n" + WHOLE + b"\r\n.\r\n")
+        if pending is not None:
+            pending.callback(None)
+            replies += made.replies()
+
+        assert replies[-1].startswith("451")
+        assert made.delivered == []
+        assert made.open_drafts == 0
+        assert [record["reply"] for record in made.records()] == ["451 4.3.0 Trouble on our side, try again later"]
+
+    def test_connection_lost_while_from_is_checked(self) -> None:
+        """The message goes its way: its end was reached."""
+        made = world()
+        made.greet("alice@b.example", sender="alice@b.example")
+        made.directory.pending = pending = Deferred()
+        made.say(b"DATA\r\n" + WHOLE + b"\r\n.\r\n")
+        made.drop_connection()
+        made.directory.pending = None
+        pending.callback(None)
+
+        assert len(made.delivered) == 1
+
+    def test_foreign_recipients_have_to_wait(self) -> None:
+        """Nothing is sent out yet, and nobody is told a lie."""
+        made = world()
+        made.greet(sender="alice@b.example")
+
+        assert made.say(b"RCPT TO:<x@else.example>\r\n")[0].startswith("451 4.3.0")
+
+
+class TestExpand:
+    """EXPN, for those who have logged in."""
+
+    @pytest.mark.parametrize("text", [b"list@b.example", b"<list@b.example>"])
+    def test_members(self, text: bytes) -> None:
+        """RFC 5321 §3.5.2: each on a line of its own."""
+        made = world()
+        made.directory.members["list@b.example"] = [Address("alice", "b.example"), Address("a b", "b.example")]
+        made.core.receive(b"EXPN " + text + b"\r\n")
+        made.pump()
+
+        assert made.said == b'250-2.1.5 <alice@b.example>\r\n250 2.1.5 <"a b"@b.example>\r\n'
+
+    @pytest.mark.parametrize("text", [b"nothing@b.example", b"alice", b"a b", b"x" * 400, b"x" * 300 + b"@b.example"])
+    def test_no_list(self, text: bytes) -> None:
+        """An address that is no list, and what is no address, are the same to the asker."""
+        assert world().say(b"EXPN " + text + b"\r\n") == ["550 5.1.1 Not a list"]

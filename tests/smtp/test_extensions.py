@@ -1,0 +1,84 @@
+"""The extensions that were found: exactly these, offered exactly there."""
+
+import dataclasses
+
+import pytest
+
+from mailsuite.smtp.commands import EXTENSIONS, MAIL_PARAMETERS, RCPT_PARAMETERS
+from mailsuite.smtp.extensions.auth import MECHANISMS
+from mailsuite.smtp.settings import Settings
+from tests.smtp.respondent import CLEAR_AUTH, PLAIN, SUBMISSION
+from tests.smtp.sessions import Talk
+
+
+def test_the_discovered_set_is_pinned() -> None:
+    """Nothing arrives by accident: a new extension is added here too."""
+    assert [extension.keyword for extension in EXTENSIONS] == [
+        "AUTH",
+        "8BITMIME",
+        "ENHANCEDSTATUSCODES",
+        "PIPELINING",
+        "SIZE",
+        "STARTTLS",
+    ]
+    assert set(MECHANISMS) == {"LOGIN", "PLAIN"}
+
+
+def test_each_parameter_and_verb_has_one_owner() -> None:
+    """No two extensions own the same name, and no other names are owned."""
+    parameters = [name for extension in EXTENSIONS for name in extension.mail_parameters]
+    verbs = [name for extension in EXTENSIONS for name in extension.verbs]
+
+    assert sorted(parameters) == ["AUTH", "BODY", "SIZE"] == sorted(MAIL_PARAMETERS)
+    assert sorted(verbs) == ["AUTH", "STARTTLS"]
+    assert RCPT_PARAMETERS == {}
+
+
+def offers(settings: Settings, encrypted: bool = False) -> set[str]:
+    """Return the keywords in the answer to EHLO."""
+    talk = Talk(settings, greet=False)
+    talk.core.encrypted = encrypted
+    talk.conversation.said = b""
+    talk.say(b"EHLO x\r\n")
+    return {line[4:].split(" ")[0] for line in talk.conversation.said.decode().splitlines()[1:]}
+
+
+ALWAYS = {"8BITMIME", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "encrypted", "more"),
+    [
+        (PLAIN, False, set()),
+        (PLAIN, True, set()),
+        (dataclasses.replace(PLAIN, starttls=True), False, {"STARTTLS"}),
+        (dataclasses.replace(PLAIN, starttls=True), True, set()),
+        # Lesson 17: no password before TLS, unless the listener says so.
+        (SUBMISSION, False, {"STARTTLS"}),
+        (SUBMISSION, True, {"AUTH"}),
+        (CLEAR_AUTH, False, {"AUTH"}),
+    ],
+)
+def test_lesson_17_what_is_offered(settings: Settings, encrypted: bool, more: set[str]) -> None:
+    """STARTTLS only before TLS and where there is a certificate; AUTH only where a password may be sent."""
+    assert offers(settings, encrypted) == ALWAYS | more
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_lesson_17_no_password_is_accepted_before_tls(mechanism: str) -> None:
+    """What is not offered is refused too, before the password is asked for."""
+    talk = Talk(SUBMISSION)
+
+    assert talk.ask(f"AUTH {mechanism} AGEAc2VjcmV0".encode()) == "538 5.7.11"
+    assert talk.ask(f"AUTH {mechanism}".encode()) == "538 5.7.11"
+    assert talk.respondent.claims == []
+
+
+def test_helo_has_no_extensions() -> None:
+    """RFC 5321 §4.1.1.11: a client that said HELO was offered no parameters, and may use none."""
+    talk = Talk(greet=False)
+    talk.say(b"HELO x\r\n")
+    talk.replies()
+
+    assert talk.ask(b"MAIL FROM:<a@a.example> BODY=8BITMIME") == "555 5.5.4"
+    assert talk.ask(b"MAIL FROM:<a@a.example>") == "250 2.1.0"

@@ -1,0 +1,393 @@
+"""How the server starts, whom it runs as, and what it says when it cannot."""
+
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.fetchers import fetch_all
+from tests.system.messages import message, without_trace
+from tests.system.programs import root_only
+from tests.system.senders import smtp_session
+from tests.system.site import BIN, DOMAIN, NotStarted, Site, free_ports, until
+from tests.system.wire import Wire
+
+pytestmark = pytest.mark.system
+
+ALICE = f"alice@{DOMAIN}"
+OWNER = "nobody"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Make a site that is not served yet."""
+    site = Site(users=["alice"])
+    try:
+        site.make()
+        yield site
+        if site.process is not None:
+            site.stop()
+    finally:
+        site.discard()
+
+
+def refusal(site: Site) -> str:
+    """Return what twistd says when it does not serve *site*; nobody should have to read a traceback for it."""
+    with pytest.raises(NotStarted) as caught:
+        site.start()
+    assert site.process is not None
+    assert site.process.returncode == 1
+    site.process = None
+    text = str(caught.value)
+    assert "Traceback" not in text
+    assert not (site.folder / "running").exists()
+    return text
+
+
+# Root
+
+
+@root_only
+def test_refuses_to_serve_as_root() -> None:
+    """Root without a user to become, and without allow_root, is refused with both ways out."""
+    site = Site(options={"": {"allow_root": False}})
+    try:
+        site.make()
+        text = refusal(site)
+    finally:
+        site.discard()
+    assert "does not serve as root" in text
+    assert "--uid" in text
+    assert "allow_root = true" in text
+
+
+@pytest.fixture(scope="module")
+def dropped() -> Iterator[Site]:
+    """Serve, as another user, a site with a port that only root can bind and a key that only root can read."""
+    site = Site(users=["alice"], owner=OWNER)
+    site.ports["mta"] = free_ports(1, 600, 1000)[0]
+    try:
+        site.make()
+        os.chown(site.folder / "key.pem", 0, 0)
+        site.start()
+        yield site
+        site.stop()
+        site.check_logs()
+    finally:
+        site.discard()
+
+
+@root_only
+def test_drops_root(dropped: Site) -> None:
+    """With --uid a low port is bound, and then no trace of root is left in the process."""
+    owner = pwd.getpwnam(OWNER)
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{dropped.pid}/status").read_text().splitlines() if ":\t" in line
+    )
+    assert status["Uid"].split() == [str(owner.pw_uid)] * 4
+    assert status["Gid"].split() == [str(owner.pw_gid)] * 4
+    assert set(status["Groups"].split()) <= {str(owner.pw_gid)}
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    with smtp_session(dropped, "mta", ALICE) as session:
+        session.sendmail(ALICE, [ALICE], message(ALICE, b"by a low port\r\n"))
+    (path,) = (dropped.maildir("alice") / "new").iterdir()
+    assert path.stat().st_uid == owner.pw_uid
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@root_only
+def test_unreadable_key_is_told(dropped: Site) -> None:
+    """A key that the service user cannot re-read gives a warning; doing what it says mends it."""
+    key = dropped.folder / "key.pem"
+    warned = re.search(rf"{key} cannot be read any more .* to mend it: (.*)", dropped.log)
+    assert warned is not None, dropped.log
+    subprocess.run(warned[1], shell=True, check=True, cwd=dropped.root)
+    before = certificate(dropped)
+    replace_pair(dropped)
+    os.chown(key, 0, pwd.getpwnam(OWNER).pw_gid)
+    key.chmod(0o640)
+    until(lambda: certificate(dropped) != before, 10, "the new certificate")
+
+
+@root_only
+def test_commands_work_as_the_owner(dropped: Site) -> None:
+    """Commands that root runs on the site leave everything to its owner, and the server reads it."""
+    dropped.cli("user", "add", f"carol@{DOMAIN}", "--password-stdin", given="hush-carol\n")
+    dropped.cli("alias", "add", f"all@{DOMAIN}", f"carol@{DOMAIN}")
+    dropped.cli("domain", "add", "other.example")
+    owner = pwd.getpwnam(OWNER)
+    for path in dropped.folder.rglob("*"):
+        if path.name not in ("cert.pem", "key.pem", "mailsuite.toml"):
+            assert path.stat().st_uid == owner.pw_uid, path
+    with smtp_session(dropped, "mta", ALICE) as session:
+        session.sendmail(ALICE, [f"all@{DOMAIN}"], message(ALICE, b"to all\r\n"))
+    assert len(dropped.on_disk("carol")) == 1
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[limits]\nidle_timout = 3\n", "{line}: limits.idle_timout: unknown key"),
+        ("[limits]\nidle_timeout = 'long'\n", "{line}: limits.idle_timeout: expected number from 1 to 86400"),
+        ("[limits]\nrecipients = 5\n", "{line}: limits.recipients: expected"),
+        ("[tls]\nminimum = '1.1'\n", "{line}: tls.minimum: expected"),
+        ("[listen.more]\nendpoint = 'tcp:port:x=1'\nservice = 'mta'\n", "{line}: listen.more.endpoint: "),
+        ("[limits\n", "{before}: "),
+    ],
+)
+def test_bad_configuration(site: Site, text: str, said: str) -> None:
+    """What is wrong with the configuration stops the start, with file, line, key and what was expected."""
+    before = site.config.read_text() + "\n"
+    site.config.write_text(before + text)
+    line = before.count("\n") + 2
+    assert f"{site.config}:" + said.format(line=line, before=line - 1) in refusal(site)
+
+
+def test_port_in_use(site: Site) -> None:
+    """A port that is taken stops the start; the message names the listener and the endpoint."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", site.ports["submission"]))
+        taken.listen()
+        text = refusal(site)
+    assert f"[listen.submission] cannot listen on 'tcp:{site.ports['submission']}:" in text
+    assert "Address already in use" in text
+
+
+def test_accounts_missing(site: Site) -> None:
+    """Without its accounts database the server does not start, and says what makes one."""
+    (site.folder / "accounts.sqlite").unlink()
+    text = refusal(site)
+    assert "accounts.sqlite" in text
+    assert "mailsuite init" in text
+    assert not (site.folder / "accounts.sqlite").exists()
+
+
+def test_certificate_missing(site: Site) -> None:
+    """Without its certificate the server does not start, and names the file."""
+    site.certificate.unlink()
+    assert str(site.certificate) in refusal(site)
+
+
+def test_key_of_another_certificate(site: Site) -> None:
+    """A key that does not belong to the certificate stops the start."""
+    other = make_pair(site)
+    (site.folder / "key.pem").write_bytes((other / "key.pem").read_bytes())
+    assert "key.pem" in refusal(site)
+
+
+def test_configuration_missing(site: Site) -> None:
+    """A configuration that is not there is named."""
+    site.config.unlink()
+    assert str(site.config) in refusal(site)
+
+
+# Daemon
+
+
+def test_daemon(site: Site) -> None:
+    """As a daemon with a pidfile it serves, logs to a file, and ends on SIGTERM without leaving the pidfile."""
+    pidfile, log = site.root / "pid", site.root / "daemon.log"
+    command = [BIN / "twistd", "--pidfile", pidfile, "--logfile", log, "mailsuite", "--config", site.config]
+    subprocess.run(command, cwd=site.root, check=True, timeout=30, capture_output=True)
+    pid = int(until(lambda: pidfile.exists() and pidfile.read_text(), 10, "the pidfile"))
+    try:
+        until(lambda: log.exists() and " serves " in log.read_text(), 20, "the daemon")
+        with smtp_session(site, "submission", ALICE) as session:
+            session.sendmail(ALICE, [ALICE], message(ALICE, b"to a daemon\r\n"))
+        assert len(fetch_all(site, ALICE)) == 1
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not pidfile.exists() and not Path(f"/proc/{pid}").exists(), 20, "the daemon's end")
+    assert "Traceback" not in log.read_text()
+    assert not (site.folder / "running").exists()
+
+
+# Certificates
+
+
+def make_pair(site: Site) -> Path:
+    """Make another certificate for the same host name; return the folder with it."""
+    folder = site.root / "other"
+    if not folder.exists():
+        command = [BIN / "mailsuite", "init", folder, "--hostname", "mail.example.test", "--domain", DOMAIN]
+        subprocess.run(command, check=True, capture_output=True, cwd=site.root)
+    return folder
+
+
+def replace_pair(site: Site) -> None:
+    """Put another certificate and its key in the place of the site's."""
+    other = make_pair(site)
+    for name in ("cert.pem", "key.pem"):
+        fresh = site.folder / f"{name}.new"
+        fresh.write_bytes((other / name).read_bytes())
+        fresh.rename(site.folder / name)
+
+
+def certificate(site: Site, listener: str = "submissions") -> bytes:
+    """Return the certificate that a new session is shown."""
+    context = site.tls()
+    context.check_hostname = False
+    context.verify_mode = context.verify_mode.CERT_NONE
+    with socket.create_connection(("127.0.0.1", site.ports[listener]), 10) as raw:
+        with context.wrap_socket(raw) as session:
+            shown = session.getpeercert(binary_form=True)
+    assert shown is not None
+    return shown
+
+
+@pytest.mark.parametrize("how", ["signal", "files"])
+def test_new_certificate(site: Site, how: str) -> None:
+    """After SIGHUP, or soon after the files changed, new sessions get the new certificate; old sessions go on."""
+    site.start()
+    before = certificate(site)
+    old = smtp_session(site, "submissions", ALICE)
+    replace_pair(site)
+    if how == "signal":
+        site.hang_up()
+    until(lambda: certificate(site) != before, 1.5 if how == "signal" else 10, "the new certificate")
+    assert certificate(site, "pop3s") == certificate(site) != before
+    old.sendmail(ALICE, [ALICE], message(ALICE, b"by the old session\r\n"))
+    old.quit()
+    assert len(fetch_all(site, ALICE)) == 1
+
+
+@pytest.mark.parametrize("how", ["signal", "files"])
+def test_bad_certificate(site: Site, how: str) -> None:
+    """A new pair that does not match is logged, and the old one stays."""
+    site.start()
+    before = certificate(site)
+    (site.folder / "key.pem").write_bytes((make_pair(site) / "key.pem").read_bytes())
+    if how == "signal":
+        site.hang_up()
+    until(lambda: "the old one stays" in site.log, 10, "a line in the log")
+    assert certificate(site) == before
+    assert "Traceback" not in site.log
+
+
+def test_mail_log_is_reopened(site: Site) -> None:
+    """After SIGHUP the mail log goes on in a new file, so that it can be rotated."""
+    site.start()
+    log, rotated = site.folder / "mail.log", site.folder / "mail.log.1"
+    log.rename(rotated)
+    site.hang_up()
+    until(log.exists, 5, "a new mail log")
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [ALICE], message(ALICE, b"logged\r\n"))
+    assert ALICE in log.read_text()
+    assert rotated.read_text() == ""
+
+
+# The end
+
+
+def test_sigterm_says_421(site: Site) -> None:
+    """SIGTERM answers 421 to every SMTP session, whatever it is doing, and what was not acknowledged is not kept."""
+    site.start()
+    idle, body, pop3 = Wire(site.ports["mta"]), Wire(site.ports["mta"]), Wire(site.ports["pop3"])
+    idle.greet()
+    body.greet()
+    body.ask(b"MAIL FROM:<a@client.example>", 250)
+    body.ask(b"RCPT TO:<%s>" % ALICE.encode(), 250)
+    body.ask(b"DATA", 354)
+    body.send(message("a@client.example", b"half of"))
+    pop3.ok()
+    site.stop(8)
+    for wire in (idle, body):
+        wire.reply(421)
+        assert wire.ends() == b""
+    pop3.ends()
+    assert site.on_disk(ALICE) == []
+    assert not (site.folder / "running").exists()
+
+
+def test_sigterm_under_load(site: Site) -> None:
+    """SIGTERM under load: each message in hand is settled and each client told 421; all acknowledged are kept."""
+    from tests.system.load import Load, digest
+
+    site.start()
+    load = Load(site.ports["mta"], [ALICE], 8, 5)
+    load.start()
+    until(lambda: len(load.ledger.acknowledged(ALICE)) > 50, 20, "some mail")
+    site.stop()
+    load.stop()
+    site.start()
+    kept = {digest(without_trace(octets)) for octets in fetch_all(site, ALICE)}
+    assert {load.ledger.messages[key].digest for key in load.ledger.acknowledged(ALICE)} <= kept
+    assert {answer[:3] for answer in load.refusals} <= {b"421"}
+    assert "unclean" not in site.log
+
+
+# Silence
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Site]:
+    """Serve a site that waits for nobody."""
+    limits = {"idle_timeout": 1, "data_timeout": 2, "pop3_idle_timeout": 1}
+    with Site(options={"limits": limits}, users=["alice"]) as site:
+        yield site
+
+
+def test_idle_between_commands(hasty: Site) -> None:
+    """A client that is silent between commands is told 421."""
+    with Wire(hasty.ports["mta"]) as wire:
+        wire.greet()
+        wire.ask(b"MAIL FROM:<a@client.example>", 250)
+        wire.reply(421)
+        assert wire.ends() == b""
+
+
+def test_idle_inside_a_body(hasty: Site) -> None:
+    """A client that falls silent inside a message is told 421, and the message is dropped."""
+    with Wire(hasty.ports["mta"]) as wire:
+        wire.greet()
+        wire.ask(b"MAIL FROM:<a@client.example>", 250)
+        wire.ask(b"RCPT TO:<%s>" % ALICE.encode(), 250)
+        wire.ask(b"DATA", 354)
+        wire.send(b"Subject: half\r\n\r\n")
+        wire.reply(421)
+        assert wire.ends() == b""
+    assert hasty.on_disk("alice") == []
+
+
+def test_trickling_body(hasty: Site) -> None:
+    """A client that sends an octet now and then does not keep its place for ever."""
+    with Wire(hasty.ports["mta"], 0.3) as wire:
+        wire.greet()
+        wire.ask(b"MAIL FROM:<a@client.example>", 250)
+        wire.ask(b"RCPT TO:<%s>" % ALICE.encode(), 250)
+        wire.ask(b"DATA", 354)
+
+        def told() -> bytes:
+            wire.send(b"x")
+            try:
+                return wire.line()
+            except TimeoutError:
+                return b""
+
+        assert until(told, 8, "an end").startswith(b"421")
+    assert hasty.on_disk("alice") == []
+
+
+def test_idle_before_tls(hasty: Site) -> None:
+    """A client that never begins the TLS handshake loses its connection."""
+    for listener in ("submissions", "pop3s"):
+        with Wire(hasty.ports[listener], 8) as wire:
+            wire.ends()
+
+
+def test_idle_pop3(hasty: Site) -> None:
+    """A POP3 client that is silent is cut off."""
+    with Wire(hasty.ports["pop3"]) as wire:
+        wire.ok()
+        wire.ends()
