@@ -1,4 +1,4 @@
-"""Verified doubles for the way of mail in: directory, store, draft, intake, logins' parts. Each may be slow or fail."""
+"""Verified doubles for the way of mail in: directory, store, intake, passwords. Each may be slow or fail."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar, cast

@@ -1,6 +1,7 @@
 """A message on its way in: small ones stay in memory, large ones go to a file on the mail file system."""
 
 import os
+from contextlib import suppress
 
 from zope.interface import implementer
 
@@ -39,11 +40,14 @@ class Draft:
 
     def discard(self) -> None:
         """See `IDraft.discard`."""
-        self.close()
         self.chunks.clear()
         path, self.path = self.path, None
-        if path is not None:
-            os.unlink(path)
+        try:
+            self.close()
+        finally:
+            if path is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
 
     def _spill(self) -> None:
         if self._fd < 0:

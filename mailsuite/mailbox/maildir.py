@@ -78,13 +78,16 @@ class Writer:
 
     def deliver(self, draft: Draft, mailboxes: Sequence[Mailbox]) -> Receipt:
         """Give *draft* a name in each of *mailboxes*, none of them twice; see `IMailStore.deliver`."""
-        draft.close()
         receipt = Receipt()
         name = self._names.next()
         waiting = list(mailboxes)
         deferred: dict[Mailbox, Outcome] = {}
-        if draft.path is not None:
-            receipt.devices.add(os.stat(draft.path).st_dev)
+        try:
+            draft.close()
+            if draft.path is not None:
+                receipt.devices.add(os.stat(draft.path).st_dev)
+        except OSError as error:
+            waiting, deferred = [], dict.fromkeys(mailboxes, _outcome(error))
         # The first mailbox that can be written to is the home of the file.
         while draft.path is None and waiting:
             try:

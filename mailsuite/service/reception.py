@@ -236,10 +236,11 @@ class Reception:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
-        # From here on the message goes its way even if the connection is lost.
-        self._transaction = None
         try:
-            reply = self._promise(transaction)
+            draft = transaction.end_body()
+            # From here on the message goes its way even if the connection is lost.
+            self._transaction = None
+            reply = self._promise(transaction, draft)
         except Exception:
             self._finish(transaction, replies.TROUBLE)
             raise
@@ -252,8 +253,7 @@ class Reception:
             self._finish(transaction, replies.TROUBLE)
             raise
 
-    def _promise(self, transaction: Transaction) -> Maybe[Reply]:
-        draft = transaction.end_body()
+    def _promise(self, transaction: Transaction, draft: IDraft | None) -> Maybe[Reply]:
         if draft is None:
             return self._finish(transaction, transaction.refusal or replies.TROUBLE)
         judged = self.role.content(self, transaction.header or b"")

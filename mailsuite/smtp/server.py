@@ -13,7 +13,7 @@ from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
 from mailsuite.smtp.states import REFUSED, State
 from mailsuite.wire.dots import DotReader, normalize_newlines
-from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event
+from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.lines import Fault, Inbox
 
 # Called with the answer before it is sent; may return another reply to be sent in its place.
@@ -103,6 +103,8 @@ class ServerSession:
         while not self._events:
             if self._closed or self._tls_wanted or not self._advance():
                 return None
+            if self._output and not self._events:
+                return SAID
         event = self._events.pop(0)
         self._asked = event.asks
         return event

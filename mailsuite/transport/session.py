@@ -17,7 +17,7 @@ from zope.interface import implementer
 from mailsuite.interfaces import IRespondent
 from mailsuite.transport.direct import send
 from mailsuite.transport.tls import TLSContext
-from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event, SessionCore
+from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
 
 # Unread input past this stops the reading until the core has caught up.
 UNREAD_OCTETS = 65_536
@@ -154,7 +154,8 @@ class SessionProtocol(Protocol):
                 if size > OUTPUT_OCTETS:
                     self._send(pending)
                     size = 0
-                self._respond(event)
+                if event is not SAID:
+                    self._respond(event)
         finally:
             self._pumping = False
         output = core.bytes_to_send()

@@ -40,9 +40,16 @@ class HangUp(Event):
     __slots__ = ()
 
 
+class Said(Event):
+    """Told to the driver: something was answered without a question; now it may look after its output."""
+
+    __slots__ = ()
+
+
 START_TLS = StartTLS()
 CLOSE = Close()
 HANG_UP = HangUp()
+SAID = Said()
 
 
 class SessionCore(Protocol):

@@ -62,7 +62,8 @@ class TestLogin:
     def test_a_slow_check(self) -> None:
         """What came behind AUTH waits for it."""
         made = World(submission=True)
-        made.passwords.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        made.passwords.pending = pending
         made.say(b"EHLO x\r\nAUTH PLAIN AGFsaWNlQGIuZXhhbXBsZQBzZXNhbWU=\r\nMAIL FROM:<alice@b.example>\r\n")
         pending.callback(None)
 
@@ -101,7 +102,8 @@ class TestSender:
         """451, and the session goes on."""
         made = world()
         made.directory.trouble = RuntimeError("as a test wants it")
-        made.directory.pending = pending = Deferred() if later else None
+        pending: Deferred[None] | None = Deferred() if later else None
+        made.directory.pending = pending
         made.say(b"MAIL FROM:<alice@b.example>\r\n")
         if pending is not None:
             pending.callback(None)
@@ -172,7 +174,8 @@ class TestMessage:
         made = world()
         made.greet("alice@b.example", sender="alice@b.example")
         made.directory.trouble = RuntimeError("as a test wants it")
-        made.directory.pending = pending = Deferred() if later else None
+        pending: Deferred[None] | None = Deferred() if later else None
+        made.directory.pending = pending
         replies = made.say(b"DATA\r\n" + WHOLE + b"\r\n.\r\n")
         if pending is not None:
             pending.callback(None)
@@ -187,7 +190,8 @@ class TestMessage:
         """The message goes its way: its end was reached."""
         made = world()
         made.greet("alice@b.example", sender="alice@b.example")
-        made.directory.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        made.directory.pending = pending
         made.say(b"DATA\r\n" + WHOLE + b"\r\n.\r\n")
         made.drop_connection()
         made.directory.pending = None

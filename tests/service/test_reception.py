@@ -1,4 +1,4 @@
-"""The promise at the end of data: given only for what is safe, and nothing left where it is not (lessons 6, 21, 27)."""
+"""The promise at the end of data: given only for what is safe, and nothing is left where it is not (lesson 27)."""
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -128,7 +128,8 @@ class TestTrouble:
         world = World()
         world.greet("alice@b.example")
         world.directory.trouble = RuntimeError("as a test wants it")
-        world.directory.pending = pending = Deferred() if later else None
+        pending: Deferred[None] | None = Deferred() if later else None
+        world.directory.pending = pending
         replies = world.say(b"RCPT TO:<bob@b.example>\r\n")
         if pending is not None:
             assert replies == []
@@ -153,7 +154,7 @@ class TestTrouble:
             "451 4.3.0 Trouble on our side, try again later",
             "503 5.5.1 Bad sequence of commands",
         ]
-        del world.store.draft  # type: ignore[method-assign]
+        del world.store.draft
         self.assert_nothing_left(world)
 
     @pytest.mark.parametrize(
@@ -208,7 +209,8 @@ class TestTrouble:
         world = World()
         world.greet("alice@b.example")
         world.store.trouble = error
-        world.store.pending = pending = Deferred() if later else None
+        pending: Deferred[None] | None = Deferred() if later else None
+        world.store.pending = pending
         replies = world.say(b"DATA\r\n" + MESSAGE + b".\r\n")
         if pending is not None:
             assert replies == ["354 Go ahead; end with <CRLF>.<CRLF>"]
@@ -238,7 +240,8 @@ class TestSlowAnswers:
         """What came behind a RCPT waits for it."""
         world = World()
         world.greet("alice@b.example")
-        world.directory.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        world.directory.pending = pending
         assert world.say(b"RCPT TO:<bob@b.example>\r\nNOOP\r\nRCPT TO:<nobody@b.example>\r\n") == []
         world.directory.pending = None
         pending.callback(None)
@@ -249,7 +252,8 @@ class TestSlowAnswers:
         """The reply follows durability, never the other way round."""
         world = World()
         world.greet("alice@b.example")
-        world.store.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        world.store.pending = pending
         assert [reply[:3] for reply in world.say(b"DATA\r\n" + MESSAGE + b".\r\nQUIT\r\n")] == ["354"]
         pending.callback(None)
 
@@ -289,7 +293,8 @@ class TestConnectionLost:
         """The answer that comes later goes nowhere and does no harm."""
         world = World()
         world.greet("alice@b.example")
-        world.directory.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        world.directory.pending = pending
         world.say(b"RCPT TO:<bob@b.example>\r\n")
         world.drop_connection()
         pending.callback(None)
@@ -301,7 +306,8 @@ class TestConnectionLost:
         """The message is on its way and stays: the peer will send it again, which RFC 1047 knows."""
         world = World()
         world.greet("alice@b.example")
-        world.store.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        world.store.pending = pending
         world.say(b"DATA\r\n" + MESSAGE + b".\r\n")
         world.drop_connection()
         assert world.records() == []
@@ -314,7 +320,8 @@ class TestConnectionLost:
         """Then it is taken back all the same."""
         world = World()
         world.greet("alice@b.example")
-        world.store.pending = pending = Deferred()
+        pending: Deferred[None] = Deferred()
+        world.store.pending = pending
         world.store.trouble = OSError(5, "EIO")
         world.say(b"DATA\r\n" + MESSAGE + b".\r\n")
         world.drop_connection()

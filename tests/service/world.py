@@ -66,6 +66,7 @@ class World:
         self.failures: list[BaseException] = []
         self._waiting = False
         self.pump()
+        self.said = b""
 
     # The session
 
@@ -144,7 +145,7 @@ class World:
             return
         if isinstance(answer, Awaitable):
             self._waiting = True
-            waited = Deferred.fromCoroutine(answer)  # type: ignore[arg-type]
+            waited: Deferred[Any] = Deferred.fromCoroutine(answer)  # type: ignore[arg-type]
             waited.addCallbacks(self._answered, lambda failure: self._answered_badly(event, failure.value))
         else:
             self.core.answer(answer)

@@ -70,8 +70,9 @@ class Sender(threading.Thread):
         while not self._over.is_set():
             try:
                 with Wire(self._port, seconds=20) as wire:
-                    wire.reply(220)
-                    wire.ask(b"EHLO client.example", 250)
+                    self._expect(wire, b"220")
+                    wire.send(b"EHLO client.example\r\n")
+                    self._expect(wire, b"250")
                     while not self._over.is_set():
                         self._send(wire)
             except (OSError, EOFError):
@@ -84,15 +85,18 @@ class Sender(threading.Thread):
         sent.tries += 1
         rcpt = b"".join(b"RCPT TO:<%s>\r\n" % recipient.encode() for recipient in sent.recipients)
         wire.send(b"MAIL FROM:<load@client.example>\r\n" + rcpt + b"DATA\r\n")
-        for code in (250, *(250 for _ in sent.recipients), 354):
-            wire.reply(code)
+        for code in (b"250", *(b"250" for _ in sent.recipients), b"354"):
+            self._expect(wire, code)
         wire.send(_DOT.sub(b"..", octets) + b".\r\n")
-        answer = wire.answer()
-        if not answer.startswith(b"250"):
-            self.refusals.append(answer)
-            raise EOFError
+        self._expect(wire, b"250")
         sent.acknowledged = True
         self._pending = None
+
+    def _expect(self, wire: Wire, code: bytes) -> None:
+        answer = wire.answer()
+        if not answer.startswith(code):
+            self.refusals.append(answer)
+            raise EOFError
 
     def _next(self) -> tuple[Sent, bytes]:
         self._count += 1

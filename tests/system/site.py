@@ -116,8 +116,9 @@ class Site:
     def make(self) -> None:
         """Make the site with ``mailsuite init``, our own listeners, and the users."""
         owner = [] if self.owner is None else ["--owner", self.owner]
-        init = ["init", str(self.folder), "--hostname", HOSTNAME, "--domain", DOMAIN, "--unprivileged", *owner]
-        self._run([BIN / "mailsuite", *init])
+        names = ["--hostname", HOSTNAME, "--domain", DOMAIN]
+        done = self.command_line("init", str(self.folder), *names, "--unprivileged", *owner)
+        assert done.returncode == 0, done.stderr
         self.write_config()
         if self.users:
             self.cli("user", "import", "-", given="".join(f"{user}:{secret(user)}\n" for user in self.users))
@@ -138,15 +139,21 @@ class Site:
         self, *arguments: str, given: str | None = None, status: int = 0
     ) -> subprocess.CompletedProcess[str]:
         """Run ``mailsuite`` for this site; it must end with *status*."""
-        return self._run([BIN / "mailsuite", *arguments, "--config", self.config], given, status)
+        done = self.command_line(*arguments, "--config", str(self.config), given=given)
+        assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
 
-    def _run(
-        self, command: Sequence[str | Path], given: str | None = None, status: int = 0
-    ) -> subprocess.CompletedProcess[str]:
+    def command_line(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``mailsuite`` with just these arguments, however it ends."""
         done = subprocess.run(
-            command, input=given, text=True, capture_output=True, check=False, cwd=self.root, timeout=60
+            [BIN / "mailsuite", *arguments],
+            input=given,
+            text=True,
+            capture_output=True,
+            check=False,
+            cwd=self.root,
+            timeout=120,
         )
-        assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -191,6 +198,11 @@ class Site:
         """End the server in good order (SIGTERM)."""
         assert self.process is not None
         self.process.terminate()
+        self.ended(seconds)
+
+    def ended(self, seconds: float = 30) -> None:
+        """Wait for the end of a server that was told to stop."""
+        assert self.process is not None
         status = self.process.wait(seconds)
         self.process = None
         # twistd ends by the signal that stopped it.

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.system.fetchers import fetch_all
+from tests.system.load import Load, digest
 from tests.system.messages import message, without_trace
 from tests.system.programs import root_only
 from tests.system.senders import smtp_session
-from tests.system.site import BIN, DOMAIN, NotStarted, Site, free_ports, until
+from tests.system.site import BIN, DOMAIN, HOSTNAME, NotStarted, Site, free_ports, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -35,6 +36,26 @@ def site() -> Iterator[Site]:
             site.stop()
     finally:
         site.discard()
+
+
+@pytest.fixture(scope="module")
+def _made() -> Iterator[Site]:
+    site = Site()
+    try:
+        site.make()
+        yield site
+    finally:
+        site.discard()
+
+
+@pytest.fixture
+def spoilt(_made: Site) -> Iterator[Site]:
+    """Give a site that is not served, for a test to spoil; it is mended afterwards."""
+    names = ("mailsuite.toml", "accounts.sqlite", "cert.pem", "key.pem")
+    whole = {name: (_made.folder / name).read_bytes() for name in names}
+    yield _made
+    for name, octets in whole.items():
+        (_made.folder / name).write_bytes(octets)
 
 
 def refusal(site: Site) -> str:
@@ -145,50 +166,50 @@ def test_commands_work_as_the_owner(dropped: Site) -> None:
         ("[limits\n", "{before}: "),
     ],
 )
-def test_bad_configuration(site: Site, text: str, said: str) -> None:
+def test_bad_configuration(spoilt: Site, text: str, said: str) -> None:
     """What is wrong with the configuration stops the start, with file, line, key and what was expected."""
-    before = site.config.read_text() + "\n"
-    site.config.write_text(before + text)
+    before = spoilt.config.read_text() + "\n"
+    spoilt.config.write_text(before + text)
     line = before.count("\n") + 2
-    assert f"{site.config}:" + said.format(line=line, before=line - 1) in refusal(site)
+    assert f"{spoilt.config}:" + said.format(line=line, before=line - 1) in refusal(spoilt)
 
 
-def test_port_in_use(site: Site) -> None:
+def test_port_in_use(spoilt: Site) -> None:
     """A port that is taken stops the start; the message names the listener and the endpoint."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", site.ports["submission"]))
+        taken.bind(("127.0.0.1", spoilt.ports["submission"]))
         taken.listen()
-        text = refusal(site)
-    assert f"[listen.submission] cannot listen on 'tcp:{site.ports['submission']}:" in text
+        text = refusal(spoilt)
+    assert f"[listen.submission] cannot listen on 'tcp:{spoilt.ports['submission']}:" in text
     assert "Address already in use" in text
 
 
-def test_accounts_missing(site: Site) -> None:
+def test_accounts_missing(spoilt: Site) -> None:
     """Without its accounts database the server does not start, and says what makes one."""
-    (site.folder / "accounts.sqlite").unlink()
-    text = refusal(site)
+    (spoilt.folder / "accounts.sqlite").unlink()
+    text = refusal(spoilt)
     assert "accounts.sqlite" in text
     assert "mailsuite init" in text
-    assert not (site.folder / "accounts.sqlite").exists()
+    assert not (spoilt.folder / "accounts.sqlite").exists()
 
 
-def test_certificate_missing(site: Site) -> None:
+def test_certificate_missing(spoilt: Site) -> None:
     """Without its certificate the server does not start, and names the file."""
-    site.certificate.unlink()
-    assert str(site.certificate) in refusal(site)
+    spoilt.certificate.unlink()
+    assert str(spoilt.certificate) in refusal(spoilt)
 
 
-def test_key_of_another_certificate(site: Site) -> None:
+def test_key_of_another_certificate(spoilt: Site) -> None:
     """A key that does not belong to the certificate stops the start."""
-    other = make_pair(site)
-    (site.folder / "key.pem").write_bytes((other / "key.pem").read_bytes())
-    assert "key.pem" in refusal(site)
+    other = make_pair(spoilt)
+    (spoilt.folder / "key.pem").write_bytes((other / "key.pem").read_bytes())
+    assert "key.pem" in refusal(spoilt)
 
 
-def test_configuration_missing(site: Site) -> None:
+def test_configuration_missing(spoilt: Site) -> None:
     """A configuration that is not there is named."""
-    site.config.unlink()
-    assert str(site.config) in refusal(site)
+    spoilt.config.unlink()
+    assert str(spoilt.config) in refusal(spoilt)
 
 
 # Daemon
@@ -197,8 +218,8 @@ def test_configuration_missing(site: Site) -> None:
 def test_daemon(site: Site) -> None:
     """As a daemon with a pidfile it serves, logs to a file, and ends on SIGTERM without leaving the pidfile."""
     pidfile, log = site.root / "pid", site.root / "daemon.log"
-    command = [BIN / "twistd", "--pidfile", pidfile, "--logfile", log, "mailsuite", "--config", site.config]
-    subprocess.run(command, cwd=site.root, check=True, timeout=30, capture_output=True)
+    options: list[str | Path] = ["--pidfile", pidfile, "--logfile", log, "mailsuite", "--config", site.config]
+    subprocess.run([BIN / "twistd", *options], cwd=site.root, check=True, timeout=30, capture_output=True)
     pid = int(until(lambda: pidfile.exists() and pidfile.read_text(), 10, "the pidfile"))
     try:
         until(lambda: log.exists() and " serves " in log.read_text(), 20, "the daemon")
@@ -219,8 +240,8 @@ def make_pair(site: Site) -> Path:
     """Make another certificate for the same host name; return the folder with it."""
     folder = site.root / "other"
     if not folder.exists():
-        command = [BIN / "mailsuite", "init", folder, "--hostname", "mail.example.test", "--domain", DOMAIN]
-        subprocess.run(command, check=True, capture_output=True, cwd=site.root)
+        names = ["--hostname", HOSTNAME, "--domain", DOMAIN]
+        subprocess.run([BIN / "mailsuite", "init", folder, *names], check=True, capture_output=True, cwd=site.root)
     return folder
 
 
@@ -238,9 +259,10 @@ def certificate(site: Site, listener: str = "submissions") -> bytes:
     context = site.tls()
     context.check_hostname = False
     context.verify_mode = context.verify_mode.CERT_NONE
-    with socket.create_connection(("127.0.0.1", site.ports[listener]), 10) as raw:
-        with context.wrap_socket(raw) as session:
-            shown = session.getpeercert(binary_form=True)
+    with Wire(site.ports[listener]) as wire:
+        session = context.wrap_socket(wire.socket)
+        shown = session.getpeercert(binary_form=True)
+        session.close()
     assert shown is not None
     return shown
 
@@ -301,19 +323,20 @@ def test_sigterm_says_421(site: Site) -> None:
     body.ask(b"DATA", 354)
     body.send(message("a@client.example", b"half of"))
     pop3.ok()
-    site.stop(8)
+    os.kill(site.pid, signal.SIGTERM)
     for wire in (idle, body):
         wire.reply(421)
         assert wire.ends() == b""
-    pop3.ends()
+        wire.socket.close()
+    assert pop3.ends().startswith(b"-ERR ")
+    pop3.socket.close()
+    site.ended(5)
     assert site.on_disk(ALICE) == []
     assert not (site.folder / "running").exists()
 
 
 def test_sigterm_under_load(site: Site) -> None:
     """SIGTERM under load: each message in hand is settled and each client told 421; all acknowledged are kept."""
-    from tests.system.load import Load, digest
-
     site.start()
     load = Load(site.ports["mta"], [ALICE], 8, 5)
     load.start()
