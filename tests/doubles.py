@@ -1,6 +1,6 @@
 """Verified doubles for the way of mail in: directory, store, intake, passwords. Each may be slow or fail."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -188,8 +188,3 @@ class CountedTries:
 def mailboxes(*numbers: int) -> Mailboxes:
     """Return a meaning with a mailbox for each number."""
     return Mailboxes(tuple(Mailbox(number, f"b.example/box{number}") for number in numbers))
-
-
-def waits(value: object) -> bool:
-    """Say whether *value* is still to come."""
-    return isinstance(value, Awaitable)

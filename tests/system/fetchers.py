@@ -29,8 +29,12 @@ def pop3_session(site: Site, user: str, door: Door = "pop3s", password: str | No
     else:
         session = poplib.POP3("127.0.0.1", site.ports[door], timeout=30)
         session.stls(context=site.tls())
-    session.user(user)
-    session.pass_(secret(user) if password is None else password)
+    try:
+        session.user(user)
+        session.pass_(secret(user) if password is None else password)
+    except poplib.error_proto:
+        session.close()
+        raise
     return session
 
 

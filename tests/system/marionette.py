@@ -7,7 +7,6 @@ A packet is its length in decimal, a colon, and JSON: ``[0, id, command, paramet
 import itertools
 import json
 import socket
-from types import TracebackType
 from typing import Any
 
 
@@ -29,12 +28,8 @@ class Marionette:
         self._ask("WebDriver:SetTimeouts", {"script": int(seconds * 1000)})
         self._ask("Marionette:SetContext", {"value": "chrome"})
 
-    def __enter__(self) -> "Marionette":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the session; the program goes on."""
         self._file.close()
         self._socket.close()
 

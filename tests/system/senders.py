@@ -30,7 +30,11 @@ def smtp_session(site: Site, way: Way, sender: str) -> smtplib.SMTP:
     if way == "submission":
         session.starttls(context=site.tls())
     if way != "mta":
-        session.login(sender, secret(sender))
+        try:
+            session.login(sender, secret(sender))
+        except smtplib.SMTPAuthenticationError:
+            session.close()
+            raise
     return session
 
 

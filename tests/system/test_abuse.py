@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import resource
 import socket
 import ssl
 import threading
@@ -16,7 +17,7 @@ import pytest
 from tests.system.fetchers import pop3_session
 from tests.system.messages import message
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Options, Site, secret
+from tests.system.site import DOMAIN, Options, Site, secret, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -129,6 +130,27 @@ def test_many_connections(site: Site) -> None:
     finally:
         for wire in silent:
             wire.socket.close()
+
+
+def test_out_of_descriptors() -> None:
+    """When connections use up all descriptors, none in hand breaks, and with room again everything works as before."""
+    with Site(users=["alice"]) as site:
+        first = Wire(site.ports["mta"])
+        first.greet()
+        count = len(os.listdir(f"/proc/{site.pid}/fd"))
+        resource.prlimit(site.pid, resource.RLIMIT_NOFILE, (count + 20, count + 20))
+        crowd = [Wire(site.ports["mta"]) for _ in range(60)]
+        until(lambda: len(os.listdir(f"/proc/{site.pid}/fd")) >= count + 18, 10, "a lack of descriptors")
+        begin(first, ALICE)
+        first.send(message("a@client.example", b"in a crowd\r\n") + b".\r\n")
+        answer = first.answer()
+        assert answer[:3] in (b"250", b"451"), answer
+        for wire in (first, *crowd):
+            wire.socket.close()
+        until(lambda: len(os.listdir(f"/proc/{site.pid}/fd")) <= count, 10, "room again")
+        with smtp_session(site, "submissions", ALICE) as session:
+            session.sendmail(ALICE, [ALICE], message(ALICE, b"alone\r\n"))
+        assert len(site.on_disk("alice")) == 1 + answer.startswith(b"250")
 
 
 # STARTTLS

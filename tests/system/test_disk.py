@@ -40,8 +40,11 @@ def small_disk(site: Site, octets: int) -> Iterator[Path]:
     disk = site.root / "disk"
     disk.mkdir()
     site.options["store"] = {"path": f"{disk}/mail", **site.options.get("store", {})}
-    with mounted(disk, "-t", "tmpfs", "-o", f"size={octets}", "tmpfs"), site:
-        yield disk
+    try:
+        with mounted(disk, "-t", "tmpfs", "-o", f"size={octets}", "tmpfs"), site:
+            yield disk
+    finally:
+        site.discard()
 
 
 def offer(site: Site, octets: bytes, *recipients: str) -> bytes:

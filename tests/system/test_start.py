@@ -121,6 +121,9 @@ def test_drops_root(dropped: Site) -> None:
     assert path.stat().st_uid == owner.pw_uid
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+    with smtp_session(dropped, "submissions", ALICE) as session:
+        session.sendmail(ALICE, [ALICE], message(ALICE, b"with a password\r\n"))
+    assert len(fetch_all(dropped, ALICE)) == 2
 
 
 @root_only
