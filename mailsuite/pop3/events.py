@@ -80,12 +80,6 @@ class Update(Ask):
     indexes: Sequence[int]
 
 
-class OutputReady(Event):
-    """Told: much is ready to be sent, and more will be made; a driver sends before it goes on."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Ended(Event):
     """Told: the session closes, for this reason."""
@@ -96,4 +90,3 @@ class Ended(Event):
 CONNECTED = Connected()
 READ_BODY = ReadBody()
 BODY_DROPPED = BodyDropped()
-OUTPUT_READY = OutputReady()

@@ -15,7 +15,7 @@ from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.sending import Cut, Progress, Sending
 from mailsuite.pop3.settings import Settings
-from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event
+from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.lines import Fault, Inbox
 
 CAPABILITIES: tuple[Capability, ...] = parts(capabilities)
@@ -108,7 +108,7 @@ class ServerSession:
             if self._closed or self._tls_wanted or not self._advance():
                 return None
             if self._untold >= OUTPUT_OCTETS and not self._told:
-                self._told = (events.OUTPUT_READY,)
+                self._told = (SAID,)
         event, self._told = self._told[0], self._told[1:]
         self._untold = 0
         if event.asks:

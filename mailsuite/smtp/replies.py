@@ -62,6 +62,7 @@ CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify it, but will take mail for it
 
 # RFC 5321 §3.8: the service goes away or the peer took too long.
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again soon")
+NO_SERVICE = Reply(421, "4.3.0", "Trouble on our side, closing the connection")
 TOO_SLOW = Reply(421, "4.4.2", "Waited too long, closing the connection")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")

@@ -70,9 +70,12 @@ class ServerSession:
         self._closed = False
         self.ask(events.CONNECTED, self._greeted)
 
-    def _greeted(self, greeting: Reply) -> None:
+    def _greeted(self, greeting: Reply) -> Reply | None:
+        if greeting is replies.TROUBLE:
+            return replies.NO_SERVICE
         if greeting.code >= 400:
             self.state = State.UNWELCOME
+        return None
 
     # From the driver
 
@@ -268,7 +271,7 @@ class ServerSession:
                 self.tell(events.BodyChunk(normalize_newlines(chunk) if body.bare else chunk))
         if rest is not None:
             self._inbox.put_back(rest)
-            self._end_body()
+            self._end_body(body.doubtful)
         return True
 
     def _fault(self, body: DotReader) -> Reply | None:
@@ -279,10 +282,17 @@ class ServerSession:
             return replies.BARE_NEWLINE_IN_BODY  # RFC 5321 §2.3.8
         return replies.LONG_LINE_IN_BODY if body.long_line else None
 
-    def _end_body(self) -> None:
+    def _end_body(self, doubtful: bool) -> None:
         refusal = self._refusal
         self._body = None
-        if refusal is None:
+        if doubtful:
+            # CR CR LF . CR LF: the peer may have meant all that follows for text, not for commands.
+            if refusal is None:
+                self.tell(events.MessageRefused(replies.BARE_NEWLINE_IN_BODY))
+            self.end_transaction()
+            self.say(replies.BARE_NEWLINE_IN_BODY)
+            self._close(HANG_UP)
+        elif refusal is None:
             # Accepted or not, the transaction is over (RFC 5321 §4.1.1.4).
             self.ask(events.MESSAGE_ENDS, self._message_settled)
         else:

@@ -12,15 +12,19 @@ class DotReader:
     """The body after DATA: finds the one end mark, CR LF . CR LF, and takes away the stuffed dots.
 
     It also watches what no body may have: a bare CR or LF (`bare`) and a line that is longer than
-    *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair.
+    *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair. *doubtful* says that
+    a bare CR stood right before the end mark: a sender that takes CR CR LF for no line end, or for one, did not mean
+    to end its message there.
     """
 
-    __slots__ = ("_column", "_fresh", "_held", "bare", "line_limit", "long_line")
+    __slots__ = ("_after_cr", "_column", "_fresh", "_held", "bare", "doubtful", "line_limit", "long_line")
 
     def __init__(self, line_limit: int) -> None:
         self.line_limit = line_limit
         self.bare = False
         self.long_line = False
+        self.doubtful = False
+        self._after_cr = False
         # The line end of DATA itself: a body may begin with its end mark or with a stuffed dot.
         self._held = b"\r\n"
         self._fresh = True
@@ -35,12 +39,15 @@ class DotReader:
         end = data.find(_MARK)
         if end >= 0:
             rest: bytes | None = data[end + 5 :]
+            self.doubtful = data.startswith(b"\r", end - 1) if end else self._after_cr
             data = data[: end + 2]
         else:
             rest = None
             held = _possible_mark(data)
             self._held = data[len(data) - held :]
             data = data[: len(data) - held]
+            if data:
+                self._after_cr = data.endswith(b"\r")
         return self._body(data), rest
 
     def _body(self, data: bytes) -> bytes:

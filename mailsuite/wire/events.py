@@ -41,7 +41,7 @@ class HangUp(Event):
 
 
 class Said(Event):
-    """Told to the driver: something was answered without a question; now it may look after its output."""
+    """Told to the driver: there is output that no question comes after; now it may send before more is made."""
 
     __slots__ = ()
 

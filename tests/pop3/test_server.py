@@ -7,7 +7,7 @@ import pytest
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.capabilities.sasl import MECHANISMS
 from mailsuite.pop3.command import State
-from mailsuite.pop3.events import Ended, Ending, Opened, OutputReady, ReadBody, Retrieve, Update
+from mailsuite.pop3.events import Ended, Ending, Opened, ReadBody, Retrieve, Update
 from mailsuite.pop3.server import CAPABILITIES, LEGAL, OUTPUT_OCTETS, VERBS, ServerSession
 from mailsuite.pop3.settings import Settings
 from mailsuite.sasl.claims import PasswordClaim
@@ -302,7 +302,7 @@ class TestListings:
         core.receive(b"LIST\r\n")
         said, longest = b"", 0
         while (event := core.next_event()) is not None:
-            assert isinstance(event, OutputReady)
+            assert isinstance(event, Said)
             piece = core.bytes_to_send()
             longest = max(longest, len(piece))
             said += piece
@@ -317,7 +317,7 @@ class TestListings:
         core = open_core([7] * 500)
         core.receive(b"LIST\r\n" * 100)
 
-        assert isinstance(core.next_event(), OutputReady)
+        assert isinstance(core.next_event(), Said)
 
 
 class TestEnding:

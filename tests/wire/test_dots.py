@@ -207,3 +207,14 @@ def test_normalized_newlines_are_all_crlf(data: bytes) -> None:
     assert not has_bare(normal.replace(b".", b"x"))
     assert normal.split(b"\r\n") == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     assert normalize_newlines(normal) == normal
+
+
+def test_a_bare_cr_before_the_end_mark_makes_it_doubtful() -> None:
+    """Whole or octet by octet, CR CR LF . CR LF ends the body and is told from a good end."""
+    for body, doubtful in ((b"a\r\r\n.\r\n", True), (b"a\r\n.\r\n", False), (b"\r\r\n.\r\n", True), (b".\r\n", False)):
+        whole, single = DotReader(1000), DotReader(1000)
+        whole.read(body)
+        for index in range(len(body)):
+            single.read(body[index : index + 1])
+
+        assert (whole.doubtful, single.doubtful) == (doubtful, doubtful), body
