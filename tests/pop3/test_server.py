@@ -12,7 +12,7 @@ from mailsuite.pop3.server import CAPABILITIES, LEGAL, OUTPUT_OCTETS, VERBS, Ser
 from mailsuite.pop3.settings import Settings
 from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.sasl.exchange import LINE_OCTETS
-from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS
+from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Said
 from tests.chat import Conversation
 from tests.pop3.respondent import MESSAGES, Respondent, session
 
