@@ -13,6 +13,7 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import UnfitPassword, prepared
 from mailsuite.directory.rows import User
 from mailsuite.mailbox.layout import create_maildir, maildir
+from mailsuite.mailbox.sync import sync_folders
 
 force = click.option("--force", is_flag=True, help="Remove it although others lead there; they lose it.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -43,7 +44,8 @@ def make_mail_folder(settings: Settings, user: User) -> None:
         click.echo(f"Note: {path} was there before; whatever mail is in it now belongs to {user.name}.", err=True)
     try:
         os.makedirs(settings.store.path, mode=0o700, exist_ok=True)
-        create_maildir(settings.store.path, user.mailbox)
+        made = create_maildir(settings.store.path, user.mailbox)
+        sync_folders(settings.store.path, settings.store.sync, made)
     except OSError as error:
         raise click.ClickException(
             f"{user.name} was added, but its mail folder {path} could not be made ({error.strerror});"

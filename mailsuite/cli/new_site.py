@@ -13,6 +13,7 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import Exists
 from mailsuite.directory.passwords import Passwords
 from mailsuite.mailbox.layout import create_maildir
+from mailsuite.mailbox.sync import sync_folders
 
 CONFIG = "mailsuite.toml"
 PRIVILEGED = {"mta": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
@@ -72,7 +73,8 @@ def _make_accounts(settings: Settings, plan: Plan) -> None:
         for address in (plan.postmaster, *hashed):
             with suppress(Exists):
                 accounts.users.add(address, hashed.get(address))
-            create_maildir(settings.store.path, accounts.users.show(address).mailbox)
+            made = create_maildir(settings.store.path, accounts.users.show(address).mailbox)
+            sync_folders(settings.store.path, settings.store.sync, made)
 
 
 def _endpoints(plan: Plan) -> dict[str, str]:

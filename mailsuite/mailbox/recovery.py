@@ -54,7 +54,8 @@ class RunMark:
         now = self._seconds()
         if now - self._told >= MARK_SECONDS:
             self._told = now
-            with suppress(FileNotFoundError):
+            # An older time makes a later sweep look at more: it is no reason to refuse mail.
+            with suppress(OSError):
                 os.utime(self._path)
 
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mailsuite.mailbox.maildir import Receipt
@@ -117,9 +117,18 @@ def _fsync_or_follow(path: str) -> None:
 
 def choose(root: str, wanted: str) -> SyncFS | FSync:
     """Return the way to the disk for *root*: *wanted* is ``auto``, ``syncfs`` or ``fsync``."""
-    if wanted == "syncfs" or (wanted == "auto" and syncfs_is_good(root)):
-        return SyncFS(root)
-    return FSync()
+    return SyncFS(root) if _by_syncfs(root, wanted) else FSync()
+
+
+def sync_folders(root: str, wanted: str, folders: Iterable[str]) -> None:
+    """Make *folders*, just made by a command, durable where no later barrier's `syncfs` will. Raises `OSError`."""
+    if not _by_syncfs(root, wanted):
+        for folder in folders:
+            fsync_path(folder)
+
+
+def _by_syncfs(root: str, wanted: str) -> bool:
+    return wanted == "syncfs" or (wanted == "auto" and syncfs_is_good(root))
 
 
 def syncfs_is_good(path: str) -> bool:
