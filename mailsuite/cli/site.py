@@ -1,6 +1,7 @@
 """The site that a command works on: its settings, and the user it belongs to."""
 
 import functools
+import getpass
 import os
 import pwd
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from mailsuite.config import ConfigError, Settings, load
+from mailsuite.config.endpoints import place
+from mailsuite.directory.passwords import Passwords
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,9 +80,17 @@ def become_owner(folder: str) -> None:
     if status.st_uid == 0:
         return
     gid, groups = _groups(status)
+    _load_while_root()
     os.setgroups(groups)
     os.setgid(gid)
     os.setuid(status.st_uid)
+
+
+def _load_while_root() -> None:
+    """Use what loads modules at its first use: the owner may not be able to read where Python lies."""
+    getpass.getuser()
+    Passwords().hash("x")
+    place("tcp6:0")
 
 
 def _groups(status: os.stat_result) -> tuple[int, list[int]]:

@@ -225,9 +225,10 @@ class SessionProtocol(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.reset(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
-        if event is HANG_UP and half_close is not None and not self._encrypted:
+        if event is HANG_UP and half_close is not None and not self._encrypted and not self._stopping:
             # A close with input unread would reset the connection, and the peer would never see our last reply.
-            # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it.)
+            # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it. A service that
+            # stops does not wait for its peers.)
             self._reading = True
             self.transport.resumeProducing()  # type: ignore[union-attr]
             half_close()

@@ -173,7 +173,7 @@ def test_tickets(site: Site, version: ssl.TLSVersion) -> None:
 def test_scan(site: Site, listener: str, tmp_path: Path) -> None:
     """testssl.sh finds nothing worse than LOW that is ours to mend."""
     service, tls = LISTENERS[listener]["service"], LISTENERS[listener]["tls"]
-    starttls = {"pop3": "pop3"}.get(service, "smtp") if tls == "starttls" else None
-    findings = scan(site.ports[listener], starttls, tmp_path)
+    protocol = "pop3" if service == "pop3" else "smtp"
+    findings = scan(site.ports[listener], protocol if tls == "starttls" else None, tmp_path)
     assert [each for each in findings if each.counts] == []
-    assert EXPECTED <= {each.name for each in findings if each.severity == "OK"}
+    assert {each.name for each in findings if each.severity == "OK"} >= EXPECTED

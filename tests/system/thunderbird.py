@@ -22,6 +22,35 @@ PACKAGES["thunderbird"] = "thunderbird"
 _STARTTLS, _IMPLICIT = 2, 3
 _PASSWORD = 3
 
+_GENERAL: dict[str, object] = {
+    "mail.accountmanager.accounts": "account1,account2",
+    "mail.accountmanager.defaultaccount": "account1",
+    "mail.accountmanager.localfoldersserver": "server2",
+    "mail.account.account1.server": "server1",
+    "mail.account.account1.identities": "id1",
+    "mail.account.account2.server": "server2",
+    "mail.smtpservers": "smtp1",
+    "mail.smtp.defaultserver": "smtp1",
+    # Any free port; it is written into a file of the profile.
+    "marionette.port": 0,
+    # Our host name is loopback here.
+    "network.dns.localDomains": HOSTNAME,
+    # Nothing that asks its user at the first start, nor anybody on the network.
+    "app.donation.eoy.version.viewed": 999,
+    "app.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "datareporting.policy.dataSubmissionPolicyBypassNotification": True,
+    "extensions.update.enabled": False,
+    "mail.provider.suppress_dialog_on_startup": True,
+    "mail.rights.version": 1,
+    "mail.shell.checkDefaultClient": False,
+    "mail.spotlight.firstRunDone": True,
+    "mailnews.start_page.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "services.settings.server": "http://127.0.0.1:9/",
+    "toolkit.telemetry.enabled": False,
+}
 # What it writes before a message.
 _ADDED = re.compile(rb"\A(?:X-(?:Account-Key|UIDL|Mozilla-\w+):[^\r\n]*\r\n)*")
 # What a user does who says that the certificate is right, and lets the passwords be kept.
@@ -181,34 +210,3 @@ def _account(site: Site, user: str, door: Door, way: Way) -> dict[str, object]:
         **{f"mail.smtpserver.smtp1.{key}": value for key, value in outgoing.items()},
         **{f"mail.identity.id1.{key}": value for key, value in identity.items()},
     }
-
-
-_GENERAL: dict[str, object] = {
-    "mail.accountmanager.accounts": "account1,account2",
-    "mail.accountmanager.defaultaccount": "account1",
-    "mail.accountmanager.localfoldersserver": "server2",
-    "mail.account.account1.server": "server1",
-    "mail.account.account1.identities": "id1",
-    "mail.account.account2.server": "server2",
-    "mail.smtpservers": "smtp1",
-    "mail.smtp.defaultserver": "smtp1",
-    # Any free port; it is written into a file of the profile.
-    "marionette.port": 0,
-    # Our host name is loopback here.
-    "network.dns.localDomains": HOSTNAME,
-    # Nothing that asks its user at the first start, nor anybody on the network.
-    "app.donation.eoy.version.viewed": 999,
-    "app.update.enabled": False,
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "datareporting.policy.dataSubmissionPolicyBypassNotification": True,
-    "extensions.update.enabled": False,
-    "mail.provider.suppress_dialog_on_startup": True,
-    "mail.rights.version": 1,
-    "mail.shell.checkDefaultClient": False,
-    "mail.spotlight.firstRunDone": True,
-    "mailnews.start_page.enabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "services.settings.server": "http://127.0.0.1:9/",
-    "toolkit.telemetry.enabled": False,
-}
