@@ -52,9 +52,9 @@ def config_path(given: str | None) -> str:
     """Return the configuration file to use: *given*, or the first that is in its usual place."""
     if given is not None:
         return given
-    for place in PLACES:
-        if os.path.exists(place):
-            return place
+    for usual in PLACES:
+        if os.path.exists(usual):
+            return usual
     raise BadConfiguration(
         f"there is no {PLACES[0]} in this folder and no {PLACES[1]}:"
         " name the file with --config, or make a site with mailsuite init"

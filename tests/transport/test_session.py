@@ -379,13 +379,13 @@ class TestEnds:
         assert talk.respondent.tls == [("TLSv1.3", "TLS_AES_256_GCM_SHA384")]
 
     def test_shutdown_of_an_idle_session(self) -> None:
-        """421 at once (RFC 5321 §3.8)."""
+        """421 at once (RFC 5321 §3.8), and a whole close: a service that stops does not wait for its peers."""
         talk = Talk()
         talk.say(HELLO + ENVELOPE)
         talk.protocol.shut_down()
 
         assert talk.codes() == [421]
-        assert talk.wire.ends == ["half"]
+        assert talk.wire.ends == ["close"]
 
     def test_shutdown_while_an_answer_is_pending(self) -> None:
         """The answer is given first: a message that was taken is not sent again."""
@@ -415,7 +415,7 @@ class TestEnds:
         talk.wait(LINGER)
 
         assert talk.codes() == [421]
-        assert talk.wire.ends == ["half", "abort"]
+        assert talk.wire.ends == ["close", "abort"]
 
     def test_abort(self) -> None:
         """The connection is cut, once."""
