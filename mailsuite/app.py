@@ -17,6 +17,7 @@ from twisted.application.service import MultiService
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
@@ -154,7 +155,7 @@ class MailService(MultiService):
     def _listener(self, name: str, settings: ListenerSettings) -> Listener:
         tls = self._certificates.context(name) if settings.tls != "none" else None
         implicit = settings.tls == "implicit"
-        endpoints = [(text, serverFromString(self._reactor, text)) for text in settings.endpoints]
+        endpoints = [(text, self._endpoint(name, text)) for text in settings.endpoints]
         sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
         listener = Listener(
             name,
@@ -167,6 +168,14 @@ class MailService(MultiService):
         )
         listener.setServiceParent(self)
         return listener
+
+    def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
+        try:
+            endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
+        except Exception as error:
+            # Each kind of endpoint has its own ways to fail; systemd's where systemd did not start us, say.
+            raise CannotListen(f"[listen.{name}] cannot use {text!r}: {error}") from error
+        return endpoint
 
     def _running(self) -> "Parts":
         if self._parts is None:
@@ -183,10 +192,11 @@ class Parts:
     def __init__(self, settings: Settings, reactor: Any, passwords: Passwords, lone: Callable[[], bool]) -> None:
         root = settings.store.path
         clocks = Clocks(time.time, time.monotonic)
-        os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
+        self._mark = RunMark(settings.state_dir, clocks.seconds)
+        self._mark.take()
         self.log = MailLog(settings.log.path, settings.log.format, clocks.now)
         self.log.open()
-        self._mark = RunMark(f"{settings.state_dir}/running", clocks.seconds)
+        os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
         recover(root, self._mark, clocks.now())
         self._records = Records.open(settings.directory.path)
         directory = SqliteDirectory(self._records, clocks.seconds, settings.directory.postmaster)
@@ -237,8 +247,11 @@ def recover(root: str, mark: RunMark, now: float) -> None:
     if last_barrier is None:
         return
     _log.warn("The last stop was unclean: looking for messages that it has damaged")
-    for path in sweep(root, last_barrier, now):
+    swept = sweep(root, last_barrier, now)
+    for path in swept.damaged:
         _log.error("A message that was not whole lies now at {path}", path=path)
+    for error in swept.skipped:
+        _log.error("A folder was not looked at: {reason}", reason=str(error))
 
 
 _log = Logger()

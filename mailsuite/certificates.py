@@ -17,6 +17,7 @@ from mailsuite.address import domain_key
 
 # Some systems trust no certificate that lives longer, even when their user says so.
 SELF_SIGNED_DAYS = 825
+_USUAL = "get one for an RSA or P-256 key"
 
 
 class PairError(Exception):
@@ -49,6 +50,12 @@ class Pair:
             return ()
         return tuple(names.value.get_values_for_type(x509.DNSName))
 
+    @property
+    def shown(self) -> str:
+        """The names in words; those of the subject, which clients do not look at, where it has no others."""
+        subject = self.chain[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return ", ".join(self.names) or ", ".join(f"CN={_text(name.value)}" for name in subject) or "no name"
+
     def is_for(self, hostname: str) -> bool:
         """Say whether a client that asked for *hostname* accepts the certificate's names (RFC 6125 §6.4)."""
         wanted = domain_key(hostname)
@@ -57,15 +64,21 @@ class Pair:
 
 
 def read_pair(certificate: str, key: str) -> Pair:
-    """Read a pair of PEM files. Raises `PairError` when one is unreadable or they do not belong together."""
+    """Read a pair of PEM files. Raises `PairError` when one is of no use or they do not belong together."""
     chain = _parse_chain(certificate, _read(certificate))
+    belongs_to = _certified(certificate, chain[0])
     private = _parse_key(key, _read(key))
-    if _public(chain[0].public_key()) != _public(private.public_key()):
+    if belongs_to != _public(private.public_key()):
         raise PairError(
             f"the key in {key} does not belong to the first certificate in {certificate}:"
             " put the matching files in place (our own certificate comes first in its file)"
         )
-    return Pair(chain, private)
+    pair = Pair(chain, private)
+    try:
+        _ = pair.shown, pair.begins, pair.expires
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise PairError(f"the certificate in {certificate} is malformed ({error}): get another one") from error
+    return pair
 
 
 def self_signed(
@@ -145,8 +158,24 @@ def _parse_key(path: str, text: bytes) -> PrivateKeyTypes:
         return serialization.load_pem_private_key(text, password=None)
     except TypeError as error:
         raise PairError(f"the key in {path} is encrypted: decrypt it with openssl pkey -in {path} -out ...") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UnsupportedAlgorithm as error:
+        raise PairError(f"the key in {path} is of a kind that cannot be used ({error}): {_USUAL}") from error
+    except ValueError as error:
         raise PairError(f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from error
+
+
+def _certified(path: str, certificate: x509.Certificate) -> bytes:
+    """Return the public key in *certificate*, read from *path*."""
+    try:
+        return _public(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise PairError(
+            f"the certificate in {path} is for a key of a kind that cannot be used ({error}): {_USUAL}"
+        ) from error
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("ascii", "backslashreplace")
 
 
 def _public(key: object) -> bytes:

@@ -1,6 +1,7 @@
 """``twistd mailsuite``: its options, and from them the service."""
 
 import os
+import signal
 from typing import Any
 
 from twisted.application.service import IService
@@ -9,6 +10,7 @@ from twisted.python import usage
 from mailsuite.app import RootRefused, make_service, refuse_root
 from mailsuite.cli.site import BadConfiguration, config_path
 from mailsuite.config import ConfigError, load
+from mailsuite.transport.listener import CannotListen
 
 
 class Options(usage.Options):
@@ -26,10 +28,12 @@ def makeService(options: Any) -> IService:
 
     Raises `SystemExit` with what is wrong and how to mend it.
     """
+    # A reload that is asked for while we start is none: everything is read now.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load(config_path(options["config"]))
         if not options.parent["uid"]:
             refuse_root(os.geteuid(), settings)
-    except (BadConfiguration, ConfigError, RootRefused) as error:
+        return make_service(settings, foreground=bool(options.parent["nodaemon"]))
+    except (BadConfiguration, ConfigError, CannotListen, RootRefused) as error:
         raise SystemExit(f"mailsuite: {error}") from error
-    return make_service(settings, foreground=bool(options.parent["nodaemon"]))

@@ -7,10 +7,32 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailsuite.certificates import Pair, PairError, read_pair, self_signed, write_pair
+
+# On the curve SM2, which the library does not know: openssl ecparam -name SM2 -genkey -noout -out k;
+# openssl req -x509 -new -key k -subj /CN=x
+UNKNOWN_CURVE = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBbDCCAROgAwIBAgIUdx9XghiiMVU03j8HTKVMOzbjFIswCgYIKoEcz1UBg3Uw
+DDEKMAgGA1UEAwwBeDAeFw0yNjExMjMyMzU3MTdaFw0yNjEyMDIyMzU3MTdaMAwx
+CjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqgRzPVQGCLQNCAASE/NK75YG9jmVK
+XZPFcdYzW9utqNNZxNaclHGEEelHuaRoXZH9x8hqgEapZ/YRWFPWnXGD7fVfhJDq
+q+Luo+6/o1MwUTAdBgNVHQ4EFgQU17e5IOnegQBI25O3TmWE1824psAwHwYDVR0j
+BBgwFoAU17e5IOnegQBI25O3TmWE1824psAwDwYDVR0TAQH/BAUwAwEB/zAKBggq
+gRzPVQGDdQNHADBEAiB+/aMPPcMG4DKQ42qNyAN/YZqOuDEGYkA1JTsZPBCMXAIg
+UqYS37gURoLj+NtqINJ2KND9AlD9s0jIGx8ZH0s7Qmc=
+-----END CERTIFICATE-----
+"""
+UNKNOWN_KEY = b"""\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgiomhfzkQLV0WA3vS
+q8fpb5EWW/PhF4435ywmbN+XpuuhRANCAASE/NK75YG9jmVKXZPFcdYzW9utqNNZ
+xNaclHGEEelHuaRoXZH9x8hqgEapZ/YRWFPWnXGD7fVfhJDqq+Luo+6/
+-----END PRIVATE KEY-----
+"""
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -165,3 +187,47 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(PairError, match=r"nowhere\.pem cannot be read: No such file"):
         read_pair(certificate, str(tmp_path / "nowhere.pem"))
+
+
+def test_a_pair_on_an_unknown_curve_is_refused_in_either_file(tmp_path: Path) -> None:
+    """The text says what kind to get instead."""
+    certificate, key = written(tmp_path)
+    (tmp_path / "cx").write_bytes(UNKNOWN_CURVE)
+    (tmp_path / "kx").write_bytes(UNKNOWN_KEY)
+
+    with pytest.raises(PairError, match=r"cx is for a key of a kind that cannot be used .* RSA or P-256"):
+        read_pair(str(tmp_path / "cx"), key)
+    with pytest.raises(PairError, match=r"key in .*kx is of a kind that cannot be used .* RSA or P-256"):
+        read_pair(certificate, str(tmp_path / "kx"))
+
+
+def certificate_with(*extensions: x509.ExtensionType) -> tuple[bytes, bytes]:
+    """Return the texts of a pair whose certificate has the common name x and only *extensions*."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + datetime.timedelta(days=9))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def test_a_malformed_list_of_names_is_refused(tmp_path: Path) -> None:
+    """It is found when the pair is read, and not by whoever asks for the names."""
+    paths = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"rubbish")
+    write_pair(*paths, certificate_with(names))
+
+    with pytest.raises(PairError, match=r"certificate in .*cert\.pem is malformed"):
+        read_pair(*paths)
+
+
+def test_a_common_name_is_shown_and_counts_for_nothing(tmp_path: Path) -> None:
+    """No client looks at it any more (RFC 6125 §6.4.4)."""
+    paths = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    write_pair(*paths, certificate_with())
+    pair = read_pair(*paths)
+
+    assert (pair.shown, pair.names, pair.is_for("x")) == ("CN=x", (), False)
+    assert pair_for("a.example", "b.example").shown == "a.example, b.example"

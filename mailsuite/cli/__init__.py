@@ -3,7 +3,10 @@
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration.
 """
 
+import errno
 import importlib
+import os
+import sys
 
 import click
 
@@ -33,6 +36,19 @@ class Commands(click.Group):
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; output that cannot be written ends it with exit code 1."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
+                raise  # click knows what to do about a closed pipe
+            # What is still to be written must not be tried again when Python ends.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            raise click.ClickException(f"the output could not be written: {error.strerror}") from error
+        return result
 
 
 @click.command(

@@ -12,13 +12,14 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import UnfitPassword, prepared
 from mailsuite.directory.rows import User
+from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.sync import sync_folders
 
 force = click.option("--force", is_flag=True, help="Remove it although others lead there; they lose it.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 password_stdin = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input; do not ask."
+    "--password-stdin", is_flag=True, help="Read the password from standard input, one line; do not ask."
 )
 
 
@@ -62,12 +63,36 @@ def tell_of_mail(settings: Settings, user: User) -> None:
 
 def read_password(from_stdin: bool) -> str:
     """Return a password that can be used: a line of standard input, or asked for twice without an echo."""
-    if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    password = _line_of_stdin() if from_stdin else _typed()
     try:
         prepared(password)
     except UnfitPassword as error:
         raise click.ClickException(str(error)) from error
-    return str(password)
+    return password
+
+
+def tell_of_smtputf8(user: User) -> None:
+    """Say so where the user's address cannot be written in SMTP: we do not offer SMTPUTF8 (RFC 6531)."""
+    if not parse_address(user.name).local.isascii():
+        click.echo(f"Warning: {user.name} is not deliverable yet over SMTP: its local part is not ASCII.", err=True)
+
+
+def _line_of_stdin() -> str:
+    try:
+        line = sys.stdin.readline()
+        more = not sys.stdin.isatty() and sys.stdin.read(1)
+    except UnicodeDecodeError as error:
+        raise click.ClickException("the password on standard input is not UTF-8") from error
+    if more:
+        raise click.ClickException("standard input has more than one line, and the password is one; try head -n 1")
+    return line.rstrip("\r\n")
+
+
+def _typed() -> str:
+    try:
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise click.ClickException("no password was typed; where nobody can be asked, use --password-stdin") from error
+    return password

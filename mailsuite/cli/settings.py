@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 import click
 
+from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -28,12 +29,16 @@ class Access:
 
 
 @click.command()
-@click.argument("address", default="ADDRESS")
+@click.argument("address", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_site
-def settings(settings: Settings, address: str, as_json: bool) -> None:
+def settings(settings: Settings, address: str | None, as_json: bool) -> None:
     """Print what to type into a mail program for the user ADDRESS."""
-    ways = accesses(settings, address)
+    name = "ADDRESS"
+    if address is not None:
+        with open_accounts(settings) as accounts:
+            name = accounts.users.show(address).name
+    ways = accesses(settings, name)
     if as_json:
         print_json([asdict(way) for way in ways])
     else:

@@ -11,6 +11,7 @@ from mailsuite.cli.accounts import (
     password_stdin,
     read_password,
     tell_of_mail,
+    tell_of_smtputf8,
 )
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
@@ -42,7 +43,7 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
     \b
     Example:
       mailsuite user add alice@example.com
-      pass show alice | mailsuite user add alice@example.com --password-stdin
+      pass show alice | head -n 1 | mailsuite user add alice@example.com --password-stdin
     """
     if password_stdin and no_password:
         raise click.UsageError("--password-stdin and --no-password exclude each other")
@@ -51,6 +52,7 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
         hashed = None if no_password else Passwords().hash(read_password(password_stdin))
         added = accounts.users.add(address, hashed)
     click.echo(f"Added {added.name}.")
+    tell_of_smtputf8(added)
     make_mail_folder(settings, added)
 
 
@@ -74,7 +76,8 @@ def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
 @click.option("--suspend/--resume", "suspended", default=None, help="Switch login and mail off, or on again.")
 @with_site
 def set_(settings: Settings, address: str, suspended: bool | None) -> None:
-    """Change the user ADDRESS. A suspended user cannot log in, and mail for it is refused.
+    """Change the user ADDRESS. A suspended user cannot log in, and mail for it is refused, but for what goes to
+    postmaster or abuse and to nobody else: that is always taken.
 
     \b
     Example:

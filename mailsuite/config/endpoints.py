@@ -1,5 +1,6 @@
 """What an endpoint string says, without listening on it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from twisted.internet.protocol import Factory
 
 # Twisted has no types for it in some versions.
 _parse: Any = serverFromString
+
+
+_SYSTEMD = re.compile(r"(?i:systemd):(\w+=[^:=]+(?::\w+=[^:=]+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def place(description: str) -> Place:
     if kind == "ssl":
         raise ValueError('write "tcp:" here and tls = "implicit" beside it')
     if kind == "systemd":
+        _check_systemd(description)
         return Place("other")  # its sockets are there only under systemd
     sketch = _Sketch()
     try:
@@ -64,6 +69,17 @@ def place(description: str) -> Place:
     if not 0 <= sketch.place.port <= 65535:
         raise ValueError(f"there is no port {sketch.place.port}")
     return sketch.place
+
+
+def _check_systemd(description: str) -> None:
+    """Raise `ValueError` where Twisted could not use *description* under systemd either."""
+    found = _SYSTEMD.fullmatch(description)
+    options = dict(part.split("=", 1) for part in found[1].split(":")) if found else {}
+    domain, which = options.pop("domain", ""), sorted(options)
+    if domain not in ("INET", "INET6", "UNIX") or which not in (["index"], ["name"]):
+        raise ValueError("expected domain=INET, INET6 or UNIX, and index= or name=, as in systemd:domain=INET6:index=0")
+    if not options.get("index", "0").isdecimal():
+        raise ValueError("index must be a number")
 
 
 def _reason(error: Exception) -> str:

@@ -45,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> Settings:
 
 def _read(file: str) -> str:
     try:
-        with open(file, encoding="utf-8") as source:
+        with open(file, encoding="utf-8-sig") as source:  # editors of Windows begin with a BOM
             return source.read()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error

@@ -6,11 +6,16 @@ from ipaddress import ip_address
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
 from mailsuite.config.settings import Listener, Settings
+from mailsuite.directory.errors import BadName
+from mailsuite.directory.spelling import parse_address, shown
 
 
 def problems_of(settings: Settings) -> list[Problem]:
     """Return what is wrong with values of *settings* that have the right type and range."""
     problems: list[Problem] = []
+    if not settings.listen:
+        text = 'there is no listener, so nothing to serve: add a table such as [listen.mta] with service = "mta"'
+        problems.append(Problem((), text))
     for name, listener in settings.listen.items():
         problems += _listener_problems(name, listener)
     for server in settings.dns.servers:
@@ -20,7 +25,7 @@ def problems_of(settings: Settings) -> list[Problem]:
             problems.append(Problem(("dns", "servers"), str(error)))
     postmaster = settings.directory.postmaster
     if postmaster and not _is_address(postmaster):
-        text = f'expected an address such as postmaster@{settings.hostname}, got "{postmaster}"'
+        text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(postmaster)}"'
         problems.append(Problem(("directory", "postmaster"), text))
     return problems
 
@@ -54,5 +59,8 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
 
 
 def _is_address(text: str) -> bool:
-    local, at, domain = text.rpartition("@")
-    return bool(at and local and domain) and text.isprintable() and " " not in text
+    try:
+        parse_address(text)
+    except BadName:
+        return False
+    return True

@@ -141,13 +141,14 @@ class Limits(Section, frozen=True, kw_only=True):
                     " 65536.",
     )] = 52_428_800
     recipients: Annotated[int, Meta(
-        ge=100,
+        ge=1,
         description="Recipients taken in one SMTP transaction; RFC 5321 §4.5.3.1.8 asks for at"
-                    " least 100.",
+                    " least 100, so take fewer in tests only.",
     )] = 1000
     errors: Annotated[int, Meta(
         ge=1,
-        description="Refused commands after which a session is closed.",
+        description="Permanent refusals (5xx replies) that one SMTP session may get; it is closed at the"
+                    " next one.",
     )] = 50
     idle_timeout: Annotated[float, Meta(
         ge=1, le=86_400,

@@ -15,10 +15,14 @@ Look: TypeAlias = Callable[[Address], AddressRecord | None]
 
 
 class Expansion:
-    """Follows one record. A member that cannot be reached does not keep the mail from the others."""
+    """Follows one record. A member that cannot be reached does not keep the mail from the others.
 
-    def __init__(self, look: Look) -> None:
+    With *suspended_too*, suspended mailboxes get it as well.
+    """
+
+    def __init__(self, look: Look, suspended_too: bool = False) -> None:
         self._look = look
+        self._suspended_too = suspended_too
         self._mailboxes: dict[Mailbox, None] = {}
         self._done: set[int] = set()
         self._followed = 0
@@ -63,7 +67,7 @@ class Expansion:
     def _keep(self, record: AddressRecord) -> None:
         if record.mailbox is None:
             self._trouble = "aliases form a loop"
-        elif record.suspended:
+        elif record.suspended and not self._suspended_too:
             self._suspended = True
         else:
             self._mailboxes[record.mailbox] = None

@@ -10,7 +10,9 @@ order  rule
        ``postmaster`` of this domain, then ``postmaster`` of the domain that was added first; so too
        where rule 2 finds only something suspended or broken
 5      the domain's catch-all
-6      unknown
+6      postmaster and abuse again: the same mailboxes even if they are suspended, since this mail is
+       never refused
+7      unknown
 =====  ==========================================================================================
 
 ``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3) begins at rule 4, in the domain that was added first.
@@ -21,7 +23,7 @@ from typing import Protocol
 from mailsuite.address import Address
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import AddressRecord, DomainRecord
-from mailsuite.meaning import Foreign, Mailboxes, Meaning, Unknown
+from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Unknown
 
 POSTMASTER = "postmaster"
 # RFC 2142 §4 and §5: the names that every domain of ours answers to.
@@ -51,6 +53,28 @@ class Resolver:
 
     def find(self, address: Address) -> Meaning:
         """Say what *address* means here, by all the rules."""
+        found = self._in_use(address)
+        local, domain = address.key
+        if isinstance(found, Foreign | Mailboxes) or local not in (ROLES if domain else {POSTMASTER}):
+            return found
+        return self._role(domain or self._records.first_domain(), suspended_too=True) or found
+
+    def belongs(self, address: Address, mailbox: Mailbox) -> bool:
+        """Say whether the user of *mailbox* may send as *address* (RFC 6409 §6.1).
+
+        What has a mailbox of its own, or is a plus-address of one, belongs to that alone, even where an alias of the
+        same name gives others a copy. Else it belongs to all whom its mail reaches, but not by catch-all.
+        """
+        local, domain = address.key
+        for name in dict.fromkeys((local, local.partition(DELIMITER)[0])):
+            record = self._records.address(name, domain)
+            if record is not None and record.mailbox is not None:
+                return record.mailbox == mailbox and not record.suspended
+        found = self.owned(address)
+        return isinstance(found, Mailboxes) and mailbox in found.mailboxes
+
+    def _in_use(self, address: Address) -> Meaning:
+        """Say what *address* means here by the rules that pass over suspended mailboxes."""
         found = self.owned(address)
         if not isinstance(found, Unknown) or not address.domain:
             return found
@@ -61,7 +85,7 @@ class Resolver:
         return found if caught is None else self._meaning(caught)
 
     def owned(self, address: Address) -> Meaning:
-        """Say what *address* means here but for the catch-all: so also whose address it is (RFC 6409 §6.1)."""
+        """Say what *address* means here by its own name: without the catch-all and what comes after it."""
         local, domain = address.key
         if not domain:
             role = self._role(self._records.first_domain()) if local == POSTMASTER else None
@@ -88,15 +112,15 @@ class Resolver:
         base, plus, _ = local.partition(DELIMITER)
         return self._records.address(base, domain) if plus and base else None
 
-    def _meaning(self, record: AddressRecord) -> Meaning:
-        return Expansion(self.listed).meaning(record)
+    def _meaning(self, record: AddressRecord, suspended_too: bool = False) -> Meaning:
+        return Expansion(self.listed, suspended_too).meaning(record)
 
-    def _role(self, domain: str | None) -> Mailboxes | None:
+    def _role(self, domain: str | None, suspended_too: bool = False) -> Mailboxes | None:
         """Return the mailboxes that mail for the role addresses of *domain* goes to."""
         for place in (domain, self._records.first_domain()):
             for address in (self._postmaster, Address(POSTMASTER, place) if place else None):
                 record = self.listed(address) if address is not None else None
-                found = None if record is None else self._meaning(record)
+                found = None if record is None else self._meaning(record, suspended_too)
                 if isinstance(found, Mailboxes):
                     return found
         return None

@@ -10,7 +10,7 @@ from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.spelling import parse_address
 from mailsuite.interfaces import IMailboxDirectory
-from mailsuite.meaning import Login, Mailboxes, Meaning
+from mailsuite.meaning import Login, Meaning
 
 # Answers kept, those about unknown addresses too: a few hundred octets each.
 ADDRESSES_CACHED = 20_000
@@ -56,10 +56,11 @@ class SqliteDirectory:
         return local
 
     def may_send_as(self, login: Login, address: Address) -> bool:
-        """See `IMailboxDirectory.may_send_as`: who gets its mail, but not by catch-all (RFC 6409 §6.1)."""
+        """See `IMailboxDirectory.may_send_as`; the rule is `mailsuite.directory.resolve.Resolver.belongs`."""
+        if login.mailbox is None:
+            return False
         with self._records.snapshot():
-            meaning = self._resolver.owned(address)
-        return isinstance(meaning, Mailboxes) and login.mailbox in meaning.mailboxes
+            return self._resolver.belongs(address, login.mailbox)
 
     def expand(self, address: Address) -> Sequence[Address] | None:
         """See `IMailboxDirectory.expand`; members that are aliases are not followed."""

@@ -58,7 +58,8 @@ class Users:
         return map(_user, rows)
 
     def set_suspended(self, address: str, suspended: bool) -> User:
-        """Switch the user off, or on again: no login, and mail for it is refused. Raises `NoSuch`."""
+        """Switch the user off, or on again: no login, and mail for it is refused,
+        but never that for postmaster and abuse (`mailsuite.directory.resolve`). Raises `NoSuch`."""
         name = self.show(address).name
         with transaction(self._connection):
             self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (suspended, name))

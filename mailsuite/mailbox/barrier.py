@@ -121,6 +121,7 @@ class Barrier:
             try:
                 self._timed_sync([receipt for commit in batch for receipt in commit.receipts])
             except OSError as caught:
+                self._log.error("The disk refused {count} messages: {reason}", count=len(batch), reason=str(caught))
                 error = caught
             except Exception as caught:
                 # The committer must never die: nobody would get an answer again.

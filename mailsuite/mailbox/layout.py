@@ -1,7 +1,7 @@
 """Where mailboxes lie below the mail root, and how a Maildir is made (https://cr.yp.to/proto/maildir.html)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mailsuite.meaning import Mailbox
 
@@ -32,14 +32,22 @@ def create_maildir(root: str, mailbox: Mailbox) -> list[str]:
     return changed
 
 
-def maildirs(root: str) -> Iterator[str]:
-    """Yield the path of every mailbox below *root*."""
+def maildirs(root: str, skipped: Callable[[OSError], None]) -> Iterator[str]:
+    """Yield the path of every mailbox below *root*; *skipped* is told of a domain's folder that cannot be read.
+
+    There may be some that are none of ours: a ``lost+found``, say.
+    """
     with os.scandir(root) as domains:
         for domain in domains:
             if domain.name.startswith(".") or not domain.is_dir(follow_symlinks=False):
                 continue
-            with os.scandir(domain.path) as mailboxes:
-                yield from (box.path for box in mailboxes if box.is_dir(follow_symlinks=False))
+            try:
+                with os.scandir(domain.path) as mailboxes:
+                    found = [box.path for box in mailboxes if box.is_dir(follow_symlinks=False)]
+            except OSError as error:
+                skipped(error)
+                continue
+            yield from found
 
 
 def _make(path: str, changed: list[str]) -> None:

@@ -5,10 +5,12 @@ at the next start, the stop was unclean: every file of that time less a minute, 
 size in its name. One that does not fit was never acknowledged, or its disk has lied; either way it is not a message.
 """
 
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from mailsuite.mailbox.layout import DAMAGED, INCOMING, maildirs
 from mailsuite.mailbox.sync import fsync_path
@@ -24,13 +26,29 @@ _SIZE = re.compile(r",S=(\d+)")
 _SECONDS = re.compile(r"(\d+)\.")
 
 
-class RunMark:
-    """The mark of a running service: a file at *path*. *seconds* is a monotonic clock."""
+class SiteInUse(OSError):
+    """Another process serves this site."""
 
-    def __init__(self, path: str, seconds: Callable[[], float]) -> None:
-        self._path = path
+
+class RunMark:
+    """The mark of a running service: a file in *folder*, which is locked. *seconds* is a monotonic clock."""
+
+    def __init__(self, folder: str, seconds: Callable[[], float]) -> None:
+        self._folder = folder
+        self._path = f"{folder}/running"
         self._seconds = seconds
         self._told = 0.0
+        self._lock = -1
+
+    def take(self) -> None:
+        """Be the only one who serves this site. Raises `SiteInUse`, or `OSError`. The lock ends with the process."""
+        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise SiteInUse(f"another mailsuite serves the site in {self._folder}: stop that one first") from error
+        self._lock = fd
 
     def left_behind(self) -> float | None:
         """Return the POSIX time of the last barrier before an unclean stop; ``None`` after a clean one."""
@@ -47,7 +65,7 @@ class RunMark:
             os.fsync(fd)
         finally:
             os.close(fd)
-        fsync_path(os.path.dirname(self._path))
+        fsync_path(self._folder)
 
     def committed(self) -> None:
         """A barrier has ended well."""
@@ -62,23 +80,40 @@ class RunMark:
         """The service has stopped, and all that it promised is durable."""
         with suppress(FileNotFoundError):
             os.unlink(self._path)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
-def sweep(root: str, last_barrier: float, now: float) -> list[str]:
-    """Set aside what an unclean stop has damaged below *root*; return where each file lies now.
+@dataclass(slots=True)
+class Swept:
+    """What a sweep has found: where each damaged file lies now, and the folders that could not be looked at."""
+
+    damaged: list[str] = field(default_factory=list)
+    skipped: list[OSError] = field(default_factory=list)
+
+
+def sweep(root: str, last_barrier: float, now: float) -> Swept:
+    """Set aside what an unclean stop has damaged below *root*.
 
     Only mailboxes whose folders have changed since the last barrier are read. Stale files in ``tmp/`` and messages
-    that were still coming in are removed. Raises `OSError` where a mailbox cannot be read.
+    that were still coming in are removed. A folder that we may not read is skipped: nobody can fetch from it either.
     """
-    since = last_barrier - DOUBT_SECONDS
-    moved: list[str] = []
-    for mailbox in maildirs(root):
-        for folder in ("new", "cur"):
-            if _changed(f"{mailbox}/{folder}", since):
-                moved += [_set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
-        remove_stale(mailbox, now)
+    swept = Swept()
+    for mailbox in maildirs(root, swept.skipped.append):
+        try:
+            _sweep_mailbox(mailbox, last_barrier - DOUBT_SECONDS, now, swept)
+        except OSError as error:
+            swept.skipped.append(error)
     _remove_older(f"{root}/{INCOMING}", now)
-    return moved
+    return swept
+
+
+def _sweep_mailbox(mailbox: str, since: float, now: float, swept: Swept) -> None:
+    for folder in ("new", "cur"):
+        if _changed(f"{mailbox}/{folder}", since):
+            swept.damaged += [_set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
+    remove_stale(mailbox, now)
 
 
 def remove_stale(mailbox: str, now: float) -> None:

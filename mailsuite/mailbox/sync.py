@@ -34,10 +34,12 @@ class SyncFS:
         devices: set[int] = set()
         for receipt in receipts:
             for device in receipt.devices:
-                if device in self._volumes or self._meet(device, receipt):
+                if device in self._volumes:
                     devices.add(device)
                 else:
+                    # Its content may have failed before there was a descriptor to be told.
                     strange.append(receipt)
+                    self._meet(device, receipt)
         for device in devices:
             self._syncfs(self._volumes[device])
         if strange:
@@ -50,14 +52,11 @@ class SyncFS:
         self._volumes.clear()
         self._strange.close()
 
-    def _meet(self, device: int, receipt: Receipt) -> bool:
-        """Open a descriptor on a file system seen for the first time; ``False`` where syncfs is no good."""
+    def _meet(self, device: int, receipt: Receipt) -> None:
+        """Open a descriptor for the next time on a file system seen for the first time, where syncfs is good."""
         for folder in receipt.folders:
-            if os.stat(folder).st_dev == device and syncfs_is_good(folder):
+            if device not in self._volumes and os.stat(folder).st_dev == device and syncfs_is_good(folder):
                 self._volumes[device] = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                # This message's content may have failed before the descriptor was there to be told.
-                return False
-        return False
 
 
 class FSync:

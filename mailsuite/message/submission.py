@@ -30,14 +30,19 @@ def complete(header: bytes, now: float, message_id: str) -> bytes:
 
 
 def authors(header: bytes) -> list[Address] | None:
-    """Return the addresses of all From fields, none where there is no such field; ``None`` where one is unreadable.
+    """Return the addresses of all From fields, or of Sender where there is no From; none where there is neither.
 
-    What cannot be read without doubt counts as unreadable: mail programs would read it in different ways.
+    ``None`` where a field is unreadable: what cannot be read without doubt would be read by mail programs in
+    different ways.
     """
+    return _addresses(header, b"from") if has_field(header, b"from") else _addresses(header, b"sender")
+
+
+def _addresses(header: bytes, wanted: bytes) -> list[Address] | None:
     found: list[Address] = []
     octets = 0
     for name, body, _ in fields(header):
-        if name != b"from":
+        if name != wanted:
             continue
         octets += len(body)
         parsed = None if octets > FROM_OCTETS else _parse(unfold(body))

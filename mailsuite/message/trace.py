@@ -11,6 +11,8 @@ from mailsuite.message.headers import without
 
 # Domain or address-literal, as the From-domain of a Received field must be.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
+# White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8).
+_RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def date(now: int) -> str:
 
 def hops(header: bytes) -> int:
     """Count the Received fields of *header* (RFC 5321 §6.3)."""
-    return (b"\n" + header.lower()).count(b"\nreceived:")
+    return len(_RECEIVED.findall(header))
 
 
 def without_return_path(header: bytes) -> bytes:

@@ -77,6 +77,9 @@ _REFUSALS: Mapping[type, Reply] = {
     Foreign: replies.NO_RELAY,
 }
 
+# What a mailbox's or the disk's trouble is called to the peer; what it was stands in the log.
+_TROUBLES: Mapping[str, Reply] = {"4.3.0": replies.TROUBLE, "4.3.1": replies.NO_ROOM}
+
 
 @implementer(IRespondent)
 class Reception:
@@ -263,7 +266,15 @@ class Reception:
         if refusal is not None:
             return self._finish(transaction, refusal)
         outcomes = self.site.intake.accept(draft, transaction.mailboxes())
-        return then(outcomes, lambda settled: self._finish(transaction, _reply(settled, transaction.id)))
+        return then(outcomes, lambda settled: self._settle(transaction, settled))
+
+    def _settle(self, transaction: Transaction, outcomes: Sequence[Outcome]) -> Reply:
+        """Give the one reply for all recipients: accepted only where each of them is safe."""
+        troubles = [outcome for outcome in outcomes if not isinstance(outcome, Delivered)]
+        if not troubles:
+            return self._finish(transaction, tagged(replies.ACCEPTED, transaction.id))
+        transaction.trouble = "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
+        return self._finish(transaction, _TROUBLES.get(troubles[0].status, replies.MAILBOX_TROUBLE))
 
     # The end of a transaction
 
@@ -297,18 +308,11 @@ class Reception:
                 "refused": transaction.refused or None,
                 "size": transaction.size,
                 "reply": None if reply is None else f"{reply.code} {reply.status} {reply.lines[-1]}",
+                "trouble": transaction.trouble,
                 "ended": ended,
                 "seconds": round(self.site.seconds() - transaction.began, 3),
             },
         )
-
-
-def _reply(outcomes: Sequence[Outcome], transaction_id: str) -> Reply:
-    """Return the one reply for all recipients: accepted only where each of them is safe."""
-    for outcome in outcomes:
-        if not isinstance(outcome, Delivered):
-            return replies.NO_ROOM if outcome.status == replies.NO_ROOM.status else replies.MAILBOX_TROUBLE
-    return tagged(replies.ACCEPTED, transaction_id)
 
 
 _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {

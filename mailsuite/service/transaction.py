@@ -21,7 +21,19 @@ _LOGGED_REFUSALS = 20
 class Transaction:
     """From an accepted MAIL to the reply at the end of data, or to its being dropped."""
 
-    __slots__ = ("_draft", "_head", "_rest", "began", "envelope", "header", "id", "refusal", "refused", "size")
+    __slots__ = (
+        "_draft",
+        "_head",
+        "_rest",
+        "began",
+        "envelope",
+        "header",
+        "id",
+        "refusal",
+        "refused",
+        "size",
+        "trouble",
+    )
 
     def __init__(self, transaction_id: str, envelope: Envelope, began: float) -> None:
         self.id = transaction_id
@@ -30,6 +42,8 @@ class Transaction:
         self.size = 0
         # Recipients and commands that were refused, as they stand in the log.
         self.refused: list[str] = []
+        # What went wrong on our side, for the log alone.
+        self.trouble: str | None = None
         # Why the message will be refused at its end.
         self.refusal: Reply | None = None
         # The header section as it came; None while it has not come to its end.
@@ -110,8 +124,9 @@ class Transaction:
         assert self._draft is not None
         try:
             self._draft.write(octets)
-        except OSError:
+        except OSError as error:
             # A full disk, most likely; the peer is told to try again.
+            self.trouble = str(error)
             self._refuse(replies.NO_ROOM)
 
     def _refuse(self, reply: Reply) -> None:

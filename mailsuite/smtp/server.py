@@ -12,7 +12,7 @@ from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, VERBS
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
 from mailsuite.smtp.states import REFUSED, State
-from mailsuite.wire.dots import DotReader, normalize_newlines
+from mailsuite.wire.dots import DotReader
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.lines import Fault, Inbox
 
@@ -208,7 +208,7 @@ class ServerSession:
         self.phase += 1
         self.size = 0
         self._refusal = None
-        self._body = DotReader(self.settings.limits.text_line)
+        self._body = DotReader(self.settings.limits.text_line, self.settings.bare_newlines == "normalize")
 
     # Reading
 
@@ -232,7 +232,8 @@ class ServerSession:
         return True
 
     def _obey(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
+        # §4.1.1: white space at the end of a line is tolerated.
+        text = line.decode("utf-8", "replace").rstrip(" \t")
         name, _, argument = text.partition(" ")
         # Unicode has letters whose upper case is ASCII; a verb is ASCII as it came.
         name = name.upper() if name.isascii() else ""
@@ -248,7 +249,6 @@ class ServerSession:
         elif verb.guarded and self.settings.auth_required and not self.authenticated:
             self.refuse(self._not_yet())
         else:
-            # RFC 5321 §4.1.1: white space at the end of a line is tolerated.
             verb.run(self, argument.strip(" "))
 
     def _not_yet(self) -> Reply:
@@ -268,7 +268,7 @@ class ServerSession:
             if self._refusal is not None:
                 self.tell(events.MessageRefused(self._refusal))
             elif chunk:
-                self.tell(events.BodyChunk(normalize_newlines(chunk) if body.bare else chunk))
+                self.tell(events.BodyChunk(chunk))
         if rest is not None:
             self._inbox.put_back(rest)
             self._end_body(body.doubtful)

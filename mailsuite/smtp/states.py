@@ -18,7 +18,6 @@ class State(IntEnum):
 
 
 ANY = frozenset(State) - {State.UNWELCOME}
-GREETED = frozenset({State.READY, State.MAIL, State.RCPT})
 READY = frozenset({State.READY})
 
 LEGAL: dict[str, frozenset[State]] = {

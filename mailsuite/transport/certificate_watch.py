@@ -4,6 +4,7 @@ import grp
 import os
 import shlex
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -84,8 +85,15 @@ class CertificateWatch(Service):
     def poll(self) -> None:
         """Take up the pair if a file has changed; complain of a bad one once it has stopped changing.
 
-        Renewal replaces one file after the other: the moment between is not worth a line in the log.
+        Renewal replaces one file after the other: the moment between is not worth a line in the log. Nothing is
+        raised: what no `PairError` foresees is logged, and watching goes on.
         """
+        try:
+            self._poll()
+        except Exception:
+            self._log.failure("the certificate could not be looked at, the old one stays")
+
+    def _poll(self) -> None:
         if self._pair is not None and self._clock.seconds() - self._keys_made >= TICKET_KEY_SECONDS:
             self._show(self._pair)
         now = self._fingerprint()
@@ -109,19 +117,16 @@ class CertificateWatch(Service):
 
     def _take_up(self) -> None:
         self._tried = self._fingerprint()
-        pair = read_pair(*self._files)
-        try:
-            self._show(pair)
-        except SSL.Error as error:
-            raise PairError(f"TLS cannot be set up with {self._files[0]} and {self._files[1]}: {error}") from error
+        pair = usable_pair(*self._files, self._minimum)
+        self._show(pair)
         self._pair, self._failed = pair, None
         self._log.info(
             "certificate in use: {names}, until {until}",
-            names=", ".join(pair.names), until=f"{pair.expires:%Y-%m-%d}",
+            names=pair.shown, until=f"{pair.expires:%Y-%m-%d}",
         )
 
     def _show(self, pair: Pair) -> None:
-        """Give every listener a fresh context: all of them, or none where OpenSSL refuses the pair."""
+        """Give every listener a fresh context."""
         fresh = [server_context(pair, context.listener, self._minimum) for context in self._contexts]
         for context, made in zip(self._contexts, fresh, strict=True):
             context.show(made)
@@ -130,6 +135,15 @@ class CertificateWatch(Service):
     def _fingerprint(self) -> _Fingerprint:
         return tuple(_stamp(path) for path in self._files)
 
+
+def usable_pair(certificate: str, key: str, minimum: str) -> Pair:
+    """Read a pair of files that TLS can be set up with. Raises `PairError`."""
+    pair = read_pair(certificate, key)
+    try:
+        server_context(pair, "", minimum)
+    except (SSL.Error, UnsupportedAlgorithm, TypeError, ValueError) as error:
+        raise PairError(f"TLS cannot be set up with {certificate} and {key}: {error}") from error
+    return pair
 
 
 def unreadable(path: str) -> str | None:

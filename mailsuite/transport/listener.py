@@ -28,6 +28,10 @@ from mailsuite.wire.events import SessionCore
 NewSession: TypeAlias = Callable[[Peer], tuple[SessionCore, IRespondent]]
 
 
+# Connections that may wait to be accepted, where the endpoint does not say.
+BACKLOG = 1024
+
+
 class CannotListen(Exception):
     """A listener's address cannot be bound; the text says which one and why."""
 
@@ -135,6 +139,10 @@ class Listener(Service):
             error = failure.value
             reason = error.socketError if isinstance(error, CannotListenError) else error
             raise CannotListen(f"[listen.{self.name}] cannot listen on {text!r}: {reason}")
+        listening = getattr(self._ports[-1], "socket", None)
+        if listening is not None and "backlog=" not in text:
+            # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
+            listening.listen(BACKLOG)
 
     def _abort(self) -> None:
         for session in list(self._sessions.sessions):

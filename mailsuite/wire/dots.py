@@ -11,16 +11,17 @@ _MARK = b"\r\n.\r\n"
 class DotReader:
     """The body after DATA: finds the one end mark, CR LF . CR LF, and takes away the stuffed dots.
 
-    It also watches what no body may have: a bare CR or LF (`bare`) and a line that is longer than
-    *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair. *doubtful* says that
-    a bare CR stood right before the end mark: a sender that takes CR CR LF for no line end, or for one, did not mean
-    to end its message there.
+    It also watches what no body may have: a bare CR or LF (`bare`; with *normalize* each is made a CRLF) and a line
+    that is longer than *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair.
+    *doubtful* says that a bare CR stood right before the end mark: a sender that takes CR CR LF for no line end, or
+    for one, did not mean to end its message there.
     """
 
-    __slots__ = ("_after_cr", "_column", "_fresh", "_held", "bare", "doubtful", "line_limit", "long_line")
+    __slots__ = ("_after_cr", "_column", "_fresh", "_held", "bare", "doubtful", "line_limit", "long_line", "normalize")
 
-    def __init__(self, line_limit: int) -> None:
+    def __init__(self, line_limit: int, normalize: bool = False) -> None:
         self.line_limit = line_limit
+        self.normalize = normalize
         self.bare = False
         self.long_line = False
         self.doubtful = False
@@ -58,6 +59,8 @@ class DotReader:
             self.bare = True
         if b"\r\n." in data:
             data = data.replace(b"\r\n.", b"\r\n")
+        if self.bare and self.normalize:
+            data = normalize_newlines(data)
         # RFC 5321 §4.5.3.1.6: the dot of transparency does not count.
         self._measure(data)
         if self._fresh:

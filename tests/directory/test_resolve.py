@@ -172,6 +172,27 @@ def test_a_suspended_postmaster_does_not_stop_role_mail() -> None:
     assert Resolver(written).find(address("postmaster@two.example")) == meant((1,))
 
 
+@pytest.mark.parametrize("written", ["postmaster@one.example", "abuse@bare.example", "Postmaster@"])
+def test_role_mail_is_taken_even_where_everybody_is_suspended(written: str) -> None:
+    """The mailbox keeps it; nobody else's mail is let through with it."""
+    suspended = site()
+    suspended.mailbox("postmaster@one.example", 1, suspended=True)
+    resolver = Resolver(suspended)
+
+    assert resolver.find(address(written)) == meant((1,))
+    assert resolver.find(address("off@one.example")) == Suspended()
+
+
+def test_role_mail_goes_to_a_catch_all_before_it_goes_to_the_suspended() -> None:
+    """Better to somebody who reads it."""
+    written = Written({"x.example": "bob@x.example"})
+    written.mailbox("bob@x.example", 1)
+    written.mailbox("postmaster@x.example", 2, suspended=True)
+
+    assert Resolver(written).find(address("abuse@x.example")) == meant((1,))
+    assert Resolver(written).find(address("postmaster@x.example")) == meant((2,))
+
+
 def test_without_any_domain_even_postmaster_is_unknown() -> None:
     """An empty site has nobody."""
     assert Resolver(Written({})).find(address("Postmaster@")) == Unknown()

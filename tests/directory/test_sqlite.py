@@ -194,6 +194,43 @@ def test_a_login_may_send_as_what_leads_to_it(
     assert directory.may_send_as(Login(1, alice.name, alice.mailbox), Address(local, domain)) is allowed
 
 
+@pytest.mark.parametrize("address", ["alice@example.com", "alice+x@example.com", "alice+team@example.com"])
+def test_an_address_with_a_mailbox_belongs_to_its_own_user_alone(
+    accounts: Accounts, directory: SqliteDirectory, address: str
+) -> None:
+    """Although it is an alias too, or its plus-address is one, by which others get a copy."""
+    accounts.aliases.add("alice@example.com", ["alice@example.com", "bob@example.com"])
+    accounts.aliases.add("alice+team@example.com", ["bob@example.com"])
+    local, _, domain = address.rpartition("@")
+
+    may = {
+        name: directory.may_send_as(Login(1, name, accounts.users.show(f"{name}@example.com").mailbox),
+                                    Address(local, domain))
+        for name in ("alice", "bob")
+    }  # fmt: skip
+    assert may == {"alice": True, "bob": False}
+
+
+def test_a_suspended_user_owns_its_address_no_more(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """A session that was open at the time sends nothing further; role mail that still comes changes nothing."""
+    for name in ("alice", "postmaster"):
+        user = accounts.users.set_suspended(f"{name}@example.com", True)
+        login = Login(1, user.name, user.mailbox)
+
+        assert not directory.may_send_as(login, Address(name, "example.com"))
+        assert not directory.may_send_as(login, Address("abuse", "example.com"))
+
+
+def test_role_mail_is_taken_although_the_postmaster_is_suspended(
+    accounts: Accounts, directory: SqliteDirectory
+) -> None:
+    """RFC 5321 §4.5.1, RFC 2142: no command switches it off."""
+    accounts.users.set_suspended("postmaster@example.com", True)
+
+    for local, domain in (("postmaster", "example.com"), ("Abuse", "example.com"), ("postmaster", "")):
+        assert names(find(directory, local, domain)) == ["example.com/postmaster"]
+
+
 def test_whoever_gets_role_mail_may_answer_it(accounts: Accounts, directory: SqliteDirectory) -> None:
     """The postmaster sends as postmaster and as abuse."""
     user = accounts.users.show("postmaster@example.com")

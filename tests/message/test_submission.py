@@ -120,8 +120,11 @@ class TestAuthors:
         assert authors(header + b"From: what?\r\n") is None
 
     def test_no_from_field(self) -> None:
-        """There is nothing to be judged then."""
-        assert authors(b"Sender: alice@a.example\r\n") == []
+        """Sender is judged in its place: what mail programs would show; with neither there is nothing to judge."""
+        assert authors(b"Sender: alice@a.example\r\n") == [ALICE]
+        assert authors(b"Sender: what?\r\n") is None
+        assert authors(b"Sender: bob@b.example\r\nFrom: alice@a.example\r\n") == [ALICE]
+        assert authors(b"Subject: x\r\n") == []
 
     def test_lesson_13_number_of_addresses(self) -> None:
         """At the cap they are read, one more is unreadable; together, however many fields there are."""

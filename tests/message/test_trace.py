@@ -110,3 +110,4 @@ def test_lesson_21_hops_are_counted() -> None:
 
     assert hops(header) == 3
     assert hops(b"") == 0
+    assert hops(b"Received : x\r\nX-Received: y\r\nRECEIVED\t: z\r\n received: folded\r\n") == 2

@@ -190,7 +190,7 @@ class TestTrouble:
         [
             (PutOff("4.3.1", "full"), "452 4.3.1"),
             (PutOff("4.2.0", "no"), "451 4.2.0"),
-            (PutOff("4.3.0", "the disk"), "451 4.2.0"),
+            (PutOff("4.3.0", "the disk"), "451 4.3.0"),
             (Failed("5.2.0", "never"), "451 4.2.0"),
         ],
     )
@@ -200,6 +200,7 @@ class TestTrouble:
         world.store.refusals = {Mailbox(2, "b.example/box2"): outcome}
 
         assert world.send(MESSAGE, "alice@b.example", "bob@b.example").startswith(reply)
+        assert [record["trouble"] for record in world.records()] == [outcome.reason]
         self.assert_nothing_left(world)
 
     @pytest.mark.parametrize("later", [False, True])
@@ -353,6 +354,7 @@ class TestLog:
                 "refused": ["550 5.1.1 <nobody@b.example>", "500 5.5.2"],
                 "size": len(MESSAGE),
                 "reply": "250 2.0.0 Accepted [k7f-1]",
+                "trouble": None,
                 "ended": None,
                 "seconds": 1.5,
             }

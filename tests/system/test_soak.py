@@ -19,7 +19,7 @@ def traffic(book: Book, phase: str, seconds: float, seed: int) -> None:
     """Let all clients work for some time; nothing of the unfinished is left when they have gone."""
     with at_work(everybody(book, phase, seed)):
         time.sleep(seconds)
-    assert not book.complaints, "\n".join(book.complaints)
+    assert not book.complaints, "\n".join([*book.complaints, book.site.log[-5000:]])
 
 
 def soak(warm_up: float, seconds: float, growth: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.task import Clock
@@ -19,8 +19,10 @@ from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from mailsuite.certificates import PairError, self_signed
+from mailsuite.transport import certificate_watch
 from mailsuite.transport.certificate_watch import POLL_SECONDS, TICKET_KEY_SECONDS, CertificateWatch, unreadable
 from mailsuite.transport.tls import TLSContext
+from tests.test_certificates import UNKNOWN_CURVE
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -257,6 +259,50 @@ def test_reload_takes_up_new_files_at_once(site: Site) -> None:
 
     assert site.watch.reload()
     assert Meeting(site.context, client_context()).name() == "new.example.org"
+
+
+def test_a_pair_of_an_unknown_kind_does_not_end_the_watching(site: Site, logged: list[dict[str, Any]]) -> None:
+    """It is logged once; a good pair put there later is taken up."""
+    site.replace(site.certificate, UNKNOWN_CURVE)
+    site.pass_polls(3)
+    (complaint,) = complaints(logged)
+    assert "cert.pem is for a key of a kind that cannot be used" in complaint
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+    site.put("new.example.org")
+    site.pass_polls()
+
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+
+
+def test_what_nobody_foresaw_does_not_end_the_watching(
+    site: Site, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised is logged, once for a pair."""
+    with monkeypatch.context() as patch:
+        patch.setattr(certificate_watch, "read_pair", lambda *files: 1 // 0)
+        site.put("new.example.org")
+        site.pass_polls(3)
+    (failure,) = (event for event in logged if event["log_level"] is LogLevel.critical)
+    assert failure["log_failure"].check(ZeroDivisionError)
+    site.put("newer.example.org")
+    site.pass_polls()
+
+    assert Meeting(site.context, client_context()).name() == "newer.example.org"
+
+
+def test_a_key_that_tls_has_no_use_for_is_refused(tmp_path: Path) -> None:
+    """A pair can belong together and still be of no use."""
+    site, key = Site(tmp_path), x25519.X25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + datetime.timedelta(days=9))
+    signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    site.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    site.key.write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ))
+
+    with pytest.raises(PairError, match=r"TLS cannot be set up with .*cert\.pem"):
+        site.watch.privilegedStartService()
 
 
 @pytest.mark.parametrize("bad", [b"", b"rubbish"])

@@ -218,3 +218,14 @@ def test_a_bare_cr_before_the_end_mark_makes_it_doubtful() -> None:
             single.read(body[index : index + 1])
 
         assert (whole.doubtful, single.doubtful) == (doubtful, doubtful), body
+
+
+def test_normalizing_measures_what_it_makes() -> None:
+    """A long message of short lines that end in bare LF has no long line; a long line stays one."""
+    short, long = DotReader(1000, normalize=True), DotReader(1000, normalize=True)
+    body, _ = short.read(b"line of text\n" * 2000 + b"\r\n.\r\n")
+    long.read(b"x" * 1000 + b"\n\r\n.\r\n")
+
+    assert not short.long_line
+    assert body == b"line of text\r\n" * 2000 + b"\r\n"
+    assert long.long_line

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 
-from mailsuite.address import Address
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
 from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.spelling import parse_address
 
 
 def accounts(settings: Settings) -> Iterator[Finding]:
@@ -39,5 +39,4 @@ def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
 
 
 def _is_known(records: Records, text: str) -> bool:
-    local, _, domain = text.rpartition("@")
-    return records.address(*Address(local, domain).key) is not None
+    return records.address(*parse_address(text).key) is not None

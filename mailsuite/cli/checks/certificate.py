@@ -3,10 +3,10 @@
 import datetime
 from collections.abc import Iterator
 
-from mailsuite.certificates import Pair, PairError, read_pair
+from mailsuite.certificates import Pair, PairError
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
-from mailsuite.transport.certificate_watch import unreadable
+from mailsuite.transport.certificate_watch import unreadable, usable_pair
 
 SOON = datetime.timedelta(days=14)
 
@@ -16,7 +16,7 @@ def certificate(settings: Settings, now: datetime.datetime) -> Iterator[Finding]
     if all(listener.tls == "none" for listener in settings.listen.values()):
         return
     try:
-        pair = read_pair(settings.tls.certificate, settings.tls.key)
+        pair = usable_pair(settings.tls.certificate, settings.tls.key, settings.tls.minimum)
     except PairError as problem:
         yield error("tls", str(problem), "put a matching certificate and key there, or correct [tls]")
         return
@@ -34,10 +34,9 @@ def renewal(settings: Settings) -> Iterator[Finding]:
 
 def _names(settings: Settings, pair: Pair) -> Iterator[Finding]:
     where = "tls.certificate"
-    names = ", ".join(pair.names) or "no name"
     if not pair.is_for(settings.hostname):
         yield warning(
-            where, f"it is for {names}, not for {settings.hostname}: mail programs will complain",
+            where, f"it is for {pair.shown}, not for {settings.hostname}: mail programs will complain",
             f"get a certificate that names {settings.hostname}",
         )
     if pair.chain[0].issuer == pair.chain[0].subject:

@@ -13,8 +13,6 @@ FIRST_FREE_PORT = 1024
 
 def listeners(settings: Settings) -> Iterator[Finding]:
     """Look at every listener's rules and at the places where they listen."""
-    if not settings.listen:
-        yield error("listen", "there is no listener", 'add a table such as [listen.mta] with service = "mta"')
     taken: list[tuple[str, Place]] = []
     for name, listener in settings.listen.items():
         where = f"listen.{name}"

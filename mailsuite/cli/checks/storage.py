@@ -22,6 +22,12 @@ def storage(settings: Settings) -> Iterator[Finding]:
     log = os.path.dirname(settings.log.path)
     if log != settings.state_dir:
         yield from _folder("log.path", log)
+    if os.path.isdir(settings.log.path):
+        yield error("log.path", f"{settings.log.path} is a folder", "name a file in [log] path")
+    elif os.path.exists(settings.log.path) and not os.access(settings.log.path, os.W_OK):
+        yield error(
+            "log.path", f"{settings.log.path} cannot be written by this user", f"chown USER {settings.log.path}"
+        )
 
 
 def _root(settings: Settings) -> Iterator[Finding]:

@@ -1,0 +1,123 @@
+"""After an unclean stop: what is damaged is set aside, what is whole stays, and nothing stops the start."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailsuite.mailbox.layout import create_maildir
+from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, RunMark, SiteInUse, sweep
+from mailsuite.meaning import Mailbox
+
+ALICE = Mailbox(1, "example.test/alice")
+CRASH = 1_700_000_000.0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A mail root with one mailbox."""
+    create_maildir(str(tmp_path), ALICE)
+    return tmp_path
+
+
+def put(root: Path, folder: str, name: str, octets: bytes, when: float) -> Path:
+    """Write a file of that time."""
+    path = root / ALICE.path / folder / name
+    path.write_bytes(octets)
+    os.utime(path, (when, when))
+    return path
+
+
+def test_a_short_file_is_set_aside(root: Path) -> None:
+    """In new/ and in cur/; a whole one stays."""
+    short = put(root, "new", f"{CRASH:.0f}.M1P1Q1,S=10,W=10", b"123", CRASH)
+    empty = put(root, "cur", f"{CRASH:.0f}.M1P1Q2,S=10,W=10:2,S", b"", CRASH)
+    whole = put(root, "new", f"{CRASH:.0f}.M1P1Q3,S=3,W=3", b"123", CRASH)
+
+    swept = sweep(str(root), CRASH, CRASH)
+
+    assert not short.exists() and not empty.exists() and whole.exists()
+    assert sorted(swept.damaged) == sorted(
+        str(root / ALICE.path / "damaged" / path.name) for path in (short, empty)
+    )
+
+
+@pytest.mark.parametrize(("age", "doubted"), [(DOUBT_SECONDS, True), (DOUBT_SECONDS + 2, False)])
+def test_only_what_is_young_enough_is_doubted(root: Path, age: float, doubted: bool) -> None:
+    """A file from before the last barrier, less a minute, was durable then; what happened to it since is not ours."""
+    when = CRASH - age
+    put(root, "new", f"{when:.0f}.M1P1Q1,S=10,W=10", b"123", when)
+
+    assert bool(sweep(str(root), CRASH, CRASH).damaged) is doubted
+
+
+def test_stale_files_of_tmp_are_removed(root: Path) -> None:
+    """Those that are younger may belong to another program's delivery."""
+    old = put(root, "tmp", "old", b"x", CRASH - STALE_SECONDS - 1)
+    young = put(root, "tmp", "young", b"x", CRASH - STALE_SECONDS + 1)
+
+    sweep(str(root), CRASH, CRASH)
+
+    assert not old.exists() and young.exists()
+
+
+def test_a_folder_that_cannot_be_read_is_skipped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost+found under the mail root, or one bad mailbox, never keeps the service from starting."""
+    (root / "lost+found").mkdir()
+    short = put(root, "new", f"{CRASH:.0f}.M1P1Q1,S=10,W=10", b"123", CRASH)
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    swept = sweep(str(root), CRASH, CRASH)
+
+    assert not short.exists()
+    assert [error.filename for error in swept.skipped] == [str(root / "lost+found")]
+
+
+class TestRunMark:
+    """The mark of a running service."""
+
+    def test_the_mark_tells_an_unclean_stop(self, tmp_path: Path) -> None:
+        """Set and not cleared, it says when the last barrier was."""
+        first = RunMark(str(tmp_path), lambda: 0.0)
+        assert first.left_behind() is None
+        first.set()
+        os.utime(tmp_path / "running", (CRASH, CRASH))
+
+        assert RunMark(str(tmp_path), lambda: 0.0).left_behind() == CRASH
+        first.clear()
+        assert first.left_behind() is None
+
+    def test_a_barrier_renews_it(self, tmp_path: Path) -> None:
+        """At most every few seconds, and it is no trouble when it is gone."""
+        now = [100.0]
+        mark = RunMark(str(tmp_path), lambda: now[0])
+        mark.set()
+        os.utime(tmp_path / "running", (CRASH, CRASH))
+        mark.committed()
+        renewed = mark.left_behind()
+        assert renewed is not None and renewed != CRASH
+        os.utime(tmp_path / "running", (CRASH, CRASH))
+        now[0] += 1
+        mark.committed()
+        assert mark.left_behind() == CRASH
+        mark.clear()
+        now[0] += 100
+        mark.committed()
+
+    def test_only_one_serves_a_site(self, tmp_path: Path) -> None:
+        """A second one is refused, with what to do; after the first has ended it may."""
+        first, second = RunMark(str(tmp_path), lambda: 0.0), RunMark(str(tmp_path), lambda: 0.0)
+        first.take()
+
+        with pytest.raises(SiteInUse, match="stop that one first"):
+            second.take()
+
+        first.clear()
+        second.take()
+        second.clear()
