@@ -1,4 +1,4 @@
-"""The durability barrier: one sync for all messages in flight (architecture §4.2 of docs/architecture.rst).
+"""The durability barrier: one sync for all messages in flight (docs/architecture.rst, "Durability").
 
 A batch forms by itself, in the reactor's turn that it begins in and while the previous sync runs; there is no timer.
 The committer is a thread that is woken once a batch: each wake costs a fight for the interpreter's lock. What is

@@ -21,7 +21,7 @@ FREE_TRIES = 3
 # So much later comes the next try for each one beyond these: twenty wrong tries take 6.8 seconds.
 STEP_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-# Tries of one network that may wait; connections themselves are limited elsewhere.
+# Tries of one network that may wait; one more is refused.
 WAITING = 1000
 # A try of which nothing was heard for so long was given up (its session died, the directory was away).
 GIVEN_UP_SECONDS = 30.0
