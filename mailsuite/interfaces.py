@@ -42,7 +42,11 @@ class IMailboxDirectory(Interface):
         """Say whether *domain* (as written) is one of ours."""
 
     def may_send_as(login: Login, address: Address) -> Maybe[bool]:
-        """Say whether *address* belongs to *login*: its mailbox, its plus-addresses, an alias of it."""
+        """Say whether *address* belongs to *login*.
+
+        An address with a mailbox of its own, or a plus-address of one, belongs to that mailbox's login alone; another
+        belongs to those whom its alias leads to, or to who gets its role mail. Never by catch-all.
+        """
 
     def expand(address: Address) -> Maybe[Sequence[Address] | None]:
         """Return the members of the alias *address*; ``None`` where it is not an alias (RFC 5321 §3.5.2)."""

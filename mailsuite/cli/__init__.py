@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration.
 
 import errno
 import importlib
-import os
+import io
 import sys
 
 import click
@@ -46,7 +46,7 @@ class Commands(click.Group):
             if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
                 raise  # click knows what to do about a closed pipe
             # What is still to be written must not be tried again when Python ends.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            sys.stdout = io.StringIO()
             raise click.ClickException(f"the output could not be written: {error.strerror}") from error
         return result
 

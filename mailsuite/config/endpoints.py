@@ -77,7 +77,7 @@ def _check_systemd(description: str) -> None:
     options = dict(part.split("=", 1) for part in found[1].split(":")) if found else {}
     domain, which = options.pop("domain", ""), sorted(options)
     if domain not in ("INET", "INET6", "UNIX") or which not in (["index"], ["name"]):
-        raise ValueError("expected domain=INET, INET6 or UNIX, and index= or name=, as in systemd:domain=INET6:index=0")
+        raise ValueError("expected domain=INET, INET6 or UNIX, and index= or name=: systemd:domain=INET6:index=0")
     if not options.get("index", "0").isdecimal():
         raise ValueError("index must be a number")
 

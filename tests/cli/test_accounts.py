@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from mailsuite.cli import main
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
+
+CONFIG = 'hostname = "mail.example.com"\n[listen.mta]\nservice = "mta"\nendpoint = "tcp:25"\n'
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """A site with the domain example.com."""
-    (tmp_path / "mailsuite.toml").write_text('hostname = "mail.example.com"\n')
+    (tmp_path / "mailsuite.toml").write_text(CONFIG)
     with Accounts.open(str(tmp_path / "accounts.sqlite"), create=True) as accounts:
         accounts.domains.add("example.com")
     return Site(tmp_path)
@@ -79,8 +83,8 @@ def test_passwords_that_differ_are_asked_for_again(site: Site) -> None:
 
 
 def test_a_script_gives_the_password_on_standard_input(site: Site) -> None:
-    """The first line is the password, spaces and colons and all."""
-    site.done("user", "add", "alice@example.com", "--password-stdin", typed=" pass: word \nrest\n")
+    """The line is the password, spaces and colons and all."""
+    site.done("user", "add", "alice@example.com", "--password-stdin", typed=" pass: word \n")
     assert site.fits("alice@example.com", " pass: word ")
 
     site.done("user", "passwd", "alice@example.com", "--password-stdin", typed="new\n")
@@ -325,6 +329,41 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
 
 def test_without_accounts_the_way_to_make_them_is_said(tmp_path: Path) -> None:
     """A configuration alone is not a site."""
-    (tmp_path / "mailsuite.toml").write_text('hostname = "mail.example.com"\n')
+    (tmp_path / "mailsuite.toml").write_text(CONFIG)
 
     assert "mailsuite init" in Site(tmp_path).refused("user", "list")
+
+
+def test_a_password_on_standard_input_is_one_line(site: Site) -> None:
+    """What comes after it would be lost without a word."""
+    told = site.refused("user", "add", "alice@example.com", "--password-stdin", typed="secret\nmore\n")
+
+    assert "standard input has more than one line" in told
+    assert "not UTF-8" in site.refused("user", "add", "a@example.com", "--password-stdin", typed=b"\xff\n")
+    site.done("user", "add", "alice@example.com", "--password-stdin", typed="secret")
+
+
+def test_where_nobody_can_be_asked_the_other_way_is_named(site: Site) -> None:
+    """A script without a terminal learns of --password-stdin."""
+    assert "use --password-stdin" in site.refused("user", "add", "alice@example.com")
+
+
+def test_an_address_that_smtp_cannot_write_is_warned_of(site: Site) -> None:
+    """One by one and in an import."""
+    added = site.run("user", "add", "ünal@example.com", "--no-password")
+    imported = site.run("user", "import", "-", typed="änne@example.com:secret\nbob@example.com:secret\n")
+
+    assert added.exit_code == imported.exit_code == 0
+    assert "Warning: ünal@example.com is not deliverable yet over SMTP" in added.stderr
+    assert imported.stderr.count("not deliverable yet over SMTP") == 1
+
+
+@pytest.mark.parametrize("words", [("user", "list", "--json"), ("user", "list"), ("user", "--help")])
+def test_output_that_cannot_be_written_is_said(site: Site, words: tuple[str, ...]) -> None:
+    """A full disk is no traceback."""
+    command = [sys.executable, "-c", "from mailsuite.cli import main; main()", *words]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=site.folder)
+
+    assert result.stderr == "Error: the output could not be written: No space left on device\n"
+    assert result.returncode == 1

@@ -14,6 +14,7 @@ from mailsuite.cli.checks.certificate import renewal
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
 from tests.cli.site import edit, new_site, run
+from tests.test_certificates import UNKNOWN_CURVE
 
 
 @pytest.fixture
@@ -95,11 +96,13 @@ def test_passwords_in_the_clear_are_warned_of(config: Path) -> None:
 
 
 def test_a_site_without_listeners_is_an_error(tmp_path: Path, config: Path) -> None:
-    """It would start and do nothing."""
+    """It would start and do nothing, so it is no configuration at all."""
     text = config.read_text()
     config.write_text(text[: text.index("\n# Mail from other servers")])
 
-    assert problems(config)[0].startswith("error    listen: there is no listener")
+    result = run("check", "--config", config)
+    assert result.exit_code == 2
+    assert "there is no listener, so nothing to serve" in result.stderr
 
 
 def test_low_ports_are_worth_a_word_to_those_who_are_not_root(
@@ -317,3 +320,27 @@ def test_a_key_that_only_root_can_read_is_warned_of(config: Path, monkeypatch: p
 
     assert len(found) == 2
     assert found[1].startswith(f"warning  tls: {config.parent}/key.pem cannot be read after root is dropped")
+
+
+def test_a_log_that_is_a_folder_is_an_error(config: Path) -> None:
+    """The service could not begin."""
+    (config.parent / "mail.log").mkdir()
+
+    (problem,) = problems(config)
+    assert problem == f"error    log.path: {config.parent}/mail.log is a folder; to mend it: name a file in [log] path"
+
+
+def test_sockets_of_systemd_are_left_to_systemd(config: Path) -> None:
+    """They are not there when somebody checks the site."""
+    edit(config, "tcp:2525:interface=127.0.0.1", "systemd:domain=INET6:index=0")
+
+    assert problems(config) == []
+
+
+def test_a_pair_that_tls_refuses_is_an_error(config: Path) -> None:
+    """As at the start of the service."""
+    (config.parent / "cert.pem").write_bytes(UNKNOWN_CURVE)
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    tls: ")
+    assert "is for a key of a kind that cannot be used" in problem

@@ -18,7 +18,7 @@ def test_the_configuration_in_the_current_folder_is_the_default(
     config = new_site(tmp_path)
     monkeypatch.chdir(config.parent)
 
-    assert run("settings", "me@example.org").exit_code == 0
+    assert run("settings").exit_code == 0
 
 
 def test_the_system_wide_configuration_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_the_system_wide_configuration_comes_next(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(site, "PLACES", ("mailsuite.toml", str(config)))
     monkeypatch.chdir(tmp_path)
 
-    assert run("settings", "me@example.org").exit_code == 0
+    assert run("settings").exit_code == 0
 
 
 def test_without_a_configuration_a_command_says_where_it_looked(
@@ -54,13 +54,25 @@ def test_a_bad_configuration_ends_every_command_with_2(tmp_path: Path) -> None:
 
 def test_a_mail_program_is_told_all_it_asks_for(tmp_path: Path) -> None:
     """Protocol, server, port, security and user name; the port for servers is not among them."""
-    ways = json.loads(run("settings", "me@example.org", "--json", "-c", new_site(tmp_path / "site")).stdout)
+    config = new_site(tmp_path / "site")
+    assert run("user", "add", "me@example.org", "--no-password", "-c", config).exit_code == 0
+    ways = json.loads(run("settings", "Me@example.org", "--json", "-c", config).stdout)
 
     assert [(way["mail"], way["port"], way["security"]) for way in ways] == [
         ("incoming, POP3", 995, "SSL/TLS"), ("incoming, POP3", 110, "STARTTLS"),
         ("outgoing, SMTP", 465, "SSL/TLS"), ("outgoing, SMTP", 587, "STARTTLS"),
     ]  # fmt: skip
     assert {(way["server"], way["user_name"]) for way in ways} == {("mail.example.org", "me@example.org")}
+
+
+def test_settings_are_for_a_user_that_exists(tmp_path: Path) -> None:
+    """A slip of the finger does not become a user name; with no name at all there is a place for it."""
+    config = new_site(tmp_path / "site")
+    result = run("settings", "nobody@example.org", "-c", config)
+
+    assert result.exit_code == 1
+    assert "no user nobody@example.org here" in result.stderr
+    assert "ADDRESS" in run("settings", "-c", config).stdout
 
 
 class Switches:

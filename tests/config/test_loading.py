@@ -7,12 +7,13 @@ import pytest
 from mailsuite.config import ConfigError, Settings, load
 
 MINIMAL = 'hostname = "mail.example.org"\n'
+LISTENER = '[listen.mta]\nservice = "mta"\nendpoint = "tcp:25"\n'
 
 
 def loaded(folder: Path, text: str) -> Settings:
-    """Load *text* as a configuration in *folder*."""
+    """Load *text* as a configuration in *folder*, with a listener after it where it has none."""
     file = folder / "mailsuite.toml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text if "listen" in text else text + LISTENER, encoding="utf-8")
     return load(file)
 
 
@@ -23,12 +24,27 @@ def refused(folder: Path, text: str) -> list[str]:
     return [problem.replace(f"{folder}/", "") for problem in caught.value.problems]
 
 
-def test_only_the_host_name_must_be_written(tmp_path: Path) -> None:
+def test_only_the_host_name_and_a_listener_must_be_written(tmp_path: Path) -> None:
     """Every other key has a default."""
     settings = loaded(tmp_path, MINIMAL)
 
     assert (settings.limits.message_size, settings.limits.recipients) == (52_428_800, 1000)
-    assert settings.listen == {}
+
+
+def test_without_a_listener_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    """Neither no table at all nor an empty one will do."""
+    (problem,) = refused(tmp_path, MINIMAL + "[listen]\n")
+
+    assert problem.startswith("mailsuite.toml: there is no listener, so nothing to serve: add a table")
+    (tmp_path / "mailsuite.toml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match="there is no listener"):
+        load(tmp_path / "mailsuite.toml")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Editors of Windows write one; lines are counted as ever."""
+    assert loaded(tmp_path, "\ufeff" + MINIMAL).hostname == "mail.example.org"
+    assert refused(tmp_path, "\ufeff" + MINIMAL + "x = 1\n")[0].startswith("mailsuite.toml:2: x: unknown key")
 
 
 def test_path_names_begin_at_the_file_or_at_the_state_folder(tmp_path: Path) -> None:
@@ -46,7 +62,7 @@ def test_path_names_do_not_depend_on_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A configuration named by a relative path gives absolute path names all the same."""
-    (tmp_path / "mailsuite.toml").write_text(MINIMAL)
+    (tmp_path / "mailsuite.toml").write_text(MINIMAL + LISTENER)
     monkeypatch.chdir(tmp_path)
 
     assert load("mailsuite.toml").state_dir == str(tmp_path)
@@ -81,8 +97,8 @@ def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[limits]\nrecipients = "x"', '3: limits.recipients: expected int >= 100, got "x"'),
-        ("[limits]\nrecipients = true", "3: limits.recipients: expected int >= 100, got true"),
+        ('[limits]\nrecipients = "x"', '3: limits.recipients: expected int >= 1, got "x"'),
+        ("[limits]\nrecipients = true", "3: limits.recipients: expected int >= 1, got true"),
         ("[limits]\nidle_timeout = nan", "3: limits.idle_timeout: expected number from 1 to 86400, got nan"),
         ("[tls]\nminimum = 1.2", '3: tls.minimum: expected "1.2" or "1.3", got 1.2'),
         ('[tls]\nkey = ""', '3: tls.key: expected a path name, got ""'),
@@ -105,7 +121,7 @@ def test_a_value_of_the_wrong_kind_is_named_with_what_was_expected(
 @pytest.mark.parametrize(
     ("table", "key", "least"),
     [
-        ("limits", "recipients", 100), ("limits", "message_size", 1024), ("limits", "errors", 1),
+        ("limits", "recipients", 1), ("limits", "message_size", 1024), ("limits", "errors", 1),
         ("limits", "idle_timeout", 1), ("limits", "data_timeout", 1), ("limits", "pop3_idle_timeout", 1),
         ("limits", "command_line", 512), ("limits", "text_line", 1000), ("limits", "path", 256),
         ("limits", "local_part", 64), ("limits", "domain", 255), ("limits", "hops", 1),
@@ -166,7 +182,8 @@ def test_a_host_name_must_be_one(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["", "tcp", "tcp:x", "frob:25", "tcp:25:interfac=1", "tcp:65536", "tcp6:25:interface=::1", "ssl:465"],
+    ["", "tcp", "tcp:x", "frob:25", "tcp:25:interfac=1", "tcp:65536", "tcp6:25:interface=::1", "ssl:465",
+     "systemd", "systemd:x", "systemd:domain=INET", "systemd:domain=X:index=0", "systemd:domain=INET:index=x"],
 )
 def test_an_endpoint_must_be_one(tmp_path: Path, endpoint: str) -> None:
     """What Twisted could not listen on is refused with its line."""
@@ -225,7 +242,7 @@ def test_name_servers_may_have_ports(tmp_path: Path) -> None:
     assert loaded(tmp_path, f"{MINIMAL}dns.servers = {servers}\n").dns.servers == servers
 
 
-@pytest.mark.parametrize("address", ["postmaster", "@example.org", "a@", "a b@example.org"])
+@pytest.mark.parametrize("address", ["postmaster", "@example.org", "a@", "a b@example.org", "a..b@-x-"])
 def test_the_postmaster_must_be_an_address(tmp_path: Path, address: str) -> None:
     """A bare name is not enough."""
     (problem,) = refused(tmp_path, f'{MINIMAL}[directory]\npostmaster = "{address}"\n')

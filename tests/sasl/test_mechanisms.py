@@ -75,8 +75,10 @@ def test_login_malformed(answer: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"!", b"YQ", b"YQ=", b"YQ==YQ==", b"Y Q==", b"YQ==\t", b" ", b"\xff\xff\xff\xff", b"YQ=\n=", b"=", b"=YQ="]
-    + [b"YQ===", b"YWJj="],
+    [
+        *(b"!", b"YQ", b"YQ=", b"YQ==YQ==", b"Y Q==", b"YQ==\t", b" ", b"\xff\xff\xff\xff", b"YQ=\n=", b"=", b"=YQ="),
+        *(b"YQ===", b"YWJj="),
+    ],
 )
 def test_lesson_15_what_is_not_base64(line: bytes) -> None:
     """RFC 4954 §4: strict base64 (RFC 4648 §4), or a refusal; a lone '=' is only an initial response."""
