@@ -1,5 +1,6 @@
 """The site that a command works on: its settings, and the user it belongs to."""
 
+import codecs
 import functools
 import getpass
 import os
@@ -88,6 +89,7 @@ def become_owner(folder: str) -> None:
 
 def _load_while_root() -> None:
     """Use what loads modules at its first use: the owner may not be able to read where Python lies."""
+    codecs.lookup("utf-8-sig")
     getpass.getuser()
     Passwords().hash("x")
     place("tcp6:0")

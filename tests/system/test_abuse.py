@@ -241,13 +241,14 @@ def test_smuggling(site: Site, end: bytes) -> None:
 
 
 def test_bare_cr_before_the_end(site: Site) -> None:
-    """CR CR LF . CR LF holds the true end, and a bare CR: refused, and the session goes on behind it."""
+    """CR CR LF . CR LF holds the true end, and a bare CR: refused, and nothing behind it is obeyed."""
     with Wire(site.ports["mta"]) as wire:
         wire.greet()
         begin(wire, BOB)
         wire.send(b"Subject: outer\r\n\r\nouter\r\r\n.\r\nNOOP\r\n")
         wire.reply(554)
-        wire.reply(250)
+        with pytest.raises(EOFError):
+            wire.reply(250)
 
 
 # Relaying

@@ -163,7 +163,7 @@ def test_commands_work_as_the_owner(dropped: Site) -> None:
     [
         ("[limits]\nidle_timout = 3\n", "{line}: limits.idle_timout: unknown key"),
         ("[limits]\nidle_timeout = 'long'\n", "{line}: limits.idle_timeout: expected number from 1 to 86400"),
-        ("[limits]\nrecipients = 5\n", "{line}: limits.recipients: expected"),
+        ("[limits]\nrecipients = 0\n", "{line}: limits.recipients: expected"),
         ("[tls]\nminimum = '1.1'\n", "{line}: tls.minimum: expected"),
         ("[listen.more]\nendpoint = 'tcp:port:x=1'\nservice = 'mta'\n", "{line}: listen.more.endpoint: "),
         ("[limits\n", "{before}: "),

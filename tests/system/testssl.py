@@ -35,7 +35,6 @@ EXPECTED = frozenset(
         "PFS",
         "cipher_order",
         "cert_trust",
-        "cert_keySize",
         "heartbleed",
         "CCS",
         "ROBOT",
