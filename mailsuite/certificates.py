@@ -97,7 +97,7 @@ def self_signed(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=days))
+        .not_valid_after(now + datetime.timedelta(days=days, hours=-1))
     )
     for extension, critical in _extensions(key.public_key(), [hostname, *names]):
         builder = builder.add_extension(extension, critical)

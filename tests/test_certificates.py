@@ -65,7 +65,8 @@ def test_a_new_certificate_holds_from_now_for_825_days() -> None:
     pair = pair_for("mail.example.org")
 
     assert NOW - pair.begins == datetime.timedelta(hours=1)
-    assert pair.expires - NOW == datetime.timedelta(days=825)
+    # Some clients refuse more, and count from its beginning.
+    assert pair.expires - pair.begins == datetime.timedelta(days=825)
 
 
 def test_a_new_key_is_on_p256_and_only_signs_for_servers() -> None:

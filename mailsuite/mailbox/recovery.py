@@ -161,5 +161,7 @@ def _remove_older(folder: str, than: float) -> None:
     except FileNotFoundError:
         return
     for entry in entries:
-        if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < than:
-            os.unlink(entry.path)
+        # A delivery that ends at this moment takes its file away.
+        with suppress(FileNotFoundError):
+            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < than:
+                os.unlink(entry.path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailsuite.mailbox.layout import create_maildir
-from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, RunMark, SiteInUse, sweep
+from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, RunMark, SiteInUse, remove_stale, sweep
 from mailsuite.meaning import Mailbox
 
 ALICE = Mailbox(1, "example.test/alice")
@@ -77,6 +77,21 @@ def test_a_folder_that_cannot_be_read_is_skipped(root: Path, monkeypatch: pytest
 
     assert not short.exists()
     assert [error.filename for error in swept.skipped] == [str(root / "lost+found")]
+
+
+def test_a_delivery_that_ends_meanwhile_is_no_trouble(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of tmp/ may be gone between being listed and being looked at."""
+    going = put(root, "tmp", "going", b"x", CRASH - STALE_SECONDS - 1)
+    scandir = os.scandir
+
+    def late(path: str) -> list[os.DirEntry[str]]:
+        entries = list(scandir(path))
+        going.unlink(missing_ok=True)
+        return entries
+
+    monkeypatch.setattr(os, "scandir", late)
+
+    remove_stale(str(root / ALICE.path), CRASH)
 
 
 class TestRunMark:

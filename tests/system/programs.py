@@ -19,7 +19,12 @@ PACKAGES = {
     "openssl": "openssl",
     "smtp-source": "postfix",
     "swaks": "swaks",
+    "sylpheed": "sylpheed",
+    "testssl": "testssl.sh",
+    "thunderbird": "thunderbird",
     "unshare": "util-linux",
+    "xdotool": "xdotool",
+    "Xvfb": "xvfb",
 }
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

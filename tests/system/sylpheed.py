@@ -9,11 +9,8 @@ from types import TracebackType
 from urllib.parse import quote
 
 from tests.system.fetchers import Door
-from tests.system.programs import PACKAGES
 from tests.system.senders import Way
 from tests.system.site import Site, secret, until
-
-PACKAGES.update({"sylpheed": "sylpheed", "xdotool": "xdotool", "Xvfb": "xvfb"})
 
 # As Sylpheed numbers how TLS begins.
 _IMPLICIT, _STARTTLS = 1, 2

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.programs import PACKAGES, run
+from tests.system.programs import run
 from tests.system.site import HOSTNAME
-
-PACKAGES["testssl"] = "testssl.sh"
 
 # What is asked: versions, groups of suites, forward secrecy, the server's order of suites, its first words and
 # certificate, and the known vulnerabilities.

@@ -12,11 +12,8 @@ from types import TracebackType
 
 from tests.system.fetchers import Door
 from tests.system.marionette import Marionette
-from tests.system.programs import PACKAGES
 from tests.system.senders import Way
 from tests.system.site import HOSTNAME, Site, secret, until
-
-PACKAGES["thunderbird"] = "thunderbird"
 
 # As Thunderbird numbers how TLS begins, and a password that is sent as it is, inside TLS.
 _STARTTLS, _IMPLICIT = 2, 3
