@@ -35,6 +35,8 @@ class SessionProtocol(Protocol):
     """
 
     log = Logger()
+    # TCP, TLS over it, or a UNIX socket: no one interface names all that is used of them.
+    transport: Any
     _writable = True  # the transport takes more output
     _reading = True
     _produces = False  # registered as the transport's producer
@@ -91,7 +93,7 @@ class SessionProtocol(Protocol):
     def handshakeCompleted(self) -> None:
         """Tell the respondent what TLS was agreed on."""
         self._encrypted = True
-        connection = self.transport.getHandle()  # type: ignore[union-attr]
+        connection = self.transport.getHandle()
         self.respondent.tls_started(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
 
     def pauseProducing(self) -> None:
@@ -121,7 +123,7 @@ class SessionProtocol(Protocol):
     def abort(self) -> None:
         """End the connection now."""
         if not self._over:
-            self.transport.abortConnection()  # type: ignore[union-attr]
+            self.transport.abortConnection()
 
     # The loop
 
@@ -215,13 +217,13 @@ class SessionProtocol(Protocol):
 
     def _obey(self, event: Event) -> None:
         if event is START_TLS:
-            self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+            self.transport.startTLS(self._tls)
             self.core.tls_started()
             return
         self._leaving = True
         if self._produces:
             self._produces = False
-            self.transport.unregisterProducer()  # type: ignore[union-attr]
+            self.transport.unregisterProducer()
         if self._timer is not None and self._timer.active():
             self._timer.reset(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
@@ -230,21 +232,21 @@ class SessionProtocol(Protocol):
             # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it. A service that
             # stops does not wait for its peers.)
             self._reading = True
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+            self.transport.resumeProducing()
             half_close()
         else:
-            self.transport.loseConnection()  # type: ignore[union-attr]
+            self.transport.loseConnection()
 
     def _send(self, pending: list[bytes]) -> None:
         data = b"".join(pending)
         pending.clear()
         if not data or self._over:
             return
-        gone = send(self.transport, data)  # type: ignore[arg-type]
+        gone = send(self.transport, data)
         if not gone and not self._produces and not self._leaving:
             # From now on the transport says when it has enough.
             self._produces = True
-            self.transport.registerProducer(self, True)  # type: ignore[union-attr]
+            self.transport.registerProducer(self, True)
 
     def _balance(self) -> None:
         """Read from the peer only as fast as the core can go on."""
@@ -252,9 +254,9 @@ class SessionProtocol(Protocol):
         if wanted != self._reading and not self._over:
             self._reading = wanted
             if wanted:
-                self.transport.resumeProducing()  # type: ignore[union-attr]
+                self.transport.resumeProducing()
             else:
-                self.transport.pauseProducing()  # type: ignore[union-attr]
+                self.transport.pauseProducing()
 
     def _tick(self) -> None:
         """Look whether the peer was silent for too long; the timer is re-armed here and nowhere else."""
