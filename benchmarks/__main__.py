@@ -8,18 +8,21 @@ import argparse
 import json
 import resource
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import idle, inbound, pop3
+from benchmarks import idle, inbound, pop3, relay
 from benchmarks.load import has_smtp_source, own_client, smtp_source
 from benchmarks.servers import Postfix, Server, Suite, has_postfix
+
+Run: TypeAlias = inbound.Figure | relay.Figure
 
 
 def main() -> None:
@@ -30,20 +33,25 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 20_000)), hard))
     console = Console()
     with tempfile.TemporaryDirectory(prefix="mailsuite-bench-", dir=options.dir) as folder:
-        suite = Suite(Path(folder))
+        sink = relay.Sink(Path(folder)) if has_smtp_source() else None
+        suite = Suite(Path(folder), 0 if sink is None else sink.port)
         servers: list[Server] = [suite]
         try:
             if has_postfix():
-                servers.append(Postfix(Path(folder)))
+                servers.append(Postfix(Path(folder), 25 if sink is None else sink.port))
             else:
                 console.print("No Postfix beside us: it is not installed, or we are not root.")
             costs = idle.measure(suite.pid, {"SMTP": suite.smtp_port, "POP3": suite.pop3_port}, options.idle)
+            through = [] if sink is None else list(_relay(servers, sink, options))
             figures = list(_inbound(servers, options))
             sessions = [pop3.measure(suite) for _ in range(options.rounds)]
         finally:
             for server in servers:
                 server.stop()
+            if sink is not None:
+                sink.stop()
     console.print(_inbound_table(figures))
+    console.print(_relay_table(through))
     for session in sessions:
         console.print(
             f"POP3, {session.messages} messages: login {session.login * 1000:.0f} ms, STAT and UIDL"
@@ -55,6 +63,7 @@ def main() -> None:
     if options.json:
         result = {
             "inbound": [asdict(figure) for figure in figures],
+            "relay": [asdict(figure) for figure in through],
             "pop3": [asdict(session) for session in sessions],
             "idle_kib": costs,
         }
@@ -68,7 +77,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--connections", type=int, nargs="+", default=[1, 20, 100], help="connections at a time (default: 1 20 100)"
     )
-    parser.add_argument("--only", choices=["smtp_source", "own_client"], help="one of the loads alone")
+    parser.add_argument(
+        "--only", choices=["smtp_source", "own_client", "relay"], help="one of the loads alone, or mail through alone"
+    )
     parser.add_argument("--idle", type=int, default=2000, help="idle connections (default: 2000)")
     parser.add_argument("--dir", help="a folder on the disk to be measured (default: the temporary folder)")
     parser.add_argument("--json", help="write the figures to this file")
@@ -92,6 +103,31 @@ def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inb
         yield inbound.measure(server, load, messages, connections, reuse)
 
 
+def _relay(servers: list[Server], sink: relay.Sink, options: argparse.Namespace) -> Iterable[relay.Figure]:
+    plan = [
+        (connections, server)
+        for _ in range(options.rounds)
+        if options.only in (None, "relay")
+        for connections in options.connections
+        for server in servers
+    ]
+    for connections, server in track(plan, "mail through"):
+        messages = options.messages if connections > 1 else options.messages // 4
+        yield relay.measure(server, sink, messages, connections)
+
+
+def _relay_table(figures: list[relay.Figure]) -> Table:
+    table = Table("through, conn.", "server", "msgs/s", "CPU us", "rate x", "CPU x")
+    runs: dict[int, dict[str, list[relay.Figure]]] = {}
+    for figure in figures:
+        runs.setdefault(figure.connections, {}).setdefault(figure.server, []).append(figure)
+    for connections, by_server in runs.items():
+        ours = by_server["mailsuite"]
+        for server, rounds in by_server.items():
+            table.add_row(str(connections), server, *_medians(ours, rounds))
+    return table
+
+
 def _inbound_table(figures: list[inbound.Figure]) -> Table:
     table = Table("load", "conn.", "kind", "server", "msgs/s", "CPU us", "rate x", "CPU x")
     table.caption = "CPU us: of the server's processes, a message. rate x, CPU x: ours to theirs, medians of rounds."
@@ -102,23 +138,20 @@ def _inbound_table(figures: list[inbound.Figure]) -> Table:
     for (load, connections, reuse), by_server in runs.items():
         ours = by_server["mailsuite"]
         for server, rounds in by_server.items():
-            ratios = ("", "")
-            if server != "mailsuite":
-                pairs = list(zip(ours, rounds, strict=True))
-                ratios = (
-                    f"{median(us.rate / them.rate for us, them in pairs):.2f}",
-                    f"{median(us.cpu / them.cpu for us, them in pairs):.2f}",
-                )
-            table.add_row(
-                load,
-                str(connections),
-                "reused" if reuse else "new",
-                server,
-                f"{median(run.rate for run in rounds):.0f}",
-                f"{median(run.cpu for run in rounds):.0f}",
-                *ratios,
-            )
+            table.add_row(load, str(connections), "reused" if reuse else "new", server, *_medians(ours, rounds))
     return table
+
+
+def _medians(ours: Sequence[Run], rounds: Sequence[Run]) -> tuple[str, str, str, str]:
+    """Return rate and CPU of *rounds*, and what is *ours* to theirs, where these are another server's."""
+    ratios = ("", "")
+    if ours is not rounds:
+        pairs = list(zip(ours, rounds, strict=True))
+        ratios = (
+            f"{median(us.rate / them.rate for us, them in pairs):.2f}",
+            f"{median(us.cpu / them.cpu for us, them in pairs):.2f}",
+        )
+    return (f"{median(run.rate for run in rounds):.0f}", f"{median(run.cpu for run in rounds):.0f}", *ratios)
 
 
 if __name__ == "__main__":

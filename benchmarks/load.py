@@ -9,10 +9,12 @@ from benchmarks.servers import RECIPIENT
 SENDER = "bench@client.example"
 
 
-def smtp_source(port: int, messages: int, size: int, connections: int, reuse: bool) -> None:
+def smtp_source(
+    port: int, messages: int, size: int, connections: int, reuse: bool, recipient: str = RECIPIENT
+) -> None:
     """Send *messages* with ``smtp-source``; returns when the last was acknowledged. Raises `RuntimeError`."""
     command = ["smtp-source", "-s", str(connections), "-m", str(messages), "-l", str(size), "-f", SENDER]
-    command += [*(["-d"] if reuse else []), "-t", RECIPIENT, f"127.0.0.1:{port}"]
+    command += [*(["-d"] if reuse else []), "-t", recipient, f"127.0.0.1:{port}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise RuntimeError(f"smtp-source: {done.stderr}")

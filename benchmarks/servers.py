@@ -13,6 +13,8 @@ from typing import Protocol
 
 DOMAIN = "example.test"
 RECIPIENT = f"alice@{DOMAIN}"
+# A domain of others, whose mail goes to the sink.
+RELAYED = "sink.test"
 PASSWORD = "alice-has-a-password"
 _BIN = Path(sys.executable).parent
 
@@ -42,9 +44,10 @@ class Suite:
 
     name = "mailsuite"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sink: int = 0) -> None:
         self.folder = folder / "suite"
         self.smtp_port, self.pop3_port = free_port(), free_port()
+        self._sink = sink
         self._make_site()
         command = [str(_BIN / "twistd"), "--nodaemon", "--pidfile=", "mailsuite"]
         command += ["--config", str(self.folder / "mailsuite.toml")]
@@ -69,8 +72,10 @@ class Suite:
             f'[listen.mta]\nservice = "mta"\nendpoint = "tcp:{self.smtp_port}:interface=127.0.0.1:backlog=1024"\n'
             f'[listen.pop3]\nservice = "pop3"\nauth = "always"\n'
             f'endpoint = "tcp:{self.pop3_port}:interface=127.0.0.1:backlog=1024"\n'
+            f'[routes.sink]\nrecipients = ["{RELAYED}"]\nhost = "127.0.0.1"\nport = {self._sink or 25}\n'
         )
         config = ["--config", self.folder / "mailsuite.toml"]
+        run(_BIN / "mailsuite", "domain", "add", RELAYED, "--class", "relay", *config)
         run(_BIN / "mailsuite", "user", "add", RECIPIENT, "--password-stdin", *config, given=PASSWORD)
 
 
@@ -100,6 +105,10 @@ smtpd_peername_lookup = no
 smtpd_client_event_limit_exceptions = 127.0.0.0/8
 smtpd_recipient_restrictions = reject_unauth_destination
 smtpd_banner = $myhostname ESMTP
+relay_domains = {relayed}
+transport_maps = inline:{{{relayed}=relay:[127.0.0.1]:{sink}}}
+default_destination_concurrency_limit = 20
+smtp_host_lookup = native
 """
 
 _MASTER_CF = """
@@ -112,6 +121,8 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -125,7 +136,7 @@ class Postfix:
 
     name = "postfix"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sink: int = 25) -> None:
         self.folder = folder / "postfix"
         self.smtp_port = free_port()
         conf = self.folder / "conf"
@@ -136,7 +147,9 @@ class Postfix:
         shutil.chown(self.folder / "mail" / DOMAIN, "postfix")
         os.chmod(folder, 0o755)
         (conf / "main.cf").write_text(
-            _MAIN_CF.format(folder=self.folder, domain=DOMAIN, uid=owner.pw_uid, gid=owner.pw_gid)
+            _MAIN_CF.format(
+                folder=self.folder, domain=DOMAIN, uid=owner.pw_uid, gid=owner.pw_gid, relayed=RELAYED, sink=sink
+            )
         )
         (conf / "master.cf").write_text(_MASTER_CF.format(port=self.smtp_port))
         run("/usr/sbin/postfix", "-c", conf, "start")

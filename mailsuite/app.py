@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -42,11 +43,14 @@ from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
+from mailsuite.outgoing import Outgoing, is_address_of_ours
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
+from mailsuite.queue.errors import QueueError
+from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.maa import MailboxAccess, MailboxSite
@@ -56,6 +60,7 @@ from mailsuite.service.reception import Reception, Role, Site
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.client_tls import IssuersError
 from mailsuite.transport.listener import CannotListen, Listener, NewSession
 from mailsuite.wire.events import SessionCore
 
@@ -74,7 +79,10 @@ def refuse_root(uid: int, settings: Settings) -> None:
 
 
 # What a start may stumble over, each with a text that says how to mend it.
-START_TROUBLE = (RootRefused, CannotListen, PairError, AccountsError, OSError)
+START_TROUBLE = (RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, OSError)
+
+# A listener at one of these is at every address of the machine.
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 
 
 def make_service(settings: Settings, reactor: Any = default_reactor, foreground: bool = False) -> "MailService":
@@ -114,7 +122,7 @@ class MailService(MultiService):
         """Open everything, then serve. Raises one of `START_TROUBLE`."""
         with self._told_plainly():
             refuse_root(os.geteuid(), self._settings)
-            self._parts = Parts(self._settings, self._reactor, self._passwords, self._lone)
+            self._parts = Parts(self._settings, self._reactor, self._passwords, self._lone, self._listens)
             super().startService()
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         self.log.info("mailsuite {version} serves {listeners}", version=__version__, listeners=self._told())
@@ -142,9 +150,21 @@ class MailService(MultiService):
 
     def _stop_rest(self, result: Any) -> Any:
         stopped = super().stopService()
-        if self._parts is not None:
-            self._parts.close()
-        return stopped
+        if self._parts is None:
+            return stopped
+        closed = Deferred.fromCoroutine(self._parts.close())
+        return closed.addCallback(lambda _: stopped)
+
+    def _listens(self, host: str, port: int) -> bool:
+        """Say whether mail for *port* of the address *host* would come to ourselves."""
+        for listener, settings in zip(self.listeners, self._settings.listen.values(), strict=True):
+            for address in listener.addresses if settings.service == "mta" else ():
+                bound = getattr(address, "host", "")
+                if getattr(address, "port", 0) == port and (
+                    bound == host or (bound in _ANY and is_address_of_ours(host))
+                ):
+                    return True
+        return False
 
     def _lone(self) -> bool:
         return sum(listener.open_sessions for listener in self.listeners) <= 1
@@ -189,7 +209,14 @@ class Parts:
     Raises `OSError` or what the directory raises; what was opened before is closed again.
     """
 
-    def __init__(self, settings: Settings, reactor: Any, passwords: Passwords, lone: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        passwords: Passwords,
+        lone: Callable[[], bool],
+        listens: Callable[[str, int], bool],
+    ) -> None:
         root = settings.store.path
         clocks = Clocks(time.time, time.monotonic)
         self._mark = RunMark(settings.state_dir, clocks.seconds)
@@ -215,30 +242,51 @@ class Parts:
         store = MaildirStore(
             Writer(root, names), names, self._barrier, state, deferToThread, settings.store.free_floor, clocks
         )
+        self._outgoing = Outgoing(
+            settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens
+        )
+        intake = Intake(store, self._outgoing.dispatch)
+        self._outgoing.own_mail.intake = intake
         self.smtp = Site(
             settings.hostname,
             directory,
             store,
-            Intake(store),
+            intake,
             self.log,
             clocks.now,
             clocks.seconds,
             settings.limits.hops,
         )
-        self.mta: Role = InboundRole(NoRelay(), self.logins)
-        self.submission: Role = SubmissionRole(SubmissionRelay(), self.logins, settings.submission.check_from)
+        flush = Flush(self._outgoing.runner, self._outgoing.router, etrn_peers(settings))
+        self.mta: Role = InboundRole(NoRelay(self._outgoing.backups), self.logins, flush)
+        self.submission: Role = SubmissionRole(
+            SubmissionRelay(), self.logins, flush, settings.submission.check_from
+        )
         self.pop3 = MailboxSite(settings.hostname, store, self.logins, self.log, clocks.seconds)
         self._mark.set()
         self._hashing.start()
         self._barrier.start()
+        self._outgoing.start()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
+        await self._outgoing.stop()
         self._barrier.stop()
         self._hashing.stop()
         self._records.close()
         self._mark.clear()
         self.log.close()
+
+
+def etrn_peers(settings: Settings) -> Callable[[Peer], bool]:
+    """Return what says of a peer whether it may ask for its mail."""
+    networks = [ip_network(text, strict=False) for text in settings.smtp.etrn_peers]
+
+    def allowed(peer: Peer) -> bool:
+        address = peer.address
+        return address is not None and any(address in network for network in networks)
+
+    return allowed
 
 
 def recover(root: str, mark: RunMark, now: float) -> None:

@@ -21,6 +21,11 @@ class Peer:
     port: int = 0
 
     @property
+    def address(self) -> IPv4Address | IPv6Address | None:
+        """The IP address, a mapped IPv4 one unwrapped; ``None`` for a UNIX socket."""
+        return _ip(self.host)
+
+    @property
     def literal(self) -> str:
         """The address literal of RFC 5321 §4.1.3, as it stands in a Received line."""
         plain = _ip(self.host)
@@ -51,11 +56,15 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted RCPT: the address as it was written, and the mailboxes that it leads to."""
+    """One accepted RCPT: the address as it was written, the mailboxes that it leads to, and the addresses elsewhere.
+
+    *onward* is the address itself where it is not ours to keep, or the remote targets of an alias of ours.
+    """
 
     address: Address
     mailboxes: tuple[Mailbox, ...]
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
+    onward: tuple[Address, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,3 +74,27 @@ class Envelope:
     reverse_path: Address | None
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     recipients: list[Recipient] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A message that is about to be accepted: what is known of it beside its octets.
+
+    *id* is ours. *prefix* is how many octets at its start are for mailboxes alone (Return-Path). *header* is its
+    header section as it came. *peer*, *helo* and *login* say who gave it to us; ``None`` and empty: this system itself.
+    """
+
+    id: str
+    envelope: Envelope
+    prefix: int = 0
+    header: bytes = b""
+    peer: Peer | None = None
+    helo: str = ""
+    login: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Who gave it to us, for people."""
+        if self.peer is None:
+            return "this system"
+        return self.login or f"{self.helo} {self.peer.literal}"

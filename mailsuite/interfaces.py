@@ -3,16 +3,20 @@
 A method that may have to wait returns either the value or an awaitable of it (`mailsuite.maybe`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from mailsuite.address import Address
-from mailsuite.envelope import Peer
+from mailsuite.dns import MX, TLSA, Found
+from mailsuite.encryption import Encryption
+from mailsuite.envelope import Acceptance, Peer
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Login, Mailbox, Meaning
-from mailsuite.outcome import Outcome
+from mailsuite.outcome import Deferred, Outcome
+from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
+from mailsuite.route import Endpoint, Route
 
 
 class IRespondent(Interface):
@@ -21,10 +25,13 @@ class IRespondent(Interface):
     def respond(event: Any) -> Any:
         """Answer *event*, now or by an awaitable; what a telling event returns is ignored."""
 
-    def lost(reason: str) -> None:
-        """The connection is gone, for *reason*; no event follows. Called once, also after a clean close."""
+    def lost(reason: str, cause: str = "") -> None:
+        """The connection is gone, for *reason* (``closed`` or ``lost``); no event follows.
 
-    def tls_started(version: str, cipher: str) -> None:
+        Called once, also after a clean close. *cause* is a text for people where there is more to say.
+        """
+
+    def tls_started(encryption: Encryption) -> None:
         """The session is encrypted from now on."""
 
 
@@ -103,6 +110,10 @@ class IDraft(Interface):
     """A message on its way in: its octets, with CRLF line ends, in memory or on the mail file system."""
 
     size = Attribute("octets written so far (int)")
+    path = Attribute("the path of its file (str); None while it is in memory")
+
+    def octets() -> bytes:
+        """Return all that was written, of a message that is in memory."""
 
     def write(data: bytes) -> None:
         """Append *data*. Raises `OSError` where the disk says no; the draft is then only fit to be discarded."""
@@ -129,9 +140,10 @@ class IMailStore(Interface):
     def draft() -> IDraft:
         """Begin a message."""
 
-    def deliver(draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+    def deliver(draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         """Give the message a name in each mailbox (written once, then linked) and end the draft.
 
+        With *keep*, and where an outcome is not ``Delivered``, the draft is still whole, and the caller's to discard.
         Nothing is durable before `barrier` has ended. Never raises for a mailbox: see the outcomes.
         """
 
@@ -188,7 +200,135 @@ class IMailLog(Interface):
 class IIntake(Interface):
     """The one acceptance path: from a finished draft to one durable outcome for each recipient."""
 
-    def accept(draft: IDraft, mailboxes: Sequence[Mailbox]) -> Maybe[Sequence[Outcome]]:
-        """Deliver *draft* and return when every outcome is durable; one outcome for each mailbox."""
+    def accept(acceptance: Acceptance, draft: IDraft) -> Maybe[Sequence[Outcome]]:
+        """Store *draft* and return when every outcome is durable; one outcome for each recipient of the envelope.
+
+        ``Delivered`` is a promise: in every mailbox, or in the queue for what is not yet there. Where nothing at all
+        could be stored, the outcomes say why and nothing is kept.
+        """
 
 
+class IQueue(Interface):
+    """Messages that could not be delivered at once: kept durably, claimed by one process at a time."""
+
+    def accept(
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        draft: IDraft,
+        skip: int,
+        claim: Callable[[str], bool],
+    ) -> Awaitable[Sequence[Job]]:
+        """Store a message durably: *draft* without its first *skip* octets. The draft itself stays the caller's.
+
+        What is needed of the draft is taken before this returns; the jobs come when all is durable. *claim* says of a
+        destination whether its recipients are claimed at once: they are the jobs. Raises, or fails with, `OSError`.
+        """
+
+    def claim(room: int, allowances: Mapping[str, int], default: int) -> Awaitable[Sequence[Job]]:
+        """Claim what is due, at most *room* jobs, the oldest first, destinations in turn.
+
+        *allowances* says for how many more jobs a destination is good now, *default* for the others; of one that was
+        put off before and is tried again, one. What has outlived its time, or whose sender has to be warned, is among
+        the jobs, however it was put off.
+        """
+
+    def content(job: Job) -> Awaitable["IContent"]:
+        """Open the message of *job*. Raises `OSError`, after it was set aside, where it is gone or damaged."""
+
+    def record(settled: Sequence[Settled]) -> Awaitable[None]:
+        """Keep what became of claimed recipients; durable when this returns. A message without any is removed."""
+
+    def put_off(destination: str, until: float, outcome: Deferred) -> Awaitable[None]:
+        """Nothing for *destination* is due before *until* (POSIX seconds); *outcome* is why."""
+
+    def flush(destination: str) -> Awaitable[int]:
+        """Make all that waits for *destination* due now; return how many recipients that is."""
+
+
+class IRunner(Interface):
+    """Works through the queue: what has just come in, and what is due again."""
+
+    def admits(destination: str) -> bool:
+        """Say whether a new message for *destination* may be claimed at once, to be tried without delay."""
+
+    def begin(jobs: Sequence[Job]) -> None:
+        """Try *jobs*, which are claimed."""
+
+    def flush(destination: str) -> Awaitable[int]:
+        """Try all that waits for *destination* now; return how many recipients that is."""
+
+
+class IDeliveryTarget(Interface):
+    """Delivers a message to recipients."""
+
+    def deliver(job: Job, content: Callable[[], Awaitable["IContent"]]) -> Awaitable[Sequence[Outcome]]:
+        """Try once, at every host of the next hop; one outcome for each recipient of *job*, in order.
+
+        *content* opens the message, as often as it is called. Never raises for what the other end does.
+        """
+
+
+class IReports(Interface):
+    """Tells senders what became of their messages (RFC 3461, RFC 3464)."""
+
+    def report(job: Job, outcomes: Sequence[Outcome], content: Callable[[], Awaitable["IContent"]]) -> Awaitable[None]:
+        """Send what is wanted of a report on *outcomes*, one for each recipient of *job*; durable when this returns.
+
+        `Failed` gives a failure report, `Deferred` one of delay, `Delivered` one of success, each to those who want
+        it. A message with a null reverse-path gives none: what failed is logged as dropped. Raises `OSError`.
+        """
+
+
+class IRouter(Interface):
+    """From a recipient to the way there, by the configuration alone."""
+
+    def route(recipient: Address, reverse_path: Address | None) -> Route:
+        """Return the route: by the recipient's domain, else by the sender's, else the default, else by MX."""
+
+
+class IResolver(Interface):
+    """The domain name system. Names are taken in any form; every method raises `NoSuchDomain` or `DnsTrouble`."""
+
+    def mx(domain: str) -> Awaitable[Found[MX]]:
+        """Return the MX records, in no order."""
+
+    def addresses(host: str) -> Awaitable[Found[str]]:
+        """Return the IPv6 and IPv4 addresses (AAAA, A)."""
+
+    def txt(name: str) -> Awaitable[Found[str]]:
+        """Return the TXT records, each with its strings joined."""
+
+    def tlsa(name: str) -> Awaitable[Found[TLSA]]:
+        """Return the TLSA records of a name such as ``_25._tcp.mail.example.org``."""
+
+    def ptr(address: str) -> Awaitable[Found[str]]:
+        """Return the names of an IP address."""
+
+
+class IConnector(Interface):
+    """Runs a client session core over a connection."""
+
+    def connect(endpoint: Endpoint, core: Any, respondent: IRespondent) -> Awaitable[None]:
+        """Return when the connection stands; from then on *respondent* hears of it. Raises `CannotConnect`.
+
+        *core* is a `mailsuite.wire.events.SessionCore`.
+
+        TLS never fails for what the peer's certificate says: `IRespondent.tls_started` is told, and judges.
+        """
+
+
+class IWebClient(Interface):
+    """Fetches small documents over HTTPS."""
+
+    def get(url: str, limit: int) -> Awaitable[tuple[str, bytes]]:
+        """Return media type (lower case) and body of *url*, which is at most *limit* octets.
+
+        No redirect is followed, the certificate must be good. Raises `CannotConnect`.
+        """
+
+
+class IBackupRecipients(Interface):
+    """Whom the primary of a domain that we are the backup MX of would accept."""
+
+    def known(address: Address) -> Maybe[bool | None]:
+        """Say whether the primary has *address*; ``None`` where nobody can say now."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mailsuite.address import Address
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -15,16 +17,20 @@ class Mailbox:
 
 
 class Meaning:
-    """One of the five classes below."""
+    """One of the classes below."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mailboxes(Meaning):
-    """The address is ours; its mail goes into each of these mailboxes (never empty)."""
+    """The address is ours; its mail goes into each of these mailboxes, and on to each address of *onward*.
+
+    The two are never both empty. *onward* are the targets of an alias that are not ours.
+    """
 
     mailboxes: tuple[Mailbox, ...]
+    onward: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,14 @@ class Suspended(Meaning):
 
 @dataclass(frozen=True, slots=True)
 class Foreign(Meaning):
-    """The domain is not one of ours."""
+    """The domain is not one that we take mail for (one of ours that only sends is such a one, too)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed(Meaning):
+    """The mail of this domain is taken from anybody and passed on. *backup*: we are its backup MX."""
+
+    backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailsuite.address import Address
-from mailsuite.envelope import Peer
+from mailsuite.envelope import Acceptance, Peer
 from mailsuite.interfaces import (
     IAuthenticator,
     IDraft,
@@ -77,15 +77,19 @@ class MemoryDraft:
 
     def __init__(self) -> None:
         self.size = 0
-        self.octets = b""
+        self.data = b""
+        self.path: str | None = None
         self.trouble: Exception | None = None
         self.discarded = 0
         self.delivered = False
 
+    def octets(self) -> bytes:
+        return self.data
+
     def write(self, data: bytes) -> None:
         if self.trouble is not None:
             raise self.trouble
-        self.octets += data
+        self.data += data
         self.size += len(data)
 
     def discard(self) -> None:
@@ -127,11 +131,11 @@ class MemoryMail(Slow):
         self.drafts.append(draft)
         return cast(IDraft, draft)
 
-    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         receipt = MemoryReceipt([self.refusals.get(mailbox, DELIVERED) for mailbox in mailboxes])
         memory = cast(MemoryDraft, draft)
         memory.delivered = True
-        self.deliveries.append((memory.octets, list(mailboxes), receipt))
+        self.deliveries.append((memory.data, list(mailboxes), receipt))
         return cast(IReceipt, receipt)
 
     def barrier(self, receipts: Sequence[IReceipt]) -> Maybe[None]:
@@ -146,15 +150,15 @@ class MemoryMail(Slow):
 
 @implementer(IIntake)
 class FixedIntake(Slow):
-    """Takes all there is and says what it was told to: *outcome* for each mailbox."""
+    """Takes all there is and says what it was told to: *outcome* for each recipient."""
 
     def __init__(self) -> None:
         self.outcome: Outcome = DELIVERED
-        self.taken: list[tuple[bytes, list[Mailbox]]] = []
+        self.taken: list[tuple[bytes, Acceptance]] = []
 
-    def accept(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> Maybe[Sequence[Outcome]]:
-        self.taken.append((cast(MemoryDraft, draft).octets, list(mailboxes)))
-        return self.give(cast(Sequence[Outcome], [self.outcome for _ in mailboxes]))
+    def accept(self, acceptance: Acceptance, draft: IDraft) -> Maybe[Sequence[Outcome]]:
+        self.taken.append((draft.octets(), acceptance))
+        return self.give(cast(Sequence[Outcome], [self.outcome for _ in acceptance.envelope.recipients]))
 
 
 @implementer(IAuthenticator)

@@ -126,7 +126,7 @@ class MemoryStore:
     def draft(self) -> IDraft:
         raise OSError("this double takes no mail")
 
-    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         raise OSError("this double takes no mail")
 
     def barrier(self, receipts: Sequence[IReceipt]) -> Maybe[None]:

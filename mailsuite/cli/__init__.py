@@ -12,7 +12,7 @@ import click
 
 from mailsuite import __version__
 
-COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "alias")
+COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "alias", "queue", "backup-mx")
 
 FIRST_STEPS = """\b
 First steps:
@@ -33,8 +33,9 @@ class Commands(click.Group):
         """Return the command *cmd_name* out of the module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"{__name__}.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -13,11 +13,11 @@ from mailsuite.directory.rows import Alias
 
 @click.group()
 def alias() -> None:
-    """Add, list and remove aliases: addresses whose mail goes to users or other aliases.
+    """Add, list and remove aliases: addresses whose mail goes to users, other aliases, or addresses elsewhere.
 
     \b
     Example:
-      mailsuite alias add sales@example.com alice@example.com bob@example.com
+      mailsuite alias add sales@example.com alice@example.com friend@elsewhere.example
     """
 
 
@@ -28,11 +28,13 @@ def alias() -> None:
 def add(settings: Settings, address: str, targets: tuple[str, ...]) -> None:
     """Let mail for ADDRESS go to each TARGET, besides the targets that it has already.
 
-    A user's own address can be an alias too, if it is among its targets: so the user keeps a copy.
+    A user's own address can be an alias too, if it is among its targets: so the user keeps a copy. A target of
+    another system gets the mail as it is, from the sender that it came from.
 
     \b
     Example:
       mailsuite alias add sales@example.com alice@example.com bob@example.com
+      mailsuite alias add alice@example.com alice@example.com alice@elsewhere.example
     """
     with open_accounts(settings) as accounts:
         added = accounts.aliases.add(address, targets)

@@ -8,8 +8,10 @@ import click
 
 from mailsuite.cli.checks import Finding
 from mailsuite.cli.checks.accounts import accounts
+from mailsuite.cli.checks.backups import backups
 from mailsuite.cli.checks.certificate import certificate, renewal
 from mailsuite.cli.checks.listeners import listeners
+from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.output import print_json
 from mailsuite.cli.site import become_owner, config_option, config_path, site_settings
@@ -20,7 +22,7 @@ from mailsuite.config import Settings
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of level, where, what and mend.")
 def check(config: str | None, as_json: bool) -> None:
-    """Look the site over: configuration, listeners, certificate, accounts, folders, free space.
+    """Look the site over: configuration, listeners, certificate, folders, free space, accounts, routes, backups.
 
     Each line says what was found and how to mend it. The exit code is 1 if anything is an error, 2 if the
     configuration cannot be used at all.
@@ -50,4 +52,4 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings)
-    return [*found, *storage(settings), *accounts(settings)]
+    return [*found, *storage(settings), *accounts(settings), *outbound(settings), *backups(settings)]

@@ -1,4 +1,4 @@
-"""``mailsuite domain``: which domains are ours."""
+"""``mailsuite domain``: which domains are ours, and what becomes of mail for them."""
 
 from dataclasses import asdict
 
@@ -8,11 +8,21 @@ from mailsuite.cli.accounts import as_json, make_mail_folder, open_accounts, tel
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import Domain
+from mailsuite.directory.rows import CLASSES, LOCAL, Domain, DomainClass
 from mailsuite.directory.spelling import login_name, parse_domain
 
+ABOUT_CLASSES = """\b
+Classes:
+  local      mail ends here, in mailboxes and aliases
+  relay      mail is taken from anybody and passed on, by [routes] or MX
+  backup     the same, as the backup MX of another system; see mailsuite backup-mx
+  send-only  users of the domain send from here, mail for it is not taken
+"""
+
 catch_all = click.option("--catch-all", metavar="ADDRESS", help="Where mail for unknown addresses of the domain goes.")
+domain_class = click.option("--class", "domain_class", type=click.Choice(CLASSES), help="What becomes of its mail.")
 
 
 @click.group()
@@ -23,30 +33,30 @@ def domain() -> None:
     Example:
       mailsuite domain add example.com
       mailsuite domain set example.com --catch-all alice@example.com
+      mailsuite domain add example.net --class backup
     """
 
 
-@domain.command()
+@domain.command(epilog=ABOUT_CLASSES)
 @click.argument("name", metavar="DOMAIN")
+@domain_class
 @catch_all
 @with_site
-def add(settings: Settings, name: str, catch_all: str | None) -> None:
-    """Accept mail for DOMAIN.
+def add(settings: Settings, name: str, domain_class: DomainClass | None, catch_all: str | None) -> None:
+    """Accept mail for DOMAIN, by default as one of class local.
 
-    A mailbox postmaster@DOMAIN is made with it, unless [directory] postmaster names another address. It can
-    log in once it has a password: mailsuite user passwd postmaster@DOMAIN.
+    A mailbox postmaster@DOMAIN is made with a local one, unless [directory] postmaster names another address. It
+    can log in once it has a password: mailsuite user passwd postmaster@DOMAIN.
 
     \b
     Example:
       mailsuite domain add example.com
+      mailsuite domain add example.net --class backup
     """
     with open_accounts(settings) as accounts:
-        address = f"{POSTMASTER}@{parse_domain(name)}"
-        elsewhere = login_name(settings.directory.postmaster) not in (None, address)
-        added = accounts.domains.add(name, catch_all, postmaster=not elsewhere)
-        click.echo(f"Added {added.name}.")
-        if not elsewhere:
-            make_mail_folder(settings, accounts.users.show(address))
+        added = accounts.domains.add(name, catch_all, _needs_postmaster(settings, name), domain_class or LOCAL)
+        click.echo(f"Added {_classed(added)}.")
+        _settle(settings, accounts, added, users_before=0)
 
 
 @domain.command(name="list")
@@ -57,29 +67,43 @@ def list_(settings: Settings, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = list(accounts.domains.list())
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([_json(each) for each in found])
     else:
-        rows = [(each.name, each.users, each.aliases, each.catch_all or "-") for each in found]
-        print_table(("domain", "users", "aliases", "catch-all"), rows)
+        rows = [
+            (each.name, each.domain_class, each.users, each.aliases, each.catch_all or "-") for each in found
+        ]
+        print_table(("domain", "class", "users", "aliases", "catch-all"), rows)
 
 
-@domain.command(name="set")
+@domain.command(name="set", epilog=ABOUT_CLASSES)
 @click.argument("name", metavar="DOMAIN")
 @catch_all
 @click.option("--no-catch-all", is_flag=True, help="Refuse mail for unknown addresses.")
+@domain_class
+@click.option("--force", is_flag=True, help="Change the class although users or aliases get no more mail by it.")
 @with_site
-def set_(settings: Settings, name: str, catch_all: str | None, no_catch_all: bool) -> None:
-    """Change DOMAIN.
+def set_(
+    settings: Settings, name: str, catch_all: str | None, no_catch_all: bool, domain_class: DomainClass | None,
+    force: bool,
+) -> None:
+    """Change DOMAIN: one thing at a time.
 
     \b
     Example:
       mailsuite domain set example.com --catch-all alice@example.com
+      mailsuite domain set example.com --class relay
     """
-    if (catch_all is None) is not no_catch_all:
-        raise click.UsageError("give either --catch-all ADDRESS or --no-catch-all")
+    if (catch_all is not None) + no_catch_all + (domain_class is not None) != 1:
+        raise click.UsageError("give one of --catch-all ADDRESS, --no-catch-all and --class CLASS")
     with open_accounts(settings) as accounts:
-        changed = accounts.domains.set_catch_all(name, catch_all)
-    click.echo(f"The catch-all of {changed.name} is {changed.catch_all or 'off'}.")
+        if domain_class is not None:
+            before = accounts.domains.show(name)
+            changed = accounts.domains.set_class(name, domain_class, force, _needs_postmaster(settings, name))
+            click.echo(f"{changed.name} is of class {changed.domain_class}.")
+            _settle(settings, accounts, changed, before.users)
+        else:
+            changed = accounts.domains.set_catch_all(name, catch_all)
+            click.echo(f"The catch-all of {changed.name} is {changed.catch_all or 'off'}.")
 
 
 @domain.command()
@@ -91,7 +115,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = accounts.domains.show(name)
     if as_json:
-        print_json(asdict(found))
+        print_json(_json(found))
     else:
         print_table(("", found.name), _facts(found))
 
@@ -109,5 +133,34 @@ def remove(settings: Settings, name: str, force: bool) -> None:
         tell_of_mail(settings, user)
 
 
+def _needs_postmaster(settings: Settings, name: str) -> bool:
+    """Say whether the domain, if it is local, has to have a postmaster of its own (RFC 2142)."""
+    return login_name(settings.directory.postmaster) in (None, f"{POSTMASTER}@{parse_domain(name)}")
+
+
+def _settle(settings: Settings, accounts: Accounts, found: Domain, users_before: int) -> None:
+    """Make the folder of the postmaster that came with a local domain, and say what is still missing in it."""
+    if found.domain_class != LOCAL:
+        return
+    if found.users > users_before:
+        make_mail_folder(settings, accounts.users.show(f"{POSTMASTER}@{found.name}"))
+    for lost in accounts.domains.missing(found.name):
+        click.echo(f"Note: {lost} leads to an address of {found.name} that is not there yet.", err=True)
+
+
+def _classed(found: Domain) -> str:
+    return found.name if found.domain_class == LOCAL else f"{found.name}, of class {found.domain_class}"
+
+
+def _json(found: Domain) -> dict[str, object]:
+    facts = asdict(found)
+    return {"name": facts.pop("name"), "class": facts.pop("domain_class"), **facts}
+
+
 def _facts(found: Domain) -> list[tuple[str, object]]:
-    return [("users", found.users), ("aliases", found.aliases), ("catch-all", found.catch_all or "-")]
+    return [
+        ("class", found.domain_class),
+        ("users", found.users),
+        ("aliases", found.aliases),
+        ("catch-all", found.catch_all or "-"),
+    ]

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Listener, Section, Settings
+from mailsuite.config.settings import Section, Settings
+from mailsuite.config.toml import dotted
 
 Path = tuple[str, ...]
 Table = dict[str, Any]
@@ -26,7 +27,7 @@ class Problem:
     @property
     def name(self) -> str:
         """The key as one would write it, such as ``limits.recipients``."""
-        return ".".join(_quoted(part) for part in self.path)
+        return dotted(self.path)
 
 
 def decode(table: Table) -> tuple[Settings | None, list[Problem]]:
@@ -55,12 +56,12 @@ def _section_problems(table: Any, section: type[Section], path: Path) -> Iterato
 def _value_problems(value: Any, key: Key, path: Path) -> Iterator[Problem]:
     if key.section is not None:
         yield from _section_problems(value, key.section, path)
-    elif typing.get_origin(key.type) is dict:
+    elif key.entries is not None:
         if not isinstance(value, dict):
             yield Problem(path, f"expected {key.expected}, got {_shown(value)}")
             return
         for name, table in value.items():
-            yield from _section_problems(table, Listener, (*path, name))
+            yield from _section_problems(table, key.entries, (*path, name))
     else:
         try:
             msgspec.convert(value, typing.Annotated[key.type, key.meta])
@@ -77,7 +78,7 @@ def _missing(key: Key, path: Path) -> Problem:
 def _suggestion(name: str, section: type[Section], path: Path) -> str:
     near = difflib.get_close_matches(name.lower(), [key.name for key in keys(section)], n=1)
     if near:
-        return f"; did you mean {'.'.join((*path, near[0]))}?"
+        return f"; did you mean {dotted((*path, near[0]))}?"
     everywhere = dict(_all_names(Settings, ()))
     near = difflib.get_close_matches(name.lower(), list(everywhere), n=1, cutoff=0.8)
     return f"; did you mean {everywhere[near[0]]}?" if near else ""
@@ -100,8 +101,3 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(_shown(item) for item in value) + "]"
     text = json.dumps(value, ensure_ascii=True) if isinstance(value, str | bool) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _quoted(part: str) -> str:
-    bare = part.isascii() and part.replace("-", "").replace("_", "").isalnum()
-    return part if bare else json.dumps(part, ensure_ascii=True)

@@ -25,10 +25,12 @@ class Key:
     @property
     def expected(self) -> str:
         """What this key takes, such as ``int >= 100`` or ``"text" or "json"``."""
-        if self.below is not None:
-            return "a path name"
         said = (self.meta.extra or {}).get("expected")
-        return said if isinstance(said, str) else _choice(_words(self.type)) + _range(self.meta)
+        if isinstance(said, str):
+            return said
+        if self.below is not None:
+            return "a path name" if self.meta.min_length else "a path name, or an empty string"
+        return _choice(_words(self.type)) + _range(self.meta)
 
     @property
     def example(self) -> Any:
@@ -48,8 +50,23 @@ class Key:
     @property
     def section(self) -> type[Section] | None:
         """The table that this name stands for, if it is one."""
-        is_section = isinstance(self.type, type) and issubclass(self.type, Section)
-        return self.type if is_section else None
+        return self.type if _is_section(self.type) else None
+
+    @property
+    def entries(self) -> type[Section] | None:
+        """What each table below this name is, where the names are the user's: ``[listen.NAME]``."""
+        kinds = typing.get_args(self.type) if typing.get_origin(self.type) is dict else ()
+        return kinds[1] if kinds and _is_section(kinds[1]) else None
+
+    @property
+    def entry(self) -> str:
+        """How the name of one of these tables is written where it can be any: ``listen.NAME``."""
+        return f"{self.name}.{(self.meta.extra or {}).get('named', 'NAME')}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is a key with a value, and not a name of tables."""
+        return self.section is None and self.entries is None
 
 
 def keys(section: type[Section]) -> tuple[Key, ...]:
@@ -63,6 +80,10 @@ def _key(field: Any) -> Key:
         bare, meta = typing.get_args(bare)
     default = field.default_factory() if callable(field.default_factory) else field.default
     return Key(field.name, bare, meta, field.required, default)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 def _words(kind: Any) -> list[str]:
@@ -80,6 +101,8 @@ def _choice(words: list[str]) -> str:
 
 
 def _range(meta: Meta) -> str:
+    if meta.gt is not None:
+        return f" above {meta.gt}" + ("" if meta.le is None else f", at most {meta.le}")
     if meta.ge is not None and meta.le is not None:
         return f" from {meta.ge} to {meta.le}"
     if meta.ge is not None:

@@ -9,6 +9,7 @@ import msgspec
 
 from mailsuite.config.decoding import Problem, decode
 from mailsuite.config.expected import keys
+from mailsuite.config.forms import is_web
 from mailsuite.config.lines import key_lines, line_of
 from mailsuite.config.meaning import problems_of
 from mailsuite.config.settings import Section, Settings
@@ -72,15 +73,19 @@ def _absolute(settings: Settings, folder: str) -> Settings:
     bases = {"config": folder, "state_dir": state_dir}
     changes: dict[str, Any] = {"state_dir": state_dir}
     for key in keys(Settings):
+        value = getattr(settings, key.name)
         if key.section is not None:
-            changes[key.name] = _joined(getattr(settings, key.name), key.section, bases)
+            changes[key.name] = _joined(value, bases)
+        elif key.entries is not None:
+            changes[key.name] = {name: _joined(table, bases) for name, table in value.items()}
     return msgspec.structs.replace(settings, **changes)
 
 
-def _joined(section: Section, kind: type[Section], bases: dict[str, str]) -> Section:
+def _joined(section: Section, bases: dict[str, str]) -> Section:
     changes = {
-        key.name: os.path.normpath(os.path.join(bases[key.below], getattr(section, key.name)))
-        for key in keys(kind)
-        if key.below is not None
+        key.name: os.path.normpath(os.path.join(bases[key.below], written))
+        for key in keys(type(section))
+        # Empty means none; some keys take an address on the web as well.
+        if key.below is not None and (written := getattr(section, key.name)) and not is_web(written)
     }
     return msgspec.structs.replace(section, **changes)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Listener, Section, Settings
+from mailsuite.config.settings import Section, Settings
 from mailsuite.config.toml import value
 
 MARK = ".. The rest of this file is made from mailsuite/config/settings.py.\n"
@@ -20,7 +20,6 @@ def reference() -> str:
         [
             MARK,
             *_table("Top level", Settings, "", "These keys stand before the first table."),
-            *_table("[listen.NAME]", Listener, "listen.NAME", Listener.__doc__ or ""),
             *_tables(),
         ]
     )
@@ -34,13 +33,19 @@ def with_reference(text: str) -> str:
 def _tables() -> Iterator[str]:
     for key in keys(Settings):
         if key.section is not None:
-            yield from _table(f"[{key.name}]", key.section, key.name, key.section.__doc__ or "")
+            yield from _table(f"[{key.name}]", key.section, key.name, _about(key.section))
+        elif key.entries is not None:
+            yield from _table(f"[{key.entry}]", key.entries, key.entry, f"{_about(key.entries)} {key.meaning}")
+
+
+def _about(section: type[Section]) -> str:
+    return section.__doc__ or ""
 
 
 def _table(title: str, section: type[Section], table: str, about: str) -> Iterator[str]:
     yield from (title, "-" * len(title), "", about, "")
     for key in keys(section):
-        if key.section is None and key.name != "listen":
+        if key.is_plain:
             yield from _entry(key, table)
 
 

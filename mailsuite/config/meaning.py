@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from mailsuite.config.backups import backup_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
+from mailsuite.config.forms import ip, is_mail_address, is_network
+from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Listener, Settings
-from mailsuite.directory.errors import BadName
-from mailsuite.directory.spelling import parse_address, shown
+from mailsuite.directory.spelling import shown
 
 
 def problems_of(settings: Settings) -> list[Problem]:
@@ -24,9 +26,13 @@ def problems_of(settings: Settings) -> list[Problem]:
         except ValueError as error:
             problems.append(Problem(("dns", "servers"), str(error)))
     postmaster = settings.directory.postmaster
-    if postmaster and not _is_address(postmaster):
+    if postmaster and not is_mail_address(postmaster):
         text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(postmaster)}"'
         problems.append(Problem(("directory", "postmaster"), text))
+    problems += _source_problems(settings)
+    problems += route_problems(settings)
+    problems += backup_problems(settings)
+    problems += _peer_problems(settings)
     return problems
 
 
@@ -58,9 +64,20 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
             yield Problem(path, f'"{description}" is not an endpoint to listen on: {error}')
 
 
-def _is_address(text: str) -> bool:
-    try:
-        parse_address(text)
-    except BadName:
-        return False
-    return True
+def _source_problems(settings: Settings) -> Iterator[Problem]:
+    path, families = ("delivery", "source"), set[int]()
+    for text in settings.delivery.source:
+        address = ip(text)
+        if address is None:
+            yield Problem(path, f'"{shown(text)}" is not an IP address')
+        elif address.version in families:
+            yield Problem(path, f'"{text}" is a second IPv{address.version} address: name one of each family at most')
+        else:
+            families.add(address.version)
+
+
+def _peer_problems(settings: Settings) -> Iterator[Problem]:
+    for text in settings.smtp.etrn_peers:
+        if not is_network(text):
+            yield Problem(("smtp", "etrn_peers"), f'"{shown(text)}" is not an IP address, nor a network such as'
+                                                  " 192.0.2.0/24")

@@ -1,15 +1,16 @@
 """``etc/mailsuite.toml``: a configuration with every key at its default, each with its meaning.
 
-It is made by ``python -m mailsuite.config.sample > etc/mailsuite.toml``; a test holds the two together.
+It is made by ``python -m mailsuite.config.sample > etc/mailsuite.toml``; a test holds the two together. Tables that
+no site has by default are shown as comments: ``#`` without a space after it stands before what is TOML.
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Listener, Section, Settings
-from mailsuite.config.toml import value
+from mailsuite.config.settings import Section, Settings
+from mailsuite.config.toml import dotted, value
 
 HEAD = """\
 # mailsuite: every key of the configuration with its default and its meaning.
@@ -17,7 +18,9 @@ HEAD = """\
 # Path names are taken from this file's folder, or from state_dir where that is said.
 """
 
-LISTENERS: dict[str, dict[str, Any]] = {
+Tables = Mapping[str, Mapping[str, Any]]
+
+LISTENERS: Tables = {
     "mta": {"service": "mta", "endpoint": "tcp:25", "tls": "starttls"},
     "submission": {"service": "submission", "endpoint": "tcp:587", "tls": "starttls"},
     "submissions": {"service": "submission", "endpoint": "tcp:465", "tls": "implicit"},
@@ -25,37 +28,66 @@ LISTENERS: dict[str, dict[str, Any]] = {
     "pop3s": {"service": "pop3", "endpoint": "tcp:995", "tls": "implicit"},
 }
 
+# Shown as comments: a site that forwards its mail needs them, no other.
+ROUTES: Tables = {
+    "smarthost": {
+        "host": "smtp.isp.example", "port": 587, "tls": "verify", "user": "example.org",
+        "password_file": "smarthost.password",
+    },
+    "partner": {"recipients": ["example.com", ".example.com"], "host": "192.0.2.80", "tls": "encrypt"},
+    "mailstore": {"recipients": ["lists.example.org"], "host": "unix:/run/lists/lmtp", "protocol": "lmtp"},
+}
+BACKUPS: Tables = {
+    "example.net": {
+        "list": "https://mail.example.net/example.net.list",
+        "key": "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    },
+}
+
+WRITTEN = {"listen": LISTENERS}
+SHOWN = {"routes": ROUTES, "backups": BACKUPS}
+
 
 def sample() -> str:
     """Return the sample file's text."""
-    return "\n".join([HEAD, *_lines(Settings, "")]) + "\n"
+    return "\n".join([HEAD, *_lines()]) + "\n"
 
 
-def _lines(section: type[Section], table: str) -> Iterator[str]:
-    plain = [key for key in keys(section) if key.section is None and key.name != "listen"]
-    for key in plain:
-        yield from _comment(f"{key.meaning} Takes {key.expected}.")
-        yield f"{key.name} = {value(key.example if key.required else key.default)}"
-        yield ""
-    for key in keys(section):
-        if key.name == "listen":
-            yield from _listeners()
-        elif key.section is not None:
-            yield from _comment((key.section.__doc__ or "").replace("``", ""))
-            yield f"[{table}{key.name}]"
+def _lines() -> Iterator[str]:
+    yield from _plain(Settings)
+    for key in keys(Settings):
+        if key.section is not None:
+            yield from _comment(_about(key.section))
+            yield f"[{key.name}]"
             yield ""
-            yield from _lines(key.section, f"{table}{key.name}.")
+            yield from _plain(key.section)
+        elif key.entries is not None:
+            yield from _comment(f"{_about(key.entries)} {key.meaning}")
+            yield from _entries(key.name, key.entries)
 
 
-def _listeners() -> Iterator[str]:
-    yield from _comment((Listener.__doc__ or "").replace("``", ""))
-    for key in keys(Listener):
+def _plain(section: type[Section]) -> Iterator[str]:
+    for key in keys(section):
+        if key.is_plain:
+            yield from _comment(f"{key.meaning} Takes {key.expected}.")
+            yield f"{key.name} = {value(_default(key))}"
+            yield ""
+
+
+def _entries(name: str, section: type[Section]) -> Iterator[str]:
+    """Yield the tables of one name, each with every key."""
+    for key in keys(section):
         yield from _comment(f"{key.name}: {key.meaning} Takes {key.expected}.", indent="  ")
-    for name, listener in LISTENERS.items():
-        yield f"[listen.{name}]"
-        for key in keys(Listener):
-            yield f"{key.name} = {value(listener.get(key.name, _default(key)))}"
+    mark = "#" if name in SHOWN else ""
+    for title, table in (WRITTEN | SHOWN)[name].items():
+        yield f"{mark}[{dotted((name, title))}]"
+        for key in keys(section):
+            yield f"{mark}{key.name} = {value(table.get(key.name, _default(key)))}"
         yield ""
+
+
+def _about(section: type[Section]) -> str:
+    return (section.__doc__ or "").replace("``", "").replace("*", "")
 
 
 def _default(key: Key) -> Any:

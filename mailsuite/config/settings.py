@@ -12,10 +12,11 @@ from msgspec import Meta
 Service = Literal["mta", "submission", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
 ListenAuth = Literal["off", "tls", "always"]
+OutboundTLS = Literal["none", "may", "encrypt", "verify", "dane", "mta-sts"]
 
 
 def below(place: Literal["config", "state_dir"]) -> dict[str, Any]:
-    """Mark a key as a path name; a relative one begins at the file's folder or at `state_dir`."""
+    """Mark a key as a path name; a relative one begins at the file's folder or at `state_dir`. Empty stays empty."""
     return {"below": place}
 
 
@@ -130,6 +131,223 @@ class DNS(Section, frozen=True, kw_only=True):
         description="Name servers to ask, each an address with an optional port; empty means the"
                     " system's own.",
     )] = []
+    timeout: Annotated[float, Meta(
+        gt=0, le=60,
+        description="How many seconds a name server may take before it is asked again, or the next one.",
+    )] = 3.0
+    tries: Annotated[int, Meta(
+        ge=1, le=20,
+        description="How often a question is asked in all before it counts as unanswered.",
+    )] = 4
+    cache: Annotated[int, Meta(
+        ge=0, le=1_000_000,
+        description="Answers that are kept for as long as they are good.",
+    )] = 10_000
+    trust_ad: Annotated[Literal["loopback", "always", "never"], Meta(
+        description="Whether the servers' word that an answer is validated by DNSSEC is believed: of those at a"
+                    " loopback address, of all (they and the way to them are trusted), of none.",
+    )] = "loopback"
+
+
+class Queue(Section, frozen=True, kw_only=True):
+    """Mail on its way to others: when it is tried, for how long, how much at a time; times are in seconds."""
+
+    path: Annotated[str, Meta(
+        min_length=1, extra=below("state_dir"),
+        description="The folder of the queue, below state_dir.",
+    )] = "queue"
+    retry_first: Annotated[float, Meta(
+        gt=0, le=86_400,
+        description="How long after the first try that failed the second one comes.",
+    )] = 300.0
+    retry_factor: Annotated[float, Meta(
+        ge=1, le=10,
+        description="By how much each wait is longer than the one before.",
+    )] = 2.0
+    retry_cap: Annotated[float, Meta(
+        gt=0, le=604_800,
+        description="The longest wait between two tries.",
+    )] = 7200.0
+    lifetime: Annotated[float, Meta(
+        gt=0, le=2_592_000,
+        description="For how long delivery is tried before the sender is told that it failed (RFC 5321 §4.5.4.1:"
+                    " 4 to 5 days at least).",
+    )] = 432_000.0
+    delay_warning: Annotated[float, Meta(
+        ge=0, le=2_592_000,
+        description="After how long the sender is told, once, that a message is late; 0 means never.",
+    )] = 14_400.0
+    probe_interval: Annotated[float, Meta(
+        gt=0, le=86_400,
+        description="The longest wait between two looks whether the primary of a domain that we back up has"
+                    " returned.",
+    )] = 60.0
+    connect_timeout: Annotated[float, Meta(
+        gt=0, le=3600,
+        description="How long a connection to one address may take to stand.",
+    )] = 30.0
+    greeting_timeout: Annotated[float, Meta(
+        gt=0, le=3600,
+        description="How long the other end may take to greet (RFC 5321 §4.5.3.2.1: 300).",
+    )] = 300.0
+    command_timeout: Annotated[float, Meta(
+        gt=0, le=3600,
+        description="How long the other end may take to answer a command (RFC 5321 §4.5.3.2: 300 for MAIL and RCPT).",
+    )] = 300.0
+    data_timeout: Annotated[float, Meta(
+        gt=0, le=3600,
+        description="How long the other end may take to read on within a message (RFC 5321 §4.5.3.2.5: 180).",
+    )] = 180.0
+    end_timeout: Annotated[float, Meta(
+        gt=0, le=7200,
+        description="How long the other end may take to answer the end of a message (RFC 5321 §4.5.3.2.6: 600).",
+    )] = 600.0
+    remote_port: Annotated[int, Meta(
+        ge=1, le=65_535,
+        description="The port of other mail servers.",
+    )] = 25
+    deliveries: Annotated[int, Meta(
+        ge=1, le=10_000,
+        description="Deliveries at a time, to all destinations together.",
+    )] = 100
+    destination_deliveries: Annotated[int, Meta(
+        ge=1, le=1000,
+        description="Deliveries at a time to one destination at most; it begins with fewer and grows while all goes"
+                    " well.",
+    )] = 20
+    window: Annotated[int, Meta(
+        ge=10, le=100_000,
+        description="Messages of the queue that one process holds in memory, to be tried next.",
+    )] = 1000
+    lease: Annotated[float, Meta(
+        ge=1, le=3600,
+        description="How long after its last sign of life what a process has claimed is free for others.",
+    )] = 60.0
+    inline_size: Annotated[int, Meta(
+        ge=0, le=1_048_576,
+        description="Messages up to so many octets lie in the queue's database, larger ones in files beside it.",
+    )] = 131_072
+    report_size: Annotated[int, Meta(
+        ge=0,
+        description="Messages up to so many octets are returned whole in a report of failure, of larger ones the"
+                    " header.",
+    )] = 65_536
+
+
+class Delivery(Section, frozen=True, kw_only=True):
+    """How other mail servers are spoken to."""
+
+    tls: Annotated[OutboundTLS, Meta(
+        description="TLS to a destination without a route that says otherwise: none; may, what can be had, and what"
+                    " the destination's TLSA records or MTA-STS policy ask for holds; encrypt, never in the clear;"
+                    " verify, with a certificate that is good for the name; dane or mta-sts, only where the"
+                    " destination publishes that, and it holds.",
+    )] = "may"
+    ca_file: Annotated[str, Meta(
+        extra=below("config"),
+        description="PEM file with the issuers that verify and mta-sts trust; empty means the system's.",
+    )] = ""
+    prefer: Annotated[Literal["any", "ipv6", "ipv4"], Meta(
+        description="Which addresses of a host are tried first.",
+    )] = "any"
+    source: Annotated[list[str], Meta(
+        extra=written("a list of IP addresses of this machine, at most one of each family"),
+        examples=[["192.0.2.25"]],
+        description="The addresses to connect from; empty means the system chooses.",
+    )] = []
+    allow_private: Annotated[bool, Meta(
+        description="Whether mail may be sent to loopback, link-local and private addresses that DNS or an address"
+                    " literal name; a route with a host always may.",
+    )] = False
+    connection_messages: Annotated[int, Meta(
+        ge=1, le=100_000,
+        description="Messages that are sent over one connection at most.",
+    )] = 100
+    connection_idle: Annotated[float, Meta(
+        ge=0, le=300,
+        description="For how many seconds a connection waits for one more message.",
+    )] = 2.0
+    hosts: Annotated[int, Meta(
+        ge=2, le=100,
+        description="Addresses of a destination that one try goes through at most.",
+    )] = 10
+
+
+class RouteTable(Section, frozen=True, kw_only=True):
+    """One route, ``[routes.NAME]``: mail for *recipients* or from *senders*, or all of it where neither is said."""
+
+    recipients: Annotated[list[str], Meta(
+        extra=written("a list of domains; .example.org means all below example.org"),
+        examples=[["example.net", ".example.net"]],
+        description="Domains of recipients that go this way; looked at before senders.",
+    )] = []
+    senders: Annotated[list[str], Meta(
+        extra=written("a list of domains; .example.org means all below example.org"),
+        examples=[["example.org"]],
+        description="Domains of senders whose mail goes this way.",
+    )] = []
+    host: Annotated[str, Meta(
+        extra=written("a host name, an IP address, or unix:/path of a socket"),
+        examples=["smtp.isp.example"],
+        description="The next hop; empty means the destination's own MX records.",
+    )] = ""
+    port: Annotated[int, Meta(
+        ge=0, le=65_535,
+        description="Its port; 0 means remote_port of [queue] without a host, else 25.",
+    )] = 0
+    protocol: Annotated[Literal["smtp", "lmtp"], Meta(
+        description="What is spoken there: SMTP, or LMTP (RFC 2033) to another mail store.",
+    )] = "smtp"
+    tls: Annotated[OutboundTLS | Literal["implicit", ""], Meta(
+        description="TLS on this way, as in [delivery] tls; implicit is TLS from the first octet with a good"
+                    " certificate; empty means may where a host is named, else as in [delivery].",
+    )] = ""
+    user: Annotated[str, Meta(
+        description="The name to log in with; empty means no login.",
+    )] = ""
+    password_file: Annotated[str, Meta(
+        extra=below("config"),
+        description="File with the password in its first line.",
+    )] = ""
+    mechanisms: Annotated[list[str], Meta(
+        extra=written("a list of SASL mechanisms"),
+        examples=[["SCRAM-SHA-256", "PLAIN"]],
+        description="SASL mechanisms that may be used, best first; empty means all that we have.",
+    )] = []
+    source: Annotated[str, Meta(
+        extra=written("an IP address of this machine, or an empty string"),
+        description="The address to connect from; empty means as in [delivery].",
+    )] = ""
+
+
+class Backup(Section, frozen=True, kw_only=True):
+    """How recipients of a domain of class backup are known, ``[backups.DOMAIN]``."""
+
+    list: Annotated[str, Meta(
+        extra={**written("an https URL, a path name, or an empty string"), **below("config")},
+        examples=["https://mail.example.net/example.net.list"],
+        description="The list that the primary publishes (mailsuite backup-mx export): an https URL or a file.",
+    )] = ""
+    key: Annotated[str, Meta(
+        extra=written('a public key as "mailsuite backup-mx export" prints it, or an empty string'),
+        examples=["ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="],
+        description="The public key that the list is signed with, as backup-mx export prints it.",
+    )] = ""
+    refresh: Annotated[float, Meta(
+        ge=1, le=604_800,
+        description="How often the list is looked at, in seconds.",
+    )] = 900.0
+    callout: Annotated[bool, Meta(
+        description="Whether the primary is asked about a recipient that no list tells of.",
+    )] = True
+    positive_ttl: Annotated[float, Meta(
+        ge=1, le=2_592_000,
+        description="For how many seconds a recipient that the primary accepts is remembered.",
+    )] = 86_400.0
+    negative_ttl: Annotated[float, Meta(
+        ge=1, le=2_592_000,
+        description="For how many seconds a recipient that the primary refuses is remembered.",
+    )] = 3600.0
 
 
 class Limits(Section, frozen=True, kw_only=True):
@@ -212,6 +430,11 @@ class SMTP(Section, frozen=True, kw_only=True):
         description="What becomes of a message with a CR or LF that stands alone:"
                     " refuse it, or make each a CRLF.",
     )] = "reject"
+    etrn_peers: Annotated[list[str], Meta(
+        extra=written("a list of IP addresses and networks"),
+        examples=[["192.0.2.0/24"]],
+        description="Who may ask by ETRN (RFC 1985) that waiting mail be sent now; whoever has logged in may, too.",
+    )] = []
 
 
 class Submission(Section, frozen=True, kw_only=True):
@@ -262,6 +485,15 @@ class Settings(Section, frozen=True, kw_only=True):
     directory: Directory = Directory()
     store: Store = Store()
     dns: DNS = DNS()
+    queue: Queue = Queue()
+    delivery: Delivery = Delivery()
+    routes: Annotated[dict[str, RouteTable], Meta(
+        description="One table for each route; NAME is yours to choose.",
+    )] = {}
+    backups: Annotated[dict[str, Backup], Meta(
+        extra={"named": "DOMAIN"},
+        description="One table for each domain that we are the backup MX of and that needs other than the defaults.",
+    )] = {}
     limits: Limits = Limits()
     smtp: SMTP = SMTP()
     submission: Submission = Submission()

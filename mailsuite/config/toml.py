@@ -1,6 +1,7 @@
-"""Values as TOML text: tomllib only reads."""
+"""Values and names as TOML text: tomllib only reads."""
 
 import json
+from collections.abc import Iterable
 
 
 def value(of: object) -> str:
@@ -15,3 +16,13 @@ def value(of: object) -> str:
     if isinstance(of, float) and of.is_integer():
         return str(int(of))
     return str(of)
+
+
+def dotted(path: Iterable[str]) -> str:
+    """Return the name of a key or table: its parts with dots between them, in quotes where they need them."""
+    return ".".join(_quoted(part) for part in path)
+
+
+def _quoted(part: str) -> str:
+    bare = part.isascii() and part.replace("-", "").replace("_", "").isalnum()
+    return part if bare else json.dumps(part, ensure_ascii=True)

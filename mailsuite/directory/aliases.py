@@ -1,21 +1,25 @@
-"""Aliases: an address whose mail goes to others, in this issue always to addresses of this system."""
+"""Aliases: an address of a local domain whose mail goes to others, here or elsewhere."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import LeadsNowhere, NoSuch
+from mailsuite.directory.records import Records
 from mailsuite.directory.references import (
     dangling,
     domain_id,
+    inhabited_id,
     prune,
     refuse_broken,
     refuse_dangling,
     refuse_lost,
+    refuse_unsendable,
 )
-from mailsuite.directory.rows import Alias
+from mailsuite.directory.resolve import Resolver
+from mailsuite.directory.rows import LOCAL, Alias
 from mailsuite.directory.schema import transaction
-from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
 
 _FIND = """
     SELECT a.id, a.mailbox_id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?"""
@@ -38,14 +42,14 @@ class Aliases:
         """Let mail for *address* go to *targets* too, after those that it has already.
 
         A user's own address may become an alias if it is among its targets: so the user keeps a copy. Raises
-        `NoSuch`, or `LeadsNowhere` for a target that is not ours, does not exist, or only leads back.
+        `NoSuch`, `WrongClass` for an address of a domain that is not local, `BadName`, or `LeadsNowhere` for a
+        target that should be here and is not, or that only leads back.
         """
         parsed = parse_address(address)
         with transaction(self._connection):
             number = self._make(parsed)
-            for target in map(parse_address, targets):
-                if target != parsed:
-                    refuse_lost(self._connection, target, f"the alias {parsed}")
+            for text in targets:
+                target = self._target(parsed, text)
                 self._connection.execute(_APPEND, (number, target.local, target.domain))
             self._refuse_bypass(parsed)
             refuse_broken(self._connection, parsed)
@@ -84,11 +88,11 @@ class Aliases:
         alias or a catch-all leads here; with *force* these lose that target.
         """
         alias, parsed = self.show(address), parse_address(address)
-        unwanted = dict.fromkeys(map(parse_address, targets or alias.targets))
+        unwanted = dict.fromkeys(_chosen(alias, text) for text in targets or alias.targets)
         with transaction(self._connection):
             before = dangling(self._connection, parsed.domain)
             for target in unwanted:
-                self._drop(alias, parsed, target)
+                self._drop(parsed, target)
             self._connection.execute(
                 "DELETE FROM addresses WHERE id = ? AND id IN (SELECT id FROM empty_aliases)", (self._row(parsed)[0],)
             )
@@ -102,9 +106,17 @@ class Aliases:
             refuse_broken(self._connection, parsed)
         return self.show(alias.name)
 
-    def _drop(self, alias: Alias, address: Address, target: Address) -> None:
-        if str(target) not in alias.targets:
-            raise NoSuch(f"{target} is not a target of {alias.name}; its targets: {', '.join(alias.targets)}")
+    def _target(self, alias: Address, text: str) -> Address:
+        """Return the target that *text* names, as it is kept: that of another system in its own spelling."""
+        target, written = parse_address(text), parse_written(text)
+        if Resolver(Records(lambda: self._connection)).is_remote(target):
+            refuse_unsendable(written)
+            return written
+        if target != alias:
+            refuse_lost(self._connection, target, f"the alias {alias}")
+        return target
+
+    def _drop(self, address: Address, target: Address) -> None:
         self._connection.execute(
             "DELETE FROM alias_targets WHERE address_id = ? AND local = ? AND domain = ?",
             (self._row(address)[0], target.local, target.domain),
@@ -112,7 +124,7 @@ class Aliases:
 
     def _make(self, address: Address) -> int:
         """Return the number of *address*'s row, made where there is none."""
-        place = domain_id(self._connection, address.domain)
+        place = inhabited_id(self._connection, address.domain, "aliases", LOCAL)
         self._connection.execute(
             "INSERT OR IGNORE INTO addresses (domain_id, local) VALUES (?, ?)", (place, address.local)
         )
@@ -131,6 +143,18 @@ class Aliases:
             f"{address} is a user, whose mailbox would get no more mail; name it among its targets to keep a copy:"
             f" mailsuite alias add {address} {address} OTHERS"
         )
+
+
+def _chosen(alias: Alias, text: str) -> Address:
+    """Return the target of *alias* that *text* names: in the same spelling, else in another one. Raises `NoSuch`."""
+    kept = [parse_written(target) for target in alias.targets]
+    written = parse_written(text)
+    found = [target for target in kept if target == written] or [
+        target for target in kept if target.key == written.key
+    ]
+    if not found:
+        raise NoSuch(f"{written} is not a target of {alias.name}; its targets: {', '.join(alias.targets)}")
+    return found[0]
 
 
 def _grouped(rows: Iterator[tuple[str, str, str, str]]) -> Iterator[Alias]:

@@ -1,13 +1,21 @@
-"""Domains of ours: each with a postmaster (RFC 5321 §4.5.1, RFC 2142), perhaps with a catch-all."""
+"""Domains of ours, each of a class: a local one has a postmaster (RFC 5321 §4.5.1, RFC 2142), perhaps a catch-all."""
 
 import sqlite3
 from collections.abc import Iterator
 
 from mailsuite.address import Address
-from mailsuite.directory.errors import Exists, StillNeeded
-from mailsuite.directory.references import dangling, domain_id, prune, refuse_broken, refuse_dangling, refuse_lost
+from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
+from mailsuite.directory.references import (
+    adopt_targets,
+    dangling,
+    domain_id,
+    prune,
+    refuse_broken,
+    refuse_dangling,
+    refuse_lost,
+)
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import Domain, User
+from mailsuite.directory.rows import LOCAL, Domain, DomainClass, User
 from mailsuite.directory.schema import transaction
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.users import Users, delete_user, insert_user
@@ -16,8 +24,10 @@ _DOMAINS = """
     SELECT name, catch_all_local, catch_all_domain,
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id AND a.mailbox_id IS NOT NULL),
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id
-            AND EXISTS (SELECT 1 FROM alias_targets WHERE address_id = a.id))
+            AND EXISTS (SELECT 1 FROM alias_targets WHERE address_id = a.id)),
+        class
     FROM domains"""
+_NO_CATCH_ALL = "UPDATE domains SET catch_all_local = NULL, catch_all_domain = NULL"
 
 
 class Domains:
@@ -26,20 +36,23 @@ class Domains:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, name: str, catch_all: str | None = None, postmaster: bool = True) -> Domain:
-        """Make *name* a domain of ours, with a user postmaster@NAME unless *postmaster* says no.
+    def add(
+        self, name: str, catch_all: str | None = None, postmaster: bool = True, domain_class: DomainClass = LOCAL
+    ) -> Domain:
+        """Make *name* a domain of ours, a local one with a user postmaster@NAME unless *postmaster* says no.
 
-        That user has no password yet. Raises `BadName`, `Exists`, or `LeadsNowhere` for the catch-all.
+        That user has no password yet. Raises `BadName`, `Exists`, `WrongClass` where a domain that is not local
+        should have a catch-all, or `LeadsNowhere` for the catch-all.
         """
         key = parse_domain(name)
         with transaction(self._connection):
             if self._connection.execute("SELECT 1 FROM domains WHERE name = ?", (key,)).fetchone():
                 raise Exists(f"the domain {key} is here already; see: mailsuite domain show {key}")
-            self._connection.execute("INSERT INTO domains (name) VALUES (?)", (key,))
-            if postmaster:
-                insert_user(self._connection, Address(POSTMASTER, key), None)
+            self._connection.execute("INSERT INTO domains (name, class) VALUES (?, ?)", (key, domain_class))
+            if domain_class == LOCAL:
+                self._settle(key, postmaster)
             if catch_all is not None:
-                self._catch(key, catch_all)
+                self._catch(key, domain_class, catch_all)
         return self.show(key)
 
     def show(self, name: str) -> Domain:
@@ -55,23 +68,48 @@ class Domains:
     def set_catch_all(self, name: str, address: str | None) -> Domain:
         """Let mail for unknown addresses of the domain go to *address*; ``None`` refuses it again.
 
-        Raises `NoSuch`, or `LeadsNowhere` where *address* is not a user or alias of ours.
+        Raises `NoSuch`, `WrongClass` where the domain is not local, or `LeadsNowhere` where *address* is not a user
+        or alias of ours.
         """
-        key = self.show(name).name
+        domain = self.show(name)
         with transaction(self._connection):
             if address is None:
-                self._connection.execute(
-                    "UPDATE domains SET catch_all_local = NULL, catch_all_domain = NULL WHERE name = ?", (key,)
-                )
+                self._connection.execute(f"{_NO_CATCH_ALL} WHERE name = ?", (domain.name,))
             else:
-                self._catch(key, address)
-        return self.show(key)
+                self._catch(domain.name, domain.domain_class, address)
+        return self.show(domain.name)
+
+    def set_class(
+        self, name: str, domain_class: DomainClass, force: bool = False, postmaster: bool = True
+    ) -> Domain:
+        """Let the domain be of *domain_class*; one that becomes local gets a postmaster, unless *postmaster* says no.
+
+        Raises `NoSuch`; or `WrongClass` where users, aliases or a catch-all of the domain would be of no use any
+        more (users of a domain that only sends are), or a catch-all of another domain leads here. With *force* the
+        first stay as they are, out of use until the class is changed back, and the last is taken off.
+        """
+        domain = self.show(name)
+        with transaction(self._connection):
+            if domain_class != LOCAL:
+                users = tuple(Users(self._connection).list(domain.name))
+                if not force:
+                    _refuse_useless(domain, domain_class, users)
+                self._release_catch_alls(domain.name, domain_class, force)
+            self._connection.execute("UPDATE domains SET class = ? WHERE name = ?", (domain_class, domain.name))
+            if domain_class == LOCAL != domain.domain_class:
+                self._settle(domain.name, postmaster)
+        return self.show(domain.name)
+
+    def missing(self, name: str) -> tuple[str, ...]:
+        """Return, in words, what leads into the domain and reaches nothing: targets that were elsewhere before."""
+        return tuple(sorted(dangling(self._connection, parse_domain(name))))
 
     def remove(self, name: str, force: bool = False) -> tuple[User, ...]:
         """Remove the domain; return the users that went with it, whose mail stays on disk.
 
         Raises `StillNeeded` where it has users (but for a postmaster without a password) or aliases, or where
-        addresses of other domains lead here; *force* removes the first and takes it out of the others.
+        addresses of other domains lead here; *force* removes the first and takes it out of the others. Addresses that
+        lead to a domain whose mail did not end here are left: it goes on to where DNS says.
         """
         domain = self.show(name)
         users = tuple(Users(self._connection).list(domain.name))
@@ -84,13 +122,26 @@ class Domains:
             number = domain_id(self._connection, domain.name)
             self._connection.execute("DELETE FROM addresses WHERE domain_id = ?", (number,))
             self._connection.execute("DELETE FROM domains WHERE id = ?", (number,))
+            if domain.domain_class != LOCAL:
+                return users
             if force:
                 prune(self._connection, domain.name)
             else:
                 refuse_dangling(self._connection, domain.name, before, domain.name)
         return users
 
-    def _catch(self, key: str, address: str) -> None:
+    def _settle(self, key: str, postmaster: bool) -> None:
+        """The domain is local from now on."""
+        adopt_targets(self._connection, key)
+        taken = self._connection.execute(
+            "SELECT 1 FROM addresses WHERE domain_id = ? AND local = ?", (domain_id(self._connection, key), POSTMASTER)
+        ).fetchone()
+        if postmaster and taken is None:
+            insert_user(self._connection, Address(POSTMASTER, key), None)
+
+    def _catch(self, key: str, domain_class: DomainClass, address: str) -> None:
+        if domain_class != LOCAL:
+            raise WrongClass(f"a catch-all is for local domains, and {key} is of class {domain_class}")
         target = parse_address(address)
         refuse_lost(self._connection, target, f"the catch-all of {key}")
         refuse_broken(self._connection, target)
@@ -99,17 +150,45 @@ class Domains:
             (target.local, target.domain, key),
         )
 
+    def _release_catch_alls(self, key: str, domain_class: DomainClass, force: bool) -> None:
+        """See to the catch-alls of other domains that lead to *key*, where no mail will end any more."""
+        found = self._connection.execute(
+            "SELECT name FROM domains WHERE catch_all_domain = ?1 AND name <> ?1 ORDER BY name", (key,)
+        ).fetchall()
+        if found and not force:
+            names = ", ".join(name for (name,) in found)
+            raise WrongClass(
+                f"{key} cannot be of class {domain_class}: the catch-all of {names} leads there;"
+                " change that first, or use --force, which takes it off"
+            )
+        self._connection.execute(f"{_NO_CATCH_ALL} WHERE catch_all_domain = ?1 AND name <> ?1", (key,))
+
+
+def _inhabitants(domain: Domain, users: tuple[User, ...]) -> int:
+    """Count the users; one whom nobody has used yet, as `Domains.add` makes it, is none."""
+    bare = f"{POSTMASTER}@{domain.name}"
+    return sum(user.has_password or user.name != bare for user in users)
+
+
+def _refuse_useless(domain: Domain, domain_class: DomainClass, users: tuple[User, ...]) -> None:
+    inhabitants = 0 if domain_class == "send-only" else _inhabitants(domain, users)
+    if inhabitants or domain.aliases or domain.catch_all:
+        caught = " and a catch-all" if domain.catch_all else ""
+        raise WrongClass(
+            f"{domain.name} has {inhabitants} users and {domain.aliases} aliases{caught} that would get no more mail"
+            f" if it were of class {domain_class}; remove these first, or use --force, which leaves them out of use"
+        )
+
 
 def _refuse_inhabited(domain: Domain, users: tuple[User, ...]) -> None:
-    bare = f"{POSTMASTER}@{domain.name}"
-    inhabitants = [user.name for user in users if user.has_password or user.name != bare]
+    inhabitants = _inhabitants(domain, users)
     if inhabitants or domain.aliases:
         raise StillNeeded(
-            f"{domain.name} still has {len(inhabitants)} users and {domain.aliases} aliases;"
+            f"{domain.name} still has {inhabitants} users and {domain.aliases} aliases;"
             " remove these first, or use --force, which removes them too (mail stays on disk)"
         )
 
 
-def _domain(row: tuple[str, str | None, str, int, int]) -> Domain:
-    name, local, domain, users, aliases = row
-    return Domain(name, "" if local is None else str(Address(local, domain)), users, aliases)
+def _domain(row: tuple[str, str | None, str, int, int, DomainClass]) -> Domain:
+    name, local, domain, users, aliases, domain_class = row
+    return Domain(name, "" if local is None else str(Address(local, domain)), users, aliases, domain_class)

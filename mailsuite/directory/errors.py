@@ -22,7 +22,11 @@ class StillNeeded(AccountsError):
 
 
 class LeadsNowhere(AccountsError):
-    """An alias or a catch-all would lead to no mailbox: its target is unknown, foreign, or a loop."""
+    """An alias or a catch-all would lead to no mailbox: its target is unknown or a loop, or elsewhere and must not."""
+
+
+class WrongClass(AccountsError):
+    """The domain is of a class that has no users, or no aliases, or that these stand in the way of."""
 
 
 class NoAccounts(AccountsError):

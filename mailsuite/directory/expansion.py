@@ -1,4 +1,4 @@
-"""Following an alias to its mailboxes: nested aliases, loops, and limits that no alias outgrows."""
+"""Following an alias to its mailboxes: nested aliases, loops, addresses elsewhere, limits that no alias outgrows."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -12,18 +12,22 @@ MEMBERS = 1000
 DEPTH = 20
 
 Look: TypeAlias = Callable[[Address], AddressRecord | None]
+IsRemote: TypeAlias = Callable[[Address], bool]
 
 
 class Expansion:
     """Follows one record. A member that cannot be reached does not keep the mail from the others.
 
+    *is_remote* says of a member that its mail does not end here, so that nothing more is known of it.
     With *suspended_too*, suspended mailboxes get it as well.
     """
 
-    def __init__(self, look: Look, suspended_too: bool = False) -> None:
+    def __init__(self, look: Look, is_remote: IsRemote, suspended_too: bool = False) -> None:
         self._look = look
+        self._is_remote = is_remote
         self._suspended_too = suspended_too
         self._mailboxes: dict[Mailbox, None] = {}
+        self._onward: dict[Address, None] = {}
         self._done: set[int] = set()
         self._followed = 0
         self._suspended = False
@@ -35,8 +39,8 @@ class Expansion:
         self._follow(record, ())
         if self._too_large:
             return Broken(self._too_large)
-        if self._mailboxes:
-            return Mailboxes(tuple(self._mailboxes))
+        if self._mailboxes or self._onward:
+            return Mailboxes(tuple(self._mailboxes), tuple(self._onward))
         if self._suspended:
             return Suspended()
         return Broken(self._trouble)
@@ -58,6 +62,9 @@ class Expansion:
                 self._too_large = f"the alias leads to more than {MEMBERS} addresses"
             if self._too_large:
                 return
+            if self._is_remote(target):
+                self._onward[target] = None
+                continue
             member = self._look(target)
             if member is None:
                 self._trouble = f"{target} is in an alias and does not exist"

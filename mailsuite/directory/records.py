@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from mailsuite.address import Address
+from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.meaning import Login, Mailbox
 
 
 @dataclass(frozen=True, slots=True)
 class DomainRecord:
-    """A domain of ours, and where its unclaimed mail goes."""
+    """A domain of ours: its class, and where its unclaimed mail goes."""
 
     name: str
     catch_all: Address | None
+    domain_class: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,15 @@ class LoginRecord:
     credentials: tuple[Credential, ...]
 
 
-_DOMAIN = "SELECT name, catch_all_local, catch_all_domain FROM domains WHERE name = ?"
-_FIRST_DOMAIN = "SELECT name FROM domains ORDER BY id LIMIT 1"
+_DOMAIN = "SELECT name, class, catch_all_local, catch_all_domain FROM domains WHERE name = ?"
+_DOMAINS = "SELECT name FROM domains WHERE class = ? ORDER BY name"
+_FIRST_DOMAIN = "SELECT name FROM domains WHERE class = 'local' ORDER BY id LIMIT 1"
 # A mailbox is suspended when it has logins and every one of them is.
 _ADDRESS = """
     SELECT a.id, m.id, m.path, coalesce((SELECT min(suspended) FROM logins WHERE mailbox_id = m.id), 0)
     FROM domains d JOIN addresses a ON a.domain_id = d.id LEFT JOIN mailboxes m ON m.id = a.mailbox_id
     WHERE d.name = ? AND a.local = ?"""
+_LOCALS = "SELECT a.local FROM domains d JOIN addresses a ON a.domain_id = d.id WHERE d.name = ? ORDER BY a.local"
 _TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER BY position"
 _LOGIN = """
     SELECT l.id, l.name, l.suspended, m.id, m.path
@@ -113,7 +117,7 @@ class Records:
         return int(number)
 
     def first_domain(self) -> str | None:
-        """Return the domain that was added first: the site's primary one."""
+        """Return the local domain that was added first: the site's primary one."""
         row = self._connection.execute(_FIRST_DOMAIN).fetchone()
         return None if row is None else str(row[0])
 
@@ -122,7 +126,16 @@ class Records:
         row = self._connection.execute(_DOMAIN, (_text(name),)).fetchone()
         if row is None:
             return None
-        return DomainRecord(row[0], None if row[1] is None else Address(row[1], row[2]))
+        name, domain_class, local, target = row
+        return DomainRecord(name, None if local is None else Address(local, target), domain_class)
+
+    def domains(self, domain_class: str) -> tuple[str, ...]:
+        """Return the domains of one class, by name."""
+        return tuple(name for (name,) in self._connection.execute(_DOMAINS, (domain_class,)))
+
+    def locals(self, domain: str) -> tuple[str, ...]:
+        """Return the local part of every mailbox and alias of *domain*."""
+        return tuple(local for (local,) in self._connection.execute(_LOCALS, (_text(domain),)))
 
     def address(self, local: str, domain: str) -> AddressRecord | None:
         """Return what is recorded for exactly *local* at *domain*."""

@@ -3,45 +3,91 @@
 import sqlite3
 from collections.abc import Iterable
 
-from mailsuite.address import Address
-from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded
+from mailsuite.address import Address, local_key
+from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, WrongClass
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
-from mailsuite.meaning import Broken, Foreign
+from mailsuite.directory.rows import LOCAL, DomainClass
+from mailsuite.meaning import Broken
 
 
 def domain_id(connection: sqlite3.Connection, name: str) -> int:
     """Return the number of the domain *name* (key form). Raises `NoSuch`."""
-    row = connection.execute("SELECT id FROM domains WHERE name = ?", (name,)).fetchone()
-    if row is None:
-        raise NoSuch(f"no domain {name} here; add it with: mailsuite domain add {name}")
-    return int(row[0])
+    return _domain(connection, name)[0]
+
+
+def inhabited_id(connection: sqlite3.Connection, name: str, what: str, *classes: DomainClass) -> int:
+    """Return the number of the domain *name*, in which there shall be *what*. Raises `NoSuch`, or `WrongClass` where
+    it is not of one of *classes*."""
+    number, domain_class = _domain(connection, name)
+    if domain_class not in classes:
+        raise WrongClass(
+            f"{name} is a domain of class {domain_class}, which has no {what} here;"
+            f" to change that: mailsuite domain set {name} --class local"
+        )
+    return number
+
+
+def is_elsewhere(connection: sqlite3.Connection, name: str) -> bool:
+    """Say whether *name* is a domain of ours whose mail does not end here."""
+    row = connection.execute("SELECT class FROM domains WHERE name = ?", (name,)).fetchone()
+    return row is not None and row[0] != LOCAL
 
 
 def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> None:
-    """Raise `LeadsNowhere` where *address*, the target of *what*, leads to no mailbox of ours."""
+    """Raise `LeadsNowhere` where *address*, the target of *what*, leads to no mailbox or alias of ours."""
     resolver = Resolver(Records(lambda: connection))
     if resolver.listed(address) is not None:
         return
-    if isinstance(resolver.owned(address), Foreign):
+    if resolver.is_remote(address):
         raise LeadsNowhere(
-            f"{what} can only lead to addresses of this system, and {address.domain} is not one of its domains"
+            f"{what} can only lead to a user or an alias here, and {address.domain} is not one of the local domains;"
+            " an alias may lead elsewhere"
         )
     raise LeadsNowhere(f"no user or alias {address} here; add it first with: mailsuite user add {address}")
 
 
+def refuse_unsendable(address: Address) -> None:
+    """Raise `BadName` where *address*, which is elsewhere, cannot be written in SMTP (RFC 6531 would be needed)."""
+    if not address.local.isascii():
+        raise BadName(f"{address} cannot be sent to: only ASCII can stand before the @ of an address elsewhere")
+
+
 def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:
-    """Raise `LeadsNowhere` where *address* is an alias that reaches no mailbox or grew past a limit."""
-    look = Resolver(Records(lambda: connection)).listed
-    record = look(address)
-    meaning = None if record is None else Expansion(look).meaning(record)
+    """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit."""
+    resolver = Resolver(Records(lambda: connection))
+    record = resolver.listed(address)
+    meaning = None if record is None else Expansion(resolver.listed, resolver.is_remote).meaning(record)
     if isinstance(meaning, Broken):
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
 
 
+def adopt_targets(connection: sqlite3.Connection, domain: str) -> None:
+    """Let targets in *domain*, which is local from now on, be written in key form as ours are."""
+    rows = connection.execute(
+        "SELECT address_id, position, local FROM alias_targets WHERE domain = ?", (domain,)
+    ).fetchall()
+    for number, position, local in rows:
+        if local != local_key(local):
+            place = (number, position)
+            connection.execute(
+                "UPDATE OR IGNORE alias_targets SET local = ? WHERE address_id = ? AND position = ?",
+                (local_key(local), *place),
+            )
+            # It was there in two spellings: one is enough.
+            connection.execute(
+                "DELETE FROM alias_targets WHERE address_id = ? AND position = ? AND local = ?", (*place, local)
+            )
+
+
 def dangling(connection: sqlite3.Connection, domain: str) -> frozenset[str]:
-    """Return, in words, what points into *domain* and reaches nothing there."""
+    """Return, in words, what points into *domain* and reaches nothing there.
+
+    That is nothing while the domain is of another class than local: mail goes on to its addresses as they are.
+    """
+    if is_elsewhere(connection, domain):
+        return frozenset()
     aliases = connection.execute(
         "SELECT o.local, d.name FROM addresses o JOIN domains d ON d.id = o.domain_id"
         " WHERE o.id IN (SELECT address_id FROM lost_targets WHERE domain = ?)",
@@ -69,6 +115,8 @@ def prune(connection: sqlite3.Connection, domain: str) -> None:
     waiting = {domain}
     while waiting:
         place = (waiting.pop(),)
+        if is_elsewhere(connection, *place):
+            continue
         connection.execute(
             "DELETE FROM alias_targets WHERE (address_id, position) IN"
             " (SELECT address_id, position FROM lost_targets WHERE domain = ?)",
@@ -81,3 +129,10 @@ def prune(connection: sqlite3.Connection, domain: str) -> None:
         )
         waiting.update(name for (name,) in connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall())
         connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
+
+
+def _domain(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
+    row = connection.execute("SELECT id, class FROM domains WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise NoSuch(f"no domain {name} here; add it with: mailsuite domain add {name}")
+    return int(row[0]), str(row[1])

@@ -3,19 +3,21 @@
 =====  ==========================================================================================
 order  rule
 =====  ==========================================================================================
-1      a domain that is not ours, an address literal too: foreign
+1      a domain that is not ours, or that only sends (class send-only), an address literal too:
+       foreign; one whose mail we pass on (class relay or backup): relayed, whatever the local part
 2      exactly this mailbox or alias; an address that is both is an alias
 3      plus-address: ``alice+anything`` is ``alice``, up to the first plus sign
 4      postmaster and abuse (RFC 2142 §2, RFC 5321 §4.5.1): the site's postmaster, then
-       ``postmaster`` of this domain, then ``postmaster`` of the domain that was added first; so too
-       where rule 2 finds only something suspended or broken
+       ``postmaster`` of this domain, then ``postmaster`` of the local domain that was added first;
+       so too where rule 2 finds only something suspended or broken
 5      the domain's catch-all
 6      postmaster and abuse again: the same mailboxes even if they are suspended, since this mail is
        never refused
 7      unknown
 =====  ==========================================================================================
 
-``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3) begins at rule 4, in the domain that was added first.
+``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3) begins at rule 4, in the local domain that was added first.
+A member of an alias whose domain is not local is an address elsewhere: mail goes on to it.
 """
 
 from typing import Protocol
@@ -23,19 +25,23 @@ from typing import Protocol
 from mailsuite.address import Address
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import AddressRecord, DomainRecord
-from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Unknown
+from mailsuite.directory.rows import LOCAL
+from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed, Unknown
 
 POSTMASTER = "postmaster"
 # RFC 2142 §4 and §5: the names that every domain of ours answers to.
 ROLES = frozenset({POSTMASTER, "abuse"})
 DELIMITER = "+"
 
+# What mail for a domain of another class than local means (rule 1).
+_ELSEWHERE: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}
+
 
 class Lookups(Protocol):
     """What the order needs to know; names are in key form."""
 
     def first_domain(self) -> str | None:
-        """Return the domain that was added first."""
+        """Return the local domain that was added first."""
 
     def domain(self, name: str) -> DomainRecord | None:
         """Return the domain *name*."""
@@ -55,7 +61,7 @@ class Resolver:
         """Say what *address* means here, by all the rules."""
         found = self._in_use(address)
         local, domain = address.key
-        if isinstance(found, Foreign | Mailboxes) or local not in (ROLES if domain else {POSTMASTER}):
+        if isinstance(found, Foreign | Relayed | Mailboxes) or local not in (ROLES if domain else {POSTMASTER}):
             return found
         return self._role(domain or self._records.first_domain(), suspended_too=True) or found
 
@@ -63,7 +69,8 @@ class Resolver:
         """Say whether the user of *mailbox* may send as *address* (RFC 6409 §6.1).
 
         What has a mailbox of its own, or is a plus-address of one, belongs to that alone, even where an alias of the
-        same name gives others a copy. Else it belongs to all whom its mail reaches, but not by catch-all.
+        same name gives others a copy. Else it belongs to all whom its mail reaches, but not by catch-all. The class
+        of the domain makes no difference to the first: that is what a domain that only sends is for.
         """
         local, domain = address.key
         for name in dict.fromkeys((local, local.partition(DELIMITER)[0])):
@@ -90,9 +97,10 @@ class Resolver:
         if not domain:
             role = self._role(self._records.first_domain()) if local == POSTMASTER else None
             return role or Unknown()
-        if self._records.domain(domain) is None:
-            return Foreign()
-        record = self.listed(address)
+        place = self._records.domain(domain)
+        if place is None or place.domain_class != LOCAL:
+            return Foreign() if place is None else _ELSEWHERE.get(place.domain_class, Foreign())
+        record = self._recorded(address)
         found: Meaning = Unknown() if record is None else self._meaning(record)
         if local in ROLES and not isinstance(found, Mailboxes):
             return self._role(domain) or found
@@ -104,7 +112,15 @@ class Resolver:
         return record.targets if record is not None and record.targets else None
 
     def listed(self, address: Address) -> AddressRecord | None:
-        """Return the record of *address* itself, or of the base of a plus-address."""
+        """Return the record of *address* itself, or of the base of a plus-address, in a local domain."""
+        return None if self.is_remote(address) else self._recorded(address)
+
+    def is_remote(self, address: Address) -> bool:
+        """Say whether mail for *address* does not end here: its domain is none of ours, or not a local one."""
+        place = self._records.domain(address.key[1])
+        return place is None or place.domain_class != LOCAL
+
+    def _recorded(self, address: Address) -> AddressRecord | None:
         local, domain = address.key
         record = self._records.address(local, domain)
         if record is not None:
@@ -113,7 +129,7 @@ class Resolver:
         return self._records.address(base, domain) if plus and base else None
 
     def _meaning(self, record: AddressRecord, suspended_too: bool = False) -> Meaning:
-        return Expansion(self.listed, suspended_too).meaning(record)
+        return Expansion(self._recorded, self.is_remote, suspended_too).meaning(record)
 
     def _role(self, domain: str | None, suspended_too: bool = False) -> Mailboxes | None:
         """Return the mailboxes that mail for the role addresses of *domain* goes to."""

@@ -1,9 +1,15 @@
 """Accounts as values: what `mailsuite.directory.accounts` lists and shows."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from mailsuite.meaning import Mailbox
+
+# What becomes of mail for a domain: it ends here; it is passed on to where routes or DNS say; the same, to the
+# primary that we are the backup MX of; it is not taken, since users of the domain only send here.
+DomainClass: TypeAlias = Literal["local", "relay", "backup", "send-only"]
+LOCAL: DomainClass = "local"
+CLASSES: tuple[DomainClass, ...] = get_args(DomainClass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +20,7 @@ class Domain:
     catch_all: str
     users: int
     aliases: int
+    domain_class: DomainClass = LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,17 @@ def parse_domain(text: str) -> str:
 
 def parse_address(text: str) -> Address:
     """Return the address *text* in key form. Raises `BadName`."""
+    written = parse_written(text)
+    return Address(local_key(written.local), written.domain)
+
+
+def parse_written(text: str) -> Address:
+    """Return the address *text* with its local part as it is written, which only its own system may change
+    (RFC 5321 §2.4), and its domain in key form. Raises `BadName`."""
     local, at, domain = text.rpartition("@")
     if not at or not local:
         raise BadName(f"{shown(text)} is not an address; expected one such as alice@example.com")
-    return Address(local_key(_unquoted(local)), parse_domain(domain))
+    return Address(_unquoted(local), parse_domain(domain))
 
 
 def login_name(text: str) -> str | None:

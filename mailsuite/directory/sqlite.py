@@ -8,6 +8,7 @@ from mailsuite.address import Address, domain_key
 from mailsuite.directory.cache import Cache
 from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
+from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
 from mailsuite.interfaces import IMailboxDirectory
 from mailsuite.meaning import Login, Meaning
@@ -47,11 +48,12 @@ class SqliteDirectory:
         return meaning
 
     def is_local(self, domain: str) -> bool:
-        """See `IMailboxDirectory.is_local`; an address literal is not ours."""
+        """See `IMailboxDirectory.is_local`: the mail of *domain* ends here; an address literal is not ours."""
         self._forget_if_changed()
         local = self._domains.get(domain)
         if local is None:
-            local = self._records.domain(domain_key(domain)) is not None
+            record = self._records.domain(domain_key(domain))
+            local = record is not None and record.domain_class == LOCAL
             self._domains.put(domain, local)
         return local
 

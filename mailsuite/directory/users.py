@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
-from mailsuite.directory.references import dangling, domain_id, prune, refuse_dangling
+from mailsuite.directory.references import dangling, domain_id, inhabited_id, is_elsewhere, prune, refuse_dangling
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import User
+from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import transaction
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.meaning import Mailbox
@@ -29,7 +29,10 @@ class Users:
         self._connection = connection
 
     def add(self, address: str, hashed: str | None = None) -> User:
-        """Make the user *address*; without a hash it gets mail and cannot log in. Raises `NoSuch` or `Exists`."""
+        """Make the user *address*; without a hash it gets mail and cannot log in.
+
+        Raises `NoSuch`, `WrongClass` or `Exists`.
+        """
         parsed = parse_address(address)
         with transaction(self._connection):
             insert_user(self._connection, parsed, hashed)
@@ -79,7 +82,7 @@ class Users:
         """
         user = self.show(address)
         parsed = parse_address(user.name)
-        if parsed.local == POSTMASTER and not force:
+        if parsed.local == POSTMASTER and not (force or is_elsewhere(self._connection, parsed.domain)):
             raise StillNeeded(
                 f"{user.name} gets the domain's mail for postmaster and abuse, which RFC 2142 asks for;"
                 " remove the domain instead, or use --force if [directory] postmaster names another mailbox"
@@ -95,22 +98,22 @@ class Users:
 
 
 def insert_user(connection: sqlite3.Connection, address: Address, hashed: str | None) -> None:
-    """Make login, mailbox and address within the caller's transaction. Raises `NoSuch` or `Exists`."""
+    """Make login, mailbox and address within the caller's transaction. Raises what `refuse_taken` does."""
     refuse_taken(connection, address)
     name, path = str(address), mailbox_path(address)
     box = connection.execute("INSERT INTO mailboxes (path) VALUES (?)", (path,)).lastrowid
     connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (name, box))
     connection.execute(
         "INSERT INTO addresses (domain_id, local, mailbox_id) VALUES (?, ?, ?)",
-        (domain_id(connection, address.domain), address.local, box),
+        (_home(connection, address), address.local, box),
     )
     if hashed is not None:
         connection.execute(_PUT_CREDENTIAL, (hashed, name))
 
 
 def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
-    """Raise `NoSuch` where *address*'s domain is not ours, `Exists` where it is a user or an alias."""
-    number = domain_id(connection, address.domain)
+    """Raise `NoSuch` or `WrongClass` where *address*'s domain can have no users, `Exists` where it is taken."""
+    number = _home(connection, address)
     row = connection.execute(
         "SELECT mailbox_id FROM addresses WHERE domain_id = ? AND local = ?", (number, address.local)
     ).fetchone()
@@ -119,6 +122,10 @@ def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
     if row[0] is None:
         raise Exists(f"{address} is an alias; remove it first with: mailsuite alias remove {address}")
     raise Exists(f"{address} is a user already; for a new password: mailsuite user passwd {address}")
+
+
+def _home(connection: sqlite3.Connection, address: Address) -> int:
+    return inhabited_id(connection, address.domain, "users", LOCAL, "send-only")
 
 
 def delete_user(connection: sqlite3.Connection, user: User, force: bool) -> None:

@@ -25,6 +25,12 @@ class Draft:
         self.path: str | None = None
         self._fd = -1
 
+    def octets(self) -> bytes:
+        """See `IDraft.octets`."""
+        if len(self.chunks) > 1:
+            self.chunks = [b"".join(self.chunks)]
+        return self.chunks[0] if self.chunks else b""
+
     def write(self, data: bytes) -> None:
         """See `IDraft.write`."""
         self.size += len(data)

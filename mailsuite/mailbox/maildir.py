@@ -7,6 +7,7 @@ Nothing is durable here: `mailsuite.mailbox.barrier` makes it so, names and cont
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from zope.interface import implementer
@@ -76,7 +77,7 @@ class Writer:
         self.root = root
         self._names = names
 
-    def deliver(self, draft: Draft, mailboxes: Sequence[Mailbox]) -> Receipt:
+    def deliver(self, draft: Draft, mailboxes: Sequence[Mailbox], keep: bool = False) -> Receipt:
         """Give *draft* a name in each of *mailboxes*, none of them twice; see `IMailStore.deliver`."""
         receipt = Receipt()
         name = self._names.next()
@@ -98,10 +99,14 @@ class Writer:
         # The others are linked to it; its own name comes last, by a rename.
         for mailbox in reversed(waiting):
             try:
-                self._place(draft, mailbox, name, receipt, move=mailbox is waiting[0])
+                move = mailbox is waiting[0] and not (keep or deferred)
+                self._place(draft, mailbox, name, receipt, move)
             except OSError as error:
                 deferred[mailbox] = _outcome(error)
-        draft.discard()
+        if keep or deferred:
+            _back_to_memory(draft)
+        else:
+            draft.discard()
         receipt.outcomes = tuple(deferred.get(mailbox, DELIVERED) for mailbox in mailboxes)
         return receipt
 
@@ -164,6 +169,14 @@ class Writer:
             raise
         finally:
             os.close(fd)
+
+
+def _back_to_memory(draft: Draft) -> None:
+    """A message that was in memory needs the file no more that it was written to; one that never was keeps it."""
+    if draft.chunks and draft.path is not None:
+        path, draft.path = draft.path, None
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def _outcome(error: OSError) -> Deferred:

@@ -70,9 +70,9 @@ class MaildirStore:
         """See `IMailStore.draft`."""
         return cast(IDraft, Draft(f"{self._writer.root}/{INCOMING}/{self._names.next()}"))
 
-    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> IReceipt:
+    def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         """See `IMailStore.deliver`."""
-        return cast(IReceipt, self._writer.deliver(cast(Draft, draft), mailboxes))
+        return cast(IReceipt, self._writer.deliver(cast(Draft, draft), mailboxes, keep))
 
     def barrier(self, receipts: Sequence[IReceipt]) -> "Deferred[None] | None":
         """See `IMailStore.barrier`."""

@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.message.headers import without
+from mailsuite.message.headers import fields, unfold, without
 
 # Domain or address-literal, as the From-domain of a Received field must be.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
 # White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8).
+_NOWHERE: frozenset[tuple[str, str]] = frozenset()
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -37,6 +38,24 @@ def protocol_keyword(extended: bool, encrypted: bool, authenticated: bool) -> st
 def return_path(reverse_path: Address | None) -> bytes:
     """Return the Return-Path field that final delivery writes (RFC 5321 §4.4)."""
     return f"Return-Path: <{'' if reverse_path is None else reverse_path}>\r\n".encode()
+
+
+def delivered_to(address: Address) -> bytes:
+    """Return the Delivered-To field of a copy that is forwarded from *address*, one of ours."""
+    return f"Delivered-To: {address}\r\n".encode()
+
+
+def forwarded_from(header: bytes) -> frozenset[tuple[str, str]]:
+    """Return the keys of the addresses in the Delivered-To fields of *header*: it has been there before."""
+    if b"delivered-to" not in header.lower():
+        return _NOWHERE
+    found: set[tuple[str, str]] = set()
+    for name, body, _ in fields(header):
+        if name == b"delivered-to":
+            local, at, domain = unfold(body).strip("<>").rpartition("@")
+            if at:
+                found.add(Address(local.strip('"'), domain).key)
+    return frozenset(found)
 
 
 def received(hop: Hop, recipient: Address | None, now: float) -> bytes:

@@ -1,50 +1,130 @@
 """The one acceptance path: every message that is ever promised to be kept goes through here.
 
-Content is written, names are made, one barrier makes both durable; only then there are outcomes. A failed barrier
-takes the names back, so that nothing is shown that was not promised.
+Content is written, names are made, one barrier makes both durable; then what goes on to others, or could not be
+written to its mailbox now, is committed to the queue. Only then there are outcomes. Where something of that fails, the
+names are taken back, so that nothing is shown or sent that was not promised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from zope.interface import implementer
 
+from mailsuite.envelope import Acceptance, Recipient
 from mailsuite.interfaces import IDraft, IIntake, IMailStore, IReceipt
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Mailbox
-from mailsuite.outcome import Deferred, Delivered, Outcome
+from mailsuite.outcome import DELIVERED, Deferred, Delivered, Outcome
+from mailsuite.service.dispatch import Dispatch, Onward
 
 _NOT_DURABLE = "The disk did not take the message"
 
 
+@dataclass(slots=True)
+class _Delivery:
+    """One message on its way: where it was written, and what is to go on."""
+
+    acceptance: Acceptance
+    draft: IDraft
+    onward: Onward
+    receipt: IReceipt | None = None
+    boxes: Mapping[Mailbox, Outcome] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> bool:
+        """Whether a mailbox has it."""
+        return any(isinstance(outcome, Delivered) for outcome in self.boxes.values())
+
+    @property
+    def late(self) -> list[Mailbox]:
+        """The mailboxes that could not be written to."""
+        return [box for box, outcome in self.boxes.items() if not isinstance(outcome, Delivered)]
+
+    def outcomes(self) -> Sequence[Outcome]:
+        """Return one outcome for each recipient: its worst, where it leads to several places."""
+        return tuple(self._outcome(recipient) for recipient in self.acceptance.envelope.recipients)
+
+    def _outcome(self, recipient: Recipient) -> Outcome:
+        if not recipient.mailboxes and recipient.address in self.onward.loops:
+            return self.onward.loops[recipient.address]
+        found = (self.boxes[box] for box in recipient.mailboxes)
+        return next((outcome for outcome in found if not isinstance(outcome, Delivered)), DELIVERED)
+
+
 @implementer(IIntake)
 class Intake:
-    """See `IIntake`."""
+    """See `IIntake`. *dispatch* takes what goes to others, and what has to wait."""
 
-    def __init__(self, store: IMailStore) -> None:
+    def __init__(self, store: IMailStore, dispatch: Dispatch) -> None:
         self._store = store
+        self._dispatch = dispatch
 
-    def accept(self, draft: IDraft, mailboxes: Sequence[Mailbox]) -> Maybe[Sequence[Outcome]]:
-        """See `IIntake.accept`. Where one mailbox cannot be written to, none keeps the message."""
-        receipt = self._store.deliver(draft, mailboxes)
-        if not all(isinstance(outcome, Delivered) for outcome in receipt.outcomes):
-            # SMTP has one reply for the message: it is for all of the recipients or for none.
-            receipt.withdraw()
-            return tuple(receipt.outcomes)
+    def accept(self, acceptance: Acceptance, draft: IDraft) -> Maybe[Sequence[Outcome]]:
+        """See `IIntake.accept`."""
+        delivery = _Delivery(acceptance, draft, self._dispatch.onward(acceptance))
+        self._write(delivery)
+        if delivery.onward or delivery.late:
+            return self._accept_in_parts(delivery)
+        # The plain path: all of it lies in mailboxes, and the draft is gone.
+        assert delivery.receipt is not None
         try:
-            pending = self._store.barrier([receipt])
+            pending = self._store.barrier([delivery.receipt])
         except OSError as error:
-            return _undo(receipt, error)
-        return receipt.outcomes if pending is None else self._settle(pending, receipt)
+            return _undo(delivery, error)
+        return delivery.outcomes() if pending is None else self._settle(pending, delivery)
 
-    async def _settle(self, pending: Maybe[None], receipt: IReceipt) -> Sequence[Outcome]:
+    def _write(self, delivery: _Delivery) -> None:
+        mailboxes = _mailboxes(delivery.acceptance)
+        if mailboxes:
+            delivery.receipt = self._store.deliver(delivery.draft, mailboxes, bool(delivery.onward))
+            delivery.boxes = dict(zip(mailboxes, delivery.receipt.outcomes, strict=True))
+
+    async def _settle(self, pending: Maybe[None], delivery: _Delivery) -> Sequence[Outcome]:
         try:
             if pending is not None:
                 await pending
         except OSError as error:
-            return _undo(receipt, error)
-        return tuple(receipt.outcomes)
+            return _undo(delivery, error)
+        return delivery.outcomes()
+
+    def _accept_in_parts(self, delivery: _Delivery) -> Maybe[Sequence[Outcome]]:
+        """Some of it goes on, or has to wait, or somebody wants to be told; the draft is still whole."""
+        if delivery.stored or delivery.onward.recipients:
+            return self._commit(delivery)
+        # Nothing was stored and nothing can go on: the one reply says so to the peer, and nothing is kept.
+        if delivery.receipt is not None:
+            delivery.receipt.withdraw()
+        delivery.draft.discard()
+        return delivery.outcomes()
+
+    async def _commit(self, delivery: _Delivery) -> Sequence[Outcome]:
+        """Mailboxes first and the queue last: its commit is the one after which mail leaves us."""
+        try:
+            if delivery.receipt is not None and delivery.stored:
+                pending = self._store.barrier([delivery.receipt])
+                if pending is not None:
+                    await pending
+            late = delivery.late
+            await self._dispatch.send_on(delivery.acceptance, delivery.draft, delivery.onward, late)
+            delivery.boxes = {**delivery.boxes, **dict.fromkeys(late, DELIVERED)}
+            await self._dispatch.tell(delivery.acceptance, delivery.draft, delivery.onward, late)
+        except OSError as error:
+            return _undo(delivery, error)
+        finally:
+            delivery.draft.discard()
+        return delivery.outcomes()
 
 
-def _undo(receipt: IReceipt, error: OSError) -> Sequence[Outcome]:
-    receipt.withdraw()
-    return tuple(Deferred("4.3.0", f"{_NOT_DURABLE}: {error}") for _ in receipt.outcomes)
+def _undo(delivery: _Delivery, error: OSError) -> Sequence[Outcome]:
+    if delivery.receipt is not None:
+        delivery.receipt.withdraw()
+    trouble = Deferred("4.3.0", f"{_NOT_DURABLE}: {error}")
+    return tuple(trouble for _ in delivery.acceptance.envelope.recipients)
+
+
+def _mailboxes(acceptance: Acceptance) -> Sequence[Mailbox]:
+    """Return each mailbox that the recipients lead to, once, however many of them lead there."""
+    recipients = acceptance.envelope.recipients
+    if len(recipients) == 1:
+        return recipients[0].mailboxes
+    return tuple(dict.fromkeys(box for recipient in recipients for box in recipient.mailboxes))

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
 from mailsuite.maybe import Maybe, then
@@ -81,7 +82,7 @@ class MailboxAccess:
         answer = _ANSWERS.get(type(event))
         return None if answer is None else answer(self, event)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, cause: str = "") -> None:
         """See `IRespondent.lost`. A removal that QUIT has begun goes on to its end, and holds the lock until then."""
         self._gone = True
         self._ending = self._ending or reason
@@ -90,9 +91,9 @@ class MailboxAccess:
             self._close_maildrop()
             self._record()
 
-    def tls_started(self, version: str, cipher: str) -> None:
+    def tls_started(self, encryption: Encryption) -> None:
         """See `IRespondent.tls_started`."""
-        self._tls = f"{version} {cipher}"
+        self._tls = str(encryption)
 
     # Logging in
 

@@ -7,6 +7,7 @@ from mailsuite.interfaces import IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
 from mailsuite.message.submission import authors, complete
+from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
 from mailsuite.service.smtp_login import log_in
@@ -19,10 +20,15 @@ class SubmissionRole:
 
     name = "submission"
 
-    def __init__(self, relay: IRelayPolicy, logins: Logins, check_from: bool) -> None:
+    def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, check_from: bool) -> None:
         self.relay = relay
         self._logins = logins
+        self._flush = flush
         self._check_from = check_from
+
+    def flush(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
+        """See `service.flush`."""
+        return self._flush.answer(session, event)
 
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
         """The reverse-path is the login's own, or null (RFC 6409 §6.1)."""

@@ -7,6 +7,7 @@ to submission); the one exception is Return-Path, which final delivery replaces.
 from mailsuite.address import Address
 from mailsuite.interfaces import IRelayPolicy
 from mailsuite.maybe import Maybe
+from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
 from mailsuite.service.smtp_login import log_in
@@ -19,9 +20,14 @@ class InboundRole:
 
     name = "mta"
 
-    def __init__(self, relay: IRelayPolicy, logins: Logins) -> None:
+    def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush) -> None:
         self.relay = relay
         self._logins = logins
+        self._flush = flush
+
+    def flush(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
+        """See `service.flush`."""
+        return self._flush.answer(session, event)
 
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
         """Any reverse-path, the null one too (RFC 5321 §4.5.5)."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from zope.interface import implementer
 
 from mailsuite.address import Address
-from mailsuite.envelope import Envelope, Peer, Recipient
+from mailsuite.encryption import Encryption
+from mailsuite.envelope import Acceptance, Envelope, Peer, Recipient
 from mailsuite.interfaces import (
     IDraft,
     IIntake,
@@ -21,8 +22,15 @@ from mailsuite.interfaces import (
     IRespondent,
 )
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Suspended, Unknown
-from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
+from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Relayed, Suspended, Unknown
+from mailsuite.message.trace import (
+    Hop,
+    hops,
+    protocol_keyword,
+    received,
+    return_path,
+    without_return_path,
+)
 from mailsuite.outcome import Delivered, Outcome
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
@@ -55,6 +63,9 @@ class Role(Protocol):
     def expand(self, session: "Reception", text: str) -> Maybe[Reply]:
         """Answer EXPN."""
 
+    def flush(self, session: "Reception", event: events.Etrn) -> Maybe[Reply]:
+        """Answer ETRN."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -75,10 +86,15 @@ _REFUSALS: Mapping[type, Reply] = {
     Suspended: replies.SUSPENDED_USER,
     Broken: replies.ALIAS_LOOP,
     Foreign: replies.NO_RELAY,
+    Relayed: replies.NO_RELAY,
 }
 
 # What a mailbox's or the disk's trouble is called to the peer; what it was stands in the log.
-_TROUBLES: Mapping[str, Reply] = {"4.3.0": replies.TROUBLE, "4.3.1": replies.NO_ROOM}
+_TROUBLES: Mapping[str, Reply] = {
+    "4.3.0": replies.TROUBLE,
+    "4.3.1": replies.NO_ROOM,
+    "5.4.6": replies.MAIL_LOOP,
+}
 
 
 @implementer(IRespondent)
@@ -106,14 +122,14 @@ class Reception:
         answer = _ANSWERS.get(type(event))
         return None if answer is None else answer(self, event)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, cause: str = "") -> None:
         """See `IRespondent.lost`: a transaction that was under way is dropped, nothing was promised."""
         self._drop(f"connection {reason}")
 
-    def tls_started(self, version: str, cipher: str) -> None:
+    def tls_started(self, encryption: Encryption) -> None:
         """See `IRespondent.tls_started`: all that was learned in the clear is forgotten (RFC 3207 §4.2)."""
         self._drop("TLS began")
-        self.tls = f"{version} {cipher}"
+        self.tls = str(encryption)
         self.helo = ""
         self.extended = False
         self.login = None
@@ -153,6 +169,9 @@ class Reception:
     def _expand(self, event: events.Expand) -> Maybe[Reply]:
         return self.role.expand(self, event.text)
 
+    def _etrn(self, event: events.Etrn) -> Maybe[Reply]:
+        return self.role.flush(self, event)
+
     def _authenticate(self, event: events.Authenticate) -> Maybe[Reply]:
         return self.role.log_in(self, event)
 
@@ -191,7 +210,11 @@ class Reception:
         if transaction is None:
             return replies.TROUBLE
         if refusal is None and isinstance(meaning, Mailboxes):
-            recipient = Recipient(event.forward_path, meaning.mailboxes, event.parameters)
+            recipient = Recipient(event.forward_path, meaning.mailboxes, event.parameters, meaning.onward)
+            transaction.envelope.recipients.append(recipient)
+            return replies.RECIPIENT_OK
+        if refusal is None and isinstance(meaning, Foreign | Relayed):
+            recipient = Recipient(event.forward_path, (), event.parameters, (event.forward_path,))
             transaction.envelope.recipients.append(recipient)
             return replies.RECIPIENT_OK
         reply = refusal or _REFUSALS[type(meaning)]
@@ -229,7 +252,9 @@ class Reception:
         hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id)
         only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
         kept = self.role.head(self, without_return_path(header), transaction.id)
-        return return_path(envelope.reverse_path) + received(hop, only, self.site.now()) + kept
+        own = return_path(envelope.reverse_path)
+        transaction.prefix = len(own)
+        return own + received(hop, only, self.site.now()) + kept
 
     def _message_refused(self, event: events.MessageRefused) -> None:
         if self._transaction is not None:
@@ -265,13 +290,23 @@ class Reception:
     def _take_in(self, transaction: Transaction, draft: IDraft, refusal: Reply | None) -> Maybe[Reply]:
         if refusal is not None:
             return self._finish(transaction, refusal)
-        outcomes = self.site.intake.accept(draft, transaction.mailboxes())
+        outcomes = self.site.intake.accept(self._acceptance(transaction), draft)
         return then(outcomes, lambda settled: self._settle(transaction, settled))
 
+    def _acceptance(self, transaction: Transaction) -> Acceptance:
+        login = "" if self.login is None else self.login.name
+        header = transaction.header or b""
+        return Acceptance(
+            transaction.id, transaction.envelope, transaction.prefix, header, self.peer, self.helo, login
+        )
+
     def _settle(self, transaction: Transaction, outcomes: Sequence[Outcome]) -> Reply:
-        """Give the one reply for all recipients: accepted only where each of them is safe."""
+        """Give the one reply for all recipients: intake has kept the message for each of them, or for none.
+
+        (Where it was kept for some, those that failed have been reported to the sender.)
+        """
         troubles = [outcome for outcome in outcomes if not isinstance(outcome, Delivered)]
-        if not troubles:
+        if len(troubles) < len(outcomes):
             return self._finish(transaction, tagged(replies.ACCEPTED, transaction.id))
         transaction.trouble = "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
         return self._finish(transaction, _TROUBLES.get(troubles[0].status, replies.MAILBOX_TROUBLE))
@@ -328,5 +363,6 @@ _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
     events.Reset: Reception._reset,
     events.Verify: Reception._verify,
     events.Expand: Reception._expand,
+    events.Etrn: Reception._etrn,
     events.ProtocolError: Reception._refused,
 }

@@ -6,7 +6,6 @@ from typing import TypeAlias
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IDraft
-from mailsuite.meaning import Mailbox
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
@@ -29,6 +28,7 @@ class Transaction:
         "envelope",
         "header",
         "id",
+        "prefix",
         "refusal",
         "refused",
         "size",
@@ -40,6 +40,8 @@ class Transaction:
         self.envelope = envelope
         self.began = began
         self.size = 0
+        # How many octets of what is kept are for mailboxes alone.
+        self.prefix = 0
         # Recipients and commands that were refused, as they stand in the log.
         self.refused: list[str] = []
         # What went wrong on our side, for the log alone.
@@ -87,13 +89,6 @@ class Transaction:
         if self._draft is not None:
             self._draft.discard()
             self._draft = None
-
-    def mailboxes(self) -> tuple[Mailbox, ...]:
-        """Return each mailbox that the recipients lead to, once, however many of them lead there."""
-        recipients = self.envelope.recipients
-        if len(recipients) == 1:
-            return recipients[0].mailboxes
-        return tuple(dict.fromkeys(box for recipient in recipients for box in recipient.mailboxes))
 
     def _take(self, octets: bytes) -> None:
         if self.header is not None:

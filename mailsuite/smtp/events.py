@@ -93,6 +93,17 @@ class Expand(Ask):
 
 
 @dataclass(frozen=True, slots=True)
+class Etrn(Ask):
+    """ETRN (RFC 1985): send what waits for *domain*, with *subdomains* also for all below it.
+
+    *domain* is a host name of ASCII, as it was written. Answer: `replies.etrn_started`, or the refusal.
+    """
+
+    domain: str
+    subdomains: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticate(Ask):
     """AUTH came to a claim. Answer: `AUTHENTICATED`, or the refusal."""
 

@@ -48,6 +48,13 @@ def tagged(reply: Reply, tag: str) -> Reply:
     return reply.with_text(*reply.lines[:-1], f"{reply.lines[-1]} [{tag}]")
 
 
+def etrn_started(count: int) -> Reply:
+    """Return the positive answer to ETRN: *count* messages were waiting (RFC 1985 §5.1)."""
+    if count:
+        return Reply(253, "2.0.0", f"OK, {count} pending messages for this node started")
+    return Reply(251, "2.0.0", "OK, no messages waiting for this node")
+
+
 OK = Reply(250, "2.0.0", "OK")
 RESET = Reply(250, "2.0.0", "Forgotten")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
@@ -68,16 +75,23 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
 
 TROUBLE = Reply(451, "4.3.0", "Trouble on our side, try again later")
-NOT_YET_RELAYED = Reply(451, "4.3.0", "Mail for other domains is not sent yet, try again later")
 MAILBOX_TROUBLE = Reply(451, "4.2.0", "A mailbox cannot take mail now, try again later")
 NO_ROOM = Reply(452, "4.3.1", "Not enough disk space, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")
 LOGIN_TROUBLE = Reply(454, "4.7.0", "Cannot check logins now, try again later")
 
+# RFC 1985 §5.1, of ETRN
+ETRN_NO_QUEUE = Reply(458, "4.3.3", "Unable to queue: there are no queues by name here, only domains")
+ETRN_NOT_OURS = Reply(458, "4.4.4", "Unable to queue messages for this node: we pass on no mail for it")
+ETRN_NOT_ALLOWED = Reply(459, "4.7.1", "Node not allowed: you may not ask for it")
+
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 BARE_NEWLINE = Reply(500, "5.5.2", "A line ends in CR LF; a bare CR or LF is refused")
 BAD_COMMAND = Reply(500, "5.5.2", "No such command")
 AUTH_LINE_TOO_LONG = Reply(500, "5.5.6", "Authentication line too long")
+# RFC 1985 §7: 500 without a node, 501 for one that is none.
+ETRN_NEEDS_NODE = Reply(500, "5.5.2", "Syntax: ETRN domain")
+ETRN_BAD_NODE = Reply(501, "5.5.4", "Syntax: ETRN domain, a fully qualified domain name")
 NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
 NEEDS_ARGUMENT = Reply(501, "5.5.4", "This command needs an argument")
 # RFC 2034 §4: no enhanced code in any answer to EHLO and HELO.
@@ -95,6 +109,10 @@ BAD_SEQUENCE = Reply(503, "5.5.1", "Bad sequence of commands")
 ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
 ALREADY_AUTHENTICATED = Reply(503, "5.5.1", "Already authenticated")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unknown authentication mechanism")
+BAD_RET = Reply(501, "5.5.4", "RET is FULL or HDRS")
+BAD_ENVID = Reply(501, "5.5.4", "ENVID is up to 100 printable characters of ASCII, as xtext")
+BAD_NOTIFY = Reply(501, "5.5.4", "NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY")
+BAD_ORCPT = Reply(501, "5.5.4", "ORCPT is an address type, a semicolon, and the address in printable ASCII as xtext")
 BAD_BODY_TYPE = Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognised")
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
+from mailsuite.transport.open_sessions import OpenSessions
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import SessionCore
@@ -42,36 +43,17 @@ class SessionFactory(ServerFactory):
     noisy = False
 
     def __init__(self, new_session: NewSession, clock: IReactorTime, tls: TLSContext | None) -> None:
-        self.sessions: set[SessionProtocol] = set()
+        self.sessions = OpenSessions()
         self._new_session = new_session
         self._clock = clock
         self._tls = tls
-        self._emptied: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> SessionProtocol:
         """See `IProtocolFactory.buildProtocol`."""
         core, respondent = self._new_session(_peer(addr))
-        session = SessionProtocol(core, respondent, self._clock, self._tls, self._ended)
+        session = SessionProtocol(core, respondent, self._clock, self._tls, self.sessions.ended)
         self.sessions.add(session)
         return session
-
-    def drained(self) -> Deferred[None]:
-        """Ask all sessions to end; fires when the last one has."""
-        emptied: Deferred[None] = Deferred()
-        self._emptied = emptied
-        for session in list(self.sessions):
-            session.shut_down()
-        self._look_empty()
-        return emptied
-
-    def _ended(self, session: SessionProtocol) -> None:
-        self.sessions.discard(session)
-        self._look_empty()
-
-    def _look_empty(self) -> None:
-        if self._emptied is not None and not self.sessions:
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
 
 
 class Listener(Service):
@@ -117,19 +99,12 @@ class Listener(Service):
         for text, endpoint in self._endpoints:
             self._listen(text, endpoint, self._factory)
 
-    def stopService(self) -> Deferred[None]:
+    def stopService(self) -> Deferred[Any]:
         """Close the ports, say 421 to every session, wait for the message in hand."""
         super().stopService()
         closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         self._ports = []
-        drained = self._sessions.drained()
-        cut = self._clock.callLater(self._grace, self._abort)
-
-        def done(result: Any) -> None:
-            if cut.active():
-                cut.cancel()
-
-        return DeferredList([*closing, drained]).addCallback(done)
+        return DeferredList([*closing, self._sessions.sessions.stop(self._clock, self._grace)])
 
     def _listen(self, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> None:
         failures: list[Failure] = []
@@ -143,10 +118,6 @@ class Listener(Service):
         if listening is not None and "backlog=" not in text:
             # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
             listening.listen(BACKLOG)
-
-    def _abort(self) -> None:
-        for session in list(self._sessions.sessions):
-            session.abort()
 
 
 def _peer(address: Any) -> Peer:

@@ -11,10 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.interfaces import IRespondent
+from mailsuite.transport.causes import cause
+from mailsuite.transport.client_tls import PeerTLS
 from mailsuite.transport.direct import send
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
@@ -29,7 +32,7 @@ LINGER = 10.0
 
 @implementer(IPushProducer, IHandshakeListener)
 class SessionProtocol(Protocol):
-    """One connection with one core and one respondent.
+    """One connection with one core and one respondent, at either end of it.
 
     *ended* is called once, with this protocol, when the connection is gone.
     """
@@ -46,15 +49,18 @@ class SessionProtocol(Protocol):
     _stopping = False  # the service wants the session to end
     _over = False
     _encrypted = False
+    _shaking = False  # TLS has begun, its handshake is not done
     _timer: IDelayedCall | None = None
+    _armed = 0.0  # for how many seconds the timer was set
     _phase = 0
+    _cut = ""  # why we cut the connection off
 
     def __init__(
         self,
         core: SessionCore,
         respondent: IRespondent,
         clock: IReactorTime,
-        tls: TLSContext | None,
+        tls: TLSContext | PeerTLS | None,
         ended: Callable[["SessionProtocol"], None],
     ) -> None:
         self.core = core
@@ -67,11 +73,12 @@ class SessionProtocol(Protocol):
     # From Twisted
 
     def connectionMade(self) -> None:
-        """Greet the peer."""
+        """Begin the session: a server greets, a client waits for it."""
         no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if no_delay is not None:
             no_delay(True)
-        self._timer = self._clock.callLater(self.core.patience, self._tick)
+        self._shaking = isinstance(self.transport, TLSMemoryBIOProtocol)
+        self._set_timer(self.core.patience)
         self._pump()
 
     def dataReceived(self, data: bytes) -> None:
@@ -87,14 +94,18 @@ class SessionProtocol(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        self.respondent.lost("closed" if self._leaving else "lost")
+        if self._leaving:
+            self.respondent.lost("closed")
+        else:
+            self.respondent.lost("lost", self._cause(reason))
         self._ended(self)
 
     def handshakeCompleted(self) -> None:
         """Tell the respondent what TLS was agreed on."""
+        assert self._tls is not None
         self._encrypted = True
-        connection = self.transport.getHandle()
-        self.respondent.tls_started(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
+        self._shaking = False
+        self.respondent.tls_started(self._tls.encryption(self.transport.getHandle()))
 
     def pauseProducing(self) -> None:
         """The peer does not read: make no more output."""
@@ -208,6 +219,14 @@ class SessionProtocol(Protocol):
         if self.core.phase != self._phase:
             self._phase = self.core.phase
             self._phase_since = self._heard
+            self._hasten()
+
+    def _hasten(self) -> None:
+        """Set the timer anew where it would look too late for the patience there is now."""
+        patience = self.core.patience
+        if patience < self._armed and self._timer is not None and self._timer.active():
+            self._armed = patience
+            self._timer.reset(patience)
 
     def _proceed(self) -> None:
         self._note_progress()
@@ -217,6 +236,7 @@ class SessionProtocol(Protocol):
 
     def _obey(self, event: Event) -> None:
         if event is START_TLS:
+            self._shaking = True
             self.transport.startTLS(self._tls)
             self.core.tls_started()
             return
@@ -227,7 +247,8 @@ class SessionProtocol(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.reset(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
-        if event is HANG_UP and half_close is not None and not self._encrypted and not self._stopping:
+        in_tls = self._encrypted or self._shaking
+        if event is HANG_UP and half_close is not None and not in_tls and not self._stopping:
             # A close with input unread would reset the connection, and the peer would never see our last reply.
             # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it. A service that
             # stops does not wait for its peers.)
@@ -259,25 +280,43 @@ class SessionProtocol(Protocol):
                 self.transport.pauseProducing()
 
     def _tick(self) -> None:
-        """Look whether the peer was silent for too long; the timer is re-armed here and nowhere else."""
+        """Look whether the peer was silent for too long; but for `_hasten` the timer is set anew here alone."""
         if self._leaving:
             self.abort()
             return
         now = self._clock.seconds()
         left = self._left(now)
         if left <= 0:
+            if self._waiting:
+                # The core cannot be told: its question is for the outcome of this handshake.
+                self._cut = "TLS handshake failed: timed out"
+                self.abort()
+                return
             self.core.expire()
             self._writable = True
             self._pump()
             left = LINGER
         if not self._over:
-            self._timer = self._clock.callLater(left, self._tick)
+            self._set_timer(left)
+
+    def _set_timer(self, seconds: float) -> None:
+        self._armed = seconds
+        self._timer = self._clock.callLater(seconds, self._tick)
 
     def _left(self, now: float) -> float:
         """For how many seconds this session may go on as it does."""
         patience = self.core.patience
-        if self._waiting:
+        if self._waiting and not self._shaking:
             return patience
         left = self._heard + patience - now
         term = self.core.term
         return min(left, self._phase_since + term - now) if term else left
+
+    def _cause(self, reason: Failure) -> str:
+        """Say why the connection was lost; empty where the peer just closed it."""
+        if self._cut:
+            return self._cut
+        words = cause(reason.value)
+        if self._shaking:
+            return f"TLS handshake failed: {words.removeprefix('TLS: ') or 'the connection was closed'}"
+        return words

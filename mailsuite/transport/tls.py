@@ -13,6 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from mailsuite.certificates import Pair
+from mailsuite.encryption import Encryption
 
 # RFC 9325 §4.2: forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -37,6 +38,10 @@ class TLSContext:
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Return the server's end of a new TLS connection."""
         return SSL.Connection(self._context, None)
+
+    def encryption(self, connection: Any) -> Encryption:
+        """Say what was agreed on. Our clients show no certificate."""
+        return Encryption(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
 
 
 def server_context(pair: Pair, listener: str, minimum: str) -> Any:

@@ -111,7 +111,11 @@ def test_a_user_without_a_password_gets_mail_and_no_login(site: Site) -> None:
         (("user", "list", "example.net"), "no domain example.net"),
         (("domain", "remove", "example.com"), "1 users and 0 aliases"),
         (("domain", "add", "example..com"), "is not a domain name"),
-        (("alias", "add", "sales@example.com", "alice@gmail.example"), "gmail.example is not one of its domains"),
+        (("alias", "add", "sales@example.com", "alice@example.com"), "mailsuite user add alice@example.com"),
+        (("domain", "set", "example.com", "--catch-all", "a@gmail.example"), "an alias may lead elsewhere"),
+        (("domain", "set", "example.com", "--class", "relay"), "1 users and 0 aliases that would get no more mail"),
+        (("domain", "set", "example.net", "--class", "relay"), "mailsuite domain add example.net"),
+        (("domain", "add", "a.example", "--class", "backup", "--catch-all", "bob@example.com"), "of class backup"),
         (("alias", "remove", "bob@example.com"), "alias list"),
     ],
 )
@@ -132,6 +136,8 @@ def test_what_is_refused_says_what_and_how_to_mend_it(site: Site, words: tuple[s
         ("user", "add", "a@example.com", "--no-password", "--password-stdin"),
         ("domain", "set", "example.com"),
         ("domain", "set", "example.com", "--no-catch-all", "--catch-all", "postmaster@example.com"),
+        ("domain", "set", "example.com", "--no-catch-all", "--class", "relay"),
+        ("domain", "add", "example.net", "--class", "remote"),
         ("alias", "add", "sales@example.com"),
         ("user", "frobnicate"),
     ],
@@ -193,7 +199,8 @@ def test_a_domain_comes_with_the_postmasters_mailbox(site: Site) -> None:
 
     assert (site.folder / "mail" / "xn--exmple-cua.net" / "postmaster" / "new").is_dir()
     assert json.loads(site.done("domain", "show", "exämple.net", "--json")) == {
-        "name": "xn--exmple-cua.net", "catch_all": "postmaster@example.com", "users": 1, "aliases": 0,
+        "name": "xn--exmple-cua.net", "class": "local", "catch_all": "postmaster@example.com", "users": 1,
+        "aliases": 0,
     }  # fmt: skip
 
 
@@ -216,8 +223,8 @@ def test_domains_are_listed_changed_and_removed(site: Site) -> None:
         "domain", "set", "example.net", "--catch-all", "postmaster@example.com"
     )
     assert [line.split() for line in site.done("domain", "list").splitlines()[1:]] == [
-        ["example.com", "1", "0", "-"],
-        ["example.net", "1", "0", "postmaster@example.com"],
+        ["example.com", "local", "1", "0", "-"],
+        ["example.net", "local", "1", "0", "postmaster@example.com"],
     ]
     assert "is off" in site.done("domain", "set", "example.net", "--no-catch-all")
     assert "postmaster" not in site.done("domain", "show", "example.net")
@@ -228,6 +235,48 @@ def test_domains_are_listed_changed_and_removed(site: Site) -> None:
     assert said.startswith("Removed example.net.\n")
     assert f"{site.folder}/mail/example.net/carol" in said
     assert [domain["name"] for domain in json.loads(site.done("domain", "list", "--json"))] == ["example.com"]
+
+
+@pytest.mark.parametrize("domain_class", ["relay", "backup", "send-only"])
+def test_a_domain_has_a_class(site: Site, domain_class: str) -> None:
+    """It is said when it is made, and shown; no postmaster is made unless mail ends here."""
+    assert site.done("domain", "add", "Example.net", "--class", domain_class) == (
+        f"Added example.net, of class {domain_class}.\n"
+    )
+    assert site.done("domain", "list").splitlines()[2].split() == ["example.net", domain_class, "0", "0", "-"]
+    assert [each["class"] for each in json.loads(site.done("domain", "list", "--json"))] == ["local", domain_class]
+    assert f"class      {domain_class}" in site.done("domain", "show", "example.net")
+    assert not (site.folder / "mail").exists()
+
+    assert site.done("domain", "set", "example.net", "--class", "local") == "example.net is of class local.\n"
+    assert (site.folder / "mail" / "example.net" / "postmaster" / "new").is_dir()
+
+
+def test_a_class_is_changed_by_force(site: Site) -> None:
+    """What it puts out of use is kept, and of use again when the class is changed back."""
+    site.done("user", "add", "alice@example.com", "--no-password")
+
+    told = site.refused("domain", "set", "example.com", "--class", "relay")
+    assert "use --force, which leaves them out of use" in told
+    assert "of class relay" in site.done("domain", "set", "example.com", "--class", "relay", "--force")
+    assert "alice@example.com" in site.done("user", "list")
+    assert "which has no users here" in site.refused("user", "add", "bob@example.com", "--no-password")
+    assert "which has no aliases here" in site.refused("alias", "add", "b@example.com", "alice@example.com")
+    assert "of class local" in site.done("domain", "set", "example.com", "--class", "local")
+
+
+def test_an_alias_leads_elsewhere_and_what_is_missing_later_is_said(site: Site) -> None:
+    """Its targets are shown as they were written; a domain that is added takes its addresses over."""
+    assert site.done("alias", "add", "sales@example.com", "Friend@Elsewhere.example") == (
+        "sales@example.com goes to Friend@elsewhere.example.\n"
+    )
+
+    added = site.run("domain", "add", "elsewhere.example")
+
+    assert added.stdout == "Added elsewhere.example.\n"
+    assert added.stderr == (
+        "Note: the alias sales@example.com leads to an address of elsewhere.example that is not there yet.\n"
+    )
 
 
 def test_aliases_are_added_listed_and_removed(site: Site) -> None:

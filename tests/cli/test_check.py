@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from mailsuite.cli.check import findings
 from mailsuite.cli.checks.certificate import renewal
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
+from mailsuite.policy.backup_list import shown_key
+from mailsuite.policy.backup_store import ListStore
 from tests.cli.site import edit, new_site, run
+from tests.policy.lists import KEY, signed_list
 from tests.test_certificates import UNKNOWN_CURVE
 
 
@@ -231,7 +235,7 @@ def test_accounts_without_a_domain_are_warned_of(config: Path) -> None:
         for table in ("addresses", "logins", "mailboxes", "domains"):
             connection.execute(f"DELETE FROM {table}")
 
-    assert problems(config)[0].startswith("warning  directory: there is no domain: all mail is refused")
+    assert problems(config)[0].startswith("warning  directory: there is no local domain: all mail is refused")
 
 
 def test_a_site_of_root_needs_leave_to_run_as_root(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +348,141 @@ def test_a_pair_that_tls_refuses_is_an_error(config: Path) -> None:
     (problem,) = problems(config)
     assert problem.startswith("error    tls: ")
     assert "is for a key of a kind that cannot be used" in problem
+
+
+def add(config: Path, text: str) -> None:
+    """Write *text* at the end of the configuration."""
+    with config.open("a") as file:
+        file.write(f"\n{text}\n")
+
+
+def test_a_site_without_a_local_domain_has_no_postmaster(config: Path) -> None:
+    """What is passed on is taken; role mail of this system is not."""
+    assert run("domain", "set", "example.org", "--class", "relay", "--force", "-c", config).exit_code == 0
+
+    assert problems(config) == [
+        "warning  directory: there is no local domain: mail for <postmaster> is refused;"
+        " to mend it: mailsuite domain add DOMAIN",
+        "warning  directory.postmaster: postmaster@example.org is neither a mailbox nor an alias of a local domain;"
+        " to mend it: mailsuite user add postmaster@example.org, or name another address",
+    ]
+
+
+def test_routes_are_told_of(config: Path) -> None:
+    """For whose mail, and where it goes."""
+    add(config, '[routes.a]\nrecipients = ["x.example"]\nsenders = ["y.example"]\nhost = "z.example"\n[routes.b]')
+    found = [str(finding) for finding in findings(load(config), datetime.datetime.now(datetime.UTC))]
+
+    assert "ok       routes.a: mail for x.example and mail from y.example goes to z.example" in found
+    assert "ok       routes.b: all other mail goes to where MX records say" in found
+    assert problems(config) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "told"),
+    [
+        (None, 0o600, "error    routes.isp.password_file: {} cannot be read by this user: No such file or directory;"),
+        (b"\nsecret\n", 0o600, "error    routes.isp.password_file: {} has an empty first line;"),
+        (b"\xff\n", 0o600, "error    routes.isp.password_file: {} cannot be read by this user: it is not UTF-8;"),
+        (b"secret\n", 0o644, "warning  routes.isp.password_file: {} is open to other users of this machine;"),
+        (b"secret\n", 0o600, None),
+    ],
+)
+def test_a_password_has_to_be_there_and_secret(
+    config: Path, content: bytes | None, mode: int, told: str | None
+) -> None:
+    """In the first line of a file that the service can read and others cannot."""
+    add(config, '[routes.isp]\nhost = "smtp.isp.example"\nuser = "we"\npassword_file = "isp.password"')
+    file = config.parent / "isp.password"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(mode)
+
+    assert [problem.partition(";")[0] for problem in problems(config)] == (
+        [] if told is None else [told.format(file).partition(";")[0]]
+    )
+
+
+def test_a_password_without_tls_is_warned_of(config: Path) -> None:
+    """Everybody on the way could read it."""
+    add(config, '[routes.isp]\nhost = "a.example"\ntls = "none"\nuser = "we"\npassword_file = "isp.password"')
+    (config.parent / "isp.password").write_text("secret\n")
+    (config.parent / "isp.password").chmod(0o600)
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  routes.isp.tls: a login without TLS shows the password")
+
+
+def test_an_address_to_send_from_has_to_be_ours(config: Path) -> None:
+    """That of another machine cannot be used, in [delivery] nor on a route."""
+    add(config, '[delivery]\nsource = ["192.0.2.1", "::1"]\n[routes.x]\nsource = "127.0.0.1"')
+
+    (problem,) = problems(config)
+    assert problem.startswith("error    delivery.source: nothing can be sent from 192.0.2.1: ")
+
+
+@pytest.mark.parametrize("content", [None, b"not PEM"])
+def test_issuers_have_to_be_certificates(config: Path, content: bytes | None) -> None:
+    """Otherwise nothing could be verified by them."""
+    add(config, '[delivery]\nca_file = "issuers.pem"')
+    if content is not None:
+        (config.parent / "issuers.pem").write_bytes(content)
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    delivery.ca_file: {config.parent}/issuers.pem cannot be used: ")
+
+
+def test_a_queue_that_cannot_be_written_is_an_error(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is there; the service makes it."""
+    assert problems(config) == []
+    (config.parent / "queue").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != f"{config.parent}/queue")
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    queue.path: {config.parent}/queue cannot be written by this user")
+
+
+def test_a_backup_domain_should_know_its_recipients(config: Path) -> None:
+    """By asking, or from a list; one that does neither takes what its primary will refuse."""
+    assert run("domain", "add", "a.example", "--class", "backup", "-c", config).exit_code == 0
+    assert problems(config) == []
+    add(config, '[backups."a.example"]\ncallout = false')
+
+    (problem,) = problems(config)
+    assert problem.startswith("warning  backups.a.example: all recipients are taken")
+
+
+def test_a_table_for_a_domain_that_is_no_backup_is_warned_of(config: Path) -> None:
+    """The domain is missing, or of another class."""
+    add(config, '[backups."a.example"]')
+
+    assert problems(config) == [
+        "warning  backups.a.example: it is not a domain of class backup;"
+        " to mend it: mailsuite domain add a.example --class backup"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (None, "warning  backups.example.net: no list of its recipients was taken yet; to mend it: mailsuite backup-mx"
+         " import FILE|URL, or wait: the service fetches https://a.example/l"),
+        (b"spoiled", "error    backups.example.net: {} cannot be used: it is not a list of recipients"),
+        (signed_list("a", made=int(time.time()) - 8 * 86_400), "warning  backups.example.net: the list of its"
+         " recipients is 8 days old: newer ones are refused"),
+        (signed_list("a", made=int(time.time())), None),
+    ],
+)  # fmt: skip
+def test_a_list_of_recipients_has_to_be_good_and_new(config: Path, data: bytes | None, told: str | None) -> None:
+    """Missing, spoiled, old, or well."""
+    assert run("domain", "add", "example.net", "--class", "backup", "-c", config).exit_code == 0
+    add(config, f'[backups."example.net"]\nlist = "https://a.example/l"\nkey = "{shown_key(KEY)}"')
+    path = ListStore(str(config.parent)).path("example.net")
+    if data is not None:
+        os.mkdir(os.path.dirname(path))
+        Path(path).write_bytes(data)
+
+    found = problems(config)
+
+    assert len(found) == (told is not None)
+    assert told is None or found[0].startswith(told.format(path))

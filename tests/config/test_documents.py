@@ -1,7 +1,9 @@
 """The sample file and the manual say what the code says."""
 
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,22 +11,39 @@ import pytest
 from mailsuite.config import load
 from mailsuite.config.expected import Key, keys
 from mailsuite.config.manual import reference
-from mailsuite.config.sample import LISTENERS, sample
-from mailsuite.config.settings import Listener, Section, Settings
-from mailsuite.config.toml import value
+from mailsuite.config.sample import BACKUPS, LISTENERS, ROUTES, Tables, sample
+from mailsuite.config.settings import Backup, Listener, RouteTable, Section, Settings
+from mailsuite.config.toml import dotted, value
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "etc" / "mailsuite.toml"
 MANUAL = ROOT / "docs" / "configuration.rst"
 
 
-def all_keys(section: type[Section] = Settings) -> list[Key]:
-    """Return every key of the configuration, those of tables and listeners too."""
-    found = list(keys(section))
-    for key in keys(section):
+def tables() -> dict[str, type[Section]]:
+    """Return every table of the configuration by the name that it has in TOML, those with free names too."""
+    found: dict[str, type[Section]] = {"": Settings}
+    for key in keys(Settings):
         if key.section is not None:
-            found += all_keys(key.section)
-    return found + (list(keys(Listener)) if section is Settings else [])
+            found[key.name] = key.section
+        elif key.entries is not None:
+            found[key.entry] = key.entries
+    return found
+
+
+def all_keys() -> list[Key]:
+    """Return every key of every table."""
+    return [key for section in tables().values() for key in keys(section)]
+
+
+def uncommented(text: str) -> str:
+    """Return the sample with the tables that it shows as comments made real."""
+    return re.sub(r"^#(?! )", "", text, flags=re.M)
+
+
+def converted(shown: Tables, section: type[Section]) -> dict[str, Section]:
+    """Return tables of the sample as settings: what they do not say is at its default."""
+    return {name: msgspec.convert(dict(table), section) for name, table in shown.items()}
 
 
 def test_the_sample_file_is_the_one_that_the_code_makes() -> None:
@@ -39,23 +58,39 @@ def test_the_manual_ends_with_the_reference_that_the_code_makes() -> None:
 
 def test_the_sample_file_holds_every_default() -> None:
     """Loading it gives what an almost empty file gives, but for the listeners."""
-    table = tomllib.loads(sample())
-    listeners = {name: msgspec.convert(listener, Listener) for name, listener in LISTENERS.items()}
-    expected = Settings(hostname="mail.example.org", listen=listeners)
+    expected = Settings(hostname="mail.example.org", listen=converted(LISTENERS, Listener))  # type: ignore[arg-type]
 
-    assert msgspec.convert(table, Settings) == expected
+    assert msgspec.convert(tomllib.loads(sample()), Settings) == expected
+
+
+def test_the_tables_in_comments_hold_every_default_too() -> None:
+    """What they show beside their examples is what holds where it is not written."""
+    expected = Settings(
+        hostname="mail.example.org",
+        listen=converted(LISTENERS, Listener),  # type: ignore[arg-type]
+        routes=converted(ROUTES, RouteTable),  # type: ignore[arg-type]
+        backups=converted(BACKUPS, Backup),  # type: ignore[arg-type]
+    )
+
+    assert msgspec.convert(tomllib.loads(uncommented(sample())), Settings) == expected
 
 
 def test_the_sample_file_writes_every_key() -> None:
-    """Nobody has to guess at what else there is."""
-    assert {key.name for key in all_keys() if f"\n{key.name} = " in sample()} == {
-        key.name for key in all_keys() if key.section is None and key.name != "listen"
-    }
+    """Nobody has to guess at what else there is: each key stands in each table that it belongs to."""
+    written = tomllib.loads(uncommented(sample()))
+    for name, section in tables().items():
+        table = name.partition(".")[0]
+        entries = written[table].values() if "." in name else [written[table] if table else written]
+        for entry in entries:
+            assert {key.name for key in keys(section)} == set(entry)
 
 
-def test_the_sample_file_can_be_loaded() -> None:
-    """As it stands, it is a valid configuration."""
+def test_the_sample_file_can_be_loaded(tmp_path: Path) -> None:
+    """As it stands it is a valid configuration, and with what it shows in comments as well."""
+    (tmp_path / "whole.toml").write_text(uncommented(sample()), encoding="utf-8")
+
     assert sorted(load(SAMPLE).listen) == sorted(LISTENERS)
+    assert sorted(load(tmp_path / "whole.toml").routes) == sorted(ROUTES)
 
 
 @pytest.mark.parametrize("key", all_keys(), ids=lambda key: str(key.name))
@@ -67,17 +102,24 @@ def test_every_key_has_a_sentence(key: Key) -> None:
     assert sentence[0].isupper()
 
 
-def test_every_example_is_valid() -> None:
+@pytest.mark.parametrize("name", tables())
+def test_every_example_is_valid(name: str) -> None:
     """What the manual shows can be typed in."""
-    examples = [f"{key.name} = {value(key.example)}" for key in keys(Listener)]
-    text = 'hostname = "a.example.org"\n[listen.x]\n' + "\n".join(examples)
-    for key in keys(Settings):
-        if key.section is not None:
-            text += f"\n[{key.name}]\n" + "\n".join(
-                f"{inner.name} = {value(inner.example)}" for inner in keys(key.section)
-            )
+    examples = "\n".join(f"{key.name} = {value(key.example)}" for key in keys(tables()[name]) if key.is_plain)
+    text = f"[{name}]\n{examples}" if name else examples
+    if name:
+        text = f'hostname = "a.example.org"\n{text}'
 
-    assert msgspec.convert(tomllib.loads(text), Settings).hostname == "a.example.org"
+    assert msgspec.convert(tomllib.loads(text), Settings).hostname.endswith(".example.org")
+
+
+def test_the_manual_has_every_key() -> None:
+    """Each by its full name, with the table that it stands in."""
+    for name, section in tables().items():
+        for key in keys(section):
+            if key.is_plain:
+                assert f"\n``{'.'.join(filter(None, (name, key.name)))}``\n" in reference()
+                assert f"{key.name} = {value(key.example)}\n" in reference()
 
 
 @pytest.mark.parametrize(
@@ -86,3 +128,13 @@ def test_every_example_is_valid() -> None:
 def test_values_are_written_as_toml_reads_them(of: object) -> None:
     """There and back again."""
     assert tomllib.loads(f"x = {value(of)}")["x"] == of
+
+
+@pytest.mark.parametrize("path", [("a",), ("backups", "example.net"), ('a "b"', "-", ""), ("é",)])
+def test_names_are_written_as_toml_reads_them(path: tuple[str, ...]) -> None:
+    """In quotes where a dot would part them."""
+    table: Any = tomllib.loads(f"{dotted(path)} = 1")
+    for part in path:
+        table = table[part]
+
+    assert table == 1

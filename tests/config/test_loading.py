@@ -7,6 +7,7 @@ import pytest
 from mailsuite.config import ConfigError, Settings, load
 
 MINIMAL = 'hostname = "mail.example.org"\n'
+KEY = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 LISTENER = '[listen.mta]\nservice = "mta"\nendpoint = "tcp:25"\n'
 
 
@@ -58,6 +59,34 @@ def test_path_names_begin_at_the_file_or_at_the_state_folder(tmp_path: Path) -> 
     assert settings.store.path == "/srv/mail"
 
 
+def test_path_names_in_tables_with_free_names_become_absolute_too(tmp_path: Path) -> None:
+    """A password's file, a list's; an empty one stays empty, and a place on the web is no path name."""
+    settings = loaded(
+        tmp_path,
+        MINIMAL + f"""
+        [routes.a]
+        host = "a.example"
+        user = "we"
+        password_file = "a.password"
+        [routes.b]
+        recipients = ["b.example"]
+        [backups."a.example"]
+        list = "../a.list"
+        key = "{KEY}"
+        [backups."b.example"]
+        list = "https://b.example/a/../b.list"
+        key = "{KEY}"
+        """,
+    )
+
+    assert [route.password_file for route in settings.routes.values()] == [f"{tmp_path}/a.password", ""]
+    assert [backup.list for backup in settings.backups.values()] == [
+        f"{tmp_path.parent}/a.list", "https://b.example/a/../b.list",
+    ]  # fmt: skip
+    assert settings.delivery.ca_file == ""
+    assert settings.queue.path == f"{tmp_path}/queue"
+
+
 def test_path_names_do_not_depend_on_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +136,12 @@ def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
         ("limits = 3", "2: limits: expected a table, got 3"),
         ("listen = [1]", "2: listen: expected a table, got [1]"),
         ("[listen]\nmta = 25", "3: listen.mta: expected a table, got 25"),
+        ("[routes]\nisp = 25", "3: routes.isp: expected a table, got 25"),
+        ('[routes.isp]\nhots = "a"', "3: routes.isp.hots: unknown key; did you mean routes.isp.host?"),
+        ('[backups."a.example"]\nkeys = 1', '3: backups."a.example".keys: unknown key; did you mean'
+         ' backups."a.example".key?'),
+        ("[routes.isp]\nport = 65536", "3: routes.isp.port: expected int from 0 to 65535, got 65536"),
+        ('[delivery]\nca_file = 1', "3: delivery.ca_file: expected a path name, or an empty string, got 1"),
         ("dns = { servers = 3 }", '2: dns.servers: expected a list of "address", "address:port" or'
          ' "[IPv6 address]:port", got 3'),
     ],
@@ -126,7 +161,11 @@ def test_a_value_of_the_wrong_kind_is_named_with_what_was_expected(
         ("limits", "command_line", 512), ("limits", "text_line", 1000), ("limits", "path", 256),
         ("limits", "local_part", 64), ("limits", "domain", 255), ("limits", "hops", 1),
         ("limits", "guesses", 1), ("limits", "guess_window", 1), ("limits", "shutdown_grace", 0),
-        ("store", "free_floor", 0), ("directory", "hash_threads", 1),
+        ("store", "free_floor", 0), ("directory", "hash_threads", 1), ("dns", "tries", 1), ("dns", "cache", 0),
+        ("queue", "retry_factor", 1), ("queue", "delay_warning", 0), ("queue", "remote_port", 1),
+        ("queue", "deliveries", 1), ("queue", "destination_deliveries", 1), ("queue", "window", 10),
+        ("queue", "lease", 1), ("queue", "inline_size", 0), ("queue", "report_size", 0),
+        ("delivery", "connection_messages", 1), ("delivery", "connection_idle", 0), ("delivery", "hosts", 2),
     ],
 )  # fmt: skip
 def test_the_least_value_is_taken_and_one_less_is_not(
@@ -148,7 +187,15 @@ def test_the_least_value_is_taken_and_one_less_is_not(
         ("limits", "pop3_idle_timeout", 86_400), ("limits", "command_line", 65_536),
         ("limits", "text_line", 1_048_576), ("limits", "path", 4096), ("limits", "local_part", 1024),
         ("limits", "domain", 1024), ("limits", "hops", 10_000), ("limits", "guess_window", 86_400),
-        ("limits", "shutdown_grace", 3600), ("directory", "hash_threads", 64),
+        ("limits", "shutdown_grace", 3600), ("directory", "hash_threads", 64), ("dns", "timeout", 60),
+        ("dns", "tries", 20), ("dns", "cache", 1_000_000), ("queue", "retry_first", 86_400),
+        ("queue", "retry_factor", 10), ("queue", "retry_cap", 604_800), ("queue", "lifetime", 2_592_000),
+        ("queue", "delay_warning", 2_592_000), ("queue", "probe_interval", 86_400),
+        ("queue", "connect_timeout", 3600), ("queue", "greeting_timeout", 3600), ("queue", "command_timeout", 3600),
+        ("queue", "data_timeout", 3600), ("queue", "end_timeout", 7200), ("queue", "remote_port", 65_535),
+        ("queue", "deliveries", 10_000), ("queue", "destination_deliveries", 1000), ("queue", "window", 100_000),
+        ("queue", "lease", 3600), ("queue", "inline_size", 1_048_576), ("delivery", "connection_messages", 100_000),
+        ("delivery", "connection_idle", 300), ("delivery", "hosts", 100),
     ],
 )  # fmt: skip
 def test_the_greatest_value_is_taken_and_one_more_is_not(
@@ -160,6 +207,23 @@ def test_the_greatest_value_is_taken_and_one_more_is_not(
 
     assert getattr(getattr(settings, table), key) == most
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("dns", "timeout"), ("queue", "retry_first"), ("queue", "retry_cap"), ("queue", "lifetime"),
+        ("queue", "probe_interval"), ("queue", "connect_timeout"), ("queue", "greeting_timeout"),
+        ("queue", "command_timeout"), ("queue", "data_timeout"), ("queue", "end_timeout"),
+    ],
+)  # fmt: skip
+def test_a_time_that_must_pass_is_above_nothing(tmp_path: Path, table: str, key: str) -> None:
+    """A hundredth of a second will do, none will not."""
+    settings = loaded(tmp_path, f"{MINIMAL}[{table}]\n{key} = 0.01\n")
+    (problem,) = refused(tmp_path, f"{MINIMAL}[{table}]\n{key} = 0\n")
+
+    assert getattr(getattr(settings, table), key) == 0.01
+    assert problem.startswith(f"mailsuite.toml:3: {table}.{key}: expected number above 0, at most ")
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

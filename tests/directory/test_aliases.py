@@ -1,10 +1,10 @@
-"""Aliases: they always lead to a mailbox of ours."""
+"""Aliases: they always lead to somebody, here or elsewhere."""
 
 import pytest
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded
-from mailsuite.directory.rows import Alias
+from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, WrongClass
+from mailsuite.directory.rows import Alias, DomainClass
 
 SALES = "sales@example.com"
 ALICE = "alice@example.com"
@@ -22,12 +22,12 @@ def test_targets_keep_their_order_and_are_added_once(accounts: Accounts) -> None
     ("target", "told"),
     [
         ("nobody@example.com", "user add nobody@example.com"),
-        ("alice@gmail.example", "gmail.example is not one of its domains"),
+        ("nobody+x@example.com", "user add"),
         (SALES, "aliases form a loop"),
     ],
 )
 def test_an_alias_to_nobody_is_refused(accounts: Accounts, target: str, told: str) -> None:
-    """An unknown or foreign target, or the alias itself, leads nowhere; the good target beside it is not kept."""
+    """An unknown target of a local domain, or the alias itself, leads nowhere; the good one beside it is not kept."""
     with pytest.raises(LeadsNowhere, match=told):
         accounts.aliases.add(SALES, [target] if target == SALES else [ALICE, target])
 
@@ -114,3 +114,69 @@ def test_removing_an_alias_of_a_user_leaves_the_user(accounts: Accounts) -> None
     assert accounts.aliases.remove(ALICE) is None
     assert accounts.users.show(ALICE).has_password
     assert accounts.aliases.show(SALES).targets == (ALICE,)
+
+
+def test_an_alias_may_lead_elsewhere_alone_or_beside_users(accounts: Accounts) -> None:
+    """The local part stays as it is written: only the other system knows whether case matters (RFC 5321 §2.4)."""
+    accounts.aliases.add(SALES, ["Friend@Elsewhere.Example"])
+
+    assert accounts.aliases.add(SALES, [ALICE, "friend@elsewhere.example"]).targets == (
+        "Friend@elsewhere.example", ALICE, "friend@elsewhere.example",
+    )  # fmt: skip
+    assert accounts.aliases.remove(SALES, ["friend@ELSEWHERE.example"]) == Alias(
+        SALES, ("Friend@elsewhere.example", ALICE)
+    )
+    assert accounts.aliases.remove(SALES, ["FRIEND@elsewhere.example"]) == Alias(SALES, (ALICE,))
+    assert accounts.aliases.remove(SALES) is None
+
+
+def test_a_user_keeps_a_copy_of_what_goes_elsewhere(accounts: Accounts) -> None:
+    """Without one the mailbox would get no more mail."""
+    with pytest.raises(LeadsNowhere, match=r"alias add alice@example\.com alice@example\.com OTHERS"):
+        accounts.aliases.add(ALICE, ["me@elsewhere.example"])
+
+    assert accounts.aliases.add(ALICE, [ALICE, "me@elsewhere.example"]).targets == (ALICE, "me@elsewhere.example")
+
+
+@pytest.mark.parametrize("domain_class", ["relay", "backup", "send-only"])
+def test_a_domain_of_ours_that_is_not_local_is_elsewhere_for_an_alias(
+    accounts: Accounts, domain_class: DomainClass
+) -> None:
+    """Its addresses need not be known here, and it has no aliases of its own."""
+    accounts.domains.add("example.net", domain_class=domain_class)
+
+    assert accounts.aliases.add(SALES, ["anybody@example.net"]).targets == ("anybody@example.net",)
+    with pytest.raises(WrongClass, match=rf"class {domain_class}, which has no aliases here.*--class local"):
+        accounts.aliases.add("sales@example.net", [ALICE])
+    assert list(accounts.aliases.list("example.net")) == []
+
+
+@pytest.mark.parametrize("target", ["ünal@elsewhere.example", "a@[192.0.2.1]", "nobody"])
+def test_what_cannot_be_sent_to_is_refused(accounts: Accounts, target: str) -> None:
+    """Nothing but ASCII before the @, a domain after it."""
+    with pytest.raises(BadName):
+        accounts.aliases.add(SALES, [target])
+
+    assert list(accounts.aliases.list()) == []
+
+
+def test_an_address_elsewhere_is_no_reason_to_keep_anything(accounts: Accounts) -> None:
+    """A user of a domain that only sends can be removed: mail to it goes past us anyway."""
+    accounts.domains.add("example.net", domain_class="send-only")
+    accounts.users.add("carol@example.net")
+    accounts.aliases.add(SALES, ["carol@example.net", ALICE])
+
+    accounts.users.remove("carol@example.net")
+    accounts.users.add("carol@example.net")
+    accounts.users.remove("carol@example.net", force=True)
+
+    assert accounts.aliases.show(SALES).targets == ("carol@example.net", ALICE)
+
+
+def test_what_led_elsewhere_stays_when_another_target_is_pruned(accounts: Accounts) -> None:
+    """Force takes out what is gone here, nothing else."""
+    accounts.aliases.add(SALES, [BOB, "me@elsewhere.example"])
+
+    accounts.users.remove(BOB, force=True)
+
+    assert accounts.aliases.show(SALES).targets == ("me@elsewhere.example",)

@@ -3,8 +3,10 @@
 import pytest
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import BadName, Exists, LeadsNowhere, NoSuch, StillNeeded
-from mailsuite.directory.rows import Domain
+from mailsuite.directory.errors import BadName, Exists, LeadsNowhere, NoSuch, StillNeeded, WrongClass
+from mailsuite.directory.rows import CLASSES, Domain, DomainClass
+
+ELSEWHERE = [each for each in CLASSES if each != "local"]
 
 
 def test_a_domain_comes_with_a_postmaster(accounts: Accounts) -> None:
@@ -56,7 +58,7 @@ def test_a_catch_all_can_be_set_and_taken_back(accounts: Accounts) -> None:
     ("target", "told"),
     [
         ("nobody@example.com", "user add nobody@example.com"),
-        ("alice@gmail.example", "gmail.example is not one of its domains"),
+        ("alice@gmail.example", "gmail.example is not one of the local domains; an alias may lead elsewhere"),
     ],
 )
 def test_a_catch_all_has_to_lead_somewhere(accounts: Accounts, target: str, told: str) -> None:
@@ -123,3 +125,110 @@ def test_a_domain_that_others_lead_to_is_kept_or_taken_out_of_them(accounts: Acc
 
     assert list(accounts.aliases.list()) == []
     assert accounts.domains.show("example.com").catch_all == ""
+
+
+@pytest.mark.parametrize("domain_class", ELSEWHERE)
+def test_a_domain_whose_mail_does_not_end_here_comes_bare(accounts: Accounts, domain_class: DomainClass) -> None:
+    """No postmaster and no catch-all; it is listed with its class."""
+    assert accounts.domains.add("example.net", domain_class=domain_class) == Domain(
+        "example.net", "", users=0, aliases=0, domain_class=domain_class
+    )
+    assert [each.domain_class for each in accounts.domains.list()] == ["local", domain_class]
+    with pytest.raises(WrongClass, match=f"example.org is of class {domain_class}"):
+        accounts.domains.add("example.org", catch_all="alice@example.com", domain_class=domain_class)
+    with pytest.raises(WrongClass):
+        accounts.domains.set_catch_all("example.net", "alice@example.com")
+    accounts.domains.remove("example.net")
+
+
+@pytest.mark.parametrize("domain_class", ELSEWHERE)
+def test_a_domain_in_use_keeps_its_class_unless_forced(accounts: Accounts, domain_class: DomainClass) -> None:
+    """What would get no more mail is counted; forced, it stays, out of use until the class is changed back."""
+    accounts.aliases.add("sales@example.com", ["alice@example.com"])
+
+    with pytest.raises(WrongClass, match=f"1 aliases that would get no more mail if it were of class {domain_class}"):
+        accounts.domains.set_class("example.com", domain_class)
+    assert accounts.domains.show("example.com").domain_class == "local"
+
+    assert accounts.domains.set_class("example.com", domain_class, force=True) == Domain(
+        "example.com", "", users=3, aliases=1, domain_class=domain_class
+    )
+    assert accounts.domains.set_class("example.com", "local") == Domain("example.com", "", users=3, aliases=1)
+    assert accounts.aliases.show("sales@example.com").targets == ("alice@example.com",)
+
+
+def test_users_of_a_domain_may_go_on_sending(accounts: Accounts) -> None:
+    """They are no obstacle to class send-only, but to the others; a postmaster without a password is to none."""
+    for domain_class in ("relay", "backup"):
+        with pytest.raises(WrongClass, match="2 users and 0 aliases"):
+            accounts.domains.set_class("example.com", domain_class)
+    assert accounts.domains.set_class("example.com", "send-only").users == 3
+    accounts.domains.add("example.net")
+    assert accounts.domains.set_class("example.net", "relay").domain_class == "relay"
+
+
+def test_a_catch_all_stands_in_the_way_of_another_class(accounts: Accounts) -> None:
+    """Its own, which is kept out of use, and that of another domain, which is taken off."""
+    accounts.domains.add("a.example", catch_all="alice@example.com")
+    accounts.domains.add("b.example", catch_all="postmaster@a.example")
+
+    with pytest.raises(WrongClass, match="0 aliases and a catch-all"):
+        accounts.domains.set_class("a.example", "backup")
+    accounts.domains.set_catch_all("a.example", None)
+    with pytest.raises(WrongClass, match=r"the catch-all of b\.example leads there"):
+        accounts.domains.set_class("a.example", "backup")
+
+    accounts.domains.set_class("a.example", "backup", force=True)
+
+    assert accounts.domains.show("b.example").catch_all == ""
+
+
+@pytest.mark.parametrize(("postmaster", "users"), [(True, 1), (False, 0)])
+def test_a_domain_that_becomes_local_gets_a_postmaster(accounts: Accounts, postmaster: bool, users: int) -> None:
+    """Unless the site has one, or it is there already."""
+    accounts.domains.add("example.net", domain_class="backup")
+
+    assert accounts.domains.set_class("example.net", "local", postmaster=postmaster).users == users
+    assert accounts.domains.set_class("example.net", "local", postmaster=postmaster).users == users
+
+
+@pytest.mark.parametrize("domain_class", ["relay", "backup"])
+def test_users_are_in_domains_where_they_can_do_something(accounts: Accounts, domain_class: DomainClass) -> None:
+    """To get mail, or to send it."""
+    accounts.domains.add("sends.example", domain_class="send-only")
+    accounts.domains.add("example.net", domain_class=domain_class)
+
+    assert accounts.users.add("carol@sends.example").name == "carol@sends.example"
+    with pytest.raises(WrongClass, match=f"example.net is a domain of class {domain_class}, which has no users here"):
+        accounts.users.add("carol@example.net")
+
+
+def test_the_postmaster_of_a_domain_that_only_sends_is_a_user_like_others(accounts: Accounts) -> None:
+    """RFC 2142 is about mail that is taken."""
+    accounts.domains.add("sends.example", domain_class="send-only")
+    accounts.users.add("postmaster@sends.example")
+
+    assert accounts.users.remove("postmaster@sends.example").name == "postmaster@sends.example"
+
+
+def test_what_led_elsewhere_and_is_missing_now_is_told(accounts: Accounts) -> None:
+    """A domain that becomes ours takes over the addresses that lead there, in our spelling, each once."""
+    accounts.aliases.add("sales@example.com", ["Carol@Example.net", "carol@example.net", "Dave+x@example.net"])
+    accounts.domains.add("example.net")
+
+    assert accounts.aliases.show("sales@example.com").targets == ("carol@example.net", "dave+x@example.net")
+    assert accounts.domains.missing("example.net") == ("the alias sales@example.com",)
+    accounts.users.add("carol@example.net")
+    accounts.users.add("dave@example.net")
+    assert accounts.domains.missing("example.net") == ()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_domain_elsewhere_leaves_those_that_lead_there_as_they_are(accounts: Accounts, force: bool) -> None:
+    """Mail for its addresses went on before, and does after."""
+    accounts.domains.add("example.net", domain_class="relay")
+    accounts.aliases.add("sales@example.com", ["carol@example.net"])
+
+    accounts.domains.remove("example.net", force)
+
+    assert accounts.aliases.show("sales@example.com").targets == ("carol@example.net",)

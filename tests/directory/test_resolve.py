@@ -1,6 +1,7 @@
 """The order of lookup as a table, on records that are written down here."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from mailsuite.address import Address
 from mailsuite.directory.expansion import DEPTH, MEMBERS
 from mailsuite.directory.records import AddressRecord, DomainRecord
 from mailsuite.directory.resolve import Resolver
-from mailsuite.meaning import Broken, Foreign, Mailbox, Mailboxes, Meaning, Suspended, Unknown
+from mailsuite.meaning import Broken, Foreign, Mailbox, Mailboxes, Meaning, Relayed, Suspended, Unknown
 
 
 def address(text: str) -> Address:
@@ -28,17 +29,20 @@ class Written:
 
     domains: dict[str, str | None]
     addresses: dict[str, AddressRecord] = field(default_factory=dict)
+    # Those that are not local.
+    classes: dict[str, str] = field(default_factory=dict)
 
     def first_domain(self) -> str | None:
         """See `Lookups`."""
-        return next(iter(self.domains), None)
+        return next((name for name in self.domains if name not in self.classes), None)
 
     def domain(self, name: str) -> DomainRecord | None:
         """See `Lookups`."""
         if name not in self.domains:
             return None
         catch_all = self.domains[name]
-        return DomainRecord(name, None if catch_all is None else address(catch_all))
+        caught = None if catch_all is None else address(catch_all)
+        return DomainRecord(name, caught, self.classes.get(name, "local"))
 
     def address(self, local: str, domain: str) -> AddressRecord | None:
         """See `Lookups`."""
@@ -56,7 +60,17 @@ class Written:
 
 def site() -> Written:
     """Return one of everything."""
-    written = Written({"one.example": None, "two.example": "bob@one.example", "bare.example": None})
+    written = Written(
+        {
+            "relay.example": "bob@one.example",
+            "backup.example": None,
+            "sends.example": "bob@one.example",
+            "one.example": None,
+            "two.example": "bob@one.example",
+            "bare.example": None,
+        },
+        classes={"relay.example": "relay", "backup.example": "backup", "sends.example": "send-only"},
+    )
     written.mailbox("postmaster@one.example", 1)
     written.mailbox("alice@one.example", 2)
     written.mailbox("bob@one.example", 3)
@@ -79,6 +93,17 @@ def site() -> Written:
     written.alias("left@one.example", 19, "both@one.example")
     written.alias("right@one.example", 20, "both@one.example")
     written.alias("diamond@one.example", 21, "left@one.example", "right@one.example")
+    # What a domain had before it was of another class.
+    written.mailbox("alice@relay.example", 22)
+    written.mailbox("carol@sends.example", 23)
+    written.alias("list@relay.example", 24, "alice@one.example")
+    # Members elsewhere: alone, beside a mailbox, twice, through another alias, and of our other classes.
+    written.alias("out@one.example", 25, "Friend@elsewhere.example")
+    written.alias("copy@one.example", 26, "alice@one.example", "Friend@elsewhere.example", "Friend@elsewhere.example")
+    written.alias("far@one.example", 27, "out@one.example", "bob@one.example", "other@elsewhere.example")
+    written.alias("past@one.example", 28, "alice@relay.example", "a@backup.example", "carol@sends.example")
+    written.alias("offout@one.example", 29, "off@one.example", "gone@one.example", "Friend@elsewhere.example")
+    written.alias("roundout@one.example", 30, "roundout@one.example", "Friend@elsewhere.example")
     return written
 
 
@@ -87,6 +112,24 @@ TABLE = [
     ("alice@elsewhere.example", Foreign()),
     ("postmaster@elsewhere.example", Foreign()),
     ("alice@[192.0.2.1]", Foreign()),
+    # a domain whose mail does not end here: no record, role, plus-address or catch-all of it counts
+    ("alice@relay.example", Relayed()),
+    ("list@relay.example", Relayed()),
+    ("nobody@Relay.Example", Relayed()),
+    ("postmaster@relay.example", Relayed()),
+    ("abuse@backup.example", Relayed(backup=True)),
+    ("alice+x@backup.example", Relayed(backup=True)),
+    ("carol@sends.example", Foreign()),
+    ("nobody@sends.example", Foreign()),
+    ("postmaster@sends.example", Foreign()),
+    # members elsewhere
+    ("out@one.example", ((), "Friend@elsewhere.example")),
+    ("out+x@one.example", ((), "Friend@elsewhere.example")),
+    ("copy@one.example", ((2,), "Friend@elsewhere.example")),
+    ("far@one.example", ((3,), "Friend@elsewhere.example", "other@elsewhere.example")),
+    ("past@one.example", ((), "alice@relay.example", "a@backup.example", "carol@sends.example")),
+    ("offout@one.example", ((), "Friend@elsewhere.example")),
+    ("roundout@one.example", ((), "Friend@elsewhere.example")),
     # exactly this mailbox, in any spelling
     ("alice@one.example", (2,)),
     ("ALICE@ONE.Example", (2,)),
@@ -130,13 +173,16 @@ TABLE = [
 ]
 
 
-def meant(expected: Meaning | tuple[int, ...]) -> Meaning:
-    """Return the meaning that a row of the table expects."""
-    return Mailboxes(tuple(map(box, expected))) if isinstance(expected, tuple) else expected
+def meant(expected: Meaning | tuple[Any, ...]) -> Meaning:
+    """Return the meaning that a row of the table expects: mailboxes' numbers, or a tuple of these and addresses."""
+    if not isinstance(expected, tuple):
+        return expected
+    numbers, onward = (expected[0], expected[1:]) if isinstance(expected[0], tuple) else (expected, ())
+    return Mailboxes(tuple(map(box, numbers)), tuple(map(address, onward)))
 
 
 @pytest.mark.parametrize(("written", "expected"), TABLE)
-def test_an_address_means_what_the_order_says(written: str, expected: Meaning | tuple[int, ...]) -> None:
+def test_an_address_means_what_the_order_says(written: str, expected: Meaning | tuple[Any, ...]) -> None:
     """Each rule of the order, and each before the next."""
     assert Resolver(site()).find(address(written)) == meant(expected)
 
@@ -158,7 +204,11 @@ def test_the_sites_postmaster_gets_what_no_domain_claims(written: str, expected:
     assert resolver.find(address(written)) == meant(expected)
 
 
-@pytest.mark.parametrize("postmaster", ["nobody@one.example", "someone@elsewhere.example", "off@one.example"])
+@pytest.mark.parametrize(
+    "postmaster",
+    ["nobody@one.example", "someone@elsewhere.example", "off@one.example", "alice@relay.example",
+     "carol@sends.example"],
+)  # fmt: skip
 def test_a_site_postmaster_of_no_use_is_passed_over(postmaster: str) -> None:
     """Role mail is taken although the configuration names an address that cannot get it."""
     assert Resolver(site(), address(postmaster)).find(address("abuse@bare.example")) == meant((1,))
@@ -241,6 +291,50 @@ def test_aliases_that_multiply_are_stopped() -> None:
     assert Resolver(written).find(address(names[0])) == meant((99,))
 
 
+def test_role_mail_may_go_elsewhere_by_an_alias() -> None:
+    """A postmaster who reads mail on another system."""
+    assert Resolver(site(), address("out@one.example")).find(address("abuse@bare.example")) == Mailboxes(
+        (), (Address("Friend", "elsewhere.example"),)
+    )
+
+
+def test_a_catch_all_may_lead_to_an_alias_that_leads_elsewhere_and_not_there_itself() -> None:
+    """What it names is looked up here; an address of another class or system is not found."""
+    written = Written({"x.example": "out@x.example", "y.example": "a@r.example", "r.example": None})
+    written.classes["r.example"] = "relay"
+    written.mailbox("a@r.example", 1)
+    written.alias("out@x.example", 2, "Friend@elsewhere.example")
+
+    assert Resolver(written).find(address("nobody@x.example")) == meant(((), "Friend@elsewhere.example"))
+    assert Resolver(written).find(address("nobody@y.example")) == Unknown()
+
+
+@pytest.mark.parametrize(("members", "reached"), [(MEMBERS, True), (MEMBERS + 1, False)])
+def test_members_elsewhere_count_too(members: int, reached: bool) -> None:
+    """The same limit, so that no alias is a multiplier of mail to others."""
+    written = Written({"x.example": None})
+    written.alias("all@x.example", 0, *(f"m{number}@elsewhere.example" for number in range(members)))
+
+    assert isinstance(Resolver(written).find(address("all@x.example")), Mailboxes) is reached
+
+
+@pytest.mark.parametrize("name", ["carol@sends.example", "carol+x@sends.example", "Carol@Sends.example"])
+def test_a_user_of_a_domain_that_only_sends_owns_its_address(name: str) -> None:
+    """Mail for it is not taken, mail from it is."""
+    resolver = Resolver(site())
+
+    assert resolver.belongs(address(name), box(23))
+    assert not resolver.belongs(address(name), box(2))
+    assert not resolver.belongs(address("postmaster@sends.example"), box(23))
+
+
+def test_an_unknown_class_takes_no_mail() -> None:
+    """What a newer version may have written is not guessed at."""
+    written = Written({"x.example": None}, classes={"x.example": "fancy"})
+
+    assert Resolver(written).find(address("a@x.example")) == Foreign()
+
+
 def test_members_are_the_targets_as_they_are_kept() -> None:
     """EXPN tells direct targets, of aliases alone (RFC 5321 §3.5.2)."""
     resolver = Resolver(site())
@@ -252,3 +346,5 @@ def test_members_are_the_targets_as_they_are_kept() -> None:
     assert resolver.members(address("alice@one.example")) is None
     assert resolver.members(address("nobody@one.example")) is None
     assert resolver.members(address("list@elsewhere.example")) is None
+    assert resolver.members(address("list@relay.example")) is None
+    assert resolver.members(address("out@one.example")) == (Address("Friend", "elsewhere.example"),)

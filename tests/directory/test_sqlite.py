@@ -20,7 +20,7 @@ from mailsuite.directory.records import Records
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.sqlite import CHECK_SECONDS, SqliteDirectory
 from mailsuite.interfaces import IMailboxDirectory
-from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Suspended, Unknown
+from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Relayed, Suspended, Unknown
 
 
 @pytest.fixture
@@ -89,6 +89,37 @@ def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: Sqli
         assert directory.is_local(name)
     for name in ("example.org", "[192.0.2.1]", ""):
         assert not directory.is_local(name)
+
+
+def test_the_class_of_a_domain_is_seen(accounts: Accounts, directory: SqliteDirectory, clock: Clock) -> None:
+    """Mail ends here for a local domain alone; a change of the class takes effect like any other."""
+    accounts.domains.add("relay.example", domain_class="relay")
+    accounts.domains.add("backup.example", domain_class="backup")
+    accounts.domains.add("sends.example", domain_class="send-only")
+
+    assert find(directory, "a", "relay.example") == Relayed()
+    assert find(directory, "a", "Backup.Example") == Relayed(backup=True)
+    assert find(directory, "a", "sends.example") == Foreign()
+    assert not any(map(directory.is_local, ("relay.example", "backup.example", "sends.example")))
+
+    accounts.domains.set_class("relay.example", "local")
+    clock.advance(CHECK_SECONDS)
+
+    assert find(directory, "a", "relay.example") == Unknown()
+    assert directory.is_local("relay.example")
+
+
+def test_a_login_of_a_domain_that_only_sends_may_send_as_itself(
+    accounts: Accounts, directory: SqliteDirectory, records: Records
+) -> None:
+    """Though mail for it is not taken."""
+    accounts.domains.add("sends.example", domain_class="send-only")
+    accounts.users.add("carol@sends.example")
+    record = records.login("carol@sends.example")
+
+    assert record is not None
+    assert directory.may_send_as(record.login, Address("carol+x", "sends.example"))
+    assert not directory.may_send_as(record.login, Address("alice", "example.com"))
 
 
 def test_a_change_takes_effect_within_a_moment(

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent
 from mailsuite.meaning import Login
@@ -327,7 +328,7 @@ class TestRecord:
     def test_whole_session(self) -> None:
         """It says who, from where, what was read and removed, for how long, and how it ended."""
         world = World()
-        world.access.tls_started("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+        world.access.tls_started(Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
         world.log_in()
         world.ask(events.Retrieve(0))
         world.ask(events.Retrieve(0, 0))
@@ -364,10 +365,13 @@ def test_whole_session_with_the_core() -> None:
     conversation = Conversation(core, world.ask)
     conversation.send(b"USER alice\r\nPASS x\r\nSTAT\r\nRETR 1\r\nDELE 2\r\nQUIT\r\n")
 
-    assert conversation.said.endswith(b"+OK 2 15\r\n+OK 12 octets\r\nA: b\r\n\r\n..c\r\n.\r\n%b%b" % (
-        responses.MARKED.encode(),
-        responses.GOODBYE.encode(),
-    ))
+    assert conversation.said.endswith(
+        b"+OK 2 15\r\n+OK 12 octets\r\nA: b\r\n\r\n..c\r\n.\r\n%b%b"
+        % (
+            responses.MARKED.encode(),
+            responses.GOODBYE.encode(),
+        )
+    )
     assert world.maildrop.removed == [1]
 
 

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from mailsuite.address import Address
+from mailsuite.encryption import Encryption
 from tests.service.world import DATE, World
 
 FROM = b"From: Alice <alice@b.example>\r\n"
@@ -72,7 +73,7 @@ class TestLogin:
     def test_tls_forgets_the_login(self) -> None:
         """RFC 3207 §4.2."""
         made = world()
-        made.reception.tls_started("TLSv1.3", "x")
+        made.reception.tls_started(Encryption("TLSv1.3", "x"))
 
         assert made.reception.login is None
 
@@ -199,12 +200,19 @@ class TestMessage:
 
         assert len(made.delivered) == 1
 
-    def test_foreign_recipients_have_to_wait(self) -> None:
-        """Nothing is sent out yet, and nobody is told a lie."""
+    def test_mail_for_others_is_queued(self) -> None:
+        """A login may send anywhere; what goes out has the header completed and no Return-Path."""
         made = world()
-        made.greet(sender="alice@b.example")
+        assert (
+            made.send(b"From: alice@b.example\r\n\r\nhi\r\n", "x@else.example", sender="alice@b.example")[:3] == "250"
+        )
 
-        assert made.say(b"RCPT TO:<x@else.example>\r\n")[0].startswith("451 4.3.0")
+        ((message, (recipient,), octets),) = made.queue.accepted
+        assert str(recipient.address) == "x@else.example"
+        assert message.origin == "alice@b.example"
+        assert octets.startswith(b"Received: from ")
+        assert b"\r\nDate: " in octets
+        assert made.delivered == []
 
 
 class TestExpand:

@@ -3,10 +3,11 @@
 import pytest
 
 from mailsuite.address import Address
-from mailsuite.meaning import Foreign
+from mailsuite.envelope import Peer
+from mailsuite.meaning import Foreign, Mailboxes
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.smtp import replies
-from tests.service.world import ALICE, PEER, World
+from tests.service.world import ALICE, ETRN_PEER, PEER, World
 
 
 def test_anybody_may_send_to_us() -> None:
@@ -25,6 +26,58 @@ def test_nothing_is_relayed(login: object) -> None:
 
     assert world.say(b"RCPT TO:<x@else.example>\r\n") == ["550 5.7.1 We do not relay"]
     assert NoRelay().judge(PEER, None, Address("x", "else.example"), Foreign()) is replies.NO_RELAY
+
+
+def test_a_relayed_domain() -> None:
+    """Mail for a domain that we pass on is taken from anybody, and queued as it came but for our trace."""
+    world = World()
+
+    assert world.send(b"Subject: x\r\n\r\nhi\r\n", "x@relayed.example").startswith("250")
+    ((message, (recipient,), octets),) = world.queue.accepted
+    assert (str(recipient.address), recipient.destination) == ("x@relayed.example", "relayed.example")
+    assert octets.startswith(b"Received: from client.example")
+    assert octets.endswith(b"\r\nSubject: x\r\n\r\nhi\r\n")
+    assert message.arrived_from == "client.example"
+    assert [job.destination for job in world.runner.begun] == ["relayed.example"]
+
+
+def test_an_alias_with_a_member_elsewhere() -> None:
+    """The mailbox gets it, and the member elsewhere through the queue."""
+    world = World()
+
+    assert world.send(b"\r\n", "team@b.example").startswith("250")
+    assert [numbers for _, numbers in world.delivered] == [[1]]
+    assert [str(each.address) for each in world.queue.accepted[0][1]] == ["x@else.example"]
+
+
+def test_a_forwarding_loop_is_refused() -> None:
+    """Lesson 21: a Delivered-To of ours stops forwarding."""
+    world = World()
+    world.directory.meanings["fwd@b.example"] = Mailboxes((), (Address("x", "else.example"),))
+
+    reply = world.send(b"Delivered-To: fwd@b.example\r\n\r\n", "fwd@b.example")
+
+    assert reply.startswith("554 5.4.6")
+    assert world.queue.accepted == []
+
+
+def test_etrn_for_those_who_may() -> None:
+    """RFC 1985: of listed peers and logins, for domains that we pass mail on for."""
+    stranger = World()
+    stranger.greet()
+    assert stranger.say(b"RSET\r\nETRN relayed.example\r\n")[1].startswith("459 ")
+
+    peer = World(peer=Peer(ETRN_PEER))
+    peer.runner.count = 3
+    peer.greet()
+    replies_given = peer.say(b"RSET\r\nETRN relayed.example\r\nETRN b.example\r\n")
+    assert replies_given[1].startswith("253 2.0.0 OK, 3 ")
+    assert replies_given[2].startswith("458 ")
+    assert peer.runner.flushed == ["relayed.example"]
+
+    login = World()
+    login.log_in()
+    assert login.say(b"ETRN relayed.example\r\n")[0].startswith("251 ")
 
 
 def test_no_header_is_repaired() -> None:
@@ -54,9 +107,9 @@ def test_logging_in_where_it_is_offered() -> None:
 
 
 def test_the_submission_relay_wants_a_login() -> None:
-    """Without one nothing is judged."""
+    """Without one nothing is judged; with one mail may go anywhere."""
     judge = SubmissionRelay().judge
     stranger = Address("x", "else.example")
 
     assert judge(PEER, None, stranger, Foreign()) is replies.AUTH_REQUIRED
-    assert judge(PEER, ALICE, stranger, Foreign()) is replies.NOT_YET_RELAYED
+    assert judge(PEER, ALICE, stranger, Foreign()) is None

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IRespondent
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Deferred as PutOff
@@ -76,7 +77,7 @@ class TestContent:
         """After the switch the old name is forgotten, and version and cipher are said."""
         world = World()
         world.say(b"EHLO clear.example\r\n")
-        world.reception.tls_started("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+        world.reception.tls_started(Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
         assert world.reception.helo == ""
         world.send(MESSAGE)
 
@@ -194,14 +195,24 @@ class TestTrouble:
             (Failed("5.2.0", "never"), "451 4.2.0"),
         ],
     )
-    def test_one_mailbox_cannot_be_written_to(self, outcome: PutOff | Failed, reply: str) -> None:
-        """SMTP has one reply for all: names already made are taken back."""
+    def test_no_mailbox_can_be_written_to(self, outcome: PutOff | Failed, reply: str) -> None:
+        """The peer is told to come back, and nothing is kept."""
         world = World()
         world.store.refusals = {Mailbox(2, "b.example/box2"): outcome}
 
-        assert world.send(MESSAGE, "alice@b.example", "bob@b.example").startswith(reply)
+        assert world.send(MESSAGE, "bob@b.example").startswith(reply)
+        assert world.queue.accepted == []
         assert [record["trouble"] for record in world.records()] == [outcome.reason]
         self.assert_nothing_left(world)
+
+    def test_one_mailbox_of_two_cannot_be_written_to(self) -> None:
+        """SMTP has one reply for all: it is taken, and waits for that one in the queue."""
+        world = World()
+        world.store.refusals = {Mailbox(2, "b.example/box2"): PutOff("4.2.0", "no")}
+
+        assert world.send(MESSAGE, "alice@b.example", "bob@b.example").startswith("250")
+        assert [each.mailbox.id for each in world.queue.accepted[0][1] if each.mailbox] == [2]
+        assert [numbers for _, numbers in world.delivered] == [[1, 2]]
 
     @pytest.mark.parametrize("later", [False, True])
     @pytest.mark.parametrize("error", [OSError(5, "EIO"), RuntimeError("as a test wants it")])

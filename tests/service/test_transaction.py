@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 
 from mailsuite.address import Address
-from mailsuite.envelope import Envelope, Recipient
+from mailsuite.envelope import Envelope
 from mailsuite.message.headers import HEADER_OCTETS
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
-from tests.doubles import MemoryDraft, mailboxes
+from tests.doubles import MemoryDraft
 from tests.wire.cutting import BODIES, CUTS, cut
 
 
@@ -32,7 +32,7 @@ class Message:
         for piece in pieces:
             self.transaction.body(piece)
         draft = self.transaction.end_body()
-        return None if draft is None else self.draft.octets
+        return None if draft is None else self.draft.data
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_header_that_never_ends_is_not_held() -> None:
         message.transaction.body(b"x" * 60_000)
 
     assert message.transaction.refusal is replies.HEADER_TOO_LARGE
-    assert message.draft.octets == b""
+    assert message.draft.data == b""
     assert message.take() is None
 
 
@@ -102,7 +102,7 @@ def test_a_refused_header_discards_the_message() -> None:
 
     assert message.take(b"A: loop\r\n\r\n", b"body\r\n") is None
     assert message.transaction.refusal is replies.MAIL_LOOP
-    assert message.draft.octets == b""
+    assert message.draft.data == b""
     assert message.draft.discarded == 1
 
 
@@ -126,14 +126,6 @@ def test_a_message_that_lost_a_part_is_never_taken() -> None:
 
     assert message.take(b"body\r\n") is None
     assert message.transaction.refusal is replies.TROUBLE
-
-
-def test_each_mailbox_is_named_once() -> None:
-    """However many recipients lead to it (architecture: one copy for each mailbox)."""
-    recipients = [Recipient(Address(str(number), "b.example"), mailboxes(1, number).mailboxes) for number in (1, 2, 3)]
-    transaction = Transaction("k7f-1", Envelope(None, recipients=recipients), 0.0)
-
-    assert [mailbox.id for mailbox in transaction.mailboxes()] == [1, 2, 3]
 
 
 def test_lesson_33_notes_are_bounded() -> None:

@@ -1,13 +1,17 @@
 """A small site of doubles around one SMTP session's respondent, and the session core that asks it."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Suspended
+from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Relayed, Suspended
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.service.dispatch import Dispatch
+from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.msa import SubmissionRole
@@ -18,17 +22,22 @@ from mailsuite.smtp.settings import Settings
 from mailsuite.wire.events import Close, Event, HangUp, StartTLS
 from tests.doubles import CountedTries, FixedDirectory, MemoryMail, OnePassword, mailboxes
 from tests.doubles_pop3 import KeptLog
+from tests.doubles_queue import DomainRouter, IdleRunner, KeptReports, MemoryQueue
 
 NOW = 1_767_225_600.0
 DATE = b"Thu, 01 Jan 2026 00:00:00 +0000"
 ALICE = Login(1, "alice@b.example", Mailbox(1, "b.example/box1"))
 PEER = Peer("192.0.2.1", 1025)
+# The one that may ask by ETRN.
+ETRN_PEER = "192.0.2.25"
 
 
 class World:
     """Everything that a transaction touches; *submission* makes it an MSA's."""
 
-    def __init__(self, submission: bool = False, check_from: bool = True, hop_limit: int = 100) -> None:
+    def __init__(
+        self, submission: bool = False, check_from: bool = True, hop_limit: int = 100, peer: Peer = PEER
+    ) -> None:
         self.directory = FixedDirectory(
             {
                 "alice@b.example": mailboxes(1),
@@ -37,6 +46,9 @@ class World:
                 "off@b.example": Suspended(),
                 "loop@b.example": Broken("loop"),
                 "x@else.example": Foreign(),
+                "x@relayed.example": Relayed(),
+                "postmaster@relayed.example": Relayed(),
+                "team@b.example": replace(mailboxes(1), onward=(Address("x", "else.example"),)),
             }
         )
         self.directory.rights = {("alice@b.example", "alice@b.example"), ("alice@b.example", "sales@b.example")}
@@ -46,20 +58,28 @@ class World:
         self.passwords = OnePassword(ALICE)
         self.tries = CountedTries()
         logins = Logins(self.passwords, self.tries)
+        self.queue = MemoryQueue()
+        self.runner = IdleRunner()
+        self.reports = KeptReports()
+        router = DomainRouter()
+        flush = Flush(self.runner, router, lambda peer: peer.host == ETRN_PEER)
         self.role: Role = (
-            SubmissionRole(SubmissionRelay(), logins, check_from) if submission else InboundRole(NoRelay(), logins)
+            SubmissionRole(SubmissionRelay(), logins, flush, check_from)
+            if submission
+            else InboundRole(NoRelay(), logins, flush)
         )
+        dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0)
         site = Site(
             "mail.example.org",
             self.directory,
             self.store,
-            Intake(self.store),
+            Intake(self.store, dispatch),
             self.log,
             lambda: NOW,
             lambda: self.seconds,
             hop_limit,
         )
-        self.reception = Reception(site, self.role, PEER, "k7f")
+        self.reception = Reception(site, self.role, peer, "k7f")
         self.core = ServerSession(Settings("mail.example.org", auth="always", auth_required=submission))
         self.said = b""
         self.closed = False

@@ -1,6 +1,6 @@
 """A respondent double for the SMTP server core: answers by the names that a test uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mailsuite.sasl.claims import PasswordClaim
@@ -22,6 +22,8 @@ class Respondent:
         self.refused: list[Reply] = []
         self.claims: list[PasswordClaim] = []
         self.expanded: list[str] = []
+        self.flushed: list[events.Etrn] = []
+        self.parameters: list[Mapping[str, Any]] = []
         self._sender: str | None = None
         self._recipients: list[str] = []
         self._body = b""
@@ -45,6 +47,7 @@ class Respondent:
             return replies.NOT_YOUR_ADDRESS
         self._sender = sender
         self._recipients = []
+        self.parameters = [event.parameters]
         return replies.SENDER_OK
 
     def Reset(self, event: events.Reset) -> None:
@@ -60,6 +63,7 @@ class Respondent:
         if local == "later":
             return replies.MAILBOX_TROUBLE
         self._recipients.append(str(event.forward_path))
+        self.parameters.append(event.parameters)
         return replies.RECIPIENT_OK
 
     def DataBegins(self, event: events.DataBegins) -> Reply:
@@ -88,6 +92,15 @@ class Respondent:
     def Expand(self, event: events.Expand) -> Reply:
         self.expanded.append(event.text)
         return Reply(250, "2.1.5", "<a@example.org>", "<b@example.org>")
+
+    def Etrn(self, event: events.Etrn) -> Reply:
+        self.flushed.append(event)
+        known = {
+            "empty.example": replies.etrn_started(0),
+            "not-ours.example": replies.ETRN_NOT_OURS,
+            "not-you.example": replies.ETRN_NOT_ALLOWED,
+        }
+        return known.get(event.domain, replies.etrn_started(14))
 
     def Authenticate(self, event: events.Authenticate) -> Reply:
         self.claims.append(event.claim)

@@ -35,6 +35,7 @@ EXPECTED: dict[bytes, tuple[set[State], str]] = {
     b"EXPN a": (EVERYWHERE, "250 2.1.5"),
     b"STARTTLS": ({State.READY}, "220 2.0.0"),
     b"AUTH PLAIN AGEAc2VjcmV0": ({State.READY}, "235 2.7.0"),
+    b"ETRN b.example": ({State.READY}, "253 2.0.0"),
 }
 OPEN = dataclasses.replace(PLAIN, starttls=True, auth="always")
 

@@ -122,8 +122,9 @@ class TestTwisted:
         assert pair.connection.dataBuffer or pair.connection._tempDataBuffer
 
     def test_accepted_connections_are_such(self) -> None:
-        """The servers of TCP ports are `Connection`s, and the fields are those of the source we know."""
+        """Both ends of TCP are `Connection`s, and the fields are those of the source we know."""
         assert issubclass(tcp.Server, Connection)
+        assert issubclass(tcp.Client, Connection)
         source = inspect.getsource(abstract.FileDescriptor)
         assert "_tempDataBuffer" in source
         assert "dataBuffer" in source

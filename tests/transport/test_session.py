@@ -5,17 +5,26 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
+from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Limits
+from mailsuite.transport.connector import ClientProtocol
 from mailsuite.transport.session import LINGER, OUTPUT_OCTETS, UNREAD_OCTETS, SessionProtocol
+from mailsuite.transport.tls import TLSContext
 from tests.smtp.respondent import PLAIN, STARTTLS
-from tests.transport.wires import HELD, Late, Pair, Talk
+from tests.transport.clients import Caller, ClientCore
+from tests.transport.wires import HELD, Late, Pair, Talk, Wire
 
 HELLO = b"EHLO client.example\r\n"
 ENVELOPE = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
@@ -376,7 +385,7 @@ class TestEnds:
         talk.say(b"FROB\r\n")
 
         assert talk.wire.ends == ["close"]
-        assert talk.respondent.tls == [("TLSv1.3", "TLS_AES_256_GCM_SHA384")]
+        assert talk.respondent.tls == [Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384")]
 
     def test_shutdown_of_an_idle_session(self) -> None:
         """421 at once (RFC 5321 §3.8), and a whole close: a service that stops does not wait for its peers."""
@@ -448,3 +457,166 @@ class TestStartTLS:
         talk.protocol.handshakeCompleted()
 
         assert talk.say(b"MAIL FROM:<a@a.example>\r\n" + HELLO + b"MAIL FROM:<a@a.example>\r\n") == [503, 250, 250]
+
+
+class Client:
+    """A client's session over a wire in memory."""
+
+    def __init__(
+        self,
+        patience: dict[int, float],
+        starttls: bool = True,
+        phases: bool = True,
+        protocol: type[SessionProtocol] = SessionProtocol,
+    ) -> None:
+        self.clock = MemoryReactorClock()
+        self.core = ClientCore(starttls, patience, phases)
+        self.caller = Caller()
+        self.wire = Wire()
+        tls = TLSContext("a server's will do")
+        self.protocol = protocol(self.core, self.caller, self.clock, tls, lambda session: None)
+        self.protocol.makeConnection(self.wire)
+
+    def hear(self, *lines: bytes) -> None:
+        """Let the server say *lines*."""
+        for line in lines:
+            self.protocol.dataReceived(line + b"\r\n")
+
+    def lose(self, error: Exception) -> list[tuple[str, str]]:
+        """Lose the connection; return what the respondent was told."""
+        self.protocol.connectionLost(Failure(error))
+        return self.caller.ended
+
+
+class TestClients:
+    """The other end of a connection."""
+
+    def test_a_client_waits_for_the_greeting(self) -> None:
+        """It says nothing first, and has its time for it."""
+        client = Client({0: 300})
+        client.clock.advance(299)
+        assert client.wire.value() == b""
+        assert client.core.expired == 0
+        client.clock.advance(1)
+
+        assert client.core.expired == 1
+
+    @pytest.mark.parametrize("spent", [0, 100, 299])
+    def test_a_shorter_phase_ends_in_time(self, spent: int) -> None:
+        """However long the timer had still to go for the phase before."""
+        client = Client({0: 300, 1: 20})
+        client.clock.advance(spent)
+        client.hear(b"220 welcome")
+        client.clock.advance(19)
+        assert client.core.expired == 0
+        client.clock.advance(1)
+
+        assert client.core.expired == 1
+
+    def test_a_shorter_step_ends_in_time(self) -> None:
+        """Sessions that we began have an eye on each step."""
+        client = Client({0: 300, 1: 20}, phases=False, protocol=ClientProtocol)
+        client.hear(b"220 welcome")
+        client.clock.advance(19)
+        assert client.core.expired == 0
+        client.clock.advance(1)
+
+        assert client.core.expired == 1
+
+    def test_a_longer_phase_has_its_time(self) -> None:
+        """What was left of a short one does not end it."""
+        client = Client({0: 10, 1: 100})
+        client.clock.advance(9)
+        client.hear(b"220 welcome")
+        client.clock.advance(99)
+        assert client.core.expired == 0
+        client.clock.advance(1)
+
+        assert client.core.expired == 1
+
+    def test_a_phase_of_equal_length_costs_no_timer(self) -> None:
+        """Servers have one patience: their timer is not touched."""
+        client = Client({})
+        (timer,) = client.clock.getDelayedCalls()
+        due = timer.getTime()
+        client.clock.advance(50)
+        client.hear(b"220 welcome")
+
+        assert [(call, call.getTime()) for call in client.clock.getDelayedCalls()] == [(timer, due)]
+
+    def test_a_handshake_that_never_ends(self) -> None:
+        """The respondent waits for it; the driver does not wait for ever (lesson 26)."""
+        client = Client({2: 30})
+        client.hear(b"220 welcome", b"220 go on")
+        assert client.wire.begun_tls == [b"STARTTLS\r\n"]
+        client.clock.advance(29)
+        assert client.wire.ends == []
+        client.clock.advance(1)
+        assert client.wire.ends == ["abort"]
+
+        assert client.lose(ConnectionAborted()) == [("lost", "TLS handshake failed: timed out")]
+        assert client.core.expired == 0
+        assert client.clock.getDelayedCalls() == []
+
+    def test_after_the_handshake_the_respondent_has_its_time(self) -> None:
+        """Our own slowness is not the peer's here either."""
+        client = Client({2: 30})
+        verdict: Deferred[bool] = Deferred()
+        client.caller.secured = verdict
+        client.hear(b"220 welcome", b"220 go on")
+        client.protocol.handshakeCompleted()
+        client.clock.advance(5000)
+        assert client.wire.ends == []
+        verdict.callback(True)
+
+        assert client.wire.value() == b"STARTTLS\r\nHELLO\r\n"
+
+    def test_no_half_close_within_a_handshake(self) -> None:
+        """The octets on the wire are TLS's."""
+        talk = Talk(STARTTLS)
+        talk.say(HELLO + b"STARTTLS\r\n")
+        talk.wait(STARTTLS.limits.idle_timeout)
+
+        assert talk.wire.ends == ["close"]
+
+
+class TestCauses:
+    """What is told of the end of a connection."""
+
+    def test_a_clean_close_has_none(self) -> None:
+        """Ours, or the peer's."""
+        client = Client({})
+
+        assert client.lose(ConnectionDone()) == [("lost", "")]
+
+    def test_after_goodbye_there_is_none(self) -> None:
+        """However the peer ends what is over."""
+        client = Client({}, starttls=False)
+        client.hear(b"220 welcome")
+
+        assert client.lose(ConnectionLost()) == [("closed", "")]
+
+    @pytest.mark.parametrize(
+        ("trouble", "words"),
+        [
+            (SSL.Error([("SSL routines", "", "no shared cipher")]), "TLS handshake failed: no shared cipher"),
+            (ConnectionLost(), "TLS handshake failed: the connection was broken off"),
+            (ConnectionDone(), "TLS handshake failed: the connection was closed"),
+        ],
+        ids=["alert", "lost", "closed"],
+    )
+    def test_within_a_handshake(self, trouble: Exception, words: str) -> None:
+        """It always has one."""
+        client = Client({})
+        client.hear(b"220 welcome", b"220 go on")
+
+        assert client.lose(trouble) == [("lost", words)]
+
+    def test_after_the_handshake(self) -> None:
+        """TLS can fail later, too."""
+        client = Client({})
+        client.hear(b"220 welcome", b"220 go on")
+        client.protocol.handshakeCompleted()
+
+        trouble = SSL.Error([("SSL routines", "", "decryption failed or bad record mac")])
+        assert client.lose(trouble) == [("lost", "TLS: decryption failed or bad record mac")]

@@ -98,9 +98,11 @@ def test_a_session_in_tls(tunnel: Tunnel) -> None:
     codes = tunnel.say(b"EHLO x\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n")
 
     assert codes == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"]
-    ((version, cipher),) = tunnel.respondent.tls
-    assert version.startswith("TLSv1.")
-    assert cipher
+    (encryption,) = tunnel.respondent.tls
+    assert encryption.version.startswith("TLSv1.")
+    assert encryption.cipher
+    assert encryption.chain == ()
+    assert encryption.trust == "not looked at"
     assert len(tunnel.respondent.inner.messages) == 1
 
 

@@ -13,11 +13,13 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
 from mailsuite.transport.session import SessionProtocol
+from mailsuite.transport.tls import TLSContext
 from tests.smtp.respondent import PLAIN, Respondent
 
 
@@ -70,7 +72,8 @@ class Late:
         self.holds = holds
         self.held: list[tuple[Deferred[Any], Any]] = []
         self.ended: list[str] = []
-        self.tls: list[tuple[str, str]] = []
+        self.causes: list[str] = []
+        self.tls: list[Encryption] = []
 
     def respond(self, event: Any) -> Any:
         if isinstance(event, self.holds):
@@ -79,11 +82,12 @@ class Late:
             return pending
         return self.inner(event)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, cause: str = "") -> None:
         self.ended.append(reason)
+        self.causes.append(cause)
 
-    def tls_started(self, version: str, cipher: str) -> None:
-        self.tls.append((version, cipher))
+    def tls_started(self, encryption: Encryption) -> None:
+        self.tls.append(encryption)
 
     def let_go(self) -> None:
         """Answer the oldest question that is held."""
@@ -104,7 +108,7 @@ class Talk:
         self.core = core or ServerSession(settings)
         self.respondent = Late(*holds)
         self.ended: list[SessionProtocol] = []
-        self.protocol = SessionProtocol(self.core, self.respondent, self.clock, None, self.ended.append)
+        self.protocol = SessionProtocol(self.core, self.respondent, self.clock, TLSContext("smtp"), self.ended.append)
         self.wire = Wire()
         self.protocol.makeConnection(self.wire)
 

@@ -8,6 +8,7 @@ from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
+from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.spelling import parse_address
 
@@ -29,14 +30,12 @@ def accounts(settings: Settings) -> Iterator[Finding]:
 
 def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
     if records.first_domain() is None:
-        yield warning("directory", "there is no domain: all mail is refused", "mailsuite domain add DOMAIN")
+        others = [*records.domains("relay"), *records.domains("backup")]
+        lost = "mail for <postmaster> is refused" if others else "all mail is refused"
+        yield warning("directory", f"there is no local domain: {lost}", "mailsuite domain add DOMAIN")
     postmaster = settings.directory.postmaster
-    if postmaster and not _is_known(records, postmaster):
+    if postmaster and Resolver(records).listed(parse_address(postmaster)) is None:
         yield warning(
-            "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias here",
+            "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias of a local domain",
             f"mailsuite user add {postmaster}, or name another address",
         )
-
-
-def _is_known(records: Records, text: str) -> bool:
-    return records.address(*parse_address(text).key) is not None

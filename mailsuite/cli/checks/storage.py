@@ -22,6 +22,8 @@ def storage(settings: Settings) -> Iterator[Finding]:
     log = os.path.dirname(settings.log.path)
     if log != settings.state_dir:
         yield from _folder("log.path", log)
+    if os.path.exists(settings.queue.path):
+        yield from _folder("queue.path", settings.queue.path)
     if os.path.isdir(settings.log.path):
         yield error("log.path", f"{settings.log.path} is a folder", "name a file in [log] path")
     elif os.path.exists(settings.log.path) and not os.access(settings.log.path, os.W_OK):

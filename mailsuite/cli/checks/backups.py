@@ -1,0 +1,68 @@
+"""Do we know the recipients of the domains that we are the backup MX of?"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from mailsuite.address import domain_key
+from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.config import Settings
+from mailsuite.config.settings import Backup
+from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.records import Records
+from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.policy.backup_list import BadList, parse_key
+from mailsuite.policy.backup_store import ListStore
+
+DAY = 86_400
+# A list that nobody has renewed for so long has the primary's new users refused.
+OLD_DAYS = 7
+
+
+def backups(settings: Settings) -> Iterator[Finding]:
+    """Look at each domain of class backup, and at what the configuration says of others."""
+    try:
+        with closing(connect_for_lookups(settings.directory.path)) as connection:
+            domains = Records(lambda: connection).domains("backup")
+    except AccountsError:
+        return  # another check says so
+    told = {domain_key(name): backup for name, backup in settings.backups.items()}
+    for domain in sorted(set(told).difference(domains)):
+        yield warning(
+            f"backups.{domain}", "it is not a domain of class backup", f"mailsuite domain add {domain} --class backup"
+        )
+    for domain in domains:
+        yield from _recipients(settings, domain, told.get(domain, Backup()))
+
+
+def _recipients(settings: Settings, domain: str, backup: Backup) -> Iterator[Finding]:
+    where = f"backups.{domain}"
+    if backup.key:
+        yield from _list(settings, where, domain, backup)
+    elif backup.callout:
+        yield ok(where, "its primary is asked about recipients; while it is away, all are taken")
+    else:
+        yield warning(
+            where, "all recipients are taken, and those that the primary refuses are returned to forged senders",
+            "let the primary publish a list: mailsuite backup-mx export, or remove callout = false",
+        )
+
+
+def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterator[Finding]:
+    store = ListStore(settings.state_dir)
+    fetches = f", or wait: the service fetches {backup.list}" if backup.list else ""
+    take = f"mailsuite backup-mx import FILE|URL{fetches}"
+    try:
+        found = store.load(domain, parse_key(backup.key))
+    except (BadList, OSError) as problem:
+        yield error(where, f"{store.path(domain)} cannot be used: {problem}", take)
+        return
+    if found is None:
+        yield warning(where, "no list of its recipients was taken yet", take)
+        return
+    days = int(time.time() - found.made) // DAY
+    if days >= OLD_DAYS:
+        text = f"the list of its recipients is {days} days old: newer ones are refused"
+        yield warning(where, text, "let the primary run mailsuite backup-mx export again and again")
+    else:
+        yield ok(where, f"the list of its recipients has {found.count} addresses")

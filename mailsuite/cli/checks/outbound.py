@@ -1,0 +1,67 @@
+"""Can mail be sent on as the configuration says: passwords of routes, issuers, addresses to send from?"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.config import Settings
+from mailsuite.config.settings import RouteTable
+
+
+def outbound(settings: Settings) -> Iterator[Finding]:
+    """Look at each route, and at what holds for all deliveries."""
+    if settings.delivery.ca_file:
+        yield from _issuers(settings.delivery.ca_file)
+    yield from _sources("delivery.source", settings.delivery.source)
+    for name, route in settings.routes.items():
+        where = f"routes.{name}"
+        yield from _sources(f"{where}.source", [route.source] if route.source else [])
+        yield from _login(where, route)
+        yield ok(where, f"{_whose(route)} goes to {route.host or 'where MX records say'}")
+
+
+def _issuers(path: str) -> Iterator[Finding]:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as problem:
+        text = f"{path} cannot be used: {problem.strerror or problem}"
+        yield error("delivery.ca_file", text, "put PEM certificates there, or remove ca_file for the system's")
+
+
+def _sources(where: str, addresses: list[str]) -> Iterator[Finding]:
+    for address in addresses:
+        family = socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as trial:
+                trial.bind((address, 0))
+        except OSError as problem:
+            text = f"nothing can be sent from {address}: {problem.strerror}"
+            yield error(where, text, "name an address that this machine has")
+
+
+def _login(where: str, route: RouteTable) -> Iterator[Finding]:
+    if not route.user:
+        return
+    path, where_file = route.password_file, f"{where}.password_file"
+    try:
+        with open(path, encoding="utf-8") as file:
+            password = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as problem:
+        text = f"{path} cannot be read by this user: {getattr(problem, 'strerror', None) or 'it is not UTF-8'}"
+        yield error(where_file, text, f"put the password into its first line, and chown USER {path}")
+        return
+    if not password:
+        yield error(where_file, f"{path} has an empty first line", "put the password there")
+    if os.stat(path).st_mode & 0o077:
+        yield warning(where_file, f"{path} is open to other users of this machine", f"chmod 600 {path}")
+    if route.tls == "none":
+        yield warning(f"{where}.tls", "a login without TLS shows the password to all on the way", 'set tls = "verify"')
+
+
+def _whose(route: RouteTable) -> str:
+    parts = [f"mail for {', '.join(route.recipients)}" if route.recipients else ""]
+    parts.append(f"mail from {', '.join(route.senders)}" if route.senders else "")
+    return " and ".join(filter(None, parts)) or "all other mail"

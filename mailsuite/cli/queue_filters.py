@@ -1,0 +1,85 @@
+"""What of the queue a command is about: its options, and spans of time as people write them."""
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from mailsuite.queue.entries import Selection
+
+R = TypeVar("R")
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_STATUSES = ("waiting", "held", "claimed", "bounce", "damaged")
+
+
+def span(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return the seconds of a span of time such as ``90m`` or ``1d12h``."""
+    if text is None:
+        return None
+    parts = _SPAN.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise click.BadParameter(f"{text!r} is no span of time; expected one such as 90m, 12h, 1d or 1d12h")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+_OPTIONS = (
+    click.option("--id", "identity", metavar="ID", help="The message ID; the same as giving ID."),
+    click.option("--sender", metavar="ADDRESS", help="From this address, or @domain; '<>' for reports."),
+    click.option("--recipient", metavar="ADDRESS", help="To this address, or @domain."),
+    click.option("--domain", metavar="DOMAIN", help="To addresses of this domain."),
+    click.option("--older", callback=span, metavar="SPAN", help="That arrived longer ago than SPAN: 90m, 12h, 1d."),
+    click.option("--younger", callback=span, metavar="SPAN", help="That arrived within SPAN."),
+    click.option("--status", type=click.Choice(_STATUSES), help="In this state; claimed: in the server's hands now."),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N recipients, the oldest first."),
+)
+_destination = click.option(
+    "--destination", metavar="NAME", help="That goes by this destination: a domain, the name of a route, or local."
+)
+
+
+def filters(destination: bool = True) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command the options that select, and the argument ID; it gets them as ``selection``.
+
+    Without *destination* that option is the command's own.
+    """
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def selecting(*args: Any, **options: Any) -> R:
+            own = {name: options.pop(name) for name in _SELECTING if name in options}
+            return command(*args, selection=_selection(**own), **options)
+
+        wrapped: Callable[..., R] = click.argument("message", metavar="[ID]", required=False)(selecting)
+        for option in reversed((*_OPTIONS, _destination) if destination else _OPTIONS):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+_SELECTING = (
+    "message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "limit", "destination",
+)  # fmt: skip
+
+
+def _selection(
+    message: str | None,
+    identity: str | None,
+    older: float | None,
+    younger: float | None,
+    **same: Any,
+) -> Selection:
+    if message is not None and identity is not None and message != identity:
+        raise click.UsageError("two messages are named; give one ID")
+    now = time.time()
+    return Selection(
+        id=message if message is not None else identity,
+        before=None if older is None else now - older,
+        since=None if younger is None else now - younger,
+        **same,
+    )

@@ -1,0 +1,67 @@
+"""The forms that texts of the configuration have: domains, addresses, networks, places on the web."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from mailsuite.directory.errors import BadName
+from mailsuite.directory.spelling import parse_address, parse_domain
+
+# RFC 4422 §3.1: the name of a SASL mechanism.
+_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_HTTPS = re.compile(r"https://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?/[!-~]*|https://\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?/[!-~]*")
+
+
+def is_mail_address(text: str) -> bool:
+    """Say whether *text* is a mail address such as postmaster@example.org."""
+    try:
+        parse_address(text)
+    except BadName:
+        return False
+    return True
+
+
+def is_domain(text: str) -> bool:
+    """Say whether *text* is a domain name, in letters of any script."""
+    try:
+        parse_domain(text)
+    except BadName:
+        return False
+    return True
+
+
+def is_pattern(text: str) -> bool:
+    """Say whether *text* is a domain, or a dot and a domain: all that is below it."""
+    return is_domain(text.removeprefix("."))
+
+
+def ip(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address that *text* is, if it is one."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def is_network(text: str) -> bool:
+    """Say whether *text* is an IP address, or a network such as 192.0.2.0/24 without bits beyond its length."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_mechanism(text: str) -> bool:
+    """Say whether *text* can be the name of a SASL mechanism."""
+    return _MECHANISM.fullmatch(text) is not None
+
+
+def is_web(text: str) -> bool:
+    """Say whether *text* is meant as a URL and not as a path name."""
+    return _SCHEME.match(text) is not None
+
+
+def is_https(text: str) -> bool:
+    """Say whether *text* is an https URL with a host and a path, without a user."""
+    return _HTTPS.fullmatch(text) is not None

@@ -1,0 +1,145 @@
+"""The content of one message, in the form that a session can take."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from mailsuite.interfaces import IContent
+from mailsuite.maybe import Maybe
+from mailsuite.message.downgrade import CannotConvert, to_seven_bit
+from mailsuite.outcome import Failed
+from mailsuite.queued import Job
+
+# Up to so many octets a message is read whole; a larger one goes from the queue to the socket piece by piece.
+WHOLE_OCTETS = 1 << 20
+# Up to so many octets a message is converted for a server that takes seven bits alone; all of it is in memory then.
+CONVERT_OCTETS = 8 << 20
+# What takes longer to convert than the reactor may be kept for goes to a thread.
+IN_PLACE_OCTETS = 1 << 16
+PIECE_OCTETS = 1 << 16
+
+OpenContent = Callable[[], Awaitable[IContent]]
+TOO_LARGE_TO_CONVERT = Failed("5.6.3", "The next host takes no 8-bit content, and the message is too large to convert")
+
+
+class InThread(Protocol):
+    """Runs a function off the reactor's thread."""
+
+    def __call__(self, function: Callable[[bytes], bytes], content: bytes, /) -> Awaitable[bytes]: ...
+
+
+class ContentTrouble(Exception):
+    """The queue could not give the message; the text says why."""
+
+
+class Stream:
+    """One reading of a large message: *added* first, then *content*. Its `read` is a session's source."""
+
+    def __init__(self, added: bytes, content: IContent) -> None:
+        self._added = added
+        self._content = content
+        # Why it could not be read on; empty while it could.
+        self.trouble = ""
+
+    def read(self, size: int) -> Maybe[bytes]:
+        """Return the next octets, about *size*; ``b""`` at the end."""
+        if self._added:
+            added, self._added = self._added, b""
+            return added
+        return self._guarded(size)
+
+    async def _guarded(self, size: int) -> bytes:
+        try:
+            return await _now(self._content.read(size))
+        except OSError as error:
+            self.trouble = str(error)
+            raise
+
+    def close(self) -> None:
+        """Free what the reading took. Called once."""
+        self._content.close()
+
+
+class Body:
+    """The content of *job*'s message; *content* opens it where it is not at hand. *in_thread* runs what may take long.
+
+    Every method that reads raises `ContentTrouble`.
+    """
+
+    def __init__(self, job: Job, content: OpenContent, in_thread: InThread) -> None:
+        self._size = job.message.size
+        self._open = content
+        self._in_thread = in_thread
+        self._whole = job.content
+        self._eight_bit: bool | None = None
+
+    @property
+    def size(self) -> int:
+        """Its octets."""
+        return self._size if self._whole is None else len(self._whole)
+
+    def at_hand(self) -> Maybe[bytes | None]:
+        """Return all of it, ``None`` where it is a large one that has to be streamed."""
+        if self._whole is not None or self._size > WHOLE_OCTETS:
+            return self._whole
+        return self._load()
+
+    async def is_eight_bit(self) -> bool:
+        """Say whether it has octets above 127. A large message is read through for that, once."""
+        if self._eight_bit is None:
+            self._eight_bit = await self._scan() if self._whole is None else not self._whole.isascii()
+        return self._eight_bit
+
+    async def seven_bit(self, added: bytes) -> bytes | Failed:
+        """Return *added* and it converted to seven bits (RFC 6152 §3), or why it cannot be."""
+        if self.size > CONVERT_OCTETS:
+            return TOO_LARGE_TO_CONVERT
+        content = added + (await self._load() if self._whole is None else self._whole)
+        try:
+            if len(content) > IN_PLACE_OCTETS:
+                return await self._in_thread(to_seven_bit, content)
+            return to_seven_bit(content)
+        except CannotConvert as error:
+            return Failed("5.6.3", f"The next host takes no 8-bit content, and it cannot be converted: {error}")
+
+    async def stream(self, added: bytes) -> Stream:
+        """Begin a reading of *added* and the content."""
+        return Stream(added, await self._opened())
+
+    async def _opened(self) -> IContent:
+        try:
+            return await self._open()
+        except OSError as error:
+            raise ContentTrouble(str(error)) from error
+
+    async def _load(self) -> bytes:
+        pieces: list[bytes] = []
+        await self._each(pieces.append)
+        whole = b"".join(pieces)
+        if self._size <= WHOLE_OCTETS:
+            self._whole = whole
+        return whole
+
+    async def _scan(self) -> bool:
+        ascii_only = True
+
+        def look(piece: bytes) -> None:
+            nonlocal ascii_only
+            ascii_only = ascii_only and piece.isascii()
+
+        await self._each(look)
+        return not ascii_only
+
+    async def _each(self, take: Callable[[bytes], Any]) -> None:
+        """Give the content to *take*, piece by piece."""
+        content = await self._opened()
+        try:
+            while piece := await _now(content.read(PIECE_OCTETS)):
+                take(piece)
+        except OSError as error:
+            raise ContentTrouble(str(error)) from error
+        finally:
+            content.close()
+
+
+async def _now(value: Maybe[bytes]) -> bytes:
+    return value if isinstance(value, bytes) else await value

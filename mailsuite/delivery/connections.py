@@ -1,0 +1,127 @@
+"""Opens sessions with other servers: what TLS is asked for, the connection, TLS, the login."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, Protocol
+
+from mailsuite.delivery import trouble
+from mailsuite.delivery.mx import UNIX, Hop
+from mailsuite.delivery.reachable import is_ipv6
+from mailsuite.delivery.sending import Sending
+from mailsuite.delivery.session import RemoteSession
+from mailsuite.delivery.tls_policy import Demand
+from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
+from mailsuite.dns import DnsTrouble
+from mailsuite.interfaces import IConnector
+from mailsuite.route import CannotConnect, Endpoint, Route
+from mailsuite.smtp.client import ClientSession
+from mailsuite.smtp.client_events import ClientSettings
+
+# A password file is read up to so many octets.
+PASSWORD_OCTETS = 4096
+
+
+class Demands(Protocol):
+    """Says what is asked of hosts: `mailsuite.delivery.tls_policy.TLSPolicy`."""
+
+    async def demand(
+        self, route: Route, mx_secure: bool, policy_domain: str, host: str, host_secure: bool
+    ) -> Demand:
+        """See `TLSPolicy.demand`."""
+
+
+def read_password(path: str) -> str:
+    """Return the first line of the file at *path*. Raises `OSError`; `ValueError` where it is no UTF-8."""
+    with open(path, "rb") as file:
+        line = file.readline(PASSWORD_OCTETS)
+    return line.decode("utf-8").rstrip("\r\n")
+
+
+class Connections:
+    """Opens sessions by *connector*; *demands* says what TLS has to give.
+
+    *nonce* makes fresh random text for a login (`ClientSettings.nonce`), *read_password* reads its file.
+    """
+
+    def __init__(
+        self,
+        connector: IConnector,
+        demands: Demands,
+        sending: Sending,
+        nonce: Callable[[], str],
+        read_password: Callable[[str], str] = read_password,
+    ) -> None:
+        self._connector = connector
+        self._demands = demands
+        self._sending = sending
+        self._nonce = nonce
+        self._read_password = read_password
+
+    async def demand(self, route: Route, hop: Hop) -> Demand | Trouble:
+        """Say what is asked of the host of *hop*, or why it cannot be used now."""
+        host = hop.address if route.host.startswith(UNIX) else hop.host
+        domain = route.host or route.domain
+        try:
+            demand = await self._demands.demand(route, hop.mx_secure, domain, host, hop.host_secure)
+        except DnsTrouble as error:
+            return trouble.unknown(hop.host, str(error))
+        return trouble.unusable(hop.host, demand.skip) if demand.skip else demand
+
+    async def open(self, route: Route, hop: Hop, demand: Demand) -> RemoteSession | Trouble:
+        """Return a session in which messages may be sent, or why there is none."""
+        opened = await self._open(route, hop, demand, demand.tls)
+        if isinstance(opened, Trouble) and opened.scope is Scope.TLS and demand.tls == "may" and not route.implicit:
+            # RFC 7435: where TLS was no must, a handshake that breaks is no reason to keep the mail.
+            opened = await self._open(route, hop, demand, "none")
+        return opened
+
+    async def _open(
+        self, route: Route, hop: Hop, demand: Demand, tls: Literal["none", "may", "must"]
+    ) -> RemoteSession | Trouble:
+        try:
+            settings = self._settings(route, tls)
+        except (OSError, ValueError) as error:
+            return trouble.no_password(hop.host, str(error))
+        core = ClientSession(settings, encrypted=route.implicit)
+        session = RemoteSession(core, hop.host, hop.address, demand)
+        try:
+            await self._connector.connect(self._endpoint(route, hop, demand), core, session)
+            await session.opened()
+        except CannotConnect as error:
+            return trouble.unreachable(str(error))
+        except SessionEnded as end:
+            return trouble.ended(session.where, end, refused=bool(session.objection))
+        return session
+
+    def _settings(self, route: Route, tls: Literal["none", "may", "must"]) -> ClientSettings:
+        sending = self._sending
+        settings = ClientSettings(
+            sending.hostname,
+            tls,
+            route.lmtp,
+            greeting_timeout=sending.greeting_timeout,
+            command_timeout=sending.command_timeout,
+            data_timeout=sending.data_timeout,
+            end_timeout=sending.end_timeout,
+        )
+        login = route.credentials
+        if login is None:
+            return settings
+        return replace(
+            settings,
+            user=login.user,
+            password=self._read_password(login.password_file),
+            mechanisms=login.mechanisms,
+            nonce=self._nonce(),
+            # Only where the route itself says that nothing there is to be encrypted.
+            clear_auth=route.tls == "none",
+        )
+
+    def _endpoint(self, route: Route, hop: Hop, demand: Demand) -> Endpoint:
+        port = 0 if route.host.startswith(UNIX) else route.port
+        source = route.source or self._source(hop.address)
+        name = demand.sni or hop.host
+        return Endpoint(hop.address, port, name, source, self._sending.connect_timeout, route.implicit)
+
+    def _source(self, address: str) -> str:
+        return next((each for each in self._sending.sources if is_ipv6(each) == is_ipv6(address)), "")

@@ -1,0 +1,100 @@
+"""The routes table: from a recipient to the way there, by the configuration alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from zope.interface import implementer
+
+from mailsuite.address import Address, domain_key
+from mailsuite.interfaces import IRouter
+from mailsuite.queued import LOCAL
+from mailsuite.route import Route
+
+# Recipients name what domains they like: no more answers than these are remembered.
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """One rule: mail for *recipients* or from *senders* goes the way of *route*.
+
+    Both hold domains, or ``.example.org`` for all below example.org and not itself. A rule without either is for all
+    mail. *route* is a template: its destination, domain and backup are filled in when it is used.
+    """
+
+    name: str
+    route: Route
+    recipients: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+
+
+class _Table:
+    """Rules by the domains that they name."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, RouteRule] = {}
+
+    def add(self, pattern: str, rule: RouteRule) -> None:
+        """Let *pattern* lead to *rule*, if it does not lead to another one before it."""
+        dot = "." if pattern.startswith(".") else ""
+        self._rules.setdefault(dot + domain_key(pattern[len(dot) :]), rule)
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def find(self, domain: str) -> RouteRule | None:
+        """Return the rule of *domain* itself, else that of the longest suffix, else ``None``."""
+        rule = self._rules.get(domain)
+        dot = domain.find(".")
+        while rule is None and dot >= 0:
+            rule = self._rules.get(domain[dot:])
+            dot = domain.find(".", dot + 1)
+        return rule
+
+
+@implementer(IRouter)
+class Routes:
+    """See `IRouter`. The recipient's domain decides before the sender's, an exact one before a suffix.
+
+    *default* is the template for what no rule is for. *backups* says of a domain (`domain_key`) whether we are its
+    backup MX.
+    """
+
+    def __init__(
+        self, rules: Sequence[RouteRule], default: Route, backups: Callable[[str], bool] = lambda domain: False
+    ) -> None:
+        self._backups = backups
+        self._default = RouteRule("", replace(default, host=""))
+        self._recipients = _Table()
+        self._senders = _Table()
+        for rule in rules:
+            for pattern in rule.recipients:
+                self._recipients.add(pattern, rule)
+            for pattern in rule.senders:
+                self._senders.add(pattern, rule)
+            if not (rule.recipients or rule.senders):
+                self._default = rule
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
+
+    def route(self, recipient: Address, reverse_path: Address | None) -> Route:
+        """See `IRouter.route`. The null reverse-path has no domain, so no sender's rule is for it."""
+        domain = domain_key(recipient.domain)
+        sender = domain_key(reverse_path.domain) if reverse_path is not None and self._senders else ""
+        return self._remembered(domain, sender, self._backups(domain))
+
+    def _find(self, domain: str, sender: str, backup: bool) -> Route:
+        rule = self._recipients.find(domain) or self._senders.find(sender) or self._default
+        template = rule.route
+        if not template.host:
+            return replace(template, destination=_destination(domain), domain=domain, backup=backup)
+        # All mail that a next hop gets has one route, whatever its domains, so that it can share transactions; only
+        # a domain that we back up is watched for itself.
+        return replace(
+            template, destination=f"route:{rule.name}", domain=domain if backup else template.host, backup=backup
+        )
+
+
+def _destination(domain: str) -> str:
+    # What goes into mailboxes of ours has a destination of its own, whatever domains there are in the world.
+    return domain if domain != LOCAL else f"{LOCAL}."

@@ -1,0 +1,43 @@
+"""Which recipients of a domain are taken here, all of them: for a backup that has to know them without us."""
+
+from dataclasses import dataclass
+
+from mailsuite.address import Address
+from mailsuite.directory.errors import NoSuch, WrongClass
+from mailsuite.directory.records import Records
+from mailsuite.directory.resolve import ROLES, Resolver
+from mailsuite.directory.rows import LOCAL
+from mailsuite.meaning import Mailboxes
+
+# Stands for any local part that is not ours.
+_NOBODY = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The local parts, in key form, that are taken by their own name; *everything*: a catch-all takes the others."""
+
+    locals: tuple[str, ...]
+    everything: bool
+
+
+def accepted(records: Records, domain: str, postmaster: Address | None) -> Accepted:
+    """Return whom we take mail for in *domain* (key form); *postmaster* is the site's, if the configuration has one.
+
+    Users, aliases and the role addresses, but not what is suspended or leads nowhere. A plus-address is taken where
+    its base is. Raises `NoSuch`, or `WrongClass` for a domain that is not local.
+    """
+    resolver = Resolver(records, postmaster)
+    with records.snapshot():
+        found = records.domain(domain)
+        if found is None:
+            raise NoSuch(f"no domain {domain} here; add it with: mailsuite domain add {domain}")
+        if found.domain_class != LOCAL:
+            raise WrongClass(f"{domain} is of class {found.domain_class}: its recipients are known elsewhere")
+        names = sorted({*records.locals(domain), *ROLES})
+        taken = tuple(name for name in names if _is_taken(resolver, name, domain))
+        return Accepted(taken, _is_taken(resolver, _NOBODY, domain))
+
+
+def _is_taken(resolver: Resolver, local: str, domain: str) -> bool:
+    return isinstance(resolver.find(Address(local, domain)), Mailboxes)

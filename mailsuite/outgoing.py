@@ -1,0 +1,254 @@
+"""The composition of the way out: queue, runner, routes, DNS, TLS, delivery, reports. Only `mailsuite.app` uses it."""
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+
+from mailsuite.address import Address, domain_key
+from mailsuite.config import Settings
+from mailsuite.config.meaning import name_server
+from mailsuite.config.settings import RouteTable
+from mailsuite.delivery.attempt import Network
+from mailsuite.delivery.connections import Connections
+from mailsuite.delivery.local import LocalDelivery
+from mailsuite.delivery.mta_sts import MTASTS
+from mailsuite.delivery.mta_sts_cache import PolicyCache
+from mailsuite.delivery.mx import Hop, Lookup, Nowhere, next_hops
+from mailsuite.delivery.pool import Pool
+from mailsuite.delivery.remote import RemoteDelivery
+from mailsuite.delivery.routes import RouteRule, Routes
+from mailsuite.delivery.sending import Sending
+from mailsuite.delivery.target import Target
+from mailsuite.delivery.tls_policy import TLSPolicy
+from mailsuite.directory.sqlite import SqliteDirectory
+from mailsuite.interfaces import IMailLog, IMailStore
+from mailsuite.meaning import Relayed
+from mailsuite.policy.backup import BackupDomain, BackupRecipients
+from mailsuite.policy.backup_list import parse_key
+from mailsuite.policy.backup_pull import ListPull, ListSource
+from mailsuite.policy.backup_store import ListStore
+from mailsuite.policy.callout import Callouts, Lifetimes
+from mailsuite.policy.primary import Primary
+from mailsuite.queue.runner import Limits, Runner
+from mailsuite.queue.schedule import Backoff
+from mailsuite.queue.store import SqliteQueue
+from mailsuite.route import CannotConnect, Credentials, Route
+from mailsuite.service.dispatch import Dispatch
+from mailsuite.service.own_mail import OwnMail
+from mailsuite.service.reports import Reports
+from mailsuite.transport.connector import Connector
+from mailsuite.transport.dns.resolver import Resolver
+from mailsuite.transport.web import WebClient
+
+# RFC 8461 §3.3: policies that are kept are looked after once a day.
+POLICY_SECONDS = 86_400.0
+T = TypeVar("T")
+# Whether this system listens on an address and port, as other servers would reach it.
+Listens = Callable[[str, int], bool]
+
+
+class Outgoing:
+    """Everything between the queue and other servers. To be started and stopped, after the last fork.
+
+    *listens* says where this system itself takes mail. Raises `IssuersError` where [delivery] ca_file is of no use.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        directory: SqliteDirectory,
+        store: IMailStore,
+        log: IMailLog,
+        next_id: Callable[[], str],
+        listens: Listens,
+    ) -> None:
+        queue = settings.queue
+        delivery = settings.delivery
+        self._grace = settings.limits.shutdown_grace
+        self._reactor = reactor
+        self._directory = directory
+        self.resolver = Resolver(
+            reactor,
+            [name_server(text) for text in settings.dns.servers],
+            timeout=settings.dns.timeout,
+            tries=settings.dns.tries,
+            cache_size=settings.dns.cache,
+            trust_ad=settings.dns.trust_ad,
+        )
+        self._connector = Connector(reactor, delivery.ca_file)
+        web = WebClient(reactor, self.resolver, delivery.ca_file)
+        self._policies = PolicyCache(os.path.join(settings.state_dir, "mta-sts.json"), reactor, deferToThread)
+        self._mta_sts = MTASTS(self.resolver, web, self._policies, time.time)
+        self._refreshing = LoopingCall(lambda: Deferred.fromCoroutine(self._mta_sts.refresh()))
+        self._refreshing.clock = reactor
+        self.router = Routes(route_rules(settings), _default_route(settings), self._is_backup)
+        self._lookup = Lookup(
+            self.resolver, _ourselves(settings.hostname, listens), random.SystemRandom().shuffle, delivery.prefer
+        )
+        sending = _sending(settings)
+        tls = TLSPolicy(self.resolver, self._mta_sts, time.time)
+        connections = Connections(self._connector, tls, sending, lambda: secrets.token_urlsafe(24))
+        pool = Pool(reactor, delivery.connection_idle, delivery.connection_messages)
+        self._remote = RemoteDelivery(self.router, Network(connections, self._lookup, pool, sending))
+        self.queue = SqliteQueue(queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease)
+        self.own_mail = OwnMail(directory, store, next_id)
+        reports = Reports(
+            settings.hostname, self.own_mail.submit, log, time.time, secrets.token_hex, queue.report_size
+        )
+        self.runner = Runner(
+            self.queue,
+            Target(LocalDelivery(store), self._remote),
+            reports,
+            self.router,
+            log,
+            Backoff(queue.retry_first, queue.retry_factor, queue.retry_cap),
+            queue.probe_interval,
+            Limits(queue.deliveries, queue.destination_deliveries, queue.window),
+            reactor,
+            time.time,
+            random.random,
+        )
+        self.dispatch = Dispatch(self.queue, self.runner, self.router, reports, time.time, queue.lifetime)
+        lists = ListStore(settings.state_dir)
+        primary = Primary(self.router, self._primary_hosts, self._connector, settings.hostname, reactor)
+        self.backups = BackupRecipients(
+            lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor
+        )
+        self._pull = ListPull(_list_sources(settings), lists, web, reactor, time.time, _off_reactor)
+
+    def start(self) -> None:
+        """Open the queue and begin to work. Raises `QueueError`."""
+        self.queue.start()
+        self._policies.load(time.time())
+        self._refreshing.start(POLICY_SECONDS, now=False)
+        self.backups.start()
+        self._pull.start()
+        self.runner.start()
+
+    async def stop(self) -> None:
+        """Let deliveries that are under way end, for a while; then close everything."""
+        self._pull.stop()
+        self.backups.stop()
+        if self._refreshing.running:
+            self._refreshing.stop()
+        stopped = self.runner.stop()
+        self._remote.stop()
+        patience: Deferred[None] = Deferred()
+        waiting = self._reactor.callLater(self._grace, patience.callback, None)
+        await DeferredList([stopped, patience], fireOnOneCallback=True)
+        if waiting.active():
+            waiting.cancel()
+        # What is cut off now is tried again after the next start.
+        await self._connector.stop(1.0)
+        self.resolver.stop()
+        await stopped
+        await self._policies.stop()
+        self.queue.stop()
+
+    def _is_backup(self, domain: str) -> bool:
+        # Any local part will do: what is asked is the class of the domain.
+        meaning = self._directory.find(Address("postmaster", domain))
+        return isinstance(meaning, Relayed) and meaning.backup
+
+    async def _primary_hosts(self, route: Route) -> AsyncGenerator[Hop, None]:
+        try:
+            async for hop in next_hops(route, self._lookup):
+                yield hop
+        except Nowhere as nowhere:
+            raise CannotConnect(nowhere.outcome.reason) from nowhere
+
+
+def route_rules(settings: Settings) -> list[RouteRule]:
+    """Return the routes table as the delivery knows it."""
+    return [
+        RouteRule(name, _route(settings, table), tuple(table.recipients), tuple(table.senders))
+        for name, table in settings.routes.items()
+    ]
+
+
+def _default_route(settings: Settings) -> Route:
+    return Route(
+        "", "", port=settings.queue.remote_port, tls=settings.delivery.tls, private=settings.delivery.allow_private
+    )
+
+
+def _route(settings: Settings, table: RouteTable) -> Route:
+    implicit = table.tls == "implicit"
+    level = table.tls or ("may" if table.host else settings.delivery.tls)
+    return Route(
+        "",
+        "",
+        host=table.host,
+        port=table.port or (25 if table.host else settings.queue.remote_port),
+        tls="verify" if level == "implicit" else level,
+        implicit=implicit,
+        lmtp=table.protocol == "lmtp",
+        credentials=Credentials(table.user, table.password_file, tuple(table.mechanisms)) if table.user else None,
+        source=table.source,
+        # A host that the administrator names is meant.
+        private=bool(table.host) or settings.delivery.allow_private,
+    )
+
+
+def _sending(settings: Settings) -> Sending:
+    queue, delivery = settings.queue, settings.delivery
+    return Sending(
+        settings.hostname,
+        delivery.hosts,
+        sources=tuple(delivery.source),
+        connect_timeout=queue.connect_timeout,
+        greeting_timeout=queue.greeting_timeout,
+        command_timeout=queue.command_timeout,
+        data_timeout=queue.data_timeout,
+        end_timeout=queue.end_timeout,
+    )
+
+
+def _off_reactor(work: Callable[[], T]) -> "Deferred[T]":
+    return deferToThread(work)
+
+
+def _ourselves(hostname: str, listens: Listens) -> Callable[[str, int], bool]:
+    name = domain_key(hostname)
+    return lambda host, port: host == name or listens(host, port)
+
+
+@lru_cache(maxsize=4096)
+def is_address_of_ours(address: str) -> bool:
+    """Say whether *address* is one of this machine's: nothing else can be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _backup_domains(settings: Settings) -> dict[str, BackupDomain]:
+    return {
+        domain_key(name): BackupDomain(
+            parse_key(table.key) if table.key else None,
+            table.callout,
+            Lifetimes(table.positive_ttl, table.negative_ttl),
+        )
+        for name, table in settings.backups.items()
+    }
+
+
+def _list_sources(settings: Settings) -> list[ListSource]:
+    return [
+        ListSource(domain_key(name), table.list, parse_key(table.key), table.refresh)
+        for name, table in settings.backups.items()
+        if table.list
+    ]

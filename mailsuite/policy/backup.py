@@ -1,0 +1,126 @@
+"""`IBackupRecipients`: what the primary's list says, else what the primary says, else nothing."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailsuite.address import Address, domain_key
+from mailsuite.interfaces import IBackupRecipients
+from mailsuite.maybe import Maybe
+from mailsuite.policy.backup_list import BackupList, BadList
+from mailsuite.policy.backup_store import ListStore, Stamp
+from mailsuite.policy.callout import Callouts, Lifetimes
+
+T = TypeVar("T")
+
+# How often the files of the lists are looked at: within this time an import takes effect.
+LOOK_SECONDS = 5.0
+
+_A_DAY_AND_AN_HOUR = Lifetimes(86_400.0, 3600.0)
+
+_log = Logger()
+
+
+class Run(Protocol):
+    """Runs work that waits for the disk in another thread, as ``deferToThread`` does."""
+
+    def __call__(self, work: Callable[[], T]) -> Awaitable[T]:
+        """Return what *work* returns, later."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupDomain:
+    """How recipients of one domain are known: *key* is the public key of its list (32 octets), if it has one."""
+
+    key: bytes | None = None
+    callout: bool = True
+    lifetimes: Lifetimes = _A_DAY_AND_AN_HOUR
+
+
+@implementer(IBackupRecipients)
+class BackupRecipients:
+    """Knows from lists in memory, which follow their files. To be started and stopped.
+
+    *domains* holds those that need other than the defaults, by their name in A-labels.
+    """
+
+    def __init__(
+        self,
+        store: ListStore,
+        domains: Mapping[str, BackupDomain],
+        callouts: Callouts,
+        clock: IReactorTime,
+        run: Run,
+    ) -> None:
+        self._store = store
+        self._domains = domains
+        self._callouts = callouts
+        self._run = run
+        self._lists: dict[str, BackupList] = {}
+        self._stamps: dict[str, Stamp | None] = {}
+        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Read all lists, and follow their files from now on. Waits for the disk."""
+        for domain, key in self._signed():
+            self._stamps[domain] = self._store.stamp(domain)
+            self._take(domain, self._loaded(domain, key))
+        self._loop.start(LOOK_SECONDS, now=False)
+
+    def stop(self) -> None:
+        """Follow them no longer, and ask nobody: who waits for an answer is told that nobody knows."""
+        if self._loop.running:
+            self._loop.stop()
+        self._callouts.stop()
+
+    def known(self, address: Address) -> Maybe[bool | None]:
+        """See `IBackupRecipients.known`."""
+        domain = domain_key(address.domain)
+        found = self._lists.get(domain)
+        if found is not None:
+            return found.has(address)
+        settings = self._domains.get(domain, _DEFAULT)
+        return self._callouts.known(address, settings.lifetimes) if settings.callout else None
+
+    async def _look(self) -> None:
+        try:
+            for domain, key in self._signed():
+                stamp = self._store.stamp(domain)
+                if stamp != self._stamps[domain]:
+                    self._stamps[domain] = stamp
+                    self._take(domain, await self._run(partial(self._loaded, domain, key)))
+        except Exception:
+            # The next look must come whatever this one stumbled over.
+            _log.failure("The lists of recipients could not be looked at")
+
+    def _signed(self) -> list[tuple[str, bytes]]:
+        return [(domain, each.key) for domain, each in self._domains.items() if each.key is not None]
+
+    def _loaded(self, domain: str, key: bytes) -> BackupList | str | None:
+        """Return the list of *domain*, or why it cannot be used."""
+        try:
+            return self._store.load(domain, key)
+        except (BadList, OSError) as error:
+            return str(error)
+
+    def _take(self, domain: str, found: BackupList | str | None) -> None:
+        if isinstance(found, str):
+            # One that was good before is still the best that we have.
+            _log.error(
+                "The list {path} of recipients cannot be used: {reason}", path=self._store.path(domain), reason=found
+            )
+        elif found is None:
+            self._lists.pop(domain, None)
+        else:
+            self._lists[domain] = found
+
+
+_DEFAULT = BackupDomain()

@@ -1,0 +1,118 @@
+"""Who is asked by a call-out, and how: the hosts that mail for the domain would go to, one after the other."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Literal, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from mailsuite.address import Address
+from mailsuite.encryption import Encryption
+from mailsuite.interfaces import IConnector, IRespondent, IRouter
+from mailsuite.policy.callout import PATIENCE_SECONDS, CannotAsk
+from mailsuite.route import CannotConnect, Endpoint, Route
+from mailsuite.smtp.probe import Probed, ProbeSession
+
+# Hosts that one question goes to at most, and how long a connection to each may take to stand.
+HOSTS = 3
+CONNECT_SECONDS = 4.0
+
+# The levels of TLS that a question can have: a certificate is not looked at, so whatever asks for a good one is not
+# asked at all. A wrong "no" would cost mail.
+_LEVELS: dict[str, Literal["none", "may", "must"]] = {"none": "none", "may": "may", "encrypt": "must"}
+
+
+class Hop(Protocol):
+    """One address to ask: *host* is the name that led to it."""
+
+    @property
+    def host(self) -> str:
+        """A host name, or the address again."""
+
+    @property
+    def address(self) -> str:
+        """An IP address."""
+
+
+class Primary:
+    """Asks the primary of a domain about an address, as `mailsuite.policy.callout.Ask`.
+
+    *hops* gives the addresses to which mail of a route goes, the best first, none that is ourselves or a worse
+    exchanger than we are; it raises `CannotConnect` where there is none. *hostname* is our name.
+    """
+
+    def __init__(
+        self,
+        router: IRouter,
+        hops: Callable[[Route], AsyncGenerator[Hop, None]],
+        connector: IConnector,
+        hostname: str,
+        clock: IReactorTime,
+    ) -> None:
+        self._router = router
+        self._hops = hops
+        self._connector = connector
+        self._hostname = hostname
+        self._clock = clock
+
+    async def ask(self, domain: str, address: Address) -> bool | None:
+        """Say whether the primary of *domain* takes mail for *address*; ``None`` where it does not say now.
+
+        Raises `CannotAsk` where no host has said anything about it.
+        """
+        route = self._router.route(address, None)
+        if route.lmtp or route.implicit or route.credentials is not None or route.tls not in _LEVELS:
+            raise CannotAsk(f"{route.destination} is not a way on which we can ask")
+        end = self._clock.seconds() + PATIENCE_SECONDS
+        why, tried = "no host of it can be reached", 0
+        try:
+            async with aclosing(self._hops(route)) as hops:
+                async for hop in hops:
+                    left = end - self._clock.seconds()
+                    if tried >= HOSTS or left <= 0:
+                        break
+                    tried += 1
+                    probed = await self._probe(route, hop, address, left)
+                    if probed.known is not None or probed.spoke:
+                        return probed.known
+                    why = f"{hop.host}: {probed.reason}"
+        except CannotConnect as error:
+            why = str(error)
+        raise CannotAsk(why)
+
+    async def _probe(self, route: Route, hop: Hop, address: Address, seconds: float) -> Probed:
+        core = ProbeSession(self._hostname, address, seconds, _LEVELS[route.tls])
+        listener = _Listener()
+        place = Endpoint(hop.address, route.port, hop.host, route.source, min(CONNECT_SECONDS, seconds))
+        try:
+            await self._connector.connect(place, core, listener)
+        except CannotConnect as error:
+            return Probed(None, str(error))
+        return await listener.probed
+
+
+@implementer(IRespondent)
+class _Listener:
+    """Waits for what a `ProbeSession` tells."""
+
+    def __init__(self) -> None:
+        self.probed: Deferred[Probed] = Deferred()
+
+    def respond(self, event: Any) -> Any:
+        """See `IRespondent.respond`: there are no questions."""
+        if isinstance(event, Probed):
+            self._tell(event)
+
+    def lost(self, reason: str, cause: str = "") -> None:
+        """See `IRespondent.lost`."""
+        self._tell(Probed(None, f"the connection was lost: {cause}" if cause else "the connection was lost"))
+
+    def tls_started(self, encryption: Encryption) -> None:
+        """See `IRespondent.tls_started`: any TLS will do."""
+
+    def _tell(self, probed: Probed) -> None:
+        # Whoever waited may have given up; and a session that has told is lost in the end, too.
+        if not self.probed.called:
+            self.probed.callback(probed)

@@ -1,0 +1,113 @@
+"""One message into the queue: its rows, and the jobs of what is claimed in the same breath."""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mailsuite.queue.due import number_of, queue_is_held, refresh
+from mailsuite.queue.files import Placed
+from mailsuite.queue.rows import as_text
+from mailsuite.queued import Job, QueuedMessage, QueuedRecipient
+
+_MESSAGE = """
+    INSERT INTO messages (id, sender_local, sender_domain, arrived, expires, size, body, ret, envid, origin,
+        arrived_from, file, skip)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_RECIPIENT = """
+    INSERT INTO recipients (message, destination, local, domain, mailbox_id, mailbox_path, notify, original, added,
+        tries, next_try, report_at, warned, last, owner, purpose)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """How messages come in: *owner* claims, at the time *now*; a sender is told of a delay after *delay_warning*.
+
+    0 means never. A job has at most *most* recipients.
+    """
+
+    connection: sqlite3.Connection
+    owner: int
+    now: float
+    delay_warning: float
+    most: int
+
+    def accept(
+        self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], placed: Placed, wanted: Collection[str]
+    ) -> list[Job]:
+        """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble."""
+        message = replace(message, size=placed.size)
+        message = replace(message, number=self._insert_message(message, placed))
+        if queue_is_held(self.connection):
+            wanted = ()
+        jobs: list[Job] = []
+        for name, group in _by_destination(recipients).items():
+            destination = number_of(self.connection, name)
+            claimed = name in wanted and self._is_free(destination)
+            numbered = self._insert_recipients(message, destination, group, claimed)
+            if claimed:
+                jobs += [Job(message, part, content=placed.octets) for part in _parts(numbered, self.most)]
+            else:
+                refresh(self.connection, destination, self.now)
+        return jobs
+
+    def _insert_message(self, message: QueuedMessage, placed: Placed) -> int:
+        sender = message.reverse_path
+        cursor = self.connection.execute(
+            _MESSAGE,
+            (
+                message.id, sender and sender.local, sender and sender.domain, message.arrived, message.expires,
+                message.size, message.body, message.ret, message.envid, message.origin, message.arrived_from,
+                placed.file, placed.skip,
+            ),
+        )  # fmt: skip
+        number = int(cursor.lastrowid or 0)
+        if placed.octets is not None:
+            self.connection.execute("INSERT INTO contents VALUES (?, ?)", (number, placed.octets))
+        return number
+
+    def _is_free(self, destination: int) -> bool:
+        """What is held, or was down and not yet up again, gets no new mail past what waits already."""
+        held, troubled = self.connection.execute(
+            "SELECT held, troubled FROM destinations WHERE number = ?", (destination,)
+        ).fetchone()
+        return not held and not troubled
+
+    def _insert_recipients(
+        self, message: QueuedMessage, destination: int, group: Sequence[QueuedRecipient], claimed: bool
+    ) -> list[QueuedRecipient]:
+        owner, purpose = (self.owner, "try") if claimed else (None, None)
+        self.connection.executemany(
+            _RECIPIENT,
+            (
+                (
+                    message.number, destination, each.address.local, each.address.domain,
+                    each.mailbox and each.mailbox.id, each.mailbox and each.mailbox.path, each.notify, each.original,
+                    each.added, each.tries, message.arrived, self._report_at(message, each), each.warned,
+                    each.last and as_text(each.last), owner, purpose,
+                )
+                for each in group
+            ),
+        )  # fmt: skip
+        # AUTOINCREMENT counts without a gap within a transaction.
+        (last,) = self.connection.execute("SELECT last_insert_rowid()").fetchone()
+        first = last - len(group) + 1
+        return [replace(each, number=first + index) for index, each in enumerate(group)]
+
+    def _report_at(self, message: QueuedMessage, recipient: QueuedRecipient) -> float:
+        wanted = message.reverse_path is not None and self.delay_warning > 0 and not recipient.warned
+        if wanted and recipient.wants("DELAY"):
+            return min(message.arrived + self.delay_warning, message.expires)
+        return message.expires
+
+
+def _by_destination(recipients: Sequence[QueuedRecipient]) -> dict[str, list[QueuedRecipient]]:
+    groups: dict[str, list[QueuedRecipient]] = {}
+    for recipient in recipients:
+        groups.setdefault(recipient.destination, []).append(recipient)
+    return groups
+
+
+def _parts(recipients: Sequence[QueuedRecipient], most: int) -> Iterator[tuple[QueuedRecipient, ...]]:
+    for begin in range(0, len(recipients), most):
+        yield tuple(recipients[begin : begin + most])

@@ -1,0 +1,104 @@
+"""What the writer's thread sees to beside its operations: opening, recovery, the lease, tidying up, closing."""
+
+import sqlite3
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from mailsuite.queue.due import forget_unused
+from mailsuite.queue.errors import QueueError
+from mailsuite.queue.files import ContentFolder
+from mailsuite.queue.owners import Lease
+from mailsuite.queue.recovery import recover
+from mailsuite.queue.schema import connect, transaction, trouble
+
+# After so many seconds without work there is time to tidy up, and after as many again for the next bit of it.
+IDLE_SECONDS = 1.0
+# So many pages (of 4 KiB) are kept for what comes; beyond them, and a quarter of the file, it is made shorter.
+_SPARE_PAGES = 4096
+_PAGES_AT_ONCE = 2000
+_DESTINATIONS_AT_ONCE = 2000
+
+
+class Housekeeping:
+    """See `writer.Chores`. *path* is the queue's file, *now* gives POSIX time."""
+
+    _log = Logger()
+
+    def __init__(self, path: str, folder: ContentFolder, lease: Lease, now: Callable[[], float]) -> None:
+        self._path = path
+        self._folder = folder
+        self._lease = lease
+        self._now = now
+        self._untidy = True
+        self._seen = 0
+
+    def open(self) -> sqlite3.Connection:
+        """Open and recover the queue, and claim from now on. Raises `QueueError`."""
+        try:
+            self._folder.create()
+        except OSError as error:
+            raise QueueError(f"the queue's folder cannot be made: {error}") from error
+        connection = connect(self._path, create=True)
+        try:
+            self._begin(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        now = self._now()
+        try:
+            with trouble(self._path), transaction(connection):
+                self._lease.free_dead(connection, now)
+                alone = connection.execute("SELECT 1 FROM owners").fetchone() is None
+                lost = recover(connection, self._folder, alone, now)
+                self._lease.take(connection)
+        except OSError as error:
+            raise QueueError(f"the queue's folder cannot be looked at: {error}") from error
+        for identity in lost:
+            self._log.error("The content of the queued message {id} is gone; it was set aside", id=identity)
+
+    def each(self, connection: sqlite3.Connection) -> None:
+        """Renew the lease when it is time."""
+        self._untidy = True
+        self._renew(connection)
+
+    def pause(self) -> float:
+        """Until the lease has to be renewed, or there is time to tidy up; a moment after a trouble."""
+        left = max(self._lease.left, 0.1)
+        return min(left, IDLE_SECONDS) if self._untidy else left
+
+    def rest(self, connection: sqlite3.Connection) -> None:
+        """Renew the lease when it is time, and tidy up a bit."""
+        if self._lease.left <= 0:
+            with transaction(connection):
+                self._renew(connection)
+        if self._untidy:
+            self._tidy(connection)
+
+    def close(self, connection: sqlite3.Connection) -> None:
+        """Give back what is claimed, and the lease."""
+        try:
+            with transaction(connection):
+                self._lease.give_back(connection, self._now())
+        finally:
+            connection.close()
+
+    def _renew(self, connection: sqlite3.Connection) -> None:
+        if self._lease.left <= 0 and not self._lease.renew(connection):
+            self._log.warn("The queue's lease ran out before it was renewed: what was claimed may be tried twice")
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Bring the log's pages home, then one bit of the rest; nobody has to wait for long if work comes."""
+        connection.execute("PRAGMA wal_checkpoint (PASSIVE)").fetchall()
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (spare,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if spare > max(_SPARE_PAGES, pages // 4):
+            connection.execute(f"PRAGMA incremental_vacuum ({_PAGES_AT_ONCE})").fetchall()
+            return
+        with transaction(connection):
+            seen = forget_unused(connection, self._seen, _DESTINATIONS_AT_ONCE, self._now())
+        self._seen = seen or 0
+        self._untidy = seen is not None

@@ -1,0 +1,176 @@
+"""What is due, claimed: fair between destinations, at a cost that does not grow with what waits.
+
+No row is looked at for a destination that has nothing due, is put off, held, or has no room now.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mailsuite.outcome import Outcome
+from mailsuite.queue.due import queue_is_held, refresh
+from mailsuite.queue.rows import SELECT_MESSAGE, SELECT_RECIPIENT, as_message, as_outcome, as_recipient
+from mailsuite.queued import Job, Purpose, QueuedMessage, QueuedRecipient
+
+# Of what has to be reported, so many recipients are looked at for one claim.
+REPORTED_AT_ONCE = 1000
+
+_DESTINATION = "SELECT number, name, troubled, last FROM destinations "
+_DUE = _DESTINATION + "WHERE due <= ? AND held = 0 ORDER BY due"
+_NAMED = _DESTINATION + "WHERE name = ? AND due <= ? AND held = 0"
+_FIRST = """
+    SELECT message FROM recipients
+    WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? ORDER BY next_try LIMIT 1"""
+_ITS_RECIPIENTS = SELECT_RECIPIENT + """
+    WHERE message = ? AND destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? LIMIT ?"""
+_TO_REPORT = SELECT_RECIPIENT + """
+    WHERE state IN ('waiting', 'bounce') AND report_at <= ? AND owner IS NULL ORDER BY report_at LIMIT ?"""
+_MESSAGE = SELECT_MESSAGE + " WHERE number = ?"
+_CLAIM = "UPDATE recipients SET owner = ?, purpose = ? WHERE number = ?"
+
+
+@dataclass(slots=True)
+class _Destination:
+    """One that has something due; *left* is for how many more jobs it is good."""
+
+    number: int
+    name: str
+    troubled: bool
+    last: Outcome | None
+    left: int = 0
+
+
+class Claim:
+    """One claim by *owner* at the time *now*; a job has at most *most* recipients, and none of those in *stale*."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, owner: int, now: float, most: int, stale: Collection[int] = ()
+    ) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._stale = stale
+        self._now = now
+        self._most = most
+        self._messages: dict[int, QueuedMessage] = {}
+
+    def jobs(self, room: int, allowances: Mapping[str, int], default: int) -> list[Job]:
+        """See `IQueue.claim`. Reports get half of the room at most: neither they nor the mail wait for ever."""
+        if room <= 0 or queue_is_held(self._connection):
+            return []
+        reports = self._reports((room + 1) // 2)
+        return reports + self._tries(room - len(reports), allowances, default)
+
+    # What is to be tried
+
+    def _tries(self, room: int, allowances: Mapping[str, int], default: int) -> list[Job]:
+        found = list(self._destinations(room, allowances, default))
+        row = deque(found)
+        jobs: list[Job] = []
+        while row and len(jobs) < room:
+            destination = row.popleft()
+            job = self._try(destination)
+            if job is None:
+                continue
+            jobs.append(job)
+            destination.left -= 1
+            if destination.left:
+                row.append(destination)
+        self._had_their_turn(found)
+        return jobs
+
+    def _destinations(self, room: int, allowances: Mapping[str, int], default: int) -> Iterator[_Destination]:
+        """Yield at most *room* destinations, those first that were due or had their turn the longest time ago."""
+        for row in self._rows(allowances, default):
+            if room <= 0:
+                return
+            number, name, troubled, last = row
+            allowance = allowances.get(name, default)
+            if allowance > 0:
+                room -= 1
+                # One that was down is looked at with one job first.
+                left = 1 if troubled else allowance
+                yield _Destination(number, name, bool(troubled), as_outcome(last), left)
+
+    def _rows(self, allowances: Mapping[str, int], default: int) -> Iterable[Sequence[Any]]:
+        if default > 0:
+            # Those that are full are stepped over: no more than the caller knows by name.
+            return self._connection.execute(_DUE, (self._now,))
+        names = [name for name, allowance in allowances.items() if allowance > 0]
+        return [row for name in names for row in self._connection.execute(_NAMED, (name, self._now))]
+
+    def _try(self, destination: _Destination) -> Job | None:
+        first = self._connection.execute(_FIRST, (destination.number, self._now)).fetchone()
+        if first is None:
+            return None
+        rows = self._connection.execute(_ITS_RECIPIENTS, (first[0], destination.number, self._now, self._most))
+        recipients = self._fresh(as_recipient(row, destination.name) for row in rows)
+        if not recipients:
+            # What we let go of any moment now bars the way.
+            return None
+        message = self._message(first[0])
+        if message.expires <= self._now:
+            return self._job(message, recipients, "expire", destination)
+        return self._job(message, recipients, "try", destination)
+
+    def _had_their_turn(self, destinations: Sequence[_Destination]) -> None:
+        for destination in destinations:
+            self._connection.execute(
+                "UPDATE destinations SET served = ? WHERE number = ?", (self._now, destination.number)
+            )
+            refresh(self._connection, destination.number, self._now)
+
+    # What is to be reported
+
+    def _reports(self, room: int) -> list[Job]:
+        groups: dict[tuple[int, int, str], list[Sequence[Any]]] = {}
+        for row in self._connection.execute(_TO_REPORT, (self._now, REPORTED_AT_ONCE)):
+            message, destination, state = row[:3]
+            groups.setdefault((message, destination, state), []).append(row)
+        jobs: list[Job] = []
+        for (number, place, state), rows in list(groups.items())[:room]:
+            message = self._message(number)
+            destination = self._destination(place)
+            recipients = self._fresh(as_recipient(row, destination.name) for row in rows[: self._most])
+            if recipients:
+                jobs.append(self._job(message, recipients, self._why(message, state), destination))
+                refresh(self._connection, place, self._now)
+        return jobs
+
+    def _why(self, message: QueuedMessage, state: str) -> Purpose:
+        if state == "bounce":
+            return "bounce"
+        return "expire" if message.expires <= self._now else "warn"
+
+    def _destination(self, number: int) -> _Destination:
+        row = self._connection.execute(_DESTINATION + "WHERE number = ?", (number,)).fetchone()
+        return _Destination(row[0], row[1], bool(row[2]), as_outcome(row[3]))
+
+    # Both
+
+    def _fresh(self, recipients: Iterable[QueuedRecipient]) -> list[QueuedRecipient]:
+        return [recipient for recipient in recipients if recipient.number not in self._stale]
+
+    def _message(self, number: int) -> QueuedMessage:
+        found = self._messages.get(number)
+        if found is None:
+            found = as_message(self._connection.execute(_MESSAGE, (number,)).fetchone())
+            self._messages[number] = found
+        return found
+
+    def _job(
+        self,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        purpose: Purpose,
+        destination: _Destination,
+    ) -> Job:
+        probe = purpose == "try" and destination.troubled
+        self._connection.executemany(
+            _CLAIM, [(self._owner, "probe" if probe else purpose, recipient.number) for recipient in recipients]
+        )
+        if destination.last is not None:
+            # What holds them up is the destination's trouble; their own last try tells less, or there was none.
+            recipients = [replace(recipient, last=destination.last) for recipient in recipients]
+        return Job(message, tuple(recipients), purpose)

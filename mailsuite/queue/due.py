@@ -1,0 +1,97 @@
+"""Destinations in the queue's file, and the one time by which each is found: nothing of it can be claimed before.
+
+That time is kept in the row, so that a destination that is down, held or without work costs a claim nothing, however
+much waits for it. Whoever changes what it is made of calls `refresh` in the same transaction.
+"""
+
+import sqlite3
+
+from mailsuite.outcome import Deferred
+from mailsuite.queue.rows import as_text
+
+_DUE = """
+    SELECT due, served, not_before,
+        EXISTS (SELECT 1 FROM recipients WHERE destination = :number AND purpose = 'probe'),
+        (SELECT next_try FROM recipients WHERE destination = :number AND state = 'waiting' AND owner IS NULL
+            ORDER BY next_try LIMIT 1)
+    FROM destinations WHERE number = :number"""
+
+
+def number_of(connection: sqlite3.Connection, name: str) -> int:
+    """Return the number of the destination *name*; its row is made where there is none."""
+    row = connection.execute("SELECT number FROM destinations WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return int(connection.execute("INSERT INTO destinations (name) VALUES (?)", (name,)).lastrowid or 0)
+    return int(row[0])
+
+
+def refresh(connection: sqlite3.Connection, number: int, now: float) -> None:
+    """Find anew when something of the destination can be claimed."""
+    row = connection.execute(_DUE, {"number": number}).fetchone()
+    if row is None:
+        return
+    known, served, not_before, probing, next_try = row
+    # While one delivery finds out whether a destination works again, there is nothing to be had.
+    due = None
+    if next_try is not None and not probing:
+        # After its turn a destination stands behind those that have not had theirs. `served` is never in the future,
+        # or a clock that was set back would make all that is due wait.
+        due = max(next_try, not_before, min(served, now))
+    if due != known:
+        connection.execute("UPDATE destinations SET due = ? WHERE number = ?", (due, number))
+
+
+def put_off(connection: sqlite3.Connection, name: str, until: float, outcome: Deferred, now: float) -> None:
+    """Let nothing of the destination *name* be due before *until*, and then one job until it is known to work."""
+    number = number_of(connection, name)
+    connection.execute(
+        "UPDATE destinations SET not_before = ?, troubled = 1, last = ? WHERE number = ?",
+        (until, as_text(outcome), number),
+    )
+    refresh(connection, number, now)
+
+
+def lift(connection: sqlite3.Connection, number: int) -> None:
+    """The destination works, or is to be tried as if it did. The caller refreshes it."""
+    connection.execute(
+        "UPDATE destinations SET not_before = 0, troubled = 0, last = NULL WHERE number = ? AND troubled", (number,)
+    )
+
+
+def set_held(connection: sqlite3.Connection, name: str, held: bool, now: float) -> None:
+    """Hold the destination *name*, or let it go on."""
+    number = number_of(connection, name)
+    connection.execute("UPDATE destinations SET held = ? WHERE number = ?", (held, number))
+    refresh(connection, number, now)
+
+
+def queue_is_held(connection: sqlite3.Connection) -> bool:
+    """Say whether an operator holds the whole queue."""
+    return connection.execute("SELECT 1 FROM meta WHERE name = 'held'").fetchone() is not None
+
+
+def set_queue_held(connection: sqlite3.Connection, held: bool) -> None:
+    """Hold the whole queue, or let it go on."""
+    if held:
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('held', 1)")
+    else:
+        connection.execute("DELETE FROM meta WHERE name = 'held'")
+
+
+def forget_unused(connection: sqlite3.Connection, after: int, count: int, now: float) -> int | None:
+    """Forget destinations without recipients of which nothing has to be remembered.
+
+    Looks at *count* of those whose number is above *after*; returns the last one, ``None`` at the end.
+    """
+    (last,) = connection.execute(
+        "SELECT max(number) FROM (SELECT number FROM destinations WHERE number > ? ORDER BY number LIMIT ?)",
+        (after, count),
+    ).fetchone()
+    if last is None:
+        return None
+    connection.execute(
+        """DELETE FROM destinations WHERE number > ? AND number <= ? AND held = 0 AND not_before <= ?
+        AND NOT EXISTS (SELECT 1 FROM recipients WHERE destination = destinations.number)""",
+        (after, last, now),
+    )
+    return int(last)

@@ -1,0 +1,191 @@
+"""What an operator sees of the queue: one entry for each recipient, and which of them a request is about."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from mailsuite.address import domain_key
+from mailsuite.outcome import Outcome
+from mailsuite.queue.rows import MESSAGE, RECIPIENT, as_message, as_outcome, as_recipient
+from mailsuite.queued import QueuedMessage, QueuedRecipient
+
+State: TypeAlias = Literal["waiting", "held", "bounce", "damaged"]
+Status: TypeAlias = Literal["waiting", "held", "claimed", "bounce", "damaged"]
+
+# Entries that are read, or changed, in one transaction: neither keeps the server waiting.
+PAGE = 500
+
+_OWN = (
+    "(SELECT 1 FROM meta WHERE name = 'held'), r.owner, r.next_try, r.report_at,"
+    " d.name, d.not_before, d.troubled, d.held, d.last"
+)
+_OWN_COLUMNS = 9
+_MESSAGE_COLUMNS = len(MESSAGE.split(","))
+# CROSS JOIN: the recipients come first, in the order of their numbers, whatever else is asked for.
+_TABLES = """
+    FROM recipients r CROSS JOIN messages m ON m.number = r.message
+        CROSS JOIN destinations d ON d.number = r.destination"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A destination as a whole: put off until *not_before* (0: it is not) since it is in *trouble*; held by us."""
+
+    name: str
+    not_before: float = 0.0
+    trouble: Outcome | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recipient in the queue.
+
+    *claimed*: a process of the server has it in its hands, to try it or to report. *next_try* is its own time,
+    *report_at* when its sender is told that it is late or given up. *queue_held*: the whole queue stands still.
+    """
+
+    message: QueuedMessage
+    recipient: QueuedRecipient
+    state: State
+    claimed: bool
+    next_try: float
+    report_at: float
+    place: Place
+    queue_held: bool
+
+    @property
+    def status(self) -> Status:
+        """Its state, or that it is claimed."""
+        return "claimed" if self.claimed else self.state
+
+    @property
+    def tried_next(self) -> float | None:
+        """When it is tried next, in POSIX seconds; ``None`` where that takes an operator, or is now."""
+        if self.state != "waiting" or self.claimed or self.place.held or self.queue_held:
+            return None
+        return max(self.next_try, self.place.not_before)
+
+    @property
+    def last(self) -> Outcome | None:
+        """What was said last: to it, or to its destination as a whole."""
+        return self.place.trouble or self.recipient.last
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries a request is about: those that all of this is true of; without any of it, all.
+
+    *sender* and *recipient* are addresses, ``@domain``, or (*sender*) ``<>``; *domain* is the recipient's. *before*
+    and *since* bound the time of arrival. *limit* ends it after so many.
+    """
+
+    id: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    domain: str | None = None
+    destination: str | None = None
+    before: float | None = None
+    since: float | None = None
+    status: Status | None = None
+    limit: int | None = None
+
+    def conditions(self) -> tuple[list[str], list[object]]:
+        """Return SQL conditions on the tables m, r and d, and the values that they bind."""
+        parts = [
+            _equal("r.message IN (SELECT number FROM messages WHERE id = ?)", self.id),
+            _address("m.sender_local", "m.sender_domain", self.sender),
+            _address("r.local", "r.domain", self.recipient),
+            _domain("r.domain", self.domain),
+            _equal("d.name = ?", self.destination),
+            ("m.arrived <= ?", [self.before]) if self.before is not None else None,
+            ("m.arrived >= ?", [self.since]) if self.since is not None else None,
+            _status(self.status),
+        ]
+        chosen = [part for part in parts if part is not None]
+        return [condition for condition, _ in chosen], [value for _, values in chosen for value in values]
+
+
+def pages(connection: sqlite3.Connection, selection: Selection) -> Iterator[list[Entry]]:
+    """Yield what is selected in the order of arrival, page by page; between two pages it may be changed."""
+    conditions, values = selection.conditions()
+    after, left = 0, selection.limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        where = " AND ".join(["r.number > ?", *conditions])
+        rows = connection.execute(
+            f"SELECT {_OWN}, {MESSAGE}, {RECIPIENT} {_TABLES} WHERE {where} ORDER BY r.number LIMIT ?",
+            (after, *values, size),
+        )
+        page = [_as_entry(row) for row in rows]
+        if page:
+            after = page[-1].recipient.number
+            yield page
+        if len(page) < size:
+            return
+        left = None if left is None else left - len(page)
+
+
+def count(connection: sqlite3.Connection, selection: Selection) -> tuple[int, int]:
+    """Return how many recipients, and of how many messages, are selected."""
+    conditions, values = selection.conditions()
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    if selection.limit is not None:
+        where += " LIMIT ?"
+        values.append(selection.limit)
+    recipients, messages = connection.execute(
+        f"SELECT count(*), count(DISTINCT message) FROM (SELECT r.message {_TABLES}{where})",  # noqa: S608
+        values,
+    ).fetchone()
+    return recipients, messages
+
+
+def _as_entry(row: Sequence[Any]) -> Entry:
+    queue_held, owner, next_try, report_at, name, not_before, troubled, held, last = row[:_OWN_COLUMNS]
+    message = as_message(row[_OWN_COLUMNS : _OWN_COLUMNS + _MESSAGE_COLUMNS])
+    columns = row[_OWN_COLUMNS + _MESSAGE_COLUMNS :]
+    place = Place(name, not_before, as_outcome(last) if troubled else None, bool(held))
+    recipient = as_recipient(columns, name)
+    return Entry(message, recipient, columns[2], owner is not None, next_try, report_at, place, bool(queue_held))
+
+
+_Part: TypeAlias = tuple[str, Sequence[object]] | None
+
+
+def _equal(condition: str, text: str | None) -> _Part:
+    return None if text is None else (condition, [text])
+
+
+def _domain(column: str, text: str | None) -> _Part:
+    """Domains match without regard to case (RFC 5321 §2.4), however an international one is written."""
+    return None if text is None else (f"{column} COLLATE NOCASE IN (?, ?)", [text, domain_key(text)])
+
+
+def _address(local: str, domain: str, text: str | None) -> _Part:
+    if text is None:
+        return None
+    if text in ("", "<>"):
+        return f"{local} IS NULL", []
+    name, _, host = text.removeprefix("<").removesuffix(">").rpartition("@")
+    part = _domain(domain, host)
+    assert part is not None
+    if not name:
+        return part
+    return f"{local} = ? COLLATE NOCASE AND {part[0]}", [_unquoted(name), *part[1]]
+
+
+def _unquoted(local: str) -> str:
+    """Return a local part without the quoting of RFC 5321 §4.1.2: that is how it is kept."""
+    if len(local) < 2 or not (local.startswith('"') and local.endswith('"')):
+        return local
+    parts = iter(local[1:-1])
+    return "".join(next(parts, "") if letter == "\\" else letter for letter in parts)
+
+
+def _status(status: Status | None) -> _Part:
+    if status is None:
+        return None
+    if status == "claimed":
+        return "r.owner IS NOT NULL", []
+    return "r.state = ? AND r.owner IS NULL", [status]

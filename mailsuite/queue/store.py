@@ -1,0 +1,214 @@
+"""`IQueue` in SQLite: state and small content in one file, large content in files beside it.
+
+Several processes may work on one queue. Each has its own `SqliteQueue`, claims by a lease, and touches the file in a
+thread of its own alone. All methods are for the reactor's thread.
+"""
+
+import errno
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailsuite import outcome as outcomes
+from mailsuite.interfaces import IContent, IDraft, IQueue
+from mailsuite.queue import due
+from mailsuite.queue.accepting import Accepting
+from mailsuite.queue.chores import Housekeeping
+from mailsuite.queue.claiming import Claim
+from mailsuite.queue.damage import open_content, set_aside
+from mailsuite.queue.files import ContentFolder, Taken
+from mailsuite.queue.flushing import find_waiting, make_due
+from mailsuite.queue.owners import Lease
+from mailsuite.queue.process import started, this_process, uptime
+from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
+from mailsuite.queue.settling import settle
+from mailsuite.queue.writer import Work, Writer, WriterReactor
+from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
+
+DATABASE = "queue.sqlite"
+# Recipients of one job, all of one message: RFC 5321 §4.5.3.1.8 has every server take so many.
+JOB_RECIPIENTS = 100
+
+
+def _random_name() -> str:
+    return secrets.token_hex(16)
+
+
+@implementer(IQueue)
+class SqliteQueue:
+    """See `IQueue`. The folder *path* holds the file and what is beside it. To be started and stopped.
+
+    *now* gives POSIX time. A sender is told of a delay after *delay_warning* seconds (0: never). Content up to
+    *inline_size* octets lies in the database. What a process has claimed is free for others *lease* seconds after its
+    last sign of life, on the clock *boot_time* (seconds since boot), or when it is seen to be dead. *name* makes names
+    for files that nobody else makes.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        path: str,
+        reactor: WriterReactor,
+        now: Callable[[], float],
+        delay_warning: float,
+        inline_size: int,
+        lease: float,
+        job_recipients: int = JOB_RECIPIENTS,
+        boot_time: Callable[[], float] = uptime,
+        name: Callable[[], str] = _random_name,
+    ) -> None:
+        self._path = path
+        self._reactor = reactor
+        self._now = now
+        self._delay_warning = delay_warning
+        self._job_recipients = job_recipients
+        self._lease_seconds = lease
+        self._boot_time = boot_time
+        self._folder = ContentFolder(path, inline_size, name)
+
+    # From the service
+
+    def start(self) -> None:
+        """Open and recover the queue; to be called after the last fork. Raises `QueueError`; nothing is changed then.
+
+        Blocks for as long as that takes: with a million queued messages, a moment.
+        """
+        # Who we are is known only now.
+        self._lease = Lease(this_process(), self._lease_seconds, self._boot_time, started)
+        chores = Housekeeping(f"{self._path}/{DATABASE}", self._folder, self._lease, self._now)
+        writer = Writer(self._reactor, chores)
+        writer.start()
+        self._writer = writer
+
+    def stop(self) -> None:
+        """Do what was asked for, give back what is claimed, and close the queue. Blocks for that long.
+
+        To be called when nothing is under way any more: what is claimed is for others then.
+        """
+        self._writer.stop()
+
+    # New mail
+
+    def accept(
+        self,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        draft: IDraft,
+        skip: int,
+        claim: Callable[[str], bool],
+    ) -> "Deferred[Sequence[Job]]":
+        """See `IQueue.accept`. The size of a job's message is that of what was stored.
+
+        A destination that is held or in trouble is not claimed, whatever *claim* says.
+        """
+        if not recipients:
+            return succeed([])
+        wanted = {name for name in {recipient.destination for recipient in recipients} if claim(name)}
+        taken = self._folder.take(draft, skip)
+        operation = partial(self._accept, message, tuple(recipients), taken, wanted)
+        return self._writer.ask(operation, partial(self._folder.drop, taken))
+
+    def _accept(
+        self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], taken: Taken, wanted: set[str], work: Work
+    ) -> Sequence[Job]:
+        placed = self._folder.place(taken)
+        accepting = Accepting(
+            work.connection, self._lease.number, self._now(), self._delay_warning, self._job_recipients
+        )
+        jobs = accepting.accept(message, recipients, placed, wanted)
+        work.after += [taken.close, partial(self._lease.took, jobs)]
+        return jobs
+
+    # The runner's
+
+    def claim(self, room: int, allowances: Mapping[str, int], default: int) -> "Deferred[Sequence[Job]]":
+        """See `IQueue.claim`."""
+        return self._writer.ask(partial(self._claim, room, dict(allowances), default))
+
+    def _claim(self, room: int, allowances: Mapping[str, int], default: int, work: Work) -> Sequence[Job]:
+        now = self._now()
+        if self._lease.look_around(work.connection, now):
+            self._log.info("What a process had claimed that does not live any more is free again")
+        claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale)
+        jobs = claim.jobs(room, allowances, default)
+        work.after.append(partial(self._lease.took, jobs))
+        return jobs
+
+    def content(self, job: Job) -> "Deferred[IContent]":
+        """See `IQueue.content`. Fails also where others have claimed the job meanwhile."""
+        if job.content is not None:
+            return succeed(LoadedContent(job.content))
+        opened: list[FileContent | LoadedContent] = []
+
+        def close() -> None:
+            for content in opened:
+                content.close()
+
+        asked = self._writer.ask(partial(self._open, job, opened), close)
+        return asked.addCallback(_content_or_trouble)
+
+    def _open(self, job: Job, opened: list[FileContent | LoadedContent], work: Work) -> IContent | OSError:
+        """Return the trouble instead of raising it, where what is done about it has to be kept."""
+        if not self._is_ours(job, work):
+            return OSError(errno.ESTALE, f"message {job.message.id} is not claimed any more")
+        try:
+            opened.append(open_content(work.connection, job.message.number, self._folder))
+        except Damaged as error:
+            self._set_aside(job.message, error, work)
+            return error
+        return opened[0]
+
+    def _is_ours(self, job: Job, work: Work) -> bool:
+        """Who was believed dead must not deliver what others have claimed meanwhile."""
+        found = work.connection.execute(
+            "SELECT 1 FROM recipients WHERE number = ? AND owner = ?",
+            (job.recipients[0].number, self._lease.number),
+        )
+        return found.fetchone() is not None
+
+    def _set_aside(self, message: QueuedMessage, error: Damaged, work: Work) -> None:
+        name = set_aside(work.connection, message.number, self._now())
+        if name is not None:
+            work.after.append(lambda: self._folder.set_aside(name))
+        self._log.error(
+            "The content of the queued message {id} is damaged, and was set aside: {reason}",
+            id=message.id, reason=str(error),
+        )  # fmt: skip
+
+    def record(self, settled: Sequence[Settled]) -> "Deferred[None]":
+        """See `IQueue.record`. What others have claimed meanwhile, since our lease ran out, stays as it is."""
+        return self._writer.ask(partial(self._record, tuple(settled)))
+
+    def _record(self, settled: Sequence[Settled], work: Work) -> None:
+        lost = settle(work, self._lease.number, settled, self._folder, self._now())
+        work.after.append(partial(self._lease.let_go, settled))
+        if lost:
+            self._log.warn("The outcome for {count} recipients came too late: they are not ours any more", count=lost)
+
+    def put_off(self, destination: str, until: float, outcome: outcomes.Deferred) -> "Deferred[None]":
+        """See `IQueue.put_off`."""
+        return self._writer.ask(lambda work: due.put_off(work.connection, destination, until, outcome, self._now()))
+
+    def flush(self, destination: str) -> "Deferred[int]":
+        """See `IQueue.flush`. Done in pieces, so that other mail need not wait for a long queue."""
+        return Deferred.fromCoroutine(self._flush(destination))
+
+    async def _flush(self, destination: str) -> int:
+        found = await self._writer.ask(lambda work: find_waiting(work.connection, destination, self._now()))
+        for piece in found.pieces:
+            await self._writer.ask(partial(self._flush_piece, found.destination, piece))
+        return found.count
+
+    def _flush_piece(self, destination: int, numbers: Sequence[int], work: Work) -> None:
+        make_due(work.connection, destination, numbers, self._now())
+
+
+def _content_or_trouble(opened: IContent | OSError) -> IContent:
+    if isinstance(opened, OSError):
+        raise opened
+    return opened

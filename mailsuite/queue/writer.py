@@ -1,0 +1,225 @@
+"""The one thread of a process that touches the queue's file: all that waits is done in one durable transaction.
+
+A batch forms by itself, in the reactor's turn that it begins in and while the one before is committed; there is no
+timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing of it is kept.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+
+T = TypeVar("T")
+
+# Operations in one transaction: other processes wait for its end.
+BATCH = 500
+
+
+class WriterReactor(IReactorFromThreads, IReactorTime):
+    """What the writer needs of a reactor."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What an operation works with: *connection*, in a transaction; *after* is called once that is durable."""
+
+    connection: sqlite3.Connection
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+
+Operation: TypeAlias = Callable[[Work], T]
+
+
+class Chores(Protocol):
+    """What the thread does beside the operations; all of it is called there."""
+
+    def open(self) -> sqlite3.Connection:
+        """Return the connection; all that has to come first is done."""
+
+    def each(self, connection: sqlite3.Connection) -> None:
+        """Do what is due, at the beginning of each transaction."""
+
+    def pause(self) -> float:
+        """Return after how many seconds without any operation `rest` is to be called."""
+
+    def rest(self, connection: sqlite3.Connection) -> None:
+        """Do what is due, and tidy up for a moment, outside of a transaction."""
+
+    def close(self, connection: sqlite3.Connection) -> None:
+        """Do what comes last, and close the connection."""
+
+
+def _nothing() -> None:
+    """There is nothing to undo."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One operation on its way: its Deferred, how it ended, and what is to be done then."""
+
+    operation: Operation[Any]
+    done: "Deferred[Any]"
+    undo: Callable[[], None]
+    result: Any = None
+    error: OSError | None = None
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Writer:
+    """Runs operations in its thread. To be started and stopped."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: WriterReactor, chores: Chores) -> None:
+        self._reactor = reactor
+        self._chores = chores
+        self._queue: SimpleQueue[list[_Asked] | None] = SimpleQueue()
+        self._waiting: list[_Asked] = []
+        self._busy = False
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread; returns when it is ready. Raises what its chores raise at the beginning."""
+        ready: SimpleQueue[Exception | None] = SimpleQueue()
+        thread = Thread(target=self._run, args=(ready,), name="queue", daemon=True)
+        thread.start()
+        error = ready.get()
+        if error is not None:
+            thread.join()
+            raise error
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Do what was asked for, then end the thread. Blocks for that long."""
+        if self._thread is None:
+            return
+        while self._waiting:
+            self._hand_over()
+        self._queue.put(None)
+        self._thread.join()
+        self._thread = None
+
+    def ask(self, operation: Operation[T], undo: Callable[[], None] = _nothing) -> "Deferred[T]":
+        """Run *operation*; its result comes when it is durable. Fails with `OSError`.
+
+        *undo* is called, in either thread, where nothing came of it.
+        """
+        if self._thread is None:
+            undo()
+            return fail(OSError(errno.ESHUTDOWN, "the queue is closed"))
+        asked = _Asked(operation, Deferred(), undo)
+        self._waiting.append(asked)
+        if not self._busy:
+            # At the end of the reactor's turn: what else it brings goes into the same transaction.
+            self._busy = True
+            self._reactor.callLater(0, self._hand_over)
+        return asked.done
+
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        self._queue.put(batch)
+
+    def _settle(self, batch: list[_Asked]) -> None:
+        """In the reactor: tell everybody."""
+        if self._waiting:
+            self._hand_over()
+        else:
+            self._busy = False
+        for asked in batch:
+            if asked.error is None:
+                asked.done.callback(asked.result)
+            else:
+                asked.done.errback(asked.error)
+
+    # In the thread, which must never die: nobody would get an answer again.
+
+    def _run(self, ready: "SimpleQueue[Exception | None]") -> None:
+        try:
+            connection = self._chores.open()
+        except Exception as error:
+            ready.put(error)
+            return
+        ready.put(None)
+        while True:
+            try:
+                batch = self._queue.get(timeout=self._chores.pause())
+            except Empty:
+                self._try(lambda: self._chores.rest(connection))
+                continue
+            if batch is None:
+                break
+            self._do(connection, batch)
+        # Where this fails, what is claimed is free when the lease has run out.
+        self._try(lambda: self._chores.close(connection))
+
+    def _do(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._chores.each(connection)
+            for asked in batch:
+                self._do_one(connection, asked)
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._give_up(connection, batch, error)
+        for asked in batch:
+            for call in asked.after if asked.error is None else [asked.undo]:
+                self._try(call)
+        self._reactor.callFromThread(self._settle, batch)
+
+    def _do_one(self, connection: sqlite3.Connection, asked: _Asked) -> None:
+        connection.execute("SAVEPOINT operation")
+        work = Work(connection, asked.after)
+        try:
+            asked.result = asked.operation(work)
+        except Exception as error:
+            if not connection.in_transaction:
+                # For some troubles SQLite undoes the whole transaction.
+                raise
+            connection.execute("ROLLBACK TO operation")
+            asked.error = self._as_os_error(error)
+        connection.execute("RELEASE operation")
+
+    def _give_up(self, connection: sqlite3.Connection, batch: list[_Asked], error: Exception) -> None:
+        trouble = self._as_os_error(error)
+        self._log.error("The queue refused {count} operations: {reason}", count=len(batch), reason=str(trouble))
+        if connection.in_transaction:
+            self._try(lambda: connection.execute("ROLLBACK"))
+        for asked in batch:
+            asked.error = trouble
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception:
+            self._log.failure("The queue's thread met a trouble, and goes on")
+
+    def _as_os_error(self, error: Exception) -> OSError:
+        if isinstance(error, OSError):
+            return error
+        if not isinstance(error, sqlite3.Error):
+            self._log.failure("An operation on the queue failed")
+            return OSError(errno.EIO, f"an operation on the queue failed: {error!r}")
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._log.failure("The queue's file is damaged")
+        number = _NUMBERS.get(code, errno.EIO)
+        return OSError(number, f"the queue's file: {error} ({os.strerror(number)})")
+
+
+# What SQLite's complaints are called elsewhere.
+_NUMBERS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_BUSY: errno.EAGAIN,
+    sqlite3.SQLITE_LOCKED: errno.EAGAIN,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+}

@@ -1,0 +1,54 @@
+"""The sessions that are open now, and their orderly end."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from mailsuite.transport.session import SessionProtocol
+
+
+class OpenSessions:
+    """Knows a service's sessions from their first moment to their last."""
+
+    def __init__(self) -> None:
+        self._sessions: set[SessionProtocol] = set()
+        self._waiting: list[Deferred[None]] = []
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def add(self, session: SessionProtocol) -> None:
+        """*session* begins."""
+        self._sessions.add(session)
+
+    def ended(self, session: SessionProtocol) -> None:
+        """*session* is over."""
+        self._sessions.discard(session)
+        self._look_empty()
+
+    def stop(self, clock: IReactorTime, grace: float) -> Deferred[None]:
+        """Ask all sessions to end, cut those off that have not done so in *grace* seconds; fires after the last."""
+        emptied: Deferred[None] = Deferred()
+        self._waiting.append(emptied)
+        for session in list(self._sessions):
+            session.shut_down()
+        cut = clock.callLater(grace, self._abort)
+
+        def done(result: Any) -> None:
+            if cut.active():
+                cut.cancel()
+
+        emptied.addCallback(done)
+        self._look_empty()
+        return emptied
+
+    def _abort(self) -> None:
+        for session in list(self._sessions):
+            session.abort()
+
+    def _look_empty(self) -> None:
+        if not self._sessions:
+            waiting, self._waiting = self._waiting, []
+            for emptied in waiting:
+                emptied.callback(None)

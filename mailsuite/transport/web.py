@@ -1,0 +1,141 @@
+"""Small documents over HTTPS: what an MTA-STS policy host has to say (RFC 8461 §3.3)."""
+
+from typing import Any, NoReturn
+from urllib.parse import SplitResult, urlsplit
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent, ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
+from zope.interface import implementer
+
+from mailsuite.dns import DnsTrouble, NoSuchDomain
+from mailsuite.interfaces import IResolver, IWebClient
+from mailsuite.route import CannotConnect
+from mailsuite.transport.causes import cause
+from mailsuite.transport.client_tls import ClientTLS, server_name
+from mailsuite.transport.tls import CIPHERS
+from mailsuite.transport.trusted_endpoint import TrustedEndpoint
+
+# RFC 8461 §3.3 suggests a minute for all of it: names, connection, document.
+SECONDS = 60.0
+# So many octets may come beside the document itself: header fields, and how it is cut into chunks.
+OVERHEAD_OCTETS = 65_536
+
+
+@implementer(IWebClient)
+class WebClient:
+    """Fetches by HTTPS; the names of hosts are asked of *resolver*. *ca_file* is `ClientTLS`'s."""
+
+    def __init__(self, reactor: Any, resolver: IResolver, ca_file: str = "") -> None:
+        self._reactor = reactor
+        self._resolver = resolver
+        self._tls = ClientTLS(ca_file, reactor, CIPHERS)
+
+    async def get(self, url: str, limit: int) -> tuple[str, bytes]:
+        """See `IWebClient.get`. The status must be 200, and all of it done in `SECONDS`."""
+        work = Deferred.fromCoroutine(self._get(url, limit))
+        try:
+            return await work.addTimeout(SECONDS, self._reactor, _out_of_time)
+        except (Exception, CancelledError) as error:
+            raise CannotConnect(f"cannot fetch {url}: {_words(error)}") from error
+
+    async def _get(self, url: str, limit: int) -> tuple[str, bytes]:
+        parts = split(url)
+        host = server_name(parts.hostname or "").decode("ascii")
+        if not host:
+            raise CannotConnect("it names no host")
+        try:
+            found = await self._resolver.addresses(host)
+        except (NoSuchDomain, DnsTrouble) as error:
+            raise CannotConnect(str(error)) from error
+        endpoint = TrustedEndpoint(
+            self._reactor, self._tls, host, found.records, parts.port or 443, limit + OVERHEAD_OCTETS
+        )
+        try:
+            agent = Agent.usingEndpointFactory(self._reactor, _Fixed(endpoint))
+            response = await agent.request(b"GET", url.encode("ascii"), Headers({"User-Agent": ["mailsuite"]}))
+            return await _read(response, limit)
+        finally:
+            endpoint.close()
+
+
+def split(url: str) -> SplitResult:
+    """Return the parts of *url*. Raises `CannotConnect` where it is none that can be fetched."""
+    try:
+        parts = urlsplit(url)
+        # A bad port shows itself only when it is asked for.
+        good = parts.scheme == "https" and url.isascii() and parts.username is None and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise CannotConnect("it is no URL of HTTPS")
+    return parts
+
+
+async def _read(response: IResponse, limit: int) -> tuple[str, bytes]:
+    # RFC 8461 §3.3: only 200 counts, and redirects MUST NOT be followed.
+    if response.code != 200:
+        raise CannotConnect(f"the answer was {response.code}")
+    # The length that was announced, if one was.
+    if isinstance(response.length, int) and response.length > limit:
+        raise CannotConnect(f"the document has more than {limit} octets")
+    body = _Body(limit)
+    response.deliverBody(body)
+    content = await body.read
+    (named, *_) = response.headers.getRawHeaders("content-type") or [""]
+    return named.partition(";")[0].strip().lower(), content
+
+
+@implementer(IAgentEndpointFactory)
+class _Fixed:
+    """Leads one request to where its name was found to be."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """See `IAgentEndpointFactory.endpointForURI`."""
+        return self._endpoint
+
+
+class _Body(Protocol):
+    """Gathers a document of at most *limit* octets."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._octets = bytearray()
+        self.read: Deferred[bytes] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what there is, up to the limit."""
+        if self.read.called:
+            return
+        self._octets += data
+        if len(self._octets) > self._limit:
+            self._octets.clear()
+            self.read.errback(CannotConnect(f"the document has more than {self._limit} octets"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The document is here, or it never will be. One without a known end may be cut short: it does not count."""
+        if self.read.called:
+            return
+        if reason.check(ResponseDone):
+            self.read.callback(bytes(self._octets))
+        else:
+            self.read.errback(reason)
+
+
+def _out_of_time(result: object, seconds: float) -> NoReturn:
+    raise CannotConnect(f"it took more than {seconds:g} seconds")
+
+
+def _words(error: BaseException) -> str:
+    """Say why, for people. Twisted wraps one failure in others: the first that says anything is where it began."""
+    reasons = getattr(error, "reasons", None)
+    if reasons:
+        return next(filter(None, (_words(reason.value) for reason in reasons)), "the connection was closed")
+    return cause(error)

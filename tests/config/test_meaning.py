@@ -1,0 +1,140 @@
+"""What types cannot say about routes, sources, peers and backups."""
+
+from pathlib import Path
+
+import pytest
+
+from mailsuite.config import Settings
+from tests.config.test_loading import KEY, MINIMAL, loaded, refused
+
+
+def route(*lines: str) -> str:
+    """Return a configuration with one route."""
+    return "\n".join([MINIMAL + "[routes.x]", *lines, ""])
+
+
+def taken(folder: Path, text: str) -> Settings:
+    """Load what has to be taken."""
+    return loaded(folder, text)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ('host = "smtp.isp.example"',),
+        ('host = "192.0.2.1"', "port = 2525"),
+        ('host = "2001:db8::1"', 'tls = "encrypt"'),
+        ('host = "unix:/run/lmtp"', 'protocol = "lmtp"'),
+        ('host = "store.example"', 'protocol = "lmtp"', "port = 24"),
+        ('host = "smtp.isp.example"', 'tls = "implicit"', "port = 465", 'user = "we"', 'password_file = "p"'),
+        ('host = "smtp.isp.example"', 'tls = "dane"', 'mechanisms = ["SCRAM-SHA-256", "PLAIN"]'),
+        ('recipients = ["example.net", ".example.net", "bücher.example"]', 'tls = "mta-sts"'),
+        ('senders = ["example.net"]', 'recipients = ["example.net"]', 'source = "2001:db8::2"'),
+        (),
+    ],
+)
+def test_a_route_that_leads_somewhere_is_taken(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    """Hosts, addresses, sockets, patterns."""
+    assert list(taken(tmp_path, route(*lines)).routes) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (('host = "a b"',), '3: routes.x.host: expected a host name, an IP address, or unix:/path of a socket'),
+        (('host = "smtp.isp.example:587"',), "3: routes.x.host: expected a host name"),
+        (('host = "[192.0.2.1]"',), "3: routes.x.host: expected a host name"),
+        (('host = "unix:lmtp"', 'protocol = "lmtp"'), "3: routes.x.host: \"unix:lmtp\": the path of a socket is"),
+        (('host = "unix:/run/lmtp"',), '3: routes.x.host: a socket is for another mail store: set protocol = "lmtp"'),
+        (('host = "unix:/run/lmtp"', 'protocol = "lmtp"', "port = 24"), "5: routes.x.port: a socket has no port"),
+        (('host = "a.example"', 'protocol = "lmtp"'), "2: routes.x.port: LMTP never runs on port 25"),
+        (('host = "a.example"', 'protocol = "lmtp"', "port = 25"), "5: routes.x.port: LMTP never runs on port 25"),
+        (('protocol = "lmtp"',), "3: routes.x.protocol: LMTP needs a host"),
+        (('tls = "implicit"',), "3: routes.x.tls: servers that MX records name do not speak TLS"),
+        (('host = "a.example"', 'tls = "mta-sts"'), "4: routes.x.tls: MTA-STS is about MX records"),
+        (('host = "192.0.2.1"', 'tls = "dane"'), "4: routes.x.tls: TLSA records are found by a host's name"),
+        (('host = "a.example"', 'user = "we"'), "4: routes.x.user: a login needs a password"),
+        (('host = "a.example"', 'password_file = "p"'), "4: routes.x.password_file: a password needs a name"),
+        (('user = "we"', 'password_file = "p"'), "3: routes.x.user: a password is for one host"),
+        (('mechanisms = ["plain"]',), '3: routes.x.mechanisms: "plain" is not the name of a SASL mechanism'),
+        ((f'mechanisms = ["{"X" * 21}"]',), "3: routes.x.mechanisms: "),
+        (('source = "localhost"',), '3: routes.x.source: "localhost" is not an IP address'),
+        (('recipients = ["*.example.net"]',), '3: routes.x.recipients: "*.example.net" is not a domain'),
+        (('recipients = ["..example.net"]',), '3: routes.x.recipients: "..example.net" is not a domain'),
+        (('senders = ["we@example.net"]',), '3: routes.x.senders: "we@example.net" is not a domain'),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_named(tmp_path: Path, lines: tuple[str, ...], problem: str) -> None:
+    """Line, key, and what to do about it."""
+    (said,) = refused(tmp_path, route(*lines))
+
+    assert said.startswith(f"mailsuite.toml:{problem}")
+
+
+def test_no_two_routes_claim_the_same_mail(tmp_path: Path) -> None:
+    """Neither the same pattern, in any spelling, nor all mail; a domain and what is below it are two things."""
+    text = '[routes.x]\nrecipients = ["Bücher.example"]\n[routes.y]\nrecipients = ["{}"]\n'
+
+    assert refused(tmp_path, MINIMAL + text.format("xn--bcher-kva.example")) == [
+        'mailsuite.toml:5: routes.y.recipients: "xn--bcher-kva.example" is one of routes.x already'
+    ]
+    assert list(taken(tmp_path, MINIMAL + text.format(".bücher.example")).routes) == ["x", "y"]
+    assert refused(tmp_path, MINIMAL + '[routes.x]\n[routes.y]\nhost = "a.example"\n') == [
+        "mailsuite.toml:3: routes.y: routes.x takes all mail already: say recipients or senders"
+    ]
+
+
+def test_sources_are_addresses_one_of_each_family(tmp_path: Path) -> None:
+    """Both families, not twice the same."""
+    both = '[delivery]\nsource = ["192.0.2.1", "2001:db8::1"]\n'
+
+    assert len(taken(tmp_path, MINIMAL + both).delivery.source) == 2
+    for sources, told in [
+        ('["192.0.2.1", "192.0.2.2"]', '"192.0.2.2" is a second IPv4 address'),
+        ('["2001:db8::1", "2001:db8::2"]', '"2001:db8::2" is a second IPv6 address'),
+        ('["eth0"]', '"eth0" is not an IP address'),
+    ]:
+        (problem,) = refused(tmp_path, f"{MINIMAL}[delivery]\nsource = {sources}\n")
+        assert problem.startswith(f"mailsuite.toml:3: delivery.source: {told}")
+
+
+def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
+    """A network with bits beyond its length is a slip of the pen."""
+    peers = ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32"]
+
+    assert taken(tmp_path, f"{MINIMAL}smtp.etrn_peers = {peers}\n").smtp.etrn_peers == peers
+    for peer in ("192.0.2.1/24", "example.org", ""):
+        (problem,) = refused(tmp_path, f'{MINIMAL}smtp.etrn_peers = ["{peer}"]\n')
+        assert problem.startswith("mailsuite.toml:2: smtp.etrn_peers: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('["a b"]', '2: backups."a b": "a b" is not a domain name'),
+        (f'["a.example"]\nlist = "http://a.example/l"\nkey = "{KEY}"', '3: backups."a.example".list: expected an'),
+        (f'["a.example"]\nlist = "https://a.example"\nkey = "{KEY}"', '3: backups."a.example".list: expected an'),
+        (f'["a.example"]\nlist = "https://u:p@a.example/"\nkey = "{KEY}"', '3: backups."a.example".list: expected an'),
+        (f'["a.example"]\nlist = "file:///a"\nkey = "{KEY}"', '3: backups."a.example".list: expected an https URL'),
+        ('["a.example"]\nlist = "a.list"', '3: backups."a.example".list: a list is believed only by its signature'),
+        ('["a.example"]\nkey = "11qYAYKxCrfVS"', '3: backups."a.example".key: expected ed25519:'),
+        ('["a.example"]\nkey = "ed25519:AAAA"', '3: backups."a.example".key: expected ed25519:'),
+        ('["a.example"]\nrefresh = 0.5', '3: backups."a.example".refresh: expected number from 1 to 604800'),
+        ('["a.example"]\n[backups."A.Example"]', '3: backups."A.Example": this domain has a table already'),
+    ],
+)
+def test_a_backup_that_cannot_work_is_named(tmp_path: Path, table: str, problem: str) -> None:
+    """Whose list, from where, signed by whom."""
+    (said,) = refused(tmp_path, MINIMAL + "[backups." + table[1:] + "\n")
+
+    assert said.startswith(f"mailsuite.toml:{problem}")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["", f'list = "https://a.example:8443/lists/a"\nkey = "{KEY}"', f'list = "https://[2001:db8::1]/a"\nkey = "{KEY}"',
+     f'list = "/srv/a.list"\nkey = "{KEY}"', f'key = "{KEY}"\ncallout = false'],
+)
+def test_a_backup_that_can_work_is_taken(tmp_path: Path, lines: str) -> None:
+    """From the web, from a file, by hand, or by asking alone."""
+    assert list(taken(tmp_path, f'{MINIMAL}[backups."a.example"]\n{lines}\n').backups) == ["a.example"]

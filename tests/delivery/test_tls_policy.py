@@ -1,0 +1,329 @@
+"""What is asked of a host at each level, and what is enough."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from mailsuite.delivery.certificate_names import certifies
+from mailsuite.delivery.mta_sts import MTASTS
+from mailsuite.delivery.mta_sts_cache import PolicyCache
+from mailsuite.delivery.tls_policy import Demand, TLSPolicy
+from mailsuite.dns import MX, TLSA, DnsTrouble
+from mailsuite.encryption import Encryption
+from mailsuite.route import Route, TLSLevel
+from tests.delivery.chains import HOST, NOW, SECONDS, chain, key, make, result, tlsa
+from tests.delivery.web import FixedWeb
+from tests.doubles_dns import FixedResolver
+
+GOOD = chain()
+OTHER = chain(leaf={"names": ["other.example"]})
+OF_DOMAIN = chain(leaf={"names": ["b.example"]})
+NAME = "_25._tcp.mx.b.example"
+UNTRUSTED = "unable to get local issuer certificate"
+UNUSABLE = TLSA(1, 1, 1, bytes(32))
+EE = tlsa(3, 0, 1, GOOD.leaf)
+WRONG = tlsa(3, 0, 1, OTHER.leaf)
+URL = "https://mta-sts.b.example/.well-known/mta-sts.txt"
+OTHERS = "*.other.example"
+
+
+def encryption(sent: Sequence[bytes] = GOOD.whole, trust: str = "") -> Encryption:
+    """Return a connection on which *sent* was shown."""
+    return Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384", tuple(sent), trust)
+
+
+def text(mode: str, mx: str) -> bytes:
+    """Return a policy."""
+    return f"version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 86400\r\n".encode()
+
+
+def demand(
+    level: TLSLevel,
+    records: Sequence[TLSA] = (),
+    policy: bytes = b"",
+    *,
+    mx_secure: bool = True,
+    host_secure: bool = True,
+    host: str = HOST,
+    route: Route | None = None,
+    troubled: str = "",
+) -> Demand:
+    """Ask for the demand on a host of b.example with these TLSA records and this MTA-STS policy."""
+    secure = {"b.example", HOST, NAME} if host_secure else {"b.example"}
+    names = FixedResolver(
+        {"b.example": [MX(10, HOST)]},
+        {HOST: ["192.0.2.1"]},
+        {"_mta-sts.b.example": ["v=STSv1; id=1;"], "_mta-sts.mx.b.example": ["v=STSv1; id=1;"]} if policy else {},
+        {NAME: records},
+        secure=secure,
+        troubled={troubled} if troubled else (),
+    )
+    web = FixedWeb({URL: ("text/plain", policy), URL.replace("b.e", "mx.b.e"): ("text/plain", policy)})
+    cache = PolicyCache("/nonexistent", Clock(), lambda work: _never())
+    rules = TLSPolicy(names, MTASTS(names, web, cache, lambda: SECONDS), lambda: SECONDS)
+    route = route or Route("b.example", "b.example", tls=level)
+    return result(rules.demand(route, mx_secure, "b.example", host, host_secure))
+
+
+async def _never() -> None:
+    raise AssertionError("nothing is written in these tests")
+
+
+def test_none() -> None:
+    """TLS is not begun, whatever is published."""
+    asked = demand("none", [EE], text("enforce", HOST))
+
+    assert asked == Demand("none")
+    assert asked.told(None) == ""
+
+
+@pytest.mark.parametrize("level", ["may", "encrypt"])
+def test_any_certificate(level: TLSLevel) -> None:
+    """Where nothing is published, or nothing is looked for, any certificate will do, and none too."""
+    asked = demand(level)
+
+    assert (asked.tls, asked.skip, asked.sni) == ("may" if level == "may" else "must", "", HOST)
+    for got in (encryption(), encryption((), UNTRUSTED), encryption(OTHER.whole, UNTRUSTED)):
+        assert asked.judge(got) == ""
+        assert asked.told(got) == "TLSv1.3 TLS_AES_256_GCM_SHA384 (not verified)"
+
+
+def test_encrypt_looks_for_nothing() -> None:
+    """An operator's word goes before what is published."""
+    asked = demand("encrypt", [WRONG], text("enforce", OTHERS))
+
+    assert (asked.tls, asked.skip, asked.judge(encryption((), UNTRUSTED))) == ("must", "", "")
+
+
+@pytest.mark.parametrize(
+    ("got", "objection"),
+    [
+        (encryption(), ""),
+        (encryption(OF_DOMAIN.whole), ""),
+        (encryption(OTHER.whole), "its certificate is not for mx.b.example or b.example"),
+        (encryption(trust=UNTRUSTED), f"its certificate is not trusted: {UNTRUSTED}"),
+        (encryption(trust="not looked at"), "its certificate is not trusted: not looked at"),
+        (encryption(()), "it showed no certificate"),
+        (encryption((b"no certificate",)), "its certificate is not for mx.b.example or b.example"),
+    ],
+)
+def test_verify(got: Encryption, objection: str) -> None:
+    """A trusted issuer, and the name of the host or of the domain."""
+    asked = demand("verify", [WRONG], text("enforce", OTHERS), mx_secure=False, host_secure=False)
+
+    assert (asked.tls, asked.skip, asked.sni) == ("must", "", HOST)
+    assert asked.judge(got) == objection
+    assert asked.told(got).endswith(" (not verified)" if objection else " (verified)")
+
+
+def test_verify_the_host_of_a_route() -> None:
+    """There is one name: the recipient's domain had no say in it."""
+    asked = demand("verify", route=Route("relay", "b.example", host=HOST, tls="verify"))
+
+    assert asked.judge(encryption()) == ""
+    assert asked.judge(encryption(OF_DOMAIN.whole)) == "its certificate is not for mx.b.example"
+
+
+def test_verify_an_ip_address() -> None:
+    """It stands in the certificate as one."""
+    asked = demand("verify", host="192.0.2.1", route=Route("relay", "", host="192.0.2.1", tls="verify"))
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("192.0.2.1"))])
+    own = make("192.0.2.1", key(), extra=[(addresses, False)])
+
+    assert asked.sni == ""
+    assert asked.judge(encryption((own.der,))) == ""
+    assert asked.judge(encryption((make("192.0.2.1", key()).der,)))
+
+
+def test_verify_a_socket() -> None:
+    """No certificate is for a path."""
+    asked = demand("verify", host="/run/lmtp", route=Route("relay", "", host="unix:/run/lmtp", tls="verify"))
+
+    assert (asked.sni, asked.judge(encryption())) == ("", "its certificate is not for a host without a name")
+
+
+@pytest.mark.parametrize("level", ["may", "dane"])
+def test_dane(level: TLSLevel) -> None:
+    """What the records say holds, and nothing else: no issuer, no policy."""
+    asked = demand(level, [EE], text("enforce", OTHERS))
+
+    assert (asked.tls, asked.skip, asked.sni) == ("must", "", HOST)
+    assert asked.judge(encryption(trust=UNTRUSTED)) == ""
+    assert asked.told(encryption(trust=UNTRUSTED)) == "TLSv1.3 TLS_AES_256_GCM_SHA384 (DANE)"
+    assert asked.judge(encryption(OTHER.whole)) == "its certificate is none that its TLSA records name"
+    assert asked.told(encryption(OTHER.whole)).endswith(" (not verified)")
+    assert asked.judge(encryption(())) == "it showed no certificate"
+
+
+def test_dane_looks_at_the_time() -> None:
+    """The clock is the one that was given."""
+    late = chain(leaf={"ends": NOW - timedelta(seconds=1)})
+    asked = demand("may", [tlsa(2, 1, 1, GOOD.root)])
+
+    assert asked.judge(encryption()) == ""
+    assert "its certificates lead to none that its TLSA records name" in asked.judge(encryption(late.whole))
+
+
+def test_dane_takes_the_domain_for_a_name() -> None:
+    """RFC 7672 §3.2.2."""
+    asked = demand("may", [tlsa(2, 1, 1, OF_DOMAIN.root)])
+
+    assert asked.judge(encryption(OF_DOMAIN.whole)) == ""
+    assert asked.judge(encryption(OTHER.whole)) == "its certificate is not for mx.b.example or b.example"
+
+
+@pytest.mark.parametrize(("mx_secure", "host_secure"), [(False, True), (True, False), (False, False)])
+def test_dane_needs_dnssec_all_the_way(mx_secure: bool, host_secure: bool) -> None:
+    """At may nothing is asked for then; at dane nothing is sent."""
+    asked = demand("may", [WRONG], mx_secure=mx_secure, host_secure=host_secure)
+    assert (asked.tls, asked.judge(encryption())) == ("may", "")
+
+    asked = demand("dane", [EE], mx_secure=mx_secure, host_secure=host_secure)
+    assert asked.skip == (
+        "mx.b.example has no TLSA records that are signed with DNSSEC"
+        if mx_secure
+        else "the MX records of b.example are not signed with DNSSEC"
+    )
+
+
+def test_dane_for_the_host_of_a_route() -> None:
+    """No MX records led there: only its own addresses and records have to be signed."""
+    route = Route("relay", "b.example", host=HOST, tls="may")
+
+    assert demand("may", [EE], mx_secure=False, route=route).judge(encryption(OTHER.whole))
+
+
+def test_records_that_cannot_be_used() -> None:
+    """RFC 7672 §2.2: TLS without authentication at may; §6: nothing at dane."""
+    asked = demand("may", [UNUSABLE])
+    assert (asked.tls, asked.skip, asked.judge(encryption(()))) == ("must", "", "")
+
+    assert demand("dane", [UNUSABLE]).skip == "no TLSA record of mx.b.example can be used"
+
+
+def test_records_that_cannot_be_used_leave_it_to_a_policy() -> None:
+    """They authenticate nobody; the policy does."""
+    asked = demand("may", [UNUSABLE], text("enforce", HOST))
+    assert (asked.tls, asked.judge(encryption())) == ("must", "")
+    assert asked.judge(encryption(trust=UNTRUSTED))
+
+    asked = demand("may", [UNUSABLE], text("testing", HOST))
+    assert (asked.tls, asked.judge(encryption(trust=UNTRUSTED))) == ("must", "")
+
+
+@pytest.mark.parametrize("level", ["may", "dane", "mta-sts"])
+def test_trouble_with_the_records(level: TLSLevel) -> None:
+    """RFC 7672 §2.1.2: the host cannot be used, whatever else is published."""
+    with pytest.raises(DnsTrouble):
+        demand(level, [EE], text("enforce", HOST), troubled=NAME)
+
+
+def test_trouble_that_does_not_matter() -> None:
+    """Levels that look at no records are not stopped by them."""
+    for level in ("none", "encrypt", "verify"):
+        assert demand(level, [EE], troubled=NAME).skip == ""
+    assert demand("may", [EE], troubled=NAME, mx_secure=False).tls == "may"
+
+
+@pytest.mark.parametrize("level", ["may", "mta-sts"])
+def test_a_policy_that_is_enforced(level: TLSLevel) -> None:
+    """RFC 8461 §4: a host that it names, a certificate that we trust, for the host alone."""
+    asked = demand(level, policy=text("enforce", "*.b.example"), mx_secure=False)
+
+    assert (asked.tls, asked.skip, asked.sni) == ("must", "", HOST)
+    assert asked.judge(encryption()) == ""
+    assert asked.told(encryption()) == "TLSv1.3 TLS_AES_256_GCM_SHA384 (MTA-STS)"
+    assert asked.judge(encryption(trust=UNTRUSTED)) == f"its certificate is not trusted: {UNTRUSTED}"
+    assert asked.judge(encryption(OF_DOMAIN.whole)) == "its certificate is not for mx.b.example"
+    assert asked.judge(encryption(())) == "it showed no certificate"
+
+
+@pytest.mark.parametrize(("level", "mode"), [("may", "enforce"), ("mta-sts", "enforce"), ("mta-sts", "testing")])
+def test_a_host_that_the_policy_does_not_name(level: TLSLevel, mode: str) -> None:
+    """It is passed over (RFC 8461 §8.4)."""
+    asked = demand(level, policy=text(mode, OTHERS))
+
+    assert asked.skip == "the MTA-STS policy of b.example does not name mx.b.example"
+
+
+@pytest.mark.parametrize("got", [encryption(trust=UNTRUSTED), encryption(OTHER.whole), encryption(())])
+def test_a_policy_in_testing(got: Encryption) -> None:
+    """RFC 8461 §5: it fails no delivery, and what would have failed is told and logged."""
+    asked = demand("may", policy=text("testing", HOST))
+    with capturedLogs() as events:
+        assert (asked.tls, asked.skip, asked.judge(got)) == ("may", "", "")
+
+    assert "(not verified; MTA-STS testing: it" in asked.told(got)
+    assert [(event["host"], event["objection"]) for event in events] == [
+        (HOST, asked.told(got).partition("testing: ")[2][:-1])
+    ]
+
+
+def test_a_policy_in_testing_that_holds() -> None:
+    """That is told too; a host that it does not name is no reason to pass it over."""
+    asked = demand("may", policy=text("testing", HOST))
+    with capturedLogs() as events:
+        assert asked.judge(encryption()) == ""
+    assert not events
+    assert asked.told(encryption()).endswith(" (MTA-STS testing)")
+
+    asked = demand("may", policy=text("testing", OTHERS))
+    assert (asked.skip, asked.judge(encryption())) == ("", "")
+    assert asked.told(encryption()).endswith(
+        "(not verified; MTA-STS testing: the MTA-STS policy of b.example does not name mx.b.example)"
+    )
+
+
+def test_a_policy_in_testing_holds_where_it_is_needed() -> None:
+    """An operator who asks for MTA-STS does not want a test."""
+    asked = demand("mta-sts", policy=text("testing", HOST))
+
+    assert (asked.tls, asked.judge(encryption())) == ("must", "")
+    assert asked.judge(encryption(trust=UNTRUSTED))
+
+
+@pytest.mark.parametrize("policy", [b"", text("none", HOST), b"nonsense"])
+def test_no_policy(policy: bytes) -> None:
+    """At may nothing is asked for; at mta-sts nothing is sent."""
+    assert demand("may", policy=policy).tls == "may"
+    assert demand("mta-sts", policy=policy).skip == "no MTA-STS policy of b.example can be had"
+
+
+def test_a_policy_never_overrides_dane() -> None:
+    """RFC 8461 §2: where both are asked for, both have to hold."""
+    asked = demand("mta-sts", [WRONG], text("enforce", HOST))
+    assert asked.judge(encryption()) == "its certificate is none that its TLSA records name"
+
+    asked = demand("mta-sts", [EE], text("enforce", HOST))
+    assert asked.judge(encryption()) == ""
+    assert asked.told(encryption()).endswith(" (DANE, MTA-STS)")
+    assert asked.judge(encryption(trust=UNTRUSTED))
+
+    assert demand("mta-sts", [EE], text("enforce", OTHERS)).skip
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "[192.0.2.1]", "/run/lmtp"])
+def test_hosts_without_a_name(host: str) -> None:
+    """RFC 7672 §2.2, RFC 8461 §3.4: neither DANE nor a policy applies."""
+    asked = demand("may", [EE], text("enforce", HOST), host=host)
+    assert asked == Demand("may")
+
+    assert demand("dane", [EE], host=host).skip == "a host without a name has no TLSA records"
+    asked = demand("mta-sts", policy=text("enforce", HOST), host=host)
+    assert asked.skip == "no MTA-STS policy of b.example can be had"
+
+
+def test_names_of_a_certificate() -> None:
+    """The one place where names are compared: any form, whole labels, subject alternative names alone."""
+    made = make("mx.b.example", key(), names=["xn--bcher-kva.example", "*.xn--bcher-kva.example", "MX.b.example"])
+
+    for name in ("bücher.example", "mx.bücher.example", "MX.B.EXAMPLE."):
+        assert certifies(made.der, [name])
+    for name in ("", ".", "a.b.bücher.example", "example", "192.0.2.1", "mx.b.example\0", "b.example"):
+        assert not certifies(made.der, [name])
+    assert not certifies(make("mx.b.example", key()).der, ["mx.b.example"])

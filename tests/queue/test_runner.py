@@ -1,0 +1,373 @@
+"""The runner on fake time, with doubles around it (lessons 20, 25, 26, 32, 34; architecture §4.3)."""
+
+from dataclasses import replace
+
+import pytest
+from twisted.internet.defer import Deferred as Later
+from twisted.internet.task import Clock
+
+from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed
+from mailsuite.queue.runner import AT_HAND, BOUNCED, GIVEN_UP, OWN_TROUBLE, POLL, Limits, Runner
+from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
+from mailsuite.queued import AS_BEFORE
+from tests.doubles_pop3 import KeptLog
+from tests.doubles_queue import DomainRouter, KeptReports, MemoryQueue, ScriptedTarget, job
+
+LATER = Deferred("4.2.0", "come back later", Answer("mx.b.example", 450, "4.2.0", ("busy",)))
+DOWN = Deferred("4.4.1", "nobody answers", whole=True)
+NEVER = Failed("5.1.1", "no such user", Answer("mx.b.example", 550, "5.1.1", ("unknown",)))
+
+
+class Running:
+    """A runner that runs, at the time 1000."""
+
+    def __init__(self, limits: Limits | None = None, backups: tuple[str, ...] = ()) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.queue = MemoryQueue()
+        self.target = ScriptedTarget()
+        self.reports = KeptReports()
+        self.log = KeptLog()
+        self.runner = Runner(
+            self.queue,
+            self.target,
+            self.reports,
+            DomainRouter(*backups),
+            self.log,
+            Backoff(300, 2, 7200),
+            60,
+            limits or Limits(),
+            self.clock,
+            self.clock.seconds,
+            lambda: 0.5,
+        )
+        self.runner.start()
+
+    def results(self) -> list[tuple[str, float | None]]:
+        """What was recorded: recipients, and when they are due."""
+        return [(str(each.recipient.address), each.next_try) for each in self.queue.recorded]
+
+    def deliveries(self) -> list[str]:
+        """What the mail log says of deliveries."""
+        return [str(fields["result"]) for kind, fields in self.log.records if kind == "delivery"]
+
+
+def test_new_mail_is_tried_at_once() -> None:
+    """Without waiting for a poll; what was delivered leaves the queue, is logged, and reported to who wants it."""
+    running = Running()
+
+    running.runner.begin([job("bob@b.example")])
+
+    assert running.results() == [("bob@b.example", None)]
+    assert running.deliveries() == ["delivered"]
+    assert running.reports.told == [("bob@b.example", DELIVERED)]
+
+
+def test_due_mail_is_claimed_by_the_poll() -> None:
+    """Once a second, at most."""
+    running = Running()
+    running.queue.due = [job("bob@b.example")]
+
+    running.clock.advance(POLL)
+
+    assert running.results() == [("bob@b.example", None)]
+
+
+def test_a_deferred_recipient_backs_off() -> None:
+    """By its own number of tries, and nobody is told."""
+    running = Running()
+    running.target.outcomes["bob@b.example"] = LATER
+    waiting = job("bob@b.example", "eve@b.example")
+    bob, eve = waiting.recipients
+
+    running.runner.begin([replace(waiting, recipients=(replace(bob, tries=2), eve))])
+
+    assert running.results() == [("bob@b.example", 1000 + 1200), ("eve@b.example", None)]
+    assert running.queue.recorded[0].outcome == LATER
+    assert running.reports.told == [("eve@b.example", DELIVERED)]
+    assert running.queue.put_offs == []
+
+
+def test_a_failure_is_reported_then_recorded() -> None:
+    """Where the report cannot be kept the recipient stays, to be tried again."""
+    running = Running()
+    running.target.outcomes["bob@b.example"] = NEVER
+    running.reports.trouble = OSError("full")
+
+    running.runner.begin([job("bob@b.example")])
+    assert running.results() == [("bob@b.example", 1000 + OWN_TROUBLE)]
+
+    running.reports.trouble = None
+    running.runner.begin([job("bob@b.example")])
+    assert running.results()[1:] == [("bob@b.example", None)]
+    assert running.reports.told == [("bob@b.example", NEVER)]
+
+
+def test_no_second_copy_for_the_sake_of_a_report() -> None:
+    """What was delivered leaves the queue even where a report on it cannot be kept."""
+    running = Running()
+    running.reports.trouble = OSError("full")
+
+    running.runner.begin([job("bob@b.example")])
+
+    assert running.results() == [("bob@b.example", None)]
+
+
+def test_an_exception_does_not_stop_the_runner() -> None:
+    """The message is tried again later, the next one now."""
+    running = Running()
+    running.target.outcomes["bob@b.example"] = ValueError("a fault of ours")
+
+    running.runner.begin([job("bob@b.example"), job("eve@b.example", message_id="m2")])
+
+    assert running.results() == [("bob@b.example", 1000 + OWN_TROUBLE), ("eve@b.example", None)]
+
+
+def test_a_destination_that_is_down_is_put_off_as_a_whole() -> None:
+    """What is claimed for it goes back untried, and no new mail is claimed for it."""
+    running = Running(Limits(destination_deliveries=1))
+    running.target.outcomes["b.example"] = DOWN
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(3)])
+
+    running.target.let_go()
+
+    assert [destination for destination, _, _ in running.queue.put_offs] == ["b.example"]
+    assert running.queue.put_offs[0][1] == 1000 + 300
+    assert running.results() == [(f"u{n}@b.example", AS_BEFORE) for n in (1, 2, 0)]
+    assert all(settled.outcome is None for settled in running.queue.recorded)
+    assert not running.runner.admits("b.example")
+    assert running.runner.admits("c.example")
+    assert len(running.target.jobs) == 1
+
+
+def test_a_destination_that_stays_down_backs_off() -> None:
+    """Looked at by one job at a time, at growing distances."""
+    running = Running()
+    running.target.outcomes["b.example"] = DOWN
+    for _ in range(3):
+        running.runner.begin([job("bob@b.example")])
+        running.clock.advance(0)
+        running.clock.rightNow = running.queue.put_offs[-1][1]
+
+    until = [when for _, when, _ in running.queue.put_offs]
+
+    assert until == [1300, 1900, 3100]
+
+
+def test_the_primary_that_we_back_up_is_probed() -> None:
+    """Never later than the probe interval (issue: mail flows within one when it returns)."""
+    running = Running(backups=("b.example",))
+    running.target.outcomes["b.example"] = DOWN
+
+    running.runner.begin([job("bob@b.example")])
+
+    assert running.queue.put_offs[0][1] == 1000 + 60
+
+
+def test_a_destination_that_returns_is_trusted_again() -> None:
+    """After one success its messages are claimed as ever."""
+    running = Running()
+    running.target.outcomes["b.example"] = DOWN
+    running.runner.begin([job("bob@b.example")])
+    running.clock.rightNow = 1300
+    running.clock.advance(POLL)
+    assert running.queue.claims[-1][1]["b.example"] == 1
+
+    del running.target.outcomes["b.example"]
+    running.runner.begin([job("bob@b.example")])
+
+    assert running.runner.admits("b.example")
+    running.clock.advance(POLL)
+    assert running.queue.claims[-1][1]["b.example"] > 1
+
+
+def test_while_down_nothing_of_it_is_claimed() -> None:
+    """The queue is told so with each claim."""
+    running = Running()
+    running.target.outcomes["b.example"] = DOWN
+    running.runner.begin([job("bob@b.example")])
+
+    running.clock.advance(POLL)
+
+    assert running.queue.claims[-1][1]["b.example"] == 0
+
+
+def test_one_bad_connection_beside_good_ones() -> None:
+    """Does not put the destination off: that message backs off, and fewer are sent at a time."""
+    running = Running()
+    running.target.holding = True
+    running.target.outcomes["u0@b.example"] = DOWN
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(FIRST_DELIVERIES)])
+
+    running.target.let_go()
+
+    assert running.queue.put_offs == []
+    assert running.results() == [("u0@b.example", 1300)]
+
+
+def test_limits() -> None:
+    """So many deliveries at a time, to one destination and in all."""
+    running = Running(Limits(deliveries=8, destination_deliveries=3))
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(10)])
+    assert len(running.target.jobs) == 3
+
+    running.runner.begin([job(f"u@d{n}.example", message_id=f"n{n}") for n in range(10)])
+    assert len(running.target.jobs) == 8
+
+    running.target.let_go()
+    assert len(running.target.jobs) == 9
+
+
+def test_fairness() -> None:
+    """A long row for one destination delays no other."""
+    running = Running(Limits(deliveries=4, destination_deliveries=20))
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(100)])
+    running.runner.begin([job("u@c.example", message_id="n")])
+
+    running.target.let_go(2)
+
+    assert "c.example" in [each.destination for each in running.target.jobs]
+
+
+def test_new_mail_is_not_held_in_memory_without_end() -> None:
+    """Past a number of jobs of one destination, and of the window, new mail waits in the queue."""
+    running = Running(Limits(window=AT_HAND + 2))
+    running.target.holding = True
+    running.runner.begin([job("u@b.example", message_id=f"m{n}") for n in range(AT_HAND)])
+    assert not running.runner.admits("b.example")
+    assert running.runner.admits("c.example")
+
+    running.runner.begin([job("u@c.example", message_id=f"n{n}") for n in range(2)])
+    assert not running.runner.admits("d.example")
+
+
+def test_contents_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is more is read again when its turn comes."""
+    monkeypatch.setattr("mailsuite.queue.runner.CONTENT_OCTETS", 10)
+    running = Running()
+
+    for octets in (b"0123456789", b"0"):
+        running.runner.begin([job("a@b.example", content=octets)])
+    assert [each.content for each in running.target.jobs] == [b"0123456789", b"0"]
+
+    running.target.holding = True
+    running.runner.begin([job("a@b.example", content=b"0123456789"), job("c@b.example", content=b"0")])
+    assert [each.content for each in running.target.jobs[2:]] == [b"0123456789", None]
+
+
+def test_expired_mail_is_reported_as_failed() -> None:
+    """RFC 3463 X.4.7, with what was said last, and without another try."""
+    running = Running()
+    waiting = job("bob@b.example", purpose="expire")
+    (bob,) = waiting.recipients
+
+    running.runner.begin([replace(waiting, recipients=(replace(bob, last=LATER),))])
+
+    ((_, outcome),) = running.reports.told
+    assert isinstance(outcome, Failed)
+    assert outcome.status == GIVEN_UP
+    assert "come back later" in outcome.reason
+    assert running.target.jobs == []
+    assert running.results() == [("bob@b.example", None)]
+
+
+def test_bounced_by_the_administrator() -> None:
+    """Reported and gone."""
+    running = Running()
+
+    running.runner.begin([job("bob@b.example", purpose="bounce")])
+
+    assert running.reports.told == [("bob@b.example", BOUNCED)]
+    assert running.results() == [("bob@b.example", None)]
+
+
+def test_a_late_message_is_reported_once() -> None:
+    """The time of the next try stays as it was."""
+    running = Running()
+
+    running.runner.begin([job("bob@b.example", purpose="warn")])
+
+    ((_, outcome),) = running.reports.told
+    assert isinstance(outcome, Deferred)
+    (settled,) = running.queue.recorded
+    assert settled.warned
+    assert settled.next_try == AS_BEFORE
+
+
+def test_more_is_claimed_when_it_runs_short() -> None:
+    """A long row is worked off without waiting for the poll between."""
+    running = Running(Limits(window=4))
+    running.queue.due = [job("u@b.example", message_id=f"m{n}") for n in range(20)]
+
+    running.clock.advance(POLL)
+
+    assert len(running.target.jobs) == 20
+
+
+def test_flush() -> None:
+    """ETRN and the administrator: a destination that was put off is looked at now."""
+    running = Running()
+    running.target.outcomes["b.example"] = DOWN
+    running.runner.begin([job("bob@b.example")])
+    del running.target.outcomes["b.example"]
+    running.queue.due = [job("bob@b.example")]
+
+    count: list[int] = []
+    Later.fromCoroutine(running.runner.flush("b.example")).addCallback(count.append)
+
+    assert count == [1]
+    assert running.queue.flushed == ["b.example"]
+    assert running.results()[-1] == ("bob@b.example", None)
+
+
+def test_stop_waits_for_what_is_under_way() -> None:
+    """And begins nothing more."""
+    running = Running(Limits(deliveries=1))
+    running.target.holding = True
+    running.runner.begin([job("bob@b.example"), job("eve@c.example", message_id="m2")])
+
+    stopped: list[None] = []
+    running.runner.stop().addCallback(stopped.append)
+    assert len(stopped) == 0
+
+    running.target.let_go()
+    assert len(stopped) == 1
+    assert running.results() == [("bob@b.example", None)]
+    assert not running.runner.admits("d.example")
+    assert not running.clock.getDelayedCalls()
+
+
+def test_wants() -> None:
+    """RFC 3461 §4.1: what NOTIFY asks for; without it failure and delay are told."""
+    plain = job("bob@b.example").recipients[0]
+
+    assert [plain.wants("SUCCESS"), plain.wants("FAILURE"), plain.wants("DELAY")] == [False, True, True]
+    never = replace(plain, notify="NEVER")
+    assert not (never.wants("SUCCESS") or never.wants("FAILURE") or never.wants("DELAY"))
+    some = replace(plain, notify="SUCCESS,DELAY")
+    assert [some.wants("SUCCESS"), some.wants("FAILURE"), some.wants("DELAY")] == [True, False, True]
+
+
+def test_the_log_has_what_was_said() -> None:
+    """One line for each recipient: result, status, the other end's words."""
+    running = Running()
+    running.target.outcomes["bob@b.example"] = LATER
+    running.target.outcomes["eve@b.example"] = Delivered(Answer("mx.b.example", 250, "2.0.0", ("ok",), "TLSv1.3 x"))
+
+    running.runner.begin([job("bob@b.example", "eve@b.example")])
+
+    (bob, eve) = (fields for kind, fields in running.log.records if kind == "delivery")
+    assert (bob["result"], bob["status"], bob["reply"]) == ("deferred", "4.2.0", "450 4.2.0 busy")
+    assert (eve["result"], eve["host"], eve["tls"]) == ("delivered", "mx.b.example", "TLSv1.3 x")
+
+
+def test_a_long_row_that_ends_at_once() -> None:
+    """Thousands of jobs without a wait between them nest nowhere."""
+    running = Running(Limits(window=5000))
+
+    running.runner.begin([job("bob@b.example", message_id=f"m{n}", purpose="expire") for n in range(3000)])
+
+    assert len(running.queue.recorded) == 3000
