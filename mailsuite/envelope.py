@@ -81,7 +81,7 @@ class Acceptance:
     """A message that is about to be accepted: what is known of it beside its octets.
 
     *id* is ours. *prefix* is how many octets at its start are for mailboxes alone (Return-Path). *header* is its
-    header section as it came. *peer*, *helo* and *login* say who gave it to us; ``None`` and empty: this system itself.
+    header section as it came. *peer*, *helo* and *login* say who gave it to us; ``None`` and empty: this system.
     """
 
     id: str

@@ -326,7 +326,7 @@ class MemoryConnector:
         line.protocol = protocol
         self.lines.append(line)
         line.starts_tls = endpoint.implicit
-        protocol.makeConnection(line)  # type: ignore[arg-type]
+        protocol.makeConnection(line)
 
     @property
     def open(self) -> int:

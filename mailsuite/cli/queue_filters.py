@@ -37,6 +37,7 @@ _OPTIONS = (
     click.option("--status", type=click.Choice(_STATUSES), help="In this state; claimed: in the server's hands now."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N recipients, the oldest first."),
 )
+_SELECTING = ("message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "limit")
 _destination = click.option(
     "--destination", metavar="NAME", help="That goes by this destination: a domain, the name of a route, or local."
 )
@@ -47,11 +48,12 @@ def filters(destination: bool = True) -> Callable[[Callable[..., R]], Callable[.
 
     Without *destination* that option is the command's own.
     """
+    names = (*_SELECTING, "destination") if destination else _SELECTING
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(command)
         def selecting(*args: Any, **options: Any) -> R:
-            own = {name: options.pop(name) for name in _SELECTING if name in options}
+            own = {name: options.pop(name) for name in names}
             return command(*args, selection=_selection(**own), **options)
 
         wrapped: Callable[..., R] = click.argument("message", metavar="[ID]", required=False)(selecting)
@@ -60,11 +62,6 @@ def filters(destination: bool = True) -> Callable[[Callable[..., R]], Callable[.
         return wrapped
 
     return decorate
-
-
-_SELECTING = (
-    "message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "limit", "destination",
-)  # fmt: skip
 
 
 def _selection(

@@ -1,0 +1,6 @@
+"""Mail that could not be delivered at once.
+
+`store` keeps it and says what is due (`IQueue`), `admin` puts it into an operator's hands, `runner` works through it.
+The store in one look: `schema` is the file, `writer` the thread that has it; `accepting`, `claiming`, `settling` and
+`flushing` are what is done there, `due` keeps destinations, `owners` the leases, `files` large content.
+"""

@@ -36,8 +36,7 @@ class Accepting:
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], placed: Placed, wanted: Collection[str]
     ) -> list[Job]:
         """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble."""
-        message = replace(message, size=placed.size)
-        message = replace(message, number=self._insert_message(message, placed))
+        message = replace(message, size=placed.size, number=self._insert_message(message, placed))
         if queue_is_held(self.connection):
             wanted = ()
         jobs: list[Job] = []
@@ -57,7 +56,7 @@ class Accepting:
             _MESSAGE,
             (
                 message.id, sender and sender.local, sender and sender.domain, message.arrived, message.expires,
-                message.size, message.body, message.ret, message.envid, message.origin, message.arrived_from,
+                placed.size, message.body, message.ret, message.envid, message.origin, message.arrived_from,
                 placed.file, placed.skip,
             ),
         )  # fmt: skip

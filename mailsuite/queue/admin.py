@@ -183,7 +183,7 @@ class Administration:
 
     def _free_dead(self) -> None:
         """What a dead process had claimed is nobody's, also while no server runs that would notice."""
-        lease = Lease(this_process(), 0, uptime, started)
+        lease = Lease(this_process, 0, uptime, started)
         with transaction(self._connection):
             lease.free_dead(self._connection, self._now())
 

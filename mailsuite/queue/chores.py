@@ -13,7 +13,7 @@ from mailsuite.queue.recovery import recover
 from mailsuite.queue.schema import connect, transaction, trouble
 
 # After so many seconds without work there is time to tidy up, and after as many again for the next bit of it.
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.5
 # So many pages (of 4 KiB) are kept for what comes; beyond them, and a quarter of the file, it is made shorter.
 _SPARE_PAGES = 4096
 _PAGES_AT_ONCE = 2000
@@ -31,6 +31,8 @@ class Housekeeping:
         self._lease = lease
         self._now = now
         self._untidy = True
+        self._more = False
+        self._changes = -1
         self._seen = 0
 
     def open(self) -> sqlite3.Connection:
@@ -75,8 +77,10 @@ class Housekeeping:
         if self._lease.left <= 0:
             with transaction(connection):
                 self._renew(connection)
+        self._untidy = self._more or connection.total_changes != self._changes
         if self._untidy:
-            self._tidy(connection)
+            self._more = self._tidy(connection)
+            self._changes = connection.total_changes
 
     def close(self, connection: sqlite3.Connection) -> None:
         """Give back what is claimed, and the lease."""
@@ -90,15 +94,15 @@ class Housekeeping:
         if self._lease.left <= 0 and not self._lease.renew(connection):
             self._log.warn("The queue's lease ran out before it was renewed: what was claimed may be tried twice")
 
-    def _tidy(self, connection: sqlite3.Connection) -> None:
-        """Bring the log's pages home, then one bit of the rest; nobody has to wait for long if work comes."""
+    def _tidy(self, connection: sqlite3.Connection) -> bool:
+        """Bring the log's pages home, and do one bit of the rest, so that nobody waits long; say if there is more."""
         connection.execute("PRAGMA wal_checkpoint (PASSIVE)").fetchall()
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         (spare,) = connection.execute("PRAGMA freelist_count").fetchone()
         if spare > max(_SPARE_PAGES, pages // 4):
             connection.execute(f"PRAGMA incremental_vacuum ({_PAGES_AT_ONCE})").fetchall()
-            return
+            return True
         with transaction(connection):
             seen = forget_unused(connection, self._seen, _DESTINATIONS_AT_ONCE, self._now())
         self._seen = seen or 0
-        self._untidy = seen is not None
+        return seen is not None

@@ -17,15 +17,16 @@ from mailsuite.queued import Job, Purpose, QueuedMessage, QueuedRecipient
 # Of what has to be reported, so many recipients are looked at for one claim.
 REPORTED_AT_ONCE = 1000
 
+# The index is named where another one would do, too: how a claim is found must not depend on what SQLite guesses.
 _DESTINATION = "SELECT number, name, troubled, last FROM destinations "
 _DUE = _DESTINATION + "WHERE due <= ? AND held = 0 ORDER BY due"
 _NAMED = _DESTINATION + "WHERE name = ? AND due <= ? AND held = 0"
 _FIRST = """
-    SELECT message FROM recipients
+    SELECT message FROM recipients INDEXED BY recipients_of_destination
     WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? ORDER BY next_try LIMIT 1"""
-_ITS_RECIPIENTS = SELECT_RECIPIENT + """
+_ITS_RECIPIENTS = SELECT_RECIPIENT + """ INDEXED BY recipients_of_message
     WHERE message = ? AND destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? LIMIT ?"""
-_TO_REPORT = SELECT_RECIPIENT + """
+_TO_REPORT = SELECT_RECIPIENT + """ INDEXED BY recipients_to_report
     WHERE state IN ('waiting', 'bounce') AND report_at <= ? AND owner IS NULL ORDER BY report_at LIMIT ?"""
 _MESSAGE = SELECT_MESSAGE + " WHERE number = ?"
 _CLAIM = "UPDATE recipients SET owner = ?, purpose = ? WHERE number = ?"

@@ -5,6 +5,7 @@ import sqlite3
 from mailsuite.queue.due import refresh
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
+from mailsuite.queue.schema import primary_code
 
 _DAMAGE = "UPDATE recipients SET state = 'damaged' WHERE message = ? AND state != 'damaged'"
 
@@ -27,7 +28,7 @@ def _octets(connection: sqlite3.Connection, number: int) -> bytes | None:
     try:
         row = connection.execute("SELECT octets FROM contents WHERE message = ?", (number,)).fetchone()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+        if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
             raise Damaged(f"the queue's file cannot be read: {error}") from error
         raise
     return None if row is None else row[0]

@@ -11,8 +11,10 @@ from mailsuite.queue.rows import as_text
 
 _DUE = """
     SELECT due, served, not_before,
-        EXISTS (SELECT 1 FROM recipients WHERE destination = :number AND purpose = 'probe'),
-        (SELECT next_try FROM recipients WHERE destination = :number AND state = 'waiting' AND owner IS NULL
+        EXISTS (SELECT 1 FROM recipients INDEXED BY recipients_on_probe
+            WHERE destination = :number AND purpose = 'probe'),
+        (SELECT next_try FROM recipients INDEXED BY recipients_of_destination
+            WHERE destination = :number AND state = 'waiting' AND owner IS NULL
             ORDER BY next_try LIMIT 1)
     FROM destinations WHERE number = :number"""
 

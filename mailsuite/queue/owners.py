@@ -19,14 +19,15 @@ LOOK_SECONDS = 1.0
 class Lease:
     """The row of this process: *number*. *seconds* is how long the others believe in it after each renewal.
 
-    *uptime* gives seconds since boot, *started* when a process began (`process.started`). *stale* are the recipients
+    *identify* says who we are, asked when the lease is taken; *uptime* gives seconds since boot, *started* when a
+    process began (`process.started`). *stale* are the recipients
     that this process has in its hands and that are free for others, since they had given it up: until it has let go of
     them it must not claim them once more.
     """
 
     def __init__(
         self,
-        process: Process,
+        identify: Callable[[], Process],
         seconds: float,
         uptime: Callable[[], float],
         started: Callable[[int], int | None],
@@ -34,7 +35,7 @@ class Lease:
         self.number = 0
         self.stale: set[int] = set()
         self._in_hand: set[int] = set()
-        self._process = process
+        self._identify = identify
         self._seconds = seconds
         self._uptime = uptime
         self._started = started
@@ -48,7 +49,7 @@ class Lease:
 
     def take(self, connection: sqlite3.Connection) -> None:
         """Be known as one who claims, from now on."""
-        process = self._process
+        process = self._identify()
         self._renewed = self._uptime()
         cursor = connection.execute(
             "INSERT INTO owners (node, boot, pid, started, until) VALUES (?, ?, ?, ?, ?)",
@@ -92,20 +93,21 @@ class Lease:
     def free_dead(self, connection: sqlite3.Connection, now: float) -> int:
         """Free what the dead had claimed; return how many of them there were."""
         self._looked = self._uptime()
+        us = self._identify()
         rows = connection.execute(
             "SELECT number, node, boot, pid, started, until FROM owners WHERE number != ?", (self.number,)
         ).fetchall()
-        dead = [number for number, *said in rows if self._is_dead(*said)]
+        dead = [number for number, *said in rows if self._is_dead(us, *said)]
         for number in dead:
             free(connection, number, now)
         return len(dead)
 
-    def _is_dead(self, node: str, boot: str, pid: int, started: int, until: float) -> bool:
+    def _is_dead(self, us: Process, node: str, boot: str, pid: int, started: int, until: float) -> bool:
         # Of another boot, be it of this machine or, before the folder was moved here, of another one: SQLite's log is
         # shared by the processes of one running kernel alone, so that nobody else can be at work on the file.
-        if boot != self._process.boot or until <= self._uptime():
+        if boot != us.boot or until <= self._uptime():
             return True
-        return node == self._process.node and self._started(pid) != started
+        return node == us.node and self._started(pid) != started
 
 
 def free(connection: sqlite3.Connection, owner: int, now: float) -> None:

@@ -177,7 +177,8 @@ class Runner:
 
     def _allowance(self, known: Destination) -> int:
         if known.trouble:
-            return 0 if known.at_hand or self._now() < known.down_until else 1
+            # The queue knows until when it is put off, and whether an operator or another process thinks otherwise.
+            return 0 if known.at_hand else 1
         most = CLAIMED_PER_DELIVERY * known.concurrency.limit
         return max(0, most - known.at_hand)
 

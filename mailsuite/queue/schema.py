@@ -140,7 +140,7 @@ def trouble(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise QueueBusy(f"{path} is in use; try again in a moment") from error
         raise QueueError(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -148,6 +148,11 @@ def trouble(path: str) -> Iterator[None]:
             f"{path} is damaged or no queue of mailsuite ({error}); it was not changed. Bring it back from a backup,"
             " or move the whole folder away and start with an empty queue"
         ) from error
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's result code, without its details; that of a general error where Python itself complains."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _touch(path: str) -> None:
@@ -189,14 +194,21 @@ def _check(connection: sqlite3.Connection, path: str) -> None:
 
 def _create(connection: sqlite3.Connection) -> None:
     """Fill an empty file; leave every other one as it is."""
+    if not _is_empty(connection):
+        return
     # Has an effect only on a file without tables, and only before the transaction.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     with transaction(connection):
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if tables or application:
+        # Another process may have been quicker.
+        if not _is_empty(connection):
             return
         for statement in (*_TABLES, *_INDEXES):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return not tables and not application

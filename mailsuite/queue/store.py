@@ -62,14 +62,14 @@ class SqliteQueue:
         boot_time: Callable[[], float] = uptime,
         name: Callable[[], str] = _random_name,
     ) -> None:
-        self._path = path
-        self._reactor = reactor
         self._now = now
         self._delay_warning = delay_warning
         self._job_recipients = job_recipients
-        self._lease_seconds = lease
-        self._boot_time = boot_time
         self._folder = ContentFolder(path, inline_size, name)
+        self._lease = Lease(this_process, lease, boot_time, started)
+        self._writer = Writer(reactor, Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now))
+        # What was to be recorded and could not be.
+        self._unrecorded: list[Settled] = []
 
     # From the service
 
@@ -78,12 +78,7 @@ class SqliteQueue:
 
         Blocks for as long as that takes: with a million queued messages, a moment.
         """
-        # Who we are is known only now.
-        self._lease = Lease(this_process(), self._lease_seconds, self._boot_time, started)
-        chores = Housekeeping(f"{self._path}/{DATABASE}", self._folder, self._lease, self._now)
-        writer = Writer(self._reactor, chores)
-        writer.start()
-        self._writer = writer
+        self._writer.start()
 
     def stop(self) -> None:
         """Do what was asked for, give back what is claimed, and close the queue. Blocks for that long.
@@ -132,6 +127,7 @@ class SqliteQueue:
 
     def _claim(self, room: int, allowances: Mapping[str, int], default: int, work: Work) -> Sequence[Job]:
         now = self._now()
+        self._record_late(work)
         if self._lease.look_around(work.connection, now):
             self._log.info("What a process had claimed that does not live any more is free again")
         claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale)
@@ -181,8 +177,17 @@ class SqliteQueue:
         )  # fmt: skip
 
     def record(self, settled: Sequence[Settled]) -> "Deferred[None]":
-        """See `IQueue.record`. What others have claimed meanwhile, since our lease ran out, stays as it is."""
-        return self._writer.ask(partial(self._record, tuple(settled)))
+        """See `IQueue.record`. What others have claimed meanwhile, since our lease ran out, stays as it is.
+
+        What cannot be kept now, on a full disk, is kept with a later claim: nothing stays claimed for ever.
+        """
+        settled = tuple(settled)
+        return self._writer.ask(partial(self._record, settled), partial(self._unrecorded.extend, settled))
+
+    def _record_late(self, work: Work) -> None:
+        if late := tuple(self._unrecorded):
+            self._record(late, work)
+            work.after.append(self._unrecorded.clear)
 
     def _record(self, settled: Sequence[Settled], work: Work) -> None:
         lost = settle(work, self._lease.number, settled, self._folder, self._now())

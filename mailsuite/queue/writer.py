@@ -17,6 +17,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
+from mailsuite.queue.schema import primary_code
+
 T = TypeVar("T")
 
 # Operations in one transaction: other processes wait for its end.
@@ -207,7 +209,7 @@ class Writer:
         if not isinstance(error, sqlite3.Error):
             self._log.failure("An operation on the queue failed")
             return OSError(errno.EIO, f"an operation on the queue failed: {error!r}")
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = primary_code(error)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             self._log.failure("The queue's file is damaged")
         number = _NUMBERS.get(code, errno.EIO)

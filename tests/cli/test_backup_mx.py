@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import re
+import socket
 import ssl
 import threading
 import time
@@ -226,6 +227,9 @@ class _Pages(BaseHTTPRequestHandler):
             self.send_header("Location", "/list")
             self.end_headers()
             return
+        if self.path == "/nonsense":
+            self.wfile.write(b"NONSENSE\r\n\r\n")
+            return
         page = self.pages.get(self.path)
         self.send_response(404 if page is None else 200)
         self.end_headers()
@@ -267,7 +271,7 @@ def test_a_list_is_imported_from_the_web(primary: Path, backup: Path, web: tuple
     assert "the server answered 404" in refused("backup-mx", "import", f"{url}/no", "-c", backup)
 
 
-def test_only_what_was_asked_for_is_fetched(web: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_was_asked_for_is_fetched(web: tuple[str, str]) -> None:
     """No redirect, no bad certificate, no other scheme, no more than the limit, nobody who does not listen."""
     url, certificate = web
     _Pages.pages = {"/list": b"x" * 100}
@@ -282,9 +286,16 @@ def test_only_what_was_asked_for_is_fetched(web: tuple[str, str], monkeypatch: p
             fetched(bad, LIST_OCTETS, certificate)
     with pytest.raises(CannotConnect, match="certificate verify failed"):
         fetched(f"{url}/list", 100)
-    monkeypatch.setattr(fetch, "SECONDS", 0.000001)
-    with pytest.raises(CannotConnect):
-        fetched(f"{url}/list", 100, certificate)
+    with pytest.raises(CannotConnect, match="NONSENSE"):
+        fetched(f"{url}/nonsense", 100, certificate)
+
+
+def test_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a time."""
+    monkeypatch.setattr(fetch, "SECONDS", 0.05)
+    monkeypatch.setenv("no_proxy", "localhost")
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(CannotConnect, match="timed out"):
+        fetched(f"https://localhost:{silent.getsockname()[1]}/list", 100)
 
 
 def test_nothing_else_is_left_behind(primary: Path) -> None:

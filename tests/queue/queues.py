@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.address import Address
 from mailsuite.interfaces import IContent, IDraft
+from mailsuite.queue.process import uptime
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queue.writer import WriterReactor
 from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
@@ -45,7 +46,8 @@ class Queues:
         self.path = path
         self.reactor = ThreadClock()
         self.now = NOW
-        self.uptime = 5000.0
+        # A bit ahead, so that an operator's process, which goes by the real one, takes no queue for dead.
+        self.uptime = uptime() + 100_000
         self.opened: list[SqliteQueue] = []
         self.count = 0
 

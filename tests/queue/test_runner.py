@@ -182,14 +182,20 @@ def test_a_destination_that_returns_is_trusted_again() -> None:
     assert running.queue.claims[-1][1]["b.example"] > 1
 
 
-def test_while_down_nothing_of_it_is_claimed() -> None:
-    """The queue is told so with each claim."""
+def test_one_that_was_down_is_probed_by_one_job() -> None:
+    """When the queue gives one: it knows until when the destination is put off, and whether that was lifted."""
     running = Running()
     running.target.outcomes["b.example"] = DOWN
     running.runner.begin([job("bob@b.example")])
 
     running.clock.advance(POLL)
+    assert running.queue.claims[-1][1]["b.example"] == 1
 
+    running.target.holding = True
+    running.queue.due = [job("bob@b.example"), job("eve@b.example", message_id="m2")]
+    running.clock.advance(POLL)
+    assert len(running.target.held) == 1
+    running.clock.advance(POLL)
     assert running.queue.claims[-1][1]["b.example"] == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.errors import NewerQueue, NoQueue, QueueBusy, QueueError
-from mailsuite.queue.schema import connect
+from mailsuite.queue.schema import connect, transaction, trouble
 from tests.queue.queues import Queues, names
 
 
@@ -139,5 +139,7 @@ def test_a_busy_one_is_waited_for_and_then_refused(queues: Queues) -> None:
     path = str(queues.path / "queue.sqlite")
     with queues.sql() as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(QueueBusy, match="in use"):
-            connect(path, create=True, wait=0.01)
+        connection = connect(path, wait=0.01)
+        with pytest.raises(QueueBusy, match="in use"), trouble(path), transaction(connection):
+            pass
+        connection.close()

@@ -1,0 +1,161 @@
+"""Delivery reports (RFC 3461 §6, RFC 3464, RFC 6522, RFC 3834 §5): from values to the octets of a message. Pure.
+
+A report is 7-bit whatever the message was, so that it can go any way: an 8-bit message in it is converted, or only its
+header is returned, as RFC 6522 §3 has it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mailsuite.address import Address
+from mailsuite.message import mime
+from mailsuite.message.downgrade import CannotConvert, to_seven_bit
+from mailsuite.message.headers import fields, header_end, unfold
+from mailsuite.message.report_fields import VALUE_LETTERS, Fate, delivery_status, one_line, path
+from mailsuite.message.report_text import report_text
+from mailsuite.message.trace import date
+from mailsuite.queued import QueuedMessage
+
+# One report tells of one of these.
+Kind: TypeAlias = Literal["failed", "delayed", "success"]
+
+_SUBJECTS: dict[Kind, str] = {
+    "failed": "Your message could not be delivered",
+    "delayed": "Your message is delayed",
+    "success": "Your message was delivered",
+}
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]"
+# msg-id = "<" id-left "@" id-right ">" (RFC 5322 §3.6.4)
+_MESSAGE_ID = re.compile(rf"<{_ATEXT}{{1,300}}@(?:{_ATEXT}{{1,300}}|\[[!-Z^-~]{{1,100}}\])>")
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What is at hand of the original message: *whole*, or its header section, which may be cut."""
+
+    octets: bytes
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report on *message*, about *fates*, whose actions are all of *kind*.
+
+    *now* is POSIX time; *message_id* has no angle brackets; *boundary* is up to 60 letters and digits that nobody can
+    foresee.
+    """
+
+    hostname: str
+    now: float
+    message_id: str
+    boundary: str
+    message: QueuedMessage
+    kind: Kind
+    fates: tuple[Fate, ...]
+    returned: Returned | None = None
+
+
+def kind_of(fate: Fate) -> Kind:
+    """Say in which report *fate* is told."""
+    return fate.action if fate.action in ("failed", "delayed") else "success"
+
+
+def returns_whole(message: QueuedMessage, kind: Kind, most: int) -> bool:
+    """Say whether a report of *kind* holds the whole message, if that has at most *most* octets (RFC 3461 §4.3, §6.2).
+
+    Without RET that is ours to choose.
+    """
+    return kind == "failed" and message.ret != "HDRS" and message.size <= most
+
+
+def build(report: Report) -> bytes:
+    """Return *report* as a message with CRLF line ends: ASCII, no line longer than 998 octets.
+
+    Raises `ValueError` for a message with a null reverse-path, which is never reported on (RFC 3461 §5.2).
+    """
+    sender = report.message.reverse_path
+    if sender is None:
+        raise ValueError("a message with a null reverse-path has nobody to report to")
+    parts = [
+        b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
+        + report_text(report.hostname, report.message, report.kind, report.fates),
+        b"Content-Type: message/delivery-status\r\n\r\n"
+        + delivery_status(report.hostname, report.message, report.fates),
+    ]
+    if report.returned is not None:
+        parts += _third(report.returned)
+    boundary = _unused(report.boundary, parts)
+    header = "".join(f"{line}\r\n" for line in _header(report, sender, boundary)).encode("ascii")
+    delimiter = b"\r\n--" + boundary.encode("ascii")
+    return header + b"".join(delimiter + b"\r\n" + part for part in parts) + delimiter + b"--\r\n"
+
+
+def _header(report: Report, sender: Address, boundary: str) -> Iterator[str]:
+    host = one_line(report.hostname, 255)
+    yield f"From: Mail Delivery System <MAILER-DAEMON@{host}>"
+    yield f"To: {_recipient(sender)}"
+    yield f"Subject: {_SUBJECTS[report.kind]}"
+    yield f"Date: {date(int(report.now))}"
+    yield f"Message-ID: <{report.message_id}>"
+    original = None if report.returned is None else _message_id(report.returned.octets)
+    if original is not None:
+        # RFC 3834 §3.1.5: mail programs show the report beside the message.
+        yield f"In-Reply-To: {original}"
+        yield f"References: {original}"
+    yield "Auto-Submitted: auto-replied"
+    yield "MIME-Version: 1.0"
+    yield f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary}"'
+
+
+def _recipient(sender: Address) -> str:
+    """RFC 3464 §2: it is addressed to the reverse-path, in the header too, where that can stand in one."""
+    written = str(sender)
+    if not written.isascii() or not written.isprintable() or len(written) > VALUE_LETTERS:
+        written = path(sender)
+        if "\\" in written or written.endswith("..."):
+            return "undisclosed-recipients:;"
+    return f"<{written}>"
+
+
+def _message_id(header: bytes) -> str | None:
+    end = header_end(header)
+    found = [unfold(body) for name, body, _ in fields(header[:end] if end >= 0 else header) if name == b"message-id"]
+    return found[0] if len(found) == 1 and _MESSAGE_ID.fullmatch(found[0]) else None
+
+
+def _third(returned: Returned) -> Iterator[bytes]:
+    """Yield the part with the original message or its header (RFC 6522 §3, §4); nothing where there is neither."""
+    content = _as_seven_bit(returned.octets) if returned.whole else None
+    if content is not None:
+        yield b"Content-Type: message/rfc822\r\n\r\n" + content
+        return
+    end = header_end(returned.octets)
+    header = returned.octets if end < 0 else returned.octets[:end]
+    if not header:
+        return
+    start = b"Content-Type: text/rfc822-headers\r\n"
+    if mime.is_seven_bit(header):
+        yield start + b"\r\n" + header
+    else:
+        yield mime.with_encoding(start, b"quoted-printable") + b"\r\n" + mime.quoted_printable(header)
+
+
+def _as_seven_bit(content: bytes) -> bytes | None:
+    """Return *content* so that a message/rfc822 of seven bits can hold it; ``None`` where that cannot be."""
+    try:
+        converted = to_seven_bit(content)
+    except CannotConvert:
+        return None
+    return converted if header_end(converted) > 0 and mime.is_seven_bit(converted) else None
+
+
+def _unused(boundary: str, parts: Sequence[bytes]) -> str:
+    """Return *boundary*, or one made of it, that is in none of *parts* (RFC 2046 §5.1.1)."""
+    number = 0
+    free = boundary
+    while any(b"--" + free.encode("ascii") in part for part in parts):
+        number += 1
+        free = f"{boundary}.{number}"
+    return free

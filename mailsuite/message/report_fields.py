@@ -1,0 +1,140 @@
+"""What a report is about, as values, and the part of it that programs read (RFC 3464 §2, RFC 3461 §6.3).
+
+Nothing that came over the wire is trusted to be one line, short, or ASCII: see `one_line`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mailsuite.address import Address, domain_key
+from mailsuite.message.trace import date
+from mailsuite.outcome import Answer, Delivered, Outcome
+from mailsuite.queued import QueuedMessage
+
+# RFC 3464 §2.3.3
+Action: TypeAlias = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
+
+# The most that is shown of a value: names and addresses, a reason, a line of another server's answer, its lines. All
+# keep a line of a report below the 998 octets of RFC 5322 §2.1.1.
+VALUE_LETTERS = 900
+REASON_LETTERS = 900
+ANSWER_LETTERS = 400
+ANSWER_LINES = 20
+
+_CUT = "..."
+_UNPRINTABLE = re.compile(r"[^ -~]")
+# status-code = DIGIT "." 1*3DIGIT "." 1*3DIGIT, without leading zeros (RFC 3464 §2.3.4)
+_STATUS = re.compile(r"[245]\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one recipient. *original* is its ORCPT, decoded (``rfc822;a@example.org``), or empty.
+
+    *tried* is when it was last tried (POSIX seconds), ``None`` where that is not known.
+    """
+
+    address: Address
+    action: Action
+    outcome: Outcome
+    original: str = ""
+    tried: float | None = None
+
+    @property
+    def status(self) -> str:
+        """The status code of RFC 3463 for a report on this; a general one where the outcome has none that fits."""
+        if self.action in ("delivered", "expanded"):
+            # RFC 3463 §3.2: X.1.5 is for positive reports.
+            return "2.1.5"
+        if isinstance(self.outcome, Delivered):
+            said, classes = (self.outcome.answer.status if self.outcome.answer else ""), "2"
+        else:
+            # RFC 3464 §2.3.3: what failed may have a temporary cause.
+            said, classes = self.outcome.status, "54" if self.action == "failed" else "4"
+        return said if _STATUS.fullmatch(said) and said[0] in classes else f"{classes[0]}.0.0"
+
+
+def one_line(text: str, letters: int) -> str:
+    """Return *text* as printable ASCII on one line: at most *letters*, the rest cut; other characters are escaped."""
+    if len(text) > letters:
+        text = text[: letters + 1]
+    line = text.replace("\t", " ").encode("ascii", "backslashreplace").decode("ascii")
+    line = _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
+    return line if len(line) <= letters else line[: letters - len(_CUT)] + _CUT
+
+
+def path(address: Address) -> str:
+    """Return *address* for a report, its domain as A-labels (RFC 5890)."""
+    if not address.domain.isascii():
+        address = Address(address.local, domain_key(address.domain))
+    return one_line(str(address), VALUE_LETTERS)
+
+
+def answer_lines(answer: Answer) -> Iterator[str]:
+    """Yield the lines of a server's reply as it sent them (RFC 3461 §9.2); none where it said nothing."""
+    if answer.code <= 0:
+        return
+    texts = answer.lines[:ANSWER_LINES] or ("",)
+    for number, text in enumerate(texts, 1):
+        mark = " " if number == len(texts) else "-"
+        # A line always has more than white space, so that nothing is lost where it is folded.
+        said = " ".join(filter(None, (answer.status, text.strip()))) or "(no text)"
+        yield one_line(f"{answer.code:03d}{mark}{said}", ANSWER_LETTERS)
+
+
+def delivery_status(hostname: str, message: QueuedMessage, fates: "tuple[Fate, ...]") -> bytes:
+    """Return the body of a message/delivery-status (RFC 3464 §2.1): a group of fields, one more for each recipient."""
+    groups = [_of_message(hostname, message), *(_of_recipient(message, fate) for fate in fates)]
+    return "\r\n".join("".join(f"{field}\r\n" for field in group) for group in groups).encode("ascii")
+
+
+def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
+    if message.envid:
+        # RFC 3461 §6.3 (a): supplied if, and only if, the sender gave one.
+        yield f"Original-Envelope-Id: {_value(message.envid)}"
+    yield f"Reporting-MTA: dns; {_value(hostname)}"
+    if message.arrived_from:
+        yield f"Received-From-MTA: dns; {_value(message.arrived_from)}"
+    yield f"Arrival-Date: {date(int(message.arrived))}"
+    # RFC 3464 §2.4 (c): what finds the message in our log.
+    yield f"X-Mailsuite-Id: {_value(message.id)}"
+
+
+def _of_recipient(message: QueuedMessage, fate: Fate) -> Iterator[str]:
+    if fate.original:
+        yield f"Original-Recipient: {_typed(fate.original)}"
+    yield f"Final-Recipient: rfc822; {path(fate.address)}"
+    yield f"Action: {fate.action}"
+    yield f"Status: {fate.status}"
+    answer = fate.outcome.answer
+    # RFC 3464 §2.3.5: only where a remote host was involved.
+    if answer is not None and answer.host:
+        yield f"Remote-MTA: dns; {_value(answer.host)}"
+    yield from _diagnostic(fate.outcome)
+    if fate.tried is not None:
+        yield f"Last-Attempt-Date: {date(int(fate.tried))}"
+    if fate.action == "delayed":
+        yield f"Will-Retry-Until: {date(int(message.expires))}"
+
+
+def _diagnostic(outcome: Outcome) -> Iterator[str]:
+    lines = [] if outcome.answer is None else list(answer_lines(outcome.answer))
+    if lines:
+        # RFC 3461 §9.2: each line of the reply behind the first begins with a space.
+        yield "Diagnostic-Code: smtp; " + "\r\n ".join(lines)
+    elif not isinstance(outcome, Delivered) and outcome.reason.strip():
+        yield f"Diagnostic-Code: x-mailsuite; {one_line(outcome.reason.strip(), REASON_LETTERS)}"
+
+
+def _typed(original: str) -> str:
+    """Return an address with its type; without one that is an atom its type is unknown (RFC 3464 §2.3.1)."""
+    kind, semicolon, address = original.partition(";")
+    if semicolon and re.fullmatch("[A-Za-z0-9-]{1,60}", kind):
+        return f"{kind}; {_value(address)}"
+    return f"unknown; {_value(original)}"
+
+
+def _value(text: str) -> str:
+    return one_line(text, VALUE_LETTERS)
