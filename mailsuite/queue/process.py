@@ -50,8 +50,9 @@ def uptime() -> float:
 
 def _boot() -> str:
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        # As octets: a codec is a module, which the user that root has become may not be able to load.
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode("ascii").strip()
     except OSError:
         return ""
 

@@ -287,8 +287,9 @@ class SessionProtocol(Protocol):
         now = self._clock.seconds()
         left = self._left(now)
         if left <= 0:
-            if self._waiting:
-                # The core cannot be told: its question is for the outcome of this handshake.
+            if self._shaking:
+                # No reply can reach the peer, and a client's core cannot be told: its question is for the outcome of
+                # this handshake.
                 self._cut = "TLS handshake failed: timed out"
                 self.abort()
                 return

@@ -36,8 +36,11 @@ class MailRoot:
         return draft
 
     def deliver(self, content: bytes, *mailboxes: Mailbox) -> Receipt:
-        """Deliver *content*."""
-        return self.writer.deliver(self.draft(content), mailboxes)
+        """Deliver *content*, and discard what is left of its draft, as a caller does."""
+        draft = self.draft(content)
+        receipt = self.writer.deliver(draft, mailboxes)
+        draft.discard()
+        return receipt
 
     def files(self, mailbox: Mailbox, folder: str = "new") -> list[Path]:
         """Return the files in one folder of *mailbox*."""

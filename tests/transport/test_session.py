@@ -571,13 +571,13 @@ class TestClients:
 
         assert client.wire.value() == b"STARTTLS\r\nHELLO\r\n"
 
-    def test_no_half_close_within_a_handshake(self) -> None:
-        """The octets on the wire are TLS's."""
+    def test_no_goodbye_within_a_handshake(self) -> None:
+        """The octets on the wire are TLS's: who does not shake hands in time is cut off."""
         talk = Talk(STARTTLS)
         talk.say(HELLO + b"STARTTLS\r\n")
         talk.wait(STARTTLS.limits.idle_timeout)
 
-        assert talk.wire.ends == ["close"]
+        assert talk.wire.ends == ["abort"]
 
 
 class TestCauses:
