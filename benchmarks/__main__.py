@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import idle, inbound, pop3, relay
+from benchmarks import backlog, idle, inbound, long_queue, pop3, relay
 from benchmarks.load import has_smtp_source, own_client, smtp_source
 from benchmarks.servers import Postfix, Server, Suite, has_postfix
 
@@ -45,13 +45,21 @@ def main() -> None:
             through = [] if sink is None else list(_relay(servers, sink, options))
             figures = list(_inbound(servers, options))
             sessions = [pop3.measure(suite) for _ in range(options.rounds)]
+            for server in servers:
+                server.stop()
+            servers = []
+            queues = list(_queues(Path(folder), options))
+            backlogs = [] if sink is None else list(_backlogs(Path(folder), sink, options))
         finally:
             for server in servers:
                 server.stop()
             if sink is not None:
                 sink.stop()
-    console.print(_inbound_table(figures))
-    console.print(_relay_table(through))
+    for table in (_inbound_table(figures), _relay_table(through)):
+        if table.row_count:
+            console.print(table)
+    for line in (*(line for queue in queues for line in long_queue.told(queue)), *backlog.told(backlogs)):
+        console.print(line)
     for session in sessions:
         console.print(
             f"POP3, {session.messages} messages: login {session.login * 1000:.0f} ms, STAT and UIDL"
@@ -64,6 +72,8 @@ def main() -> None:
         result = {
             "inbound": [asdict(figure) for figure in figures],
             "relay": [asdict(figure) for figure in through],
+            "long_queue": [asdict(queue) for queue in queues],
+            "backlog": [asdict(figure) for figure in backlogs],
             "pop3": [asdict(session) for session in sessions],
             "idle_kib": costs,
         }
@@ -78,7 +88,15 @@ def _options() -> argparse.Namespace:
         "--connections", type=int, nargs="+", default=[1, 20, 100], help="connections at a time (default: 1 20 100)"
     )
     parser.add_argument(
-        "--only", choices=["smtp_source", "own_client", "relay"], help="one of the loads alone, or mail through alone"
+        "--only",
+        choices=["smtp_source", "own_client", "relay", "queue", "backlog"],
+        help="mail in by one of the loads alone, mail through, the long queue, or mail through beside a backlog",
+    )
+    parser.add_argument(
+        "--queued", type=int, default=1_000_000, help="recipients in the long queue (default: 1000000)"
+    )
+    parser.add_argument(
+        "--backlog", type=int, default=100_000, help="recipients for the host that is dead (default: 100000)"
     )
     parser.add_argument("--idle", type=int, default=2000, help="idle connections (default: 2000)")
     parser.add_argument("--dir", help="a folder on the disk to be measured (default: the temporary folder)")
@@ -114,6 +132,16 @@ def _relay(servers: list[Server], sink: relay.Sink, options: argparse.Namespace)
     for connections, server in track(plan, "mail through"):
         messages = options.messages if connections > 1 else options.messages // 4
         yield relay.measure(server, sink, messages, connections)
+
+
+def _queues(folder: Path, options: argparse.Namespace) -> Iterable[long_queue.Figure]:
+    if options.only in (None, "queue"):
+        yield long_queue.measure(folder, options.queued, max(1, options.queued // 100))
+
+
+def _backlogs(folder: Path, sink: relay.Sink, options: argparse.Namespace) -> Iterable[backlog.Figure]:
+    if options.only in (None, "backlog"):
+        yield from backlog.measure(folder, sink, options.backlog, options.rounds)
 
 
 def _relay_table(figures: list[relay.Figure]) -> Table:

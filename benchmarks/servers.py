@@ -8,15 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 DOMAIN = "example.test"
 RECIPIENT = f"alice@{DOMAIN}"
-# A domain of others, whose mail goes to the sink.
+# A domain of others, whose mail goes to the sink, and one whose hosts take nothing.
 RELAYED = "sink.test"
+DEAD = "dead.test"
 PASSWORD = "alice-has-a-password"
-_BIN = Path(sys.executable).parent
+BIN = Path(sys.executable).parent
 
 
 class Server(Protocol):
@@ -40,21 +42,29 @@ def landed(server: Server) -> int:
 
 
 class Suite:
-    """``twistd mailsuite`` on a fresh site under *folder*; fsync on, as ever."""
+    """``twistd mailsuite`` on a fresh site under *folder*; fsync on, as ever.
+
+    *sink* and *dead* are the ports of the hosts that take `RELAYED`'s mail, and that of domains below `DEAD`.
+    *prepare* is called with the folder of the site before it starts, which takes *start_seconds*.
+    """
 
     name = "mailsuite"
 
-    def __init__(self, folder: Path, sink: int = 0) -> None:
+    def __init__(
+        self, folder: Path, sink: int = 25, dead: int = 25, prepare: Callable[[Path], None] = lambda site: None
+    ) -> None:
         self.folder = folder / "suite"
         self.smtp_port, self.pop3_port = free_port(), free_port()
-        self._sink = sink
-        self._make_site()
-        command = [str(_BIN / "twistd"), "--nodaemon", "--pidfile=", "mailsuite"]
+        self._make_site(sink, dead)
+        prepare(self.folder)
+        began = time.monotonic()
+        command = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "mailsuite"]
         command += ["--config", str(self.folder / "mailsuite.toml")]
         with open(self.folder / "twistd.log", "wb") as log:
             self._process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         self.pid = self._process.pid
-        wait_for_port(self.smtp_port)
+        wait_for_greeting(self.smtp_port)
+        self.start_seconds = time.monotonic() - began
 
     def maildir(self) -> Path:
         """See `Server.maildir`."""
@@ -65,18 +75,19 @@ class Suite:
         self._process.terminate()
         self._process.wait(30)
 
-    def _make_site(self) -> None:
-        run(_BIN / "mailsuite", "init", self.folder, "--hostname", f"mail.{DOMAIN}", "--domain", DOMAIN)
+    def _make_site(self, sink: int, dead: int) -> None:
+        run(BIN / "mailsuite", "init", self.folder, "--hostname", f"mail.{DOMAIN}", "--domain", DOMAIN)
         (self.folder / "mailsuite.toml").write_text(
             f'hostname = "mail.{DOMAIN}"\nallow_root = true\n'
             f'[listen.mta]\nservice = "mta"\nendpoint = "tcp:{self.smtp_port}:interface=127.0.0.1:backlog=1024"\n'
             f'[listen.pop3]\nservice = "pop3"\nauth = "always"\n'
             f'endpoint = "tcp:{self.pop3_port}:interface=127.0.0.1:backlog=1024"\n'
-            f'[routes.sink]\nrecipients = ["{RELAYED}"]\nhost = "127.0.0.1"\nport = {self._sink or 25}\n'
+            f'[routes.sink]\nrecipients = ["{RELAYED}"]\nhost = "127.0.0.1"\nport = {sink}\n'
+            f'[routes.dead]\nrecipients = [".{DEAD}"]\nhost = "127.0.0.1"\nport = {dead}\n'
         )
         config = ["--config", self.folder / "mailsuite.toml"]
-        run(_BIN / "mailsuite", "domain", "add", RELAYED, "--class", "relay", *config)
-        run(_BIN / "mailsuite", "user", "add", RECIPIENT, "--password-stdin", *config, given=PASSWORD)
+        run(BIN / "mailsuite", "domain", "add", RELAYED, "--class", "relay", *config)
+        run(BIN / "mailsuite", "user", "add", RECIPIENT, "--password-stdin", *config, given=PASSWORD)
 
 
 _MAIN_CF = """
@@ -192,6 +203,13 @@ def wait_for_port(port: int, seconds: float = 30.0) -> None:
             if time.monotonic() > end:
                 raise TimeoutError(f"nothing listens on port {port}") from None
             time.sleep(0.05)
+
+
+def wait_for_greeting(port: int, seconds: float = 120.0) -> None:
+    """Return when a server greets at *port*, which may be bound long before. Raises `TimeoutError`."""
+    wait_for_port(port, seconds)
+    with socket.create_connection(("127.0.0.1", port), seconds) as session:
+        session.recv(512)
 
 
 def run(*command: object, given: str | None = None) -> None:
