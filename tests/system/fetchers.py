@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tests.system.programs import run
-from tests.system.site import HOSTNAME, Site, secret
+from tests.system.site import Site, secret
 
 # How TLS begins: by STLS, or with the connection.
 Door: TypeAlias = Literal["pop3", "pop3s"]
@@ -25,9 +25,9 @@ poplib._MAXLINE = 16_384  # type: ignore[attr-defined]
 def pop3_session(site: Site, user: str, door: Door = "pop3s", password: str | None = None) -> poplib.POP3:
     """Return a session of poplib that has logged in."""
     if door == "pop3s":
-        session: poplib.POP3 = poplib.POP3_SSL("127.0.0.1", site.ports[door], timeout=30, context=site.tls())
+        session: poplib.POP3 = poplib.POP3_SSL(site.place.address, site.ports[door], timeout=30, context=site.tls())
     else:
-        session = poplib.POP3("127.0.0.1", site.ports[door], timeout=30)
+        session = poplib.POP3(site.place.address, site.ports[door], timeout=30)
         session.stls(context=site.tls())
     try:
         session.user(user)
@@ -78,9 +78,9 @@ def with_curl(site: Site, door: Door, user: str, home: Path, delete: bool) -> li
     file = home / "seen"
     seen = set(file.read_text().split()) if file.exists() else set()
     port = site.ports[door]
-    common = ["curl", "--silent", "--show-error", "--resolve", f"{HOSTNAME}:{port}:127.0.0.1", "--ssl-reqd"]
-    common += ["--cacert", str(site.certificate), "--user", f"{user}:{secret(user)}"]
-    url = f"{door}://{HOSTNAME}:{port}/"
+    common = ["curl", "--silent", "--show-error", "--resolve", f"{site.hostname}:{port}:{site.place.address}"]
+    common += ["--ssl-reqd", "--cacert", str(site.certificate), "--user", f"{user}:{secret(user)}"]
+    url = f"{door}://{site.hostname}:{port}/"
     fetched: list[bytes] = []
     numbers: list[str] = []
     for line in run([*common, "--request", "UIDL", url], home=home).stdout.decode().strip().splitlines():
@@ -102,12 +102,12 @@ def with_mpop(site: Site, door: Door, user: str, home: Path, delete: bool) -> li
     lines = [
         "defaults",
         "account default",
-        "host 127.0.0.1",
+        f"host {site.place.address}",
         f"port {site.ports[door]}",
         "tls on",
         f"tls_starttls {'on' if door == 'pop3' else 'off'}",
         f"tls_trust_file {site.certificate}",
-        f"tls_host_override {HOSTNAME}",
+        f"tls_host_override {site.hostname}",
         f"user {user}",
         f"password {secret(user)}",
         f"delivery maildir {_maildir(home)}",
@@ -125,9 +125,9 @@ def with_fetchmail(site: Site, door: Door, user: str, home: Path, delete: bool) 
     folder = _maildir(home) / "new"
     security = "ssl sslproto 'TLS1.2+'" if door == "pop3s" else "sslproto 'TLS1.2+'"
     lines = [
-        f"poll 127.0.0.1 protocol pop3 port {site.ports[door]} uidl no dns:",
+        f"poll {site.place.address} protocol pop3 port {site.ports[door]} uidl no dns:",
         f"  user '{user}' password '{secret(user)}' {security} sslcertck",
-        f"  sslcertfile '{site.certificate}' sslcommonname '{HOSTNAME}'",
+        f"  sslcertfile '{site.certificate}' sslcommonname '{site.hostname}'",
         f"  no rewrite no mimedecode no stripcr mda 'cat >{folder}/$$'",
         # flush: what was fetched before goes too.
         "  no keep flush" if delete else "  keep",
@@ -150,12 +150,12 @@ def with_getmail(site: Site, door: Door, user: str, home: Path, delete: bool) ->
     lines = [
         "[retriever]",
         "type = SimplePOP3SSLRetriever",
-        "server = 127.0.0.1",
+        f"server = {site.place.address}",
         f"port = {site.ports[door]}",
         f"username = {user}",
         f"password = {secret(user)}",
         f"ca_certs = {place}/ca.pem",
-        f"ssl_cert_hostname = {HOSTNAME}",
+        f"ssl_cert_hostname = {site.hostname}",
         "[destination]",
         "type = Maildir",
         f"path = {maildir}/",

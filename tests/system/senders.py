@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tests.system.programs import run
-from tests.system.site import HOSTNAME, Site, secret
+from tests.system.site import Site, secret
 
 # By which listener a message comes in: without a password; by STARTTLS; by TLS from the first octet.
 Way: TypeAlias = Literal["mta", "submission", "submissions"]
@@ -24,9 +24,9 @@ def smtp_session(site: Site, way: Way, sender: str) -> smtplib.SMTP:
     """Return a session of smtplib that may send."""
     port = site.ports[way]
     if way == "submissions":
-        session: smtplib.SMTP = smtplib.SMTP_SSL("127.0.0.1", port, timeout=30, context=site.tls())
+        session: smtplib.SMTP = smtplib.SMTP_SSL(site.place.address, port, timeout=30, context=site.tls())
     else:
-        session = smtplib.SMTP("127.0.0.1", port, timeout=30)
+        session = smtplib.SMTP(site.place.address, port, timeout=30)
     if way == "submission":
         session.starttls(context=site.tls())
     if way != "mta":
@@ -43,7 +43,7 @@ def with_swaks(site: Site, way: Way, sender: str, recipient: str, message: bytes
     head, _, body = message.partition(b"\r\n\r\n")
     file = home / "message"
     file.write_bytes(head + b"\r\n\r\n" + body.removesuffix(b"\r\n"))
-    command = ["swaks", "--server", f"127.0.0.1:{site.ports[way]}", "--from", sender, "--to", recipient]
+    command = ["swaks", "--server", f"{site.place.address}:{site.ports[way]}", "--from", sender, "--to", recipient]
     command += ["--helo", "client.example", "--data", f"@{file}", "--silent", "2"]
     command += ["--tls-on-connect" if way == "submissions" else "--tls"]
     command += ["--tls-verify", "--tls-ca-path", str(site.certificate)]
@@ -58,8 +58,8 @@ def with_curl(site: Site, way: Way, sender: str, recipient: str, message: bytes,
     """Send with curl."""
     port = site.ports[way]
     scheme = "smtps" if way == "submissions" else "smtp"
-    command = ["curl", "--silent", "--show-error", "--resolve", f"{HOSTNAME}:{port}:127.0.0.1"]
-    command += [f"{scheme}://{HOSTNAME}:{port}/client.example", "--cacert", str(site.certificate)]
+    command = ["curl", "--silent", "--show-error", "--resolve", f"{site.hostname}:{port}:{site.place.address}"]
+    command += [f"{scheme}://{site.hostname}:{port}/client.example", "--cacert", str(site.certificate)]
     command += ["--mail-from", sender, "--mail-rcpt", recipient, "--upload-file", "-"]
     if way != "mta":
         command += ["--ssl-reqd", "--user", f"{sender}:{secret(sender)}"]
@@ -72,9 +72,9 @@ def with_msmtp(site: Site, way: Way, sender: str, recipient: str, message: bytes
     lines = [
         "defaults",
         f"tls_trust_file {site.certificate}",
-        f"tls_host_override {HOSTNAME}",
+        f"tls_host_override {site.hostname}",
         "account default",
-        "host 127.0.0.1",
+        f"host {site.place.address}",
         f"port {site.ports[way]}",
         f"from {sender}",
         f"tls {'off' if way == 'mta' else 'on'}",

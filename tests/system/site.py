@@ -74,10 +74,35 @@ def free_ports(count: int, low: int = 12_000, high: int = 32_000) -> list[int]:
 
 
 class _ForHostname(ssl.SSLContext):
-    """Expects a certificate for `HOSTNAME`, whatever address the connection goes to."""
+    """Expects a certificate for *hostname*, whatever address the connection goes to."""
+
+    hostname = HOSTNAME
 
     def wrap_socket(self, *arguments: Any, **keys: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(*arguments, **{**keys, "server_hostname": HOSTNAME})
+        return super().wrap_socket(*arguments, **{**keys, "server_hostname": self.hostname})
+
+
+class Place:
+    """Where a site is served: at *address*, on ports that are free. *options* are what its configuration needs there.
+
+    This one is loopback; a host of `tests.system.network` is another.
+    """
+
+    address = "127.0.0.1"
+    options: Options = {}
+
+    def ports(self, listeners: Iterable[str]) -> dict[str, int]:
+        """Return the port of each listener."""
+        names = list(listeners)
+        return dict(zip(names, free_ports(len(names)), strict=True))
+
+    def endpoint(self, port: int) -> str:
+        """Return the endpoint of a listener."""
+        return f"tcp:{port}:interface={self.address}:backlog=512"
+
+    def command(self, arguments: Sequence[str | Path]) -> list[str | Path]:
+        """Return what runs the command *arguments* there."""
+        return list(arguments)
 
 
 class Site:
@@ -85,7 +110,8 @@ class Site:
 
     *options* are tables of the configuration (``{"limits": {"errors": 3}}``; ``""`` is the top), *users* local
     parts. With *owner*, which is for root, the site belongs to that user and twistd becomes it. *twistd* are
-    further arguments for twistd. At the end no log may hold a password, nor the log of twistd a traceback.
+    further arguments for twistd. *place* is where it is served, *hostname* its name and *domain* its first domain.
+    At the end no log may hold a password, nor the log of twistd a traceback.
     """
 
     def __init__(
@@ -95,6 +121,9 @@ class Site:
         owner: str | None = None,
         listeners: Mapping[str, Mapping[str, str]] | None = None,
         twistd: Sequence[str] = (),
+        place: Place | None = None,
+        hostname: str = HOSTNAME,
+        domain: str = DOMAIN,
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))
         # Others than root may have to get here.
@@ -103,9 +132,12 @@ class Site:
         self.config = self.folder / "mailsuite.toml"
         self.log_path = self.root / "twistd.log"
         self.listeners = LISTENERS if listeners is None else listeners
-        self.ports = dict(zip(self.listeners, free_ports(len(self.listeners)), strict=True))
+        self.place = place or Place()
+        self.hostname = hostname
+        self.domain = domain
+        self.ports = self.place.ports(self.listeners)
         self.options: dict[str, Mapping[str, object]] = dict(options or {})
-        self.users = [f"{user}@{DOMAIN}" for user in users]
+        self.users = [f"{user}@{domain}" for user in users]
         self.owner = owner
         self.twistd_options = list(twistd)
         self.tracebacks_expected = False
@@ -116,7 +148,7 @@ class Site:
     def make(self) -> None:
         """Make the site with ``mailsuite init``, our own listeners, and the users."""
         owner = [] if self.owner is None else ["--owner", self.owner]
-        names = ["--hostname", HOSTNAME, "--domain", DOMAIN]
+        names = ["--hostname", self.hostname, "--domain", self.domain]
         done = self.command_line("init", str(self.folder), *names, "--unprivileged", *owner)
         assert done.returncode == 0, done.stderr
         self.write_config()
@@ -125,14 +157,14 @@ class Site:
 
     def write_config(self) -> None:
         """Write the configuration anew."""
-        top: dict[str, object] = {"hostname": HOSTNAME}
+        top: dict[str, object] = {"hostname": self.hostname}
         if os.geteuid() == 0 and self.owner is None:
             top["allow_root"] = True
         tables: dict[str, Mapping[str, object]] = {"": {**top, **self.options.get("", {})}}
         for name, listener in self.listeners.items():
-            endpoint = {"endpoint": f"tcp:{self.ports[name]}:interface=127.0.0.1:backlog=512"}
-            tables[f"listen.{name}"] = {**endpoint, **listener}
-        tables.update({name: table for name, table in self.options.items() if name})
+            tables[f"listen.{name}"] = {"endpoint": self.place.endpoint(self.ports[name]), **listener}
+        for options in (self.place.options, self.options):
+            tables.update({name: {**tables.get(name, {}), **table} for name, table in options.items() if name})
         self.config.write_text("\n".join(_table(name, table) for name, table in tables.items()))
 
     def cli(
@@ -146,7 +178,7 @@ class Site:
     def command_line(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``mailsuite`` with just these arguments, however it ends."""
         done = subprocess.run(
-            [BIN / "mailsuite", *arguments],
+            self.place.command([BIN / "mailsuite", *arguments]),
             input=given,
             text=True,
             capture_output=True,
@@ -172,7 +204,11 @@ class Site:
         with open(self.log_path, "ab") as log:
             before = log.tell()
             self.process = subprocess.Popen(
-                self.command(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.place.command(self.command()),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         until(lambda: self._serves(before), 30, "the server to start")
 
@@ -271,11 +307,11 @@ class Site:
 
     def address(self, user: str) -> str:
         """Return the address of *user*."""
-        return user if "@" in user else f"{user}@{DOMAIN}"
+        return user if "@" in user else f"{user}@{self.domain}"
 
     def maildir(self, user: str) -> Path:
         """Return the Maildir of *user*."""
-        return self.folder / "mail" / DOMAIN / user.partition("@")[0]
+        return self.folder / "mail" / self.domain / user.partition("@")[0]
 
     def on_disk(self, user: str, folder: str = "new") -> list[bytes]:
         """Return the messages that lie in *folder* of the user's Maildir, oldest first."""
@@ -283,8 +319,9 @@ class Site:
         return [path.read_bytes() for path in sorted(place.iterdir())] if place.is_dir() else []
 
     def tls(self) -> ssl.SSLContext:
-        """Return a client's context that trusts this site's certificate, for `HOSTNAME`, and no other."""
+        """Return a client's context that trusts this site's certificate, for its host name, and no other."""
         context = _ForHostname(ssl.PROTOCOL_TLS_CLIENT)
+        context.hostname = self.hostname
         context.load_verify_locations(self.certificate)
         return context
 

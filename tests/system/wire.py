@@ -7,10 +7,12 @@ from types import TracebackType
 
 
 class Wire:
-    """One TCP connection to a port of loopback. *source* is the address it comes from."""
+    """One TCP connection to a port of *address*, by default loopback. *source* is the address it comes from."""
 
-    def __init__(self, port: int, seconds: float = 15, source: str = "127.0.0.1") -> None:
-        self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), seconds, (source, 0))
+    def __init__(
+        self, port: int, seconds: float = 15, source: str = "127.0.0.1", address: str = "127.0.0.1"
+    ) -> None:
+        self.socket: socket.socket = socket.create_connection((address, port), seconds, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._seconds = seconds
         self._unread = b""
