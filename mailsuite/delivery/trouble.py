@@ -146,6 +146,9 @@ def _session_status(stage: Stage, answer: Answer | None) -> str:
         return "4.7.4"
     if answer is None:
         return "4.7.0" if stage is Stage.AUTH else "4.4.2"
+    if not 400 <= answer.code < 600:
+        # An answer that has no place there: what it says of success is not what the trouble is.
+        return "4.7.0" if stage is Stage.AUTH else "4.5.0"
     if stage is Stage.AUTH and answer.code >= 500:
         # A password that is wrong is ours to mend; no sender can do anything about it.
         return "4.7.8"

@@ -220,6 +220,13 @@ class ClientSession:
         """Give the answer to a command, in its turn, to *take*."""
         self._awaited.append((stage, take))
 
+    def spoke_early(self) -> bool:
+        """End the session where more has come than was asked for: it would be taken for the answer to what follows."""
+        if self._reader.empty:
+            return False
+        self._spoke_unasked(Stage.BODY)
+        return True
+
     @property
     def expecting(self) -> int:
         """How many commands have no answer yet."""
@@ -348,11 +355,11 @@ class ClientSession:
         else:
             self._spoke_unasked()
 
-    def _spoke_unasked(self) -> None:
+    def _spoke_unasked(self, stage: Stage = Stage.IDLE) -> None:
         """Most often it is 421: the server was tired of waiting (RFC 5321 §3.8). Else its answers are one ahead."""
         reply = self._reader.read()
         answer = reply.answer if isinstance(reply, ServerReply) else None
-        self.break_off(answer, "the server spoke while nothing was asked of it", Stage.IDLE)
+        self.break_off(answer, "the server spoke while nothing was asked of it", stage)
 
     def _reset(self, reply: ServerReply) -> None:
         if reply.kind == 2:

@@ -184,6 +184,9 @@ class RunningTransaction:
 
     def _data_answered(self, reply: ServerReply) -> None:
         if reply.code == 354:
+            # DATA is the last of its group: what came behind 354 must not pass for the answer to a message unsent.
+            if self._session.spoke_early():
+                return
             if self._accepted:
                 self._send_content()
             elif self._session.settings.lmtp:

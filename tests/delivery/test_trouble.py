@@ -183,6 +183,11 @@ def test_unknown_fate() -> None:
         (Stage.GREETING, said(554, "5.7.1"), "4.7.1"),
         (Stage.GREETING, None, "4.4.2"),
         (Stage.HELLO, said(451), "4.3.0"),
+        # An answer that has no place there says nothing of what is wrong.
+        (Stage.DATA, said(250, "2.1.5"), "4.5.0"),
+        (Stage.GREETING, said(354), "4.5.0"),
+        (Stage.MAIL, said(999), "4.5.0"),
+        (Stage.AUTH, said(235, "2.7.9"), "4.7.0"),
     ],
 )
 def test_status_of_a_session(stage: Stage, answer: Answer | None, status: str) -> None:

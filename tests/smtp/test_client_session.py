@@ -198,6 +198,24 @@ def test_the_server_has_had_enough(said: bytes) -> None:
     assert not talk.said.endswith(b".\r\n")
 
 
+@pytest.mark.parametrize("offer", [PLAIN, PIPELINING])
+@pytest.mark.parametrize("early", [b"250 2.0.0 Taken\r\n", b"250", b"421 4.3.2 Closing\r\n"])
+def test_an_answer_before_the_message_is_none_to_it(offer: bytes, early: bytes) -> None:
+    """What comes in one segment with 354 was said of a message that was not sent, and does not deliver it."""
+    talk = opened(offer)
+    talk.answer(SMALL)
+    talk.hear(b"250 OK\r\n")
+    talk.hear(b"250 OK\r\n")
+    talk.writes.clear()
+    talk.hear(b"354 Go\r\n" + early)
+
+    assert talk.ended == []
+    assert talk.broken is not None
+    assert talk.broken.stage is Stage.BODY
+    assert talk.closed is HANG_UP
+    assert talk.writes == []
+
+
 def test_no_chunk_follows_a_failed_one() -> None:
     """RFC 3030 §2: what was given before the refusal was read is not sent any more."""
     talk = opened(CHUNKING)
