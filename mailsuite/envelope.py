@@ -28,10 +28,7 @@ class Peer:
     @property
     def literal(self) -> str:
         """The address literal of RFC 5321 §4.1.3, as it stands in a Received line."""
-        plain = _ip(self.host)
-        if isinstance(plain, IPv6Address):
-            return f"[IPv6:{plain}]"
-        return f"[{self.host if plain is None else plain}]"
+        return _literal(self.host)
 
     @property
     def network(self) -> str:
@@ -52,6 +49,14 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+@lru_cache(maxsize=1024)
+def _literal(host: str) -> str:
+    plain = _ip(host)
+    if isinstance(plain, IPv6Address):
+        return f"[IPv6:{plain}]"
+    return f"[{host if plain is None else plain}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Literal
 
 from twisted.logger import Logger
@@ -61,10 +62,19 @@ class MailLog:
 
 def format_text(now: float, kind: str, fields: Mapping[str, object]) -> bytes:
     """Return one line: the time, *kind*, then ``key=value`` for every field that is not ``None``."""
+    # One loop without a call for each value: this is done for every message.
     parts = [_time(now), kind]
+    is_plain = _PLAIN.fullmatch
     for key, value in fields.items():
-        if value is not None:
-            parts.append(f"{key}={_text(value)}")
+        if value is None:
+            continue
+        if isinstance(value, list | tuple):
+            text = ",".join(map(_text, value)) or "-"
+        else:
+            text = str(value)
+            if not is_plain(text):
+                text = _quoted(text)
+        parts.append(f"{key}={text}")
     return (" ".join(parts) + "\n").encode()
 
 
@@ -75,12 +85,8 @@ def format_json(now: float, kind: str, fields: Mapping[str, object]) -> bytes:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(_text(one) for one in value) or "-"
     text = str(value)
-    if _PLAIN.fullmatch(text):
-        return text
-    return json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else _quoted(text)
 
 
 def _time(now: float) -> str:

@@ -19,6 +19,12 @@ _RECIPIENT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
+# What is held, or was down and is not yet up again, gets no new mail past what waits already.
+_PLACE = """
+    SELECT number, NOT (held OR troubled OR EXISTS (SELECT 1 FROM meta WHERE name = 'held'))
+    FROM destinations WHERE name = ?"""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepting:
     """How messages come in: *owner* claims, at the time *now*; a sender is told of a delay after *delay_warning*.
@@ -37,12 +43,10 @@ class Accepting:
     ) -> list[Job]:
         """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble."""
         message = replace(message, size=placed.size, number=self._insert_message(message, placed))
-        if queue_is_held(self.connection):
-            wanted = ()
         jobs: list[Job] = []
         for name, group in _by_destination(recipients).items():
-            destination = number_of(self.connection, name)
-            claimed = name in wanted and self._is_free(destination)
+            destination, free = self._place(name)
+            claimed = name in wanted and free
             numbered = self._insert_recipients(message, destination, group, claimed)
             if claimed:
                 jobs += [Job(message, part, content=placed.octets) for part in _parts(numbered, self.most)]
@@ -65,33 +69,31 @@ class Accepting:
             self.connection.execute("INSERT INTO contents VALUES (?, ?)", (number, placed.octets))
         return number
 
-    def _is_free(self, destination: int) -> bool:
-        """What is held, or was down and not yet up again, gets no new mail past what waits already."""
-        held, troubled = self.connection.execute(
-            "SELECT held, troubled FROM destinations WHERE number = ?", (destination,)
-        ).fetchone()
-        return not held and not troubled
+    def _place(self, name: str) -> tuple[int, bool]:
+        """Return the destination's number, and whether its mail may be claimed at once."""
+        row = self.connection.execute(_PLACE, (name,)).fetchone()
+        if row is None:
+            return number_of(self.connection, name), not queue_is_held(self.connection)
+        return row[0], bool(row[1])
 
     def _insert_recipients(
         self, message: QueuedMessage, destination: int, group: Sequence[QueuedRecipient], claimed: bool
     ) -> list[QueuedRecipient]:
         owner, purpose = (self.owner, "try") if claimed else (None, None)
-        self.connection.executemany(
-            _RECIPIENT,
-            (
+        numbered: list[QueuedRecipient] = []
+        for each in group:
+            inserted = self.connection.execute(
+                _RECIPIENT,
                 (
                     message.number, destination, each.address.local, each.address.domain,
                     each.mailbox and each.mailbox.id, each.mailbox and each.mailbox.path, each.notify, each.original,
                     each.added, each.tries, message.arrived, self._report_at(message, each), each.warned,
                     each.last and as_text(each.last), owner, purpose,
-                )
-                for each in group
-            ),
-        )  # fmt: skip
-        # AUTOINCREMENT counts without a gap within a transaction.
-        (last,) = self.connection.execute("SELECT last_insert_rowid()").fetchone()
-        first = last - len(group) + 1
-        return [replace(each, number=first + index) for index, each in enumerate(group)]
+                ),
+            )  # fmt: skip
+            if claimed:
+                numbered.append(replace(each, number=int(inserted.lastrowid or 0)))
+        return numbered
 
     def _report_at(self, message: QueuedMessage, recipient: QueuedRecipient) -> float:
         wanted = message.reverse_path is not None and self.delay_warning > 0 and not recipient.warned

@@ -16,8 +16,12 @@ from mailsuite.queued import AS_BEFORE, Settled
 _TRIED = ("try", "probe")
 
 _CLAIMED = """
-    SELECT r.message, r.destination, r.purpose, r.next_try, r.report_at, r.warned, m.expires
-    FROM recipients r JOIN messages m ON m.number = r.message WHERE r.number = ? AND r.owner = ?"""
+    SELECT r.message, r.destination, d.troubled, r.purpose, r.next_try, r.report_at, r.warned, m.expires
+    FROM recipients r JOIN messages m ON m.number = r.message JOIN destinations d ON d.number = r.destination
+    WHERE r.number = ? AND r.owner = ?"""
+_EMPTIED = """
+    DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = ?1)
+    RETURNING file"""
 _KEEP = """
     UPDATE recipients SET owner = NULL, purpose = NULL, next_try = ?, report_at = ?, warned = ?, tries = tries + ?,
         last = coalesce(?, last)
@@ -28,6 +32,7 @@ def settle(work: Work, owner: int, settled: Sequence[Settled], folder: ContentFo
     """Keep what became of what *owner* has claimed; return how many are not its own any more, and stay as they are."""
     connection = work.connection
     emptied: dict[int, None] = {}
+    # With whether each turns out to work again.
     touched: dict[int, bool] = {}
     lost = 0
     for each in settled:
@@ -35,8 +40,9 @@ def settle(work: Work, owner: int, settled: Sequence[Settled], folder: ContentFo
         if row is None:
             lost += 1
             continue
-        message, destination, purpose, *times = row
-        touched[destination] = touched.get(destination, False) or (purpose in _TRIED and _is_verdict(each.outcome))
+        message, destination, troubled, purpose, *times = row
+        works = bool(troubled) and purpose in _TRIED and _is_verdict(each.outcome)
+        touched[destination] = touched.get(destination, False) or works
         if each.next_try is None:
             connection.execute("DELETE FROM recipients WHERE number = ?", (each.recipient.number,))
             emptied[message] = None
@@ -52,13 +58,10 @@ def settle(work: Work, owner: int, settled: Sequence[Settled], folder: ContentFo
 
 def remove_emptied(work: Work, messages: Iterable[int], folder: ContentFolder) -> None:
     """Remove those of *messages* that have no recipient any more, with their content."""
-    connection = work.connection
     for message in messages:
-        if connection.execute("SELECT 1 FROM recipients WHERE message = ? LIMIT 1", (message,)).fetchone() is None:
-            (name,) = connection.execute("SELECT file FROM messages WHERE number = ?", (message,)).fetchone()
-            connection.execute("DELETE FROM messages WHERE number = ?", (message,))
+        for (name,) in work.connection.execute(_EMPTIED, (message,)).fetchall():
             if name is None:
-                connection.execute("DELETE FROM contents WHERE message = ?", (message,))
+                work.connection.execute("DELETE FROM contents WHERE message = ?", (message,))
             else:
                 work.after.append(partial(folder.remove, name))
 

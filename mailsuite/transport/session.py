@@ -146,6 +146,7 @@ class SessionProtocol(Protocol):
         pending: list[bytes] = []
         size = 0
         core = self.core
+        moved = False
         try:
             while self._writable and not self._waiting:
                 event = core.next_event()
@@ -154,11 +155,12 @@ class SessionProtocol(Protocol):
                     pending.append(output)
                     size += len(output)
                 if event is None:
-                    if output or core.term:
-                        # What is silently skipped (the rest of a refused message) is heard all the same.
-                        self._note_progress()
+                    # What is silently skipped (the rest of a refused message) is heard all the same.
+                    moved = moved or bool(output or core.term)
                     break
-                self._note_progress()
+                moved = True
+                if core.phase != self._phase:
+                    self._begin_phase()
                 if event is START_TLS or event is CLOSE or event is HANG_UP:
                     self._send(pending)
                     self._obey(event)
@@ -171,6 +173,8 @@ class SessionProtocol(Protocol):
                     self._respond(event)
         finally:
             self._pumping = False
+            if moved:
+                self._note_progress()
         output = core.bytes_to_send()
         if output:
             pending.append(output)
@@ -217,9 +221,12 @@ class SessionProtocol(Protocol):
     def _note_progress(self) -> None:
         self._heard = self._clock.seconds()
         if self.core.phase != self._phase:
-            self._phase = self.core.phase
-            self._phase_since = self._heard
-            self._hasten()
+            self._begin_phase()
+
+    def _begin_phase(self) -> None:
+        self._phase = self.core.phase
+        self._phase_since = self._clock.seconds()
+        self._hasten()
 
     def _hasten(self) -> None:
         """Set the timer anew where it would look too late for the patience there is now."""
