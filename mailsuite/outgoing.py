@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -225,12 +226,16 @@ def _ourselves(hostname: str, listens: Listens) -> Callable[[str, int], bool]:
 
 @lru_cache(maxsize=4096)
 def is_address_of_ours(address: str) -> bool:
-    """Say whether *address* is one of this machine's: nothing else can be bound."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    """Say whether *address* is an IP address of this machine's: no other can be bound."""
+    try:
+        family = socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6
+    except ValueError:
+        # A name is none. To bind it would be to look it up, and the reactor would wait for that.
+        return False
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
-    except (OSError, ValueError):
+    except OSError:
         return False
     return True
 
