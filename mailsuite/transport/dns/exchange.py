@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 
+import dns.flags
+from dns.rcode import Rcode
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
 
 from mailsuite.dns import DnsTrouble
-from mailsuite.transport.dns.answers import FORMERR, NOTIMP, belongs
+from mailsuite.transport.dns.answers import belongs
 from mailsuite.transport.dns.datagram import ask_by_udp
 from mailsuite.transport.dns.records import Question
 from mailsuite.transport.dns.servers import Server
 from mailsuite.transport.dns.stream import ask_by_tcp
-from mailsuite.transport.dns.wire import TRUNCATED, Malformed, Message, query, read
+from mailsuite.transport.dns.wire import Malformed, Message, query, read
 
 # How many ids there are (RFC 1035 §4.1.1).
 IDS = 65_536
@@ -46,7 +48,7 @@ class Exchange:
     async def _ask(self, server: Server, question: Question[object]) -> Message:
         message = await self._send(server, question, edns=True)
         # RFC 6891 §7: the answer of a server that does not know EDNS; older ones say NOTIMP.
-        if message.rcode in (FORMERR, NOTIMP):
+        if message.rcode in (Rcode.FORMERR, Rcode.NOTIMP):
             message = await self._send(server, question, edns=False)
         return message
 
@@ -60,9 +62,9 @@ class Exchange:
 
         message = await ask_by_udp(self._reactor, server, octets, accept)
         # RFC 2181 §9: a truncated answer is not used.
-        if message is None or message.flags & TRUNCATED:
+        if message is None or message.flags & dns.flags.TC:
             message = await ask_by_tcp(self._reactor, server, octets, accept)
-            if message.flags & TRUNCATED:
+            if message.flags & dns.flags.TC:
                 raise DnsTrouble(f"{server} cut its answer short for {question}, also over TCP")
         return message
 

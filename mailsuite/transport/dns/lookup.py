@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
+from dns.rcode import Rcode
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from mailsuite.dns import DnsTrouble
-from mailsuite.transport.dns.answers import SERVFAIL, Answer, interpret
+from mailsuite.transport.dns.answers import Answer, interpret
 from mailsuite.transport.dns.cache import Cache
 from mailsuite.transport.dns.records import Question
 from mailsuite.transport.dns.servers import Server, TrustAD
@@ -129,7 +130,7 @@ class Lookup:
                 return interpret(message, question, trusted)
             except DnsTrouble as trouble:
                 said[f"{server} {trouble}" if message is not None else str(trouble)] = None
-            if trusted and message is not None and message.rcode == SERVFAIL:
+            if trusted and message is not None and message.rcode == Rcode.SERVFAIL:
                 # RFC 4035 §5.5: SERVFAIL may mean that the data are forged. One that does not validate would hand
                 # them on.
                 servers[:] = [each for each in servers if each.trusted(self._trust_ad)]

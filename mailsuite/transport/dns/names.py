@@ -1,25 +1,20 @@
-"""Domain names as they stand in messages, and as text.
-
-A name is a tuple of its labels, in lower case, without the empty one of the root: two names are the same exactly when
-the tuples are equal (RFC 1035 §2.3.3).
-"""
+"""Domain names: from what people write to labels, and back to text that is safe to show."""
 
 import re
-from ipaddress import ip_address
-from typing import TypeAlias
+
+import dns.exception
+import dns.name
+import dns.reversename
 
 from mailsuite.address import domain_key
 from mailsuite.dns import NoSuchDomain
 
-Name: TypeAlias = tuple[bytes, ...]
-
-# RFC 1035 §2.3.4, in octets; a name is counted with its length octets and that of the root.
-LABEL_OCTETS = 63
+# How long a name may be at most, in octets (RFC 1035 §2.3.4), and so in characters.
 NAME_OCTETS = 255
-_PLAIN = re.compile(rb"[A-Za-z0-9_.-]+")
+_ODD = re.compile(rb"[^a-z0-9_-]")
 
 
-def name_of(text: str) -> Name:
+def name_of(text: str) -> dns.name.Name:
     """Return the name that *text* is, in any form: Unicode, any case, with a last dot.
 
     Raises `NoSuchDomain` where no such name can be in the DNS: empty, too long, with an empty label or one that is too
@@ -30,12 +25,10 @@ def name_of(text: str) -> Name:
     # Labels such as _25._tcp are no part of a host name; IDNA would refuse the whole name for them.
     prefix, host = _underscored(text)
     whole = (prefix.lower() + domain_key(host)).removesuffix(".")
-    if not whole.isascii():
-        raise NoSuchDomain(text)
-    name = tuple(label.encode("ascii") for label in whole.split("."))
-    if any(not 1 <= len(label) <= LABEL_OCTETS for label in name) or octets_of(name) > NAME_OCTETS:
-        raise NoSuchDomain(text)
-    return name
+    try:
+        return dns.name.Name((*whole.encode("ascii").split(b"."), b""))
+    except (UnicodeEncodeError, dns.exception.DNSException):
+        raise NoSuchDomain(text) from None
 
 
 def _underscored(text: str) -> tuple[str, str]:
@@ -46,36 +39,24 @@ def _underscored(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def octets_of(name: Name) -> int:
-    """Return how long *name* is in a message (RFC 1035 §3.1)."""
-    return sum(map(len, name)) + len(name) + 1
+def shown(name: dns.name.Name) -> str:
+    """Return *name* as text, in lower case, without the last dot; what is unusual in a host name is escaped.
 
-
-def shown(name: Name) -> str:
-    """Return *name* as text without the last dot; what is unusual in a host name is escaped (RFC 1035 §5.1).
-
-    The root is the empty text.
+    Names are the same exactly when their texts are (RFC 1035 §2.3.3, §5.1). The root is the empty text.
     """
-    text = b".".join(name)
-    if _PLAIN.fullmatch(text) and text.count(b".") == len(name) - 1:
-        return text.decode("ascii")
-    return ".".join("".join(_escaped(octet) for octet in label) for label in name)
+    return ".".join(_ODD.sub(_escaped, label.lower()).decode("ascii") for label in name.labels[:-1])
 
 
-def _escaped(octet: int) -> str:
-    plain = octet != ord(".") and _PLAIN.fullmatch(bytes((octet,)))
-    return chr(octet) if plain else f"\\{octet:03d}"
+def _escaped(odd: re.Match[bytes]) -> bytes:
+    return b"\\%03d" % ord(odd[0])
 
 
-def reverse_name(address: str) -> Name:
+def reverse_name(address: str) -> dns.name.Name:
     """Return the name that stands for an IP address (RFC 1035 §3.5, RFC 3596 §2.5).
 
     An IPv6 address that holds an IPv4 one is looked up as that one. Raises `NoSuchDomain` where *address* is none.
     """
     try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
+        return dns.reversename.from_address(address.partition("%")[0])
+    except (UnicodeEncodeError, dns.exception.DNSException):
         raise NoSuchDomain(address) from None
-    if parsed.version == 6 and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return tuple(parsed.reverse_pointer.encode("ascii").split(b"."))

@@ -1,32 +1,37 @@
-"""Messages of the DNS, from and to octets (RFC 1035 §4).
+"""Messages of the DNS, from and to octets (RFC 1035 §4), by dnspython.
 
-A peer may send what it likes: everything is read within bounds, and in a time that is proportional to the octets. (A
-general DNS library makes an object of each name; 2,000 octets full of long names hold it up for 400 ms.)
+A peer may send what it likes, and the reactor waits meanwhile: a message is read within limits, and only what we ask
+for is read of it. So its sections are walked here, and its names and data read by the library. (Its own
+``dns.message.from_wire`` makes sets of records: 1,232 octets full of long names hold it up for 500 ms, 64 KiB for 9
+seconds; and each type and class that it does not know takes memory for good.)
 """
 
-import struct
 from dataclasses import dataclass, field
 
-from mailsuite.transport.dns.names import LABEL_OCTETS, NAME_OCTETS, Name
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.wire
+from dns.rdatatype import RdataType
 
-# Flags of the header (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
-RESPONSE = 0x8000
-OPCODE = 0x7800
-TRUNCATED = 0x0200
-RECURSION_DESIRED = 0x0100
-RECURSION_AVAILABLE = 0x0080
-AUTHENTIC = 0x0020
-RCODE = 0x000F
-
-INTERNET = 1
-OPT = 41
 # What we take over UDP (RFC 6891 §6.2.5): fits the smallest MTU of IPv6, so that no answer is cut up on the way.
 PAYLOAD_OCTETS = 1_232
-# A message with more records is refused: reading it would hold up the reactor. (The largest sets are TXT, some 100.)
-RECORDS = 500
-# How often a name may be continued elsewhere.
-POINTERS = 64
-_POINTER = 0xC0
+# A message with more records is refused. (The largest sets are TXT, some 100.)
+RECORDS = 250
+# So is one of which more is to be read, each label and its length, each number: names may be long, and many records
+# may point to the same. That much takes some 5 ms. (There is room for 250 MX, or 70 PTR of an IPv6 address.)
+READS = 6_000
+
+INTERNET = dns.rdataclass.IN
+# The records whose data is read; each other one is skipped.
+KNOWN = frozenset(map(RdataType.make, ("A", "AAAA", "CNAME", "DNAME", "MX", "NS", "PTR", "SOA", "TLSA", "TXT")))
+for _known in KNOWN:
+    # Loaded now: the user that root becomes may not be able to.
+    dns.rdata.get_rdata_class(INTERNET, _known)
 _SIGN = 0x80000000
 
 
@@ -36,73 +41,12 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A resource record; *start* and *end* say where its data stands in the message. *seconds* is the TTL."""
+    """A resource record of a type that is `KNOWN`. *name* is in lower case, *seconds* is the TTL."""
 
-    name: Name
+    name: dns.name.Name
     type: int
     seconds: int
-    start: int
-    end: int
-
-
-class Octets:
-    """Reads numbers and names out of a message. Everything raises `Malformed` where they are not there."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._known: dict[int, Name] = {}
-
-    def numbers(self, layout: struct.Struct, at: int) -> tuple[int, ...]:
-        """Return the numbers at *at*."""
-        try:
-            return layout.unpack_from(self.data, at)
-        except struct.error:
-            raise Malformed("it ends too early") from None
-
-    def take(self, start: int, end: int) -> bytes:
-        """Return the octets from *start* to *end*."""
-        if end > len(self.data):
-            raise Malformed("it ends too early")
-        return self.data[start:end]
-
-    def name(self, start: int) -> tuple[Name, int]:
-        """Return the name at *start*, in lower case, and where what follows it begins."""
-        labels: list[bytes] = []
-        # Where parts of this name begin that pointers lead to, and before which label.
-        begins = [(start, 0)]
-        at, room, after = start, NAME_OCTETS - 1, 0
-        while (length := self._octet(at)) != 0:
-            if length >= _POINTER:
-                target = (length - _POINTER) << 8 | self._octet(at + 1)
-                after = after or at + 2
-                # RFC 1035 §4.1.4: a prior occurrence. So there is no way round in circles.
-                if target >= begins[-1][0] or len(begins) > POINTERS:
-                    raise Malformed("a name leads nowhere")
-                begins.append((target, len(labels)))
-                if (known := self._known.get(target)) is not None:
-                    labels += known
-                    room -= sum(map(len, known)) + len(known)
-                    break
-                at = target
-                continue
-            if length > LABEL_OCTETS:
-                raise Malformed("a label is too long")
-            labels.append(self.take(at + 1, at + 1 + length).lower())
-            at += 1 + length
-            room -= 1 + length
-            if room < 0:
-                break
-        if room < 0:
-            raise Malformed("a name is too long")
-        for place, before in begins:
-            self._known[place] = tuple(labels[before:])
-        return self._known[start], after or at + 1
-
-    def _octet(self, at: int) -> int:
-        try:
-            return self.data[at]
-        except IndexError:
-            raise Malformed("it ends too early") from None
+    data: dns.rdata.Rdata
 
 
 @dataclass(slots=True)
@@ -112,64 +56,92 @@ class Message:
     Of a truncated message there is no more than the question.
     """
 
-    octets: Octets
     id: int
     flags: int
-    question: tuple[Name, int, int] | None = None
-    rcode: int = 0
+    rcode: dns.rcode.Rcode
+    question: tuple[dns.name.Name, int, int] | None = None
     answer: list[Record] = field(default_factory=list)
     authority: list[Record] = field(default_factory=list)
 
 
-_HEADER = struct.Struct("!6H")
-_QUESTION = struct.Struct("!2H")
-_RECORD = struct.Struct("!2HIH")
+class _TooMuch(dns.exception.FormError):
+    """A limit is exceeded."""
+
+
+class _Octets(dns.wire.Parser):
+    """The octets of a message; how often something is read of them is limited."""
+
+    reads = 0
+
+    def get_bytes(self, size: int) -> bytes:
+        """Read *size* octets; whatever the library reads goes this way."""
+        self.reads += 1
+        if self.reads > READS:
+            raise _TooMuch
+        return super().get_bytes(size)
 
 
 def read(data: bytes) -> Message:
     """Read a message. Raises `Malformed`."""
-    octets = Octets(data)
-    number, flags, questions, answers, authorities, additional = octets.numbers(_HEADER, 0)
-    message = Message(octets, number, flags, rcode=flags & RCODE)
+    try:
+        return _read(_Octets(data))
+    except _TooMuch:
+        raise Malformed("it holds too much") from None
+    except dns.exception.DNSException as error:
+        # Its text may quote the message.
+        raise Malformed(type(error).__name__) from None
+
+
+def _read(octets: _Octets) -> Message:
+    number, flags, questions, answers, authorities, additional = octets.get_struct("!6H")
     if questions > 1 or answers + authorities + additional > RECORDS:
-        raise Malformed("it holds too much")
-    at = _HEADER.size
+        raise _TooMuch
+    message = Message(number, flags, dns.rcode.from_flags(flags, 0))
     if questions:
-        name, at = octets.name(at)
-        kind, of_class = octets.numbers(_QUESTION, at)
-        at += _QUESTION.size
-        message.question = (name, kind, of_class)
-    if flags & TRUNCATED:
+        message.question = (dns.name.from_wire_parser(octets), *octets.get_struct("!2H"))
+    if flags & dns.flags.TC:
         return message
-    at = _read_records(message, at, answers, message.answer)
-    at = _read_records(message, at, authorities, message.authority)
-    _read_records(message, at, additional, [])
+    message.answer = _section(octets, answers, message)
+    message.authority = _section(octets, authorities, message)
+    _section(octets, additional, message)
     return message
 
 
-def _read_records(message: Message, at: int, count: int, into: list[Record]) -> int:
-    """Read *count* records of the Internet at *at*; return where what follows them begins."""
-    octets = message.octets
+def _section(octets: _Octets, count: int, message: Message) -> list[Record]:
+    """Read *count* records; return those that are known. An OPT record changes the response code of *message*."""
+    records = []
     for _ in range(count):
-        name, at = octets.name(at)
-        kind, of_class, seconds, length = octets.numbers(_RECORD, at)
-        start = at + _RECORD.size
-        at = start + length
-        if at > len(octets.data):
-            raise Malformed("it ends too early")
-        if kind == OPT:
-            # RFC 6891 §6.1.3: the upper eight bits of the response code.
-            message.rcode |= seconds >> 24 << 4
-        elif of_class == INTERNET:
-            # RFC 2181 §8: with the highest bit set it counts as 0.
-            into.append(Record(name, kind, 0 if seconds & _SIGN else seconds, start, at))
-    return at
+        name = dns.name.from_wire_parser(octets)
+        kind, of_class, seconds, length = octets.get_struct("!2HIH")
+        with octets.restrict_to(length):
+            if of_class == INTERNET and kind in KNOWN:
+                # RFC 2181 §8: a TTL with the highest bit set counts as 0.
+                seconds = 0 if seconds & _SIGN else seconds
+                records.append(Record(name.canonicalize(), kind, seconds, _data(RdataType(kind), octets)))
+                continue
+            if kind == RdataType.OPT:
+                # RFC 6891 §6.1.3: it has the upper eight bits.
+                message.rcode = dns.rcode.from_flags(message.flags, seconds)
+            octets.seek(octets.end)
+    return records
 
 
-def query(number: int, name: Name, kind: int, edns: bool) -> bytes:
+def _data(kind: RdataType, octets: _Octets) -> dns.rdata.Rdata:
+    if kind == RdataType.TLSA:
+        # RFC 6698 §4.1: an association that cannot be used is left out. The library would refuse the whole message.
+        return dns.rdata.GenericRdata(INTERNET, kind, octets.get_remaining())
+    return dns.rdata.from_wire_parser(INTERNET, kind, octets)
+
+
+def query(number: int, name: dns.name.Name, kind: RdataType, edns: bool) -> bytes:
     """Return the message that asks for records of type *kind* under *name*; *number* is its id."""
-    # RFC 6840 §5.7: the AD bit in a question says that we want to know whether the answer is validated.
-    header = _HEADER.pack(number, RECURSION_DESIRED | AUTHENTIC, 1, 0, 0, int(edns))
-    labels = b"".join(bytes((len(label),)) + label for label in name)
-    opt = b"\0" + _RECORD.pack(OPT, PAYLOAD_OCTETS, 0, 0) if edns else b""
-    return header + labels + b"\0" + _QUESTION.pack(kind, INTERNET) + opt
+    made = dns.message.make_query(
+        name,
+        kind,
+        id=number,
+        # RFC 6840 §5.7: the AD bit in a question says that we want to know whether the answer is validated.
+        flags=dns.flags.RD | dns.flags.AD,
+        use_edns=0 if edns else False,
+        payload=PAYLOAD_OCTETS,
+    )
+    return made.to_wire()

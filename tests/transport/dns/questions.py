@@ -1,8 +1,10 @@
 """Questions and responses for the tests of what is made of them."""
 
+import struct
 from typing import Any, TypeVar, overload
 
 import dns.message
+import dns.rdtypes.ANY.MX
 
 from mailsuite.dns import MX
 from mailsuite.transport.dns.answers import Answer, interpret
@@ -31,7 +33,7 @@ def message(
     rcode: str = "NOERROR",
 ) -> Message:
     """Return a response to *asked*, read."""
-    asking = dns.message.make_query(shown(asked.name), asked.type.text)
+    asking = dns.message.make_query(asked.name, asked.type.number)
     return read(reply(asking, *answer, authority=authority, flags=flags, rcode=rcode).to_wire())
 
 
@@ -50,3 +52,18 @@ def answer(
 def asking(asked: Question[T]) -> dns.message.Message:
     """Return the query for *asked*."""
     return dns.message.from_wire(query(7, asked.name, asked.type.number, edns=True))
+
+
+def header(*counts: int, flags: int = 0x8180) -> bytes:
+    """Return the header of a response with so many questions, answers, authorities and additional records."""
+    return struct.pack("!6H", 7, flags, *counts)
+
+
+def record(name: bytes, kind: int, data: bytes, of_class: int = 1, seconds: int = 60) -> bytes:
+    """Return a record in octets."""
+    return name + struct.pack("!2HIH", kind, of_class, seconds, len(data)) + data
+
+
+def hosts(heard: Message) -> list[str]:
+    """Return the exchangers in the answer section."""
+    return [shown(each.data.exchange) for each in heard.answer if isinstance(each.data, dns.rdtypes.ANY.MX.MX)]

@@ -2,11 +2,12 @@
 
 import dns.name
 import pytest
+from dns.name import Name
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.dns import NoSuchDomain
-from mailsuite.transport.dns.names import name_of, octets_of, reverse_name, shown
+from mailsuite.transport.dns.names import name_of, reverse_name, shown
 
 LABEL_63 = "a" * 63
 # 253 characters: with the length octet in front and that of the root 255 octets.
@@ -31,7 +32,7 @@ NAME_253 = ".".join([LABEL_63] * 3 + ["b" * 61])
 )
 def test_names(text: str, labels: tuple[bytes, ...]) -> None:
     """Any form gives the same labels, in lower case and A-labels."""
-    assert name_of(text) == labels
+    assert name_of(text).labels == (*labels, b"")
 
 
 @pytest.mark.parametrize(
@@ -68,17 +69,19 @@ def test_no_names(text: str) -> None:
         ((b"a.b", b"example"), "a\\046b.example"),
         ((b"a\r\n\0\xff", b"\\"), "a\\013\\010\\000\\255.\\092"),
         ((b".",), "\\046"),
+        ((b"Mx", b"EXAMPLE"), "mx.example"),
+        ((b"[red]", b"a/b"), "\\091red\\093.a\\047b"),
     ],
 )
 def test_shown(labels: tuple[bytes, ...], text: str) -> None:
     """Nothing that is not plain reaches a log or a comparison as it stands."""
-    assert shown(labels) == text
+    assert shown(Name((*labels, b""))) == text
 
 
 @given(st.lists(st.binary(min_size=1, max_size=63).map(bytes.lower), max_size=3))
 def test_shown_is_unambiguous(labels: list[bytes]) -> None:
     """Another reader of the same notation finds the same labels."""
-    text = shown(tuple(labels))
+    text = shown(Name((*labels, b"")))
 
     assert text.isascii()
     assert text.isprintable()
@@ -93,9 +96,10 @@ def test_any_text(text: str) -> None:
         name = name_of(text)
     except NoSuchDomain:
         return
-    assert all(1 <= len(label) <= 63 for label in name)
-    assert octets_of(name) <= 255
-    assert name_of(text.upper()) == name
+    assert all(1 <= len(label) <= 63 for label in name.labels[:-1])
+    assert name.labels[-1] == b""
+    assert sum(map(len, name.labels)) + len(name.labels) <= 255
+    assert name_of(text.upper()).labels == name.labels
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,9 @@ def test_reverse_names(address: str, name: str) -> None:
     assert shown(reverse_name(address)) == name
 
 
-@pytest.mark.parametrize("address", ["", "mx.example.org", "192.0.2.256", "[192.0.2.1]"])
+@pytest.mark.parametrize(
+    "address", ["", "mx.example.org", "192.0.2.256", "[192.0.2.1]", "192.0.2.1\n", "\ud800", "::1::", "::g", "%eth0"]
+)
 def test_no_reverse_names(address: str) -> None:
     """What is no address has no name."""
     with pytest.raises(NoSuchDomain):
