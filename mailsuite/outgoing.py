@@ -226,18 +226,22 @@ def _ourselves(hostname: str, listens: Listens) -> Callable[[str, int], bool]:
 
 @lru_cache(maxsize=4096)
 def is_address_of_ours(address: str) -> bool:
-    """Say whether *address* is an IP address of this machine's: no other can be bound."""
+    """Say whether *address* is an IP address of this machine's: whatever is sent there comes from there, too."""
     try:
-        family = socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6
+        found = ip_address(address)
     except ValueError:
-        # A name is none. To bind it would be to look it up, and the reactor would wait for that.
+        # A name is none. To use it would be to look it up, and the reactor would wait for that.
         return False
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
+    if found.is_loopback or found.is_unspecified:
+        return True
+    family = socket.AF_INET if found.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent by this. That it can be bound would say less: net.ipv4.ip_nonlocal_bind lets all be.
+            probe.connect((address, 25))
+        except OSError:
+            return False
+        return ip_address(probe.getsockname()[0]) == found
 
 
 def _backup_domains(settings: Settings) -> dict[str, BackupDomain]:
