@@ -21,6 +21,8 @@ class Destination:
     # How often in a row it was found down, and until when (POSIX seconds) nothing is tried there.
     trouble: int = 0
     down_until: float = 0.0
+    # Whether anything was tried there since it is known here.
+    tried: bool = False
     # Whether it stands in the row of those whose turn it is.
     in_row: bool = False
     used: float = 0.0

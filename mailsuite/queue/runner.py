@@ -241,12 +241,21 @@ class Runner:
         if job.purpose != "try" or not outcomes:
             return None
         trouble = next((each for each in outcomes if isinstance(each, Deferred) and each.whole), None)
-        if trouble is None:
-            destination.trouble = 0
-            destination.down_until = 0.0
-            destination.concurrency.succeeded()
-            return None
-        return trouble if destination.concurrency.failed(destination.under_way) else None
+        if trouble is not None:
+            destination.tried = True
+            return trouble if destination.concurrency.failed(destination.under_way) else None
+        returned = destination.trouble > 0 or (not destination.tried and _was_down(job))
+        destination.tried = True
+        destination.trouble = 0
+        destination.down_until = 0.0
+        destination.concurrency.succeeded()
+        if returned and self._is_backed_up(job):
+            # Its mail flows now, whatever time each message had of its own.
+            self._go(self.flush(destination.name))
+        return None
+
+    def _is_backed_up(self, job: Job) -> bool:
+        return self._router.route(job.recipients[0].address, job.message.reverse_path).backup
 
     async def _conclude(self, job: Job, outcomes: Sequence[Outcome], put_off: bool) -> None:
         """Report what is to be reported, then record: a crash in between reports twice, and never not at all."""
@@ -296,11 +305,13 @@ class Runner:
 
     def _give_back(self, job: Job, destination: Destination) -> list[Job]:
         """The destination is down: return what is at hand for it, and let nothing more begin."""
-        destination.trouble += 1
-        wait = self._backoff.wait(destination.trouble, self._chance())
-        if self._router.route(job.recipients[0].address, job.message.reverse_path).backup:
-            wait = min(wait, self._probe)
-        destination.down_until = self._now() + wait
+        if destination.down_until <= self._now():
+            # (Else it is one more of those that were under way when it went down: that is one outage, not several.)
+            destination.trouble += 1
+            wait = self._backoff.wait(destination.trouble, self._chance())
+            if self._is_backed_up(job):
+                wait = min(wait, self._probe)
+            destination.down_until = self._now() + wait
         given_back = list(destination.waiting)
         destination.waiting.clear()
         self._at_hand -= len(given_back)
@@ -368,6 +379,12 @@ def _late(last: Outcome | None) -> Deferred:
     if isinstance(last, Deferred):
         return last
     return Deferred("4.4.7", "It could not be delivered yet, and is tried again", _answer(last))
+
+
+def _was_down(job: Job) -> bool:
+    """Whether what was last known of the job's destination is that it was in trouble."""
+    last = job.recipients[0].last
+    return isinstance(last, Deferred) and last.whole
 
 
 def _answer(last: Outcome | None) -> Answer | None:

@@ -182,6 +182,47 @@ def test_a_destination_that_returns_is_trusted_again() -> None:
     assert running.queue.claims[-1][1]["b.example"] > 1
 
 
+def test_one_outage_is_one_however_many_were_under_way() -> None:
+    """Twenty that fail together put the destination off for one step of its back-off, not for twenty."""
+    running = Running(Limits(destination_deliveries=20))
+    running.target.outcomes["b.example"] = DOWN
+    running.target.holding = True
+    for _ in range(40):
+        running.runner._destinations["b.example"].concurrency.succeeded()
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(8)])
+
+    running.target.let_go(8)
+
+    assert len(running.target.jobs) == 8
+    assert {until for _, until, _ in running.queue.put_offs} == {1000 + 300}
+
+
+def test_a_primary_that_returns_gets_all_its_mail() -> None:
+    """Also what waits for a time of its own; a destination that we are no backup of is left to its times."""
+    for backups in ((), ("b.example",)):
+        running = Running(backups=backups)
+        running.target.outcomes["b.example"] = DOWN
+        running.runner.begin([job("bob@b.example")])
+        running.target.outcomes.clear()
+        running.clock.advance(70)
+        running.runner.begin([job("bob@b.example")])
+        running.runner.begin([job("eve@b.example", message_id="m2")])
+
+        assert running.queue.flushed == list(backups)
+
+
+def test_a_primary_that_returns_after_our_restart_gets_all_its_mail() -> None:
+    """What the queue knows of the destination comes with the job; once is enough."""
+    running = Running(backups=("b.example",))
+    probe = job("bob@b.example")
+    probe = replace(probe, recipients=(replace(probe.recipients[0], last=DOWN),))
+
+    running.runner.begin([probe])
+    running.runner.begin([probe])
+
+    assert running.queue.flushed == ["b.example"]
+
+
 def test_one_that_was_down_is_probed_by_one_job() -> None:
     """When the queue gives one: it knows until when the destination is put off, and whether that was lifted."""
     running = Running()
