@@ -94,6 +94,8 @@ def recipient_facts(entry: Entry, now: float) -> Iterator[tuple[str, object]]:
     yield "next try", _next(entry, now)
     yield "tries", recipient.tries
     yield "last answer", said(entry.last) or "-"
+    if entry.last is not None and entry.last.answer is not None:
+        yield "TLS", entry.last.answer.tls or "none"
     yield from _said(("NOTIFY", recipient.notify), ("ORCPT", recipient.original))
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ class TestShow:
         assert [each["recipient"] for each in json.loads(site.done("show", "m1", "--json"))] == [
             "bob@b.example", "eve@d.example",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("tls, told", [("TLSv1.3 X (DANE)", "TLSv1.3 X (DANE)"), ("", "none")])
+    def test_what_tls_the_last_answer_came_over(self, site: Site, tls: str, told: str) -> None:
+        """Version, cipher and trust; nothing where no server has answered."""
+        assert BUSY.answer is not None
+        (job,) = site.queues.accept(site.queue, "bob@b.example", claim=True)
+        assert "TLS" not in site.done("show", "m1")
+        later = replace(BUSY, answer=replace(BUSY.answer, tls=tls))
+        site.queues.record(site.queue, Settled(job.recipients[0], site.queues.now + 3600, later))
+
+        assert ["TLS", *told.split()] in [line.split() for line in site.done("show", "m1").splitlines()]
 
     @pytest.mark.parametrize("body", [BODY, bytes(range(256)) * 20])
     def test_its_content(self, site: Site, body: bytes) -> None:
