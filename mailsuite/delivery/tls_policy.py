@@ -9,16 +9,18 @@ may        TLS where it is offered, any certificate; but what TLSA records say h
 encrypt    TLS, any certificate
 verify     TLS, a certificate that we trust, for the host or, where MX records led to it, the domain of the route
 dane       TLS, a certificate that secure TLSA records name (RFC 7672 §6)
-mta-sts    TLS, a host that an MTA-STS policy names, be it in testing, and a certificate that we trust, for the host;
-           and what TLSA records say (RFC 8461 §2: the policy never overrides them)
+mta-sts    an MTA-STS policy, and what it asks for: TLS, a host that it names, a certificate that we trust, for the
+           host; and what TLSA records say (RFC 8461 §2: the policy never overrides them)
 =========  ==========================================================================================================
 
 At *verify* a host that MX records without DNSSEC name is only as sure as these: who can forge them is not kept out.
 The levels *dane* and *mta-sts*, and a route with a host, do not rest on such records.
+
+A policy in testing keeps no mail back, whatever the level: a host that is not what it asks for is logged (RFC 8461 §5).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from twisted.logger import Logger
@@ -48,7 +50,7 @@ class Demand:
     skip: str = ""
     sni: str = ""
     proofs: tuple[Proof, ...] = ()
-    trial: Proof | None = None
+    trial: Listed | None = None
 
     def judge(self, encryption: Encryption) -> str:
         """Return why nothing may be sent over *encryption*; empty: it is enough. Never raises. Ask once."""
@@ -56,7 +58,7 @@ class Demand:
             objection = self.trial.objection(encryption)
             if objection:
                 _log.info("An MTA-STS policy in testing would keep us from {host}: {objection}",
-                          host=self.sni, objection=objection)
+                          host=self.trial.host, objection=objection)
         return _objection(self.proofs, encryption)
 
     def told(self, encryption: Encryption | None) -> str:
@@ -98,7 +100,7 @@ class TLSPolicy:
         Raises `DnsTrouble`: this host cannot be used now (RFC 7672 §2.1.2).
         """
         host = host_key(host)
-        sni = host if _is_name(host) else ""
+        sni = _sni(host)
         if route.tls == "none":
             return Demand("none")
         if route.tls == "encrypt":
@@ -111,8 +113,8 @@ class TLSPolicy:
         if route.tls == "dane":
             return self._dane(route, sni, found, signed)
         if route.tls == "mta-sts":
-            return await self._listed(host_key(policy_domain), sni, found)
-        return await self._published(host_key(policy_domain), sni, found)
+            return await self._listed(host_key(policy_domain), host, found)
+        return await self._published(host_key(policy_domain), host, found)
 
     def _dane(self, route: Route, sni: str, found: Associations | None, signed: bool) -> Demand:
         """RFC 7672 §6: without usable records nothing is sent now."""
@@ -124,45 +126,48 @@ class TLSPolicy:
             return _skip(f"{sni} has no TLSA records that are signed with DNSSEC")
         if not found.records:
             return _skip(f"no TLSA record of {sni} can be used")
-        return self._associated(found)
+        return self._by_records(sni, found)
 
-    async def _listed(self, domain: str, sni: str, found: Associations | None) -> Demand:
+    async def _listed(self, domain: str, host: str, found: Associations | None) -> Demand:
         """Without a policy nothing is sent now, and what TLSA records say holds as well (RFC 8461 §2)."""
-        policy = await self._mta_sts.policy(domain) if sni else None
+        policy = await self._mta_sts.policy(domain)
         if policy is None:
             return _skip(f"no MTA-STS policy of {domain or 'the destination'} can be had")
-        dane = self._associated(found).proofs if found is not None and found.records else ()
-        return _enforced(Listed(domain, policy, sni), found, dane)
+        return self._by_policy(Listed(domain, policy, host), found)
 
-    async def _published(self, domain: str, sni: str, found: Associations | None) -> Demand:
+    async def _published(self, domain: str, host: str, found: Associations | None) -> Demand:
         """What the destination itself asks for."""
         if found is not None and found.records:
             # RFC 8461 §2: DANE goes before, and its proof is enough.
-            return self._associated(found)
-        policy = await self._mta_sts.policy(domain) if sni else None
-        if policy is not None and policy.mode == "enforce":
-            return _enforced(Listed(domain, policy, sni), found)
-        trial = None if policy is None else Listed(domain, policy, sni, "MTA-STS testing")
-        if found is None:
-            return Demand("may", sni=sni, trial=trial)
-        # RFC 7672 §2.2: records of which none can be used ask for TLS all the same.
-        return Demand("must", sni=found.base, trial=trial)
+            return self._by_records(host, found)
+        policy = await self._mta_sts.policy(domain)
+        if policy is None:
+            return self._by_records(host, found)
+        return self._by_policy(Listed(domain, policy, host), found)
 
-    def _associated(self, found: Associations) -> Demand:
-        return Demand("must", sni=found.base, proofs=(Associated(found, self._now),))
+    def _by_policy(self, listed: Listed, found: Associations | None) -> Demand:
+        """Ask for what a policy says, and TLSA records beside it."""
+        demand = self._by_records(listed.host, found)
+        if listed.policy.mode == "testing":
+            # RFC 8461 §5: as though there were no policy.
+            return replace(demand, trial=replace(listed, word="MTA-STS testing"))
+        return replace(demand, tls="must", skip=listed.unlisted(), proofs=(*demand.proofs, listed))
+
+    def _by_records(self, host: str, found: Associations | None) -> Demand:
+        """Ask for what TLSA records say, be it nothing."""
+        if found is None:
+            return Demand("may", sni=_sni(host))
+        # RFC 7672 §2.2: records of which none can be used ask for TLS all the same.
+        return Demand("must", sni=found.base, proofs=(Associated(found, self._now),) if found.records else ())
 
 
 def _skip(reason: str) -> Demand:
     return Demand("must", skip=reason)
 
 
-def _enforced(listed: Listed, found: Associations | None, proofs: tuple[Proof, ...] = ()) -> Demand:
-    sni = listed.host if found is None else found.base
-    return Demand("must", skip=listed.unlisted(), sni=sni, proofs=(*proofs, listed))
-
-
-def _is_name(host: str) -> bool:
-    return bool(host) and not is_ip(host) and "/" not in host and "[" not in host
+def _sni(host: str) -> str:
+    """Return *host* where it is a name (RFC 6066 §3), and no IP address or path."""
+    return "" if is_ip(host) or "/" in host or "[" in host else host
 
 
 def _names(route: Route, host: str) -> tuple[str, ...]:

@@ -50,10 +50,11 @@ def demand(
     mx_secure: bool = True,
     host_secure: bool = True,
     host: str = HOST,
+    domain: str = "b.example",
     route: Route | None = None,
     troubled: str = "",
 ) -> Demand:
-    """Ask for the demand on a host of b.example with these TLSA records and this MTA-STS policy."""
+    """Ask for the demand on a host of *domain* with these TLSA records and this MTA-STS policy of b.example."""
     secure = {"b.example", HOST, NAME} if host_secure else {"b.example"}
     names = FixedResolver(
         {"b.example": [MX(10, HOST)]},
@@ -67,7 +68,7 @@ def demand(
     cache = PolicyCache("/nonexistent", Clock(), lambda work: _never())
     rules = TLSPolicy(names, MTASTS(names, web, cache, lambda: SECONDS), lambda: SECONDS)
     route = route or Route("b.example", "b.example", tls=level)
-    return result(rules.demand(route, mx_secure, "b.example", host, host_secure))
+    return result(rules.demand(route, mx_secure, domain, host, host_secure))
 
 
 async def _never() -> None:
@@ -243,18 +244,20 @@ def test_a_policy_that_is_enforced(level: TLSLevel) -> None:
     assert asked.judge(encryption(())) == "it showed no certificate"
 
 
-@pytest.mark.parametrize(("level", "mode"), [("may", "enforce"), ("mta-sts", "enforce"), ("mta-sts", "testing")])
-def test_a_host_that_the_policy_does_not_name(level: TLSLevel, mode: str) -> None:
-    """It is passed over (RFC 8461 §8.4)."""
-    asked = demand(level, policy=text(mode, OTHERS))
+@pytest.mark.parametrize("level", ["may", "mta-sts"])
+@pytest.mark.parametrize("host", [HOST, "192.0.2.1", "2001:db8::1"])
+def test_a_host_that_the_policy_does_not_name(level: TLSLevel, host: str) -> None:
+    """It is passed over (RFC 8461 §8.4), also where MX records have an address for a name (RFC 8461 §4.1)."""
+    asked = demand(level, policy=text("enforce", OTHERS), host=host)
 
-    assert asked.skip == "the MTA-STS policy of b.example does not name mx.b.example"
+    assert (asked.tls, asked.skip) == ("must", f"the MTA-STS policy of b.example does not name {host}")
 
 
+@pytest.mark.parametrize("level", ["may", "mta-sts"])
 @pytest.mark.parametrize("got", [encryption(trust=UNTRUSTED), encryption(OTHER.whole), encryption(())])
-def test_a_policy_in_testing(got: Encryption) -> None:
+def test_a_policy_in_testing(got: Encryption, level: TLSLevel) -> None:
     """RFC 8461 §5: it fails no delivery, and what would have failed is told and logged."""
-    asked = demand("may", policy=text("testing", HOST))
+    asked = demand(level, policy=text("testing", HOST))
     with capturedLogs() as events:
         assert (asked.tls, asked.skip, asked.judge(got)) == ("may", "", "")
 
@@ -264,27 +267,38 @@ def test_a_policy_in_testing(got: Encryption) -> None:
     ]
 
 
-def test_a_policy_in_testing_that_holds() -> None:
+@pytest.mark.parametrize("level", ["may", "mta-sts"])
+def test_a_policy_in_testing_that_holds(level: TLSLevel) -> None:
     """That is told too; a host that it does not name is no reason to pass it over."""
-    asked = demand("may", policy=text("testing", HOST))
+    asked = demand(level, policy=text("testing", HOST))
     with capturedLogs() as events:
         assert asked.judge(encryption()) == ""
     assert not events
     assert asked.told(encryption()).endswith(" (MTA-STS testing)")
 
-    asked = demand("may", policy=text("testing", OTHERS))
+    asked = demand(level, policy=text("testing", OTHERS))
     assert (asked.skip, asked.judge(encryption())) == ("", "")
     assert asked.told(encryption()).endswith(
         "(not verified; MTA-STS testing: the MTA-STS policy of b.example does not name mx.b.example)"
     )
 
 
-def test_a_policy_in_testing_holds_where_it_is_needed() -> None:
-    """An operator who asks for MTA-STS does not want a test."""
-    asked = demand("mta-sts", policy=text("testing", HOST))
+def test_a_policy_in_testing_and_a_host_without_a_name() -> None:
+    """The host is told by its address."""
+    asked = demand("may", policy=text("testing", HOST), host="192.0.2.1")
+    with capturedLogs() as events:
+        assert (asked.tls, asked.skip, asked.sni, asked.judge(encryption())) == ("may", "", "", "")
 
-    assert (asked.tls, asked.judge(encryption())) == ("must", "")
-    assert asked.judge(encryption(trust=UNTRUSTED))
+    assert [event["host"] for event in events] == ["192.0.2.1"]
+
+
+def test_a_policy_in_testing_beside_dane() -> None:
+    """What TLSA records say holds all the same."""
+    asked = demand("mta-sts", [EE], text("testing", OTHERS))
+
+    assert (asked.tls, asked.skip, asked.judge(encryption(trust=UNTRUSTED))) == ("must", "", "")
+    assert asked.told(encryption()).endswith(" (DANE)")
+    assert asked.judge(encryption(OTHER.whole)) == "its certificate is none that its TLSA records name"
 
 
 @pytest.mark.parametrize("policy", [b"", text("none", HOST), b"nonsense"])
@@ -307,15 +321,18 @@ def test_a_policy_never_overrides_dane() -> None:
     assert demand("mta-sts", [EE], text("enforce", OTHERS)).skip
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "[192.0.2.1]", "/run/lmtp"])
-def test_hosts_without_a_name(host: str) -> None:
-    """RFC 7672 §2.2, RFC 8461 §3.4: neither DANE nor a policy applies."""
-    asked = demand("may", [EE], text("enforce", HOST), host=host)
-    assert asked == Demand("may")
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [("192.0.2.1", "[192.0.2.1]"), ("2001:db8::1", "[ipv6:2001:db8::1]"), ("192.0.2.1", "192.0.2.1"),
+     ("/run/lmtp", "unix:/run/lmtp")],
+)  # fmt: skip
+def test_destinations_without_a_name(host: str, domain: str) -> None:
+    """RFC 7672 §2.2, RFC 8461 §3.4: neither DANE nor a policy applies to address literals and the hosts of routes."""
+    assert demand("may", [EE], text("enforce", HOST), host=host, domain=domain) == Demand("may")
 
-    assert demand("dane", [EE], host=host).skip == "a host without a name has no TLSA records"
-    asked = demand("mta-sts", policy=text("enforce", HOST), host=host)
-    assert asked.skip == "no MTA-STS policy of b.example can be had"
+    assert demand("dane", [EE], host=host, domain=domain).skip == "a host without a name has no TLSA records"
+    asked = demand("mta-sts", policy=text("enforce", HOST), host=host, domain=domain)
+    assert asked.skip == f"no MTA-STS policy of {domain} can be had"
 
 
 def test_names_of_a_certificate() -> None:
