@@ -16,7 +16,8 @@ mta-sts    an MTA-STS policy, and what it asks for: TLS, a host that it names, a
 At *verify* a host that MX records without DNSSEC name is only as sure as these: who can forge them is not kept out.
 The levels *dane* and *mta-sts*, and a route with a host, do not rest on such records.
 
-A policy in testing keeps no mail back, whatever the level: a host that is not what it asks for is logged (RFC 8461 §5).
+A policy in testing keeps no mail back, whatever the level: hosts that are not what it asks for are logged (RFC 8461
+§5).
 """
 
 from collections.abc import Callable, Sequence
