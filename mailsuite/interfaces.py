@@ -275,7 +275,8 @@ class IReports(Interface):
         """Send what is wanted of a report on *outcomes*, one for each recipient of *job*; durable when this returns.
 
         `Failed` gives a failure report, `Deferred` one of delay, `Delivered` one of success, each to those who want
-        it. A message with a null reverse-path gives none: what failed is logged as dropped. Raises `OSError`.
+        it. A message with a null reverse-path gives none. What failed and is reported to nobody is logged as dropped.
+        Raises `OSError`.
         """
 
 

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from mailsuite.address import Address
 from mailsuite.meaning import Mailbox
+from mailsuite.message.trace import forwarded_by
 from mailsuite.outcome import Outcome
 
 # Why a job was claimed: to be tried, to be given up since its time is over, to be given up on an operator's word,
@@ -24,7 +25,7 @@ class QueuedMessage:
 
     *id* is ours, as in replies and logs. *body* is ``7BIT`` or ``8BITMIME`` where MAIL declared it, else empty
     (RFC 6152). *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *origin* says for people who
-    gave us the message; *arrived_from* is the name of the host that did (RFC 3464 §2.2.3's Received-From-MTA), if any.
+    gave us the message; *arrived_from* names the host that did, as a report tells it (RFC 3464 §2.2.4), if any.
     """
 
     id: str
@@ -46,8 +47,8 @@ class QueuedRecipient:
 
     *mailbox*: it goes into this one of ours. *notify* is RFC 3461 §4.1's list in upper case (``NEVER``,
     ``FAILURE,DELAY``), empty where none was given; *original* the decoded ORCPT (``rfc822;a@example.org``) or empty.
-    *added* are header fields of this recipient's copy alone. *tries* counts those that reached a verdict on it;
-    *last* is how the last one ended. *warned*: its sender was told of the delay.
+    *added* are header fields of this recipient's copy alone: Delivered-To, where an alias led here. *tries* counts
+    those that reached a verdict on it; *last* is how the last one ended. *warned*: its sender was told of the delay.
     """
 
     address: Address
@@ -60,6 +61,11 @@ class QueuedRecipient:
     tries: int = 0
     warned: bool = False
     last: Outcome | None = None
+
+    @property
+    def accepted(self) -> Address:
+        """The address that we took the message for: this one, or the alias that led here."""
+        return forwarded_by(self.added) or self.address
 
     def wants(self, event: Literal["SUCCESS", "FAILURE", "DELAY"]) -> bool:
         """Say whether the sender wants to hear of *event* (RFC 3461 §4.1; without NOTIFY: of failure and delay)."""

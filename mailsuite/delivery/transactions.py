@@ -90,4 +90,8 @@ def _recipient(recipient: QueuedRecipient, lmtp: bool) -> TransactionRecipient:
     # parameters for hosts that pass a message on).
     if lmtp:
         return TransactionRecipient(recipient.address, "", "")
-    return TransactionRecipient(recipient.address, recipient.notify, recipient.original)
+    original = recipient.original
+    if not original and recipient.accepted != recipient.address:
+        # RFC 3461 §5.2.1 (d): so that a report by others names whom the sender has written to.
+        original = f"rfc822;{recipient.accepted}"
+    return TransactionRecipient(recipient.address, recipient.notify, original)

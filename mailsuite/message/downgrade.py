@@ -17,8 +17,6 @@ PARTS = 1000
 # RFC 1428, appendix: nothing is known about the character set.
 UNKNOWN_TEXT = b"Content-Type: text/plain; charset=unknown-8bit\r\n"
 
-# Encodings that leave the octets as they are (RFC 2045 §6.2).
-_AS_IS = frozenset({"7bit", "8bit", "binary"})
 _SEALED = frozenset({"signed", "encrypted"})
 _MAY_SAY_EIGHT_BIT = re.compile(rb"8bit|binary", re.IGNORECASE)
 
@@ -78,7 +76,7 @@ class _Conversion:
     ) -> bytes:
         """Return the entity with everything in it converted, and its encoding named as it is then."""
         encoding = mime.encoding(header)
-        if encoding not in _AS_IS or (kind is not None and _is_sealed(kind)):
+        if encoding not in mime.AS_IS or (kind is not None and _is_sealed(kind)):
             if not body.isascii():
                 raise CannotConvert(f"it has octets above 127 in {_named(kind)}, {encoding}")
             return header + b"\r\n" + body

@@ -14,6 +14,8 @@ from mailsuite.message.headers import fields, header_end, unfold
 
 # The longest line of a message, without its CRLF (RFC 5322 §2.1.1, RFC 2045 §2.7).
 LINE_OCTETS = 998
+# Encodings that leave the octets as they are (RFC 2045 §6.2).
+AS_IS = frozenset({"7bit", "8bit", "binary"})
 # A field that says of what kind a part is, longer than this, is nobody's honest one.
 FIELD_OCTETS = 2048
 
@@ -110,7 +112,7 @@ def cut(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bool]]:
     """
     # With this, the first line is one like all others.
     text = b"\r\n" + body
-    delimiter = re.compile(rb"\r\n--%s(--)?[ \t]*(?=\r\n|\Z)" % re.escape(boundary))
+    delimiter = _delimiter(boundary)
     found = delimiter.search(text)
     start = found.end() if found else len(text)
     yield text[2:start], False
@@ -123,6 +125,25 @@ def cut(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bool]]:
         start = found.end() if found else len(text)
         yield text[end:start], False
     yield text[start:], False
+
+
+def parts(body: bytes, boundary: bytes) -> list[bytes]:
+    """Return the parts of a multipart that has its first and its last delimiter, and something between any two.
+
+    Of any other the list is empty.
+    """
+    text = b"\r\n" + body
+    found: list[bytes] = []
+    start = 0
+    for delimiter in _delimiter(boundary).finditer(text):
+        if start == delimiter.start() and start:
+            return []
+        if start:
+            found.append(text[start + 2 : delimiter.start()])
+        start = delimiter.end()
+        if delimiter[1] is not None:
+            return found
+    return []
 
 
 def is_seven_bit(body: bytes) -> bool:
@@ -145,6 +166,10 @@ def quoted_printable(body: bytes) -> bytes:
 def base64(body: bytes) -> bytes:
     """Encode *body* in lines of 76 octets (RFC 2045 §6.8)."""
     return encodebytes(body).replace(b"\n", b"\r\n")
+
+
+def _delimiter(boundary: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\r\n--%s(--)?[ \t]*(?=\r\n|\Z)" % re.escape(boundary))
 
 
 def _without_comments(text: str) -> str:

@@ -1,7 +1,8 @@
 """Delivery reports (RFC 3461 §6, RFC 3464, RFC 6522, RFC 3834 §5): from values to the octets of a message. Pure.
 
 A report is 7-bit whatever the message was, so that it can go any way: an 8-bit message in it is converted, or only its
-header is returned, as RFC 6522 §3 has it.
+header is returned, as RFC 6522 §3 has it. Only the header is returned of a message whose structure is broken, too:
+every report can be read without a doubt.
 """
 
 import re
@@ -9,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mailsuite.address import Address
+from mailsuite.address import Address, domain_key
 from mailsuite.message import mime
 from mailsuite.message.downgrade import CannotConvert, to_seven_bit
+from mailsuite.message.enclosed import is_sound
 from mailsuite.message.headers import fields, header_end, unfold
-from mailsuite.message.report_fields import VALUE_LETTERS, Fate, delivery_status, one_line, path
+from mailsuite.message.report_fields import VALUE_LETTERS, Fate, delivery_status, one_line
 from mailsuite.message.report_text import report_text
 from mailsuite.message.trace import date
 from mailsuite.queued import QueuedMessage
@@ -26,9 +28,14 @@ _SUBJECTS: dict[Kind, str] = {
     "delayed": "Your message is delayed",
     "success": "Your message was delivered",
 }
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]"
-# msg-id = "<" id-left "@" id-right ">" (RFC 5322 §3.6.4)
-_MESSAGE_ID = re.compile(rf"<{_ATEXT}{{1,300}}@(?:{_ATEXT}{{1,300}}|\[[!-Z^-~]{{1,100}}\])>")
+_PASSED_ON = "Your message was passed on"
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = rf"{_ATEXT}(?:\.{_ATEXT})*"
+# msg-id = "<" id-left "@" id-right ">" (RFC 5322 §3.6.4), as it may be made today.
+_MESSAGE_ID = re.compile(rf"<{_DOT_ATOM}@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])>")
+_MESSAGE_ID_LETTERS = 600
+# addr-spec = local-part "@" domain (RFC 5322 §3.4.1), its local part a dot-atom or a quoted string
+_ADDRESS = re.compile(rf'(?:{_DOT_ATOM}|"(?:[ !#-\[\]-~]|\\[ -~])*")@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,8 @@ class Returned:
 class Report:
     """One report on *message*, about *fates*, whose actions are all of *kind*.
 
-    *now* is POSIX time; *message_id* has no angle brackets; *boundary* is up to 60 letters and digits that nobody can
-    foresee.
+    *now* is POSIX time; *message_id* has no angle brackets; *boundary* is up to 64 letters and digits that nobody can
+    foresee (RFC 2046 §5.1.1: 70 characters at most).
     """
 
     hostname: str
@@ -93,15 +100,15 @@ def build(report: Report) -> bytes:
 
 
 def _header(report: Report, sender: Address, boundary: str) -> Iterator[str]:
-    host = one_line(report.hostname, 255)
-    yield f"From: Mail Delivery System <MAILER-DAEMON@{host}>"
+    # RFC 3464 §2: a person who looks after the system gets what is answered to a report.
+    yield f"From: Mail Delivery System <postmaster@{one_line(report.hostname, 255)}>"
     yield f"To: {_recipient(sender)}"
-    yield f"Subject: {_SUBJECTS[report.kind]}"
+    yield f"Subject: {_subject(report)}"
     yield f"Date: {date(int(report.now))}"
     yield f"Message-ID: <{report.message_id}>"
     original = None if report.returned is None else _message_id(report.returned.octets)
     if original is not None:
-        # RFC 3834 §3.1.5: mail programs show the report beside the message.
+        # RFC 3834 §3.1.6: mail programs show the report beside the message.
         yield f"In-Reply-To: {original}"
         yield f"References: {original}"
     yield "Auto-Submitted: auto-replied"
@@ -109,20 +116,28 @@ def _header(report: Report, sender: Address, boundary: str) -> Iterator[str]:
     yield f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary}"'
 
 
+def _subject(report: Report) -> str:
+    if report.kind == "success" and any(fate.action != "delivered" for fate in report.fates):
+        return _PASSED_ON
+    return _SUBJECTS[report.kind]
+
+
 def _recipient(sender: Address) -> str:
     """RFC 3464 §2: it is addressed to the reverse-path, in the header too, where that can stand in one."""
+    if not sender.domain.isascii():
+        sender = Address(sender.local, domain_key(sender.domain))
     written = str(sender)
-    if not written.isascii() or not written.isprintable() or len(written) > VALUE_LETTERS:
-        written = path(sender)
-        if "\\" in written or written.endswith("..."):
-            return "undisclosed-recipients:;"
+    if _ADDRESS.fullmatch(written) is None or len(written) > VALUE_LETTERS:
+        return "undisclosed-recipients:;"
     return f"<{written}>"
 
 
 def _message_id(header: bytes) -> str | None:
     end = header_end(header)
     found = [unfold(body) for name, body, _ in fields(header[:end] if end >= 0 else header) if name == b"message-id"]
-    return found[0] if len(found) == 1 and _MESSAGE_ID.fullmatch(found[0]) else None
+    if len(found) != 1 or len(found[0]) > _MESSAGE_ID_LETTERS or _MESSAGE_ID.fullmatch(found[0]) is None:
+        return None
+    return found[0]
 
 
 def _third(returned: Returned) -> Iterator[bytes]:
@@ -132,7 +147,8 @@ def _third(returned: Returned) -> Iterator[bytes]:
         yield b"Content-Type: message/rfc822\r\n\r\n" + content
         return
     end = header_end(returned.octets)
-    header = returned.octets if end < 0 else returned.octets[:end]
+    # Where it was cut, what is left of its last line says nothing, or something else.
+    header = returned.octets[:end] if end >= 0 else b"".join(returned.octets.rpartition(b"\r\n")[:2])
     if not header:
         return
     start = b"Content-Type: text/rfc822-headers\r\n"
@@ -148,7 +164,9 @@ def _as_seven_bit(content: bytes) -> bytes | None:
         converted = to_seven_bit(content)
     except CannotConvert:
         return None
-    return converted if header_end(converted) > 0 and mime.is_seven_bit(converted) else None
+    if header_end(converted) <= 0 or not mime.is_seven_bit(converted) or not is_sound(converted):
+        return None
+    return converted
 
 
 def _unused(boundary: str, parts: Sequence[bytes]) -> str:

@@ -24,16 +24,20 @@ ANSWER_LETTERS = 400
 ANSWER_LINES = 20
 
 _CUT = "..."
+# Domain or address literal (RFC 3461 §9.3), with the underscore that many have in their names.
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Za-z:.]+\]")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 # status-code = DIGIT "." 1*3DIGIT "." 1*3DIGIT, without leading zeros (RFC 3464 §2.3.4)
-_STATUS = re.compile(r"[245]\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})")
+_STATUS = re.compile(r"[245]\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one recipient. *original* is its ORCPT, decoded (``rfc822;a@example.org``), or empty.
+    """What became of one recipient. *address* is the one that we took the message for, in the transport's envelope.
 
-    *tried* is when it was last tried (POSIX seconds), ``None`` where that is not known.
+    *onward* is where it was to go from there, ``None``: to the address itself. *original* is its ORCPT, decoded
+    (``rfc822;a@example.org``), or empty. *tried* is when it was last tried (POSIX seconds), ``None`` where that is not
+    known.
     """
 
     address: Address
@@ -41,6 +45,7 @@ class Fate:
     outcome: Outcome
     original: str = ""
     tried: float | None = None
+    onward: Address | None = None
 
     @property
     def status(self) -> str:
@@ -79,12 +84,12 @@ def answer_lines(answer: Answer) -> Iterator[str]:
     texts = answer.lines[:ANSWER_LINES] or ("",)
     for number, text in enumerate(texts, 1):
         mark = " " if number == len(texts) else "-"
-        # A line always has more than white space, so that nothing is lost where it is folded.
+        # RFC 3464 §2.1.1: a comment, so that no line ends in the space that must be there (RFC 3461 §9.2).
         said = " ".join(filter(None, (answer.status, text.strip()))) or "(no text)"
         yield one_line(f"{answer.code:03d}{mark}{said}", ANSWER_LETTERS)
 
 
-def delivery_status(hostname: str, message: QueuedMessage, fates: "tuple[Fate, ...]") -> bytes:
+def delivery_status(hostname: str, message: QueuedMessage, fates: tuple[Fate, ...]) -> bytes:
     """Return the body of a message/delivery-status (RFC 3464 §2.1): a group of fields, one more for each recipient."""
     groups = [_of_message(hostname, message), *(_of_recipient(message, fate) for fate in fates)]
     return "\r\n".join("".join(f"{field}\r\n" for field in group) for group in groups).encode("ascii")
@@ -94,7 +99,8 @@ def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
     if message.envid:
         # RFC 3461 §6.3 (a): supplied if, and only if, the sender gave one.
         yield f"Original-Envelope-Id: {_value(message.envid)}"
-    yield f"Reporting-MTA: dns; {_value(hostname)}"
+    # RFC 3461 §6.3 (b): what is no fully qualified name must not be called one.
+    yield f"Reporting-MTA: {'dns' if '.' in hostname else 'x-local-hostname'}; {_value(hostname)}"
     if message.arrived_from:
         yield f"Received-From-MTA: dns; {_value(message.arrived_from)}"
     yield f"Arrival-Date: {date(int(message.arrived))}"
@@ -105,18 +111,27 @@ def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
 def _of_recipient(message: QueuedMessage, fate: Fate) -> Iterator[str]:
     if fate.original:
         yield f"Original-Recipient: {_typed(fate.original)}"
+    # RFC 3464 §2.3.2: as it was when we accepted the message, and not what an alias has made of it.
     yield f"Final-Recipient: rfc822; {path(fate.address)}"
     yield f"Action: {fate.action}"
     yield f"Status: {fate.status}"
-    answer = fate.outcome.answer
-    # RFC 3464 §2.3.5: only where a remote host was involved.
-    if answer is not None and answer.host:
-        yield f"Remote-MTA: dns; {_value(answer.host)}"
+    remote = _remote(fate.outcome)
+    if remote:
+        yield f"Remote-MTA: dns; {_value(remote)}"
     yield from _diagnostic(fate.outcome)
     if fate.tried is not None:
         yield f"Last-Attempt-Date: {date(int(fate.tried))}"
     if fate.action == "delayed":
         yield f"Will-Retry-Until: {date(int(message.expires))}"
+    if remote and fate.onward is not None:
+        # RFC 3461 §6.3 (j)
+        yield f"SMTP-Remote-Recipient: {path(fate.onward)}"
+
+
+def _remote(outcome: Outcome) -> str:
+    """Return the host that said something; empty where none was involved (RFC 3464 §2.3.5): a socket has no name."""
+    host = "" if outcome.answer is None else outcome.answer.host
+    return host if _HOST.fullmatch(host) else ""
 
 
 def _diagnostic(outcome: Outcome) -> Iterator[str]:

@@ -22,6 +22,9 @@ _ADVICE = {
     "2": "The mailbox takes no mail at present. Please tell the recipient in another way.",
     "3.4": "The message is too large for the recipient's mail system. Please send it in smaller parts.",
     "3": "The recipient's mail system has a problem. Please send the message again later.",
+    "4.6": "Mail systems have sent the message round in a circle. Their administrators can look into it.",
+    "4.7": "It was tried again and again. Please look for a slip behind the @ of the address, or send the message"
+           " again later.",
     "4": "The recipient's mail system could not be reached. Please look for a slip behind the @ of the address, or"
          " send the message again later.",
     "5": "The mail systems did not understand each other. The administrator named below can look into it.",
@@ -49,19 +52,21 @@ def report_text(hostname: str, message: QueuedMessage, kind: str, fates: tuple[F
 
 
 def _lines(hostname: str, message: QueuedMessage, kind: str, fates: tuple[Fate, ...]) -> Iterator[str]:
-    yield from wrap(f"This is the mail system {one_line(hostname, 255)}.", WIDTH)
+    host = one_line(hostname, 255)
+    yield from _filled(f"This is the mail system {host}.")
     yield ""
-    yield from wrap(_OPENINGS[kind].format(expires=date(int(message.expires))), WIDTH)
+    yield from _filled(_OPENINGS[kind].format(expires=date(int(message.expires))))
     for fate in fates:
         yield ""
         yield f"  <{path(fate.address)}>"
+        if fate.onward is not None:
+            yield f"  (its mail goes on to <{path(fate.onward)}>)"
         for said in _said(fate):
-            yield from _indented(said)
+            yield from _filled(said, _INDENT)
     yield ""
-    yield from wrap(
+    yield from _filled(
         f"It arrived here on {date(int(message.arrived))} and is called {one_line(message.id, 200)} in our log. For"
-        f" help please write to postmaster@{one_line(hostname, 255)}, and add this text.",
-        WIDTH,
+        f" help please write to postmaster@{host}, and add this text."
     )
 
 
@@ -86,5 +91,6 @@ def _advice(status: str) -> str:
     return _ADVICE.get(meaning, _ADVICE.get(meaning.partition(".")[0], ""))
 
 
-def _indented(paragraph: str) -> list[str]:
-    return wrap(paragraph, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+def _filled(paragraph: str, indent: str = "") -> list[str]:
+    """Break *paragraph* into lines; a name is not broken at its hyphens."""
+    return wrap(paragraph, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,6 +1,7 @@
 """Trace fields (RFC 5321 §4.4): what we put before a message, and how far it has come."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -14,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\
 # White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8).
 _NOWHERE: frozenset[tuple[str, str]] = frozenset()
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,41 @@ def forwarded_from(header: bytes) -> frozenset[tuple[str, str]]:
     """Return the keys of the addresses in the Delivered-To fields of *header*: it has been there before."""
     if b"delivered-to" not in header.lower():
         return _NOWHERE
-    found: set[tuple[str, str]] = set()
+    return frozenset(address.key for address in _delivered_to(header))
+
+
+def forwarded_by(added: bytes) -> Address | None:
+    """Return the address that a copy with the fields *added* is forwarded from; ``None``: it is no such copy."""
+    return next(_delivered_to(added), None) if added else None
+
+
+def _delivered_to(header: bytes) -> Iterator[Address]:
     for name, body, _ in fields(header):
         if name == b"delivered-to":
-            local, at, domain = unfold(body).strip("<>").rpartition("@")
-            if at:
-                found.add(Address(local.strip('"'), domain).key)
-    return frozenset(found)
+            text = unfold(body).strip("<>")
+            local, at, domain = text.rpartition("@")
+            if not at:
+                # Postmaster, who alone needs no domain (RFC 5321 §4.1.1.3).
+                yield Address(text, "")
+            elif len(local) > 1 and local.startswith('"') and local.endswith('"'):
+                yield Address(_QUOTED_PAIR.sub(r"\1", local[1:-1]), domain)
+            else:
+                yield Address(local, domain)
+
+
+def came_from(helo: str, peer: Peer) -> str:
+    """Return who gave us a message, as trace fields and reports say it: its name, and its address as a comment."""
+    who = peer.literal
+    # A name that is none may hold parentheses and other specials: only the address is said then.
+    return f"{helo} ({who})" if _NAME.fullmatch(helo) else who
 
 
 def received(hop: Hop, recipient: Address | None, now: float) -> bytes:
     """Return our Received field. *recipient* is given only where the transaction has one; *now* is POSIX time."""
-    who = hop.peer.literal
-    # A name that is none may hold parentheses and other specials: only the address is said then.
-    origin = f"{hop.helo} ({who})" if _NAME.fullmatch(hop.helo) else who
     tls = f" ({hop.tls})" if hop.tls else ""
     recipient_clause = "" if recipient is None else f"\r\n\tfor <{recipient}>"
     return (
-        f"Received: from {origin}\r\n\tby {hop.hostname} with {hop.protocol}{tls} id {hop.id}"
+        f"Received: from {came_from(hop.helo, hop.peer)}\r\n\tby {hop.hostname} with {hop.protocol}{tls} id {hop.id}"
         f"{recipient_clause}; {date(int(now))}\r\n"
     ).encode()
 

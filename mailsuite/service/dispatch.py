@@ -1,6 +1,6 @@
 """What of an accepted message does not end in a mailbox now: to the queue with it, and at once on its way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Acceptance, Recipient
 from mailsuite.interfaces import IDraft, IQueue, IReports, IRouter, IRunner
 from mailsuite.meaning import Mailbox
-from mailsuite.message.trace import delivered_to, forwarded_from
+from mailsuite.message.trace import came_from, delivered_to, forwarded_from
 from mailsuite.outcome import DELIVERED, Failed, Outcome
 from mailsuite.queued import LOCAL, Job, QueuedMessage, QueuedRecipient
 from mailsuite.service.draft_content import DraftContent
@@ -66,11 +66,24 @@ class Dispatch:
         found = Onward(told=any(_wants_success(recipient) for recipient in recipients))
         came_by = forwarded_from(acceptance.header)
         for recipient in recipients:
-            if recipient.onward and recipient.address.key in came_by:
+            if _is_forwarded(recipient) and recipient.address.key in came_by:
                 found.loops[recipient.address] = LOOP
             else:
                 found.recipients += self._targets(recipient, acceptance.envelope.reverse_path)
         return found
+
+    async def tell_of_loops(self, acceptance: Acceptance, draft: IDraft, onward: Onward) -> None:
+        """Report what must not be forwarded once more: the queue will know nothing of it.
+
+        To be called before anything is promised: where it raises `OSError`, nothing may be.
+        """
+        looping = [
+            (_as_queued(recipient, None), onward.loops[recipient.address])
+            for recipient in acceptance.envelope.recipients
+            if recipient.address in onward.loops and not recipient.mailboxes
+        ]
+        if looping:
+            await self._report(acceptance, draft, looping)
 
     async def send_on(self, acceptance: Acceptance, draft: IDraft, onward: Onward, late: Sequence[Mailbox]) -> None:
         """Commit to the queue what goes *onward* and what is *late*; durable when this returns. Raises `OSError`."""
@@ -82,31 +95,33 @@ class Dispatch:
             self._runner.begin(jobs)
 
     async def tell(self, acceptance: Acceptance, draft: IDraft, onward: Onward, late: Sequence[Mailbox]) -> None:
-        """Report what is already known: deliveries that the sender wants to hear of, lists that were expanded, loops.
+        """Report deliveries that the sender wants to hear of, and lists that were expanded.
 
         The message is safe by now; a report that cannot be kept is logged, and no reason to refuse it.
         """
-        settled = list(_settled(acceptance, onward, late))
-        if not settled:
+        reached = list(_reached(acceptance, onward, late))
+        if not reached:
             return
+        try:
+            await self._report(acceptance, draft, reached)
+        except Exception:
+            self._log.failure("No report on {id} could be kept", id=acceptance.id)
+
+    async def _report(
+        self, acceptance: Acceptance, draft: IDraft, settled: Sequence[tuple[QueuedRecipient, Outcome]]
+    ) -> None:
         job = Job(self._message(acceptance, draft), tuple(recipient for recipient, _ in settled))
 
         async def content() -> DraftContent:
             return DraftContent(draft, acceptance.prefix)
 
-        try:
-            await self._reports.report(job, [outcome for _, outcome in settled], content)
-        except OSError:
-            self._log.failure("No report on {id} could be kept", id=acceptance.id)
+        await self._reports.report(job, [outcome for _, outcome in settled], content)
 
     def _targets(self, recipient: Recipient, reverse_path: Address | None) -> list[QueuedRecipient]:
-        parameters = recipient.parameters
-        notify: str = parameters.get("NOTIFY", "")
-        original: str = parameters.get("ORCPT", "")
+        notify, original = _asked(recipient)
         added = b""
-        if recipient.onward and recipient.onward != (recipient.address,):
-            # An alias: who is written to now is not whom the sender named (RFC 3461 §5.2.7.3).
-            original = original or f"rfc822;{recipient.address}"
+        if _is_forwarded(recipient):
+            # Who is written to now is not whom the message was taken for (RFC 3461 §5.2.7).
             added = delivered_to(recipient.address)
             if _is_list(recipient):
                 notify = _without_success(notify)
@@ -132,12 +147,23 @@ class Dispatch:
             parameters.get("RET", ""),
             parameters.get("ENVID", ""),
             acceptance.origin,
-            "" if acceptance.login else acceptance.helo,
+            # Where our users are is nobody else's business.
+            "" if acceptance.peer is None or acceptance.login else came_from(acceptance.helo, acceptance.peer),
         )
 
 
+def _asked(recipient: Recipient) -> tuple[str, str]:
+    """Return NOTIFY and ORCPT, empty where they were not given."""
+    return recipient.parameters.get("NOTIFY", ""), recipient.parameters.get("ORCPT", "")
+
+
 def _wants_success(recipient: Recipient) -> bool:
-    return "SUCCESS" in recipient.parameters.get("NOTIFY", "")
+    return "SUCCESS" in _asked(recipient)[0]
+
+
+def _is_forwarded(recipient: Recipient) -> bool:
+    """Say whether it is an alias of ours that leads to others; what is theirs anyway is only passed on."""
+    return recipient.onward not in ((), (recipient.address,))
 
 
 def _is_list(recipient: Recipient) -> bool:
@@ -145,39 +171,43 @@ def _is_list(recipient: Recipient) -> bool:
 
 
 def _without_success(notify: str) -> str:
-    """RFC 3461 §5.2.7.3: a list with several members reports its own success, not theirs."""
+    """RFC 3461 §5.2.7.3 (c): an alias with several members reports its own success, not theirs."""
     if not notify:
         return ""
     return ",".join(word for word in notify.split(",") if word != "SUCCESS") or "NEVER"
 
 
-def _late(acceptance: Acceptance, mailboxes: Sequence[Mailbox]) -> list[QueuedRecipient]:
-    """Return the mailboxes that could not be written to, each under the first recipient that leads there."""
-    found: list[QueuedRecipient] = []
+def _late(acceptance: Acceptance, mailboxes: Sequence[Mailbox]) -> Iterator[QueuedRecipient]:
+    """Yield the mailboxes that could not be written to, each once, under one of the recipients that lead there.
+
+    If possible that is one whose sender wants to hear of it if it fails.
+    """
     for mailbox in mailboxes:
-        recipient = next(each for each in acceptance.envelope.recipients if mailbox in each.mailboxes)
-        found.append(_as_queued(recipient, mailbox))
-    return found
+        leading = [each for each in acceptance.envelope.recipients if mailbox in each.mailboxes]
+        waiting = [_as_queued(each, mailbox, _is_list(each)) for each in leading]
+        yield next((each for each in waiting if each.wants("FAILURE")), waiting[0])
 
 
-def _as_queued(recipient: Recipient, mailbox: Mailbox | None) -> QueuedRecipient:
-    parameters = recipient.parameters
+def _as_queued(recipient: Recipient, mailbox: Mailbox | None, of_list: bool = False) -> QueuedRecipient:
+    notify, original = _asked(recipient)
     return QueuedRecipient(
-        recipient.address, LOCAL, mailbox, parameters.get("NOTIFY", ""), parameters.get("ORCPT", "")
+        recipient.address, LOCAL, mailbox, _without_success(notify) if of_list else notify, original
     )
 
 
-def _settled(
+def _reached(
     acceptance: Acceptance, onward: Onward, late: Sequence[Mailbox]
-) -> "list[tuple[QueuedRecipient, Outcome]]":
-    """Return the recipients of whom more is known than that they wait, and what."""
-    found: list[tuple[QueuedRecipient, Outcome]] = []
+) -> Iterator[tuple[QueuedRecipient, Outcome]]:
+    """Yield the recipients of whom the sender is told now: all is in mailboxes, or an alias has led to several places.
+
+    (RFC 3464 §2.3.3: the first is final; of the second there may be news of failure and delay.)
+    """
     for recipient in acceptance.envelope.recipients:
-        loop = onward.loops.get(recipient.address)
-        if loop is not None and not recipient.mailboxes:
-            found.append((_as_queued(recipient, None), loop))
-        elif recipient.mailboxes and _wants_success(recipient) and not set(recipient.mailboxes) & set(late):
-            found.append((_as_queued(recipient, recipient.mailboxes[0]), DELIVERED))
-        elif recipient.onward != (recipient.address,) and _is_list(recipient) and _wants_success(recipient):
-            found.append((_as_queued(recipient, None), DELIVERED))
-    return found
+        if not _wants_success(recipient):
+            continue
+        goes_on = _is_forwarded(recipient) and recipient.address not in onward.loops
+        waits = not set(recipient.mailboxes).isdisjoint(late)
+        if (goes_on or waits) and _is_list(recipient):
+            yield _as_queued(recipient, None), DELIVERED
+        elif recipient.mailboxes and not waits:
+            yield _as_queued(recipient, recipient.mailboxes[0]), DELIVERED

@@ -6,6 +6,7 @@ names are taken back, so that nothing is shown or sent that was not promised.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from zope.interface import implementer
@@ -92,8 +93,7 @@ class Intake:
         if delivery.stored or delivery.onward.recipients:
             return self._commit(delivery)
         # Nothing was stored and nothing can go on: the one reply says so to the peer, and nothing is kept.
-        if delivery.receipt is not None:
-            delivery.receipt.withdraw()
+        _withdraw(delivery)
         delivery.draft.discard()
         return delivery.outcomes()
 
@@ -105,19 +105,30 @@ class Intake:
                 if pending is not None:
                     await pending
             late = delivery.late
+            await self._dispatch.tell_of_loops(delivery.acceptance, delivery.draft, delivery.onward)
             await self._dispatch.send_on(delivery.acceptance, delivery.draft, delivery.onward, late)
             delivery.boxes = {**delivery.boxes, **dict.fromkeys(late, DELIVERED)}
             await self._dispatch.tell(delivery.acceptance, delivery.draft, delivery.onward, late)
         except OSError as error:
             return _undo(delivery, error)
+        except BaseException:
+            # Whatever it was, nothing is promised.
+            _withdraw(delivery)
+            raise
         finally:
-            delivery.draft.discard()
+            # What is safe stays so, whether or not its draft can be removed now.
+            with suppress(OSError):
+                delivery.draft.discard()
         return delivery.outcomes()
 
 
-def _undo(delivery: _Delivery, error: OSError) -> Sequence[Outcome]:
+def _withdraw(delivery: _Delivery) -> None:
     if delivery.receipt is not None:
         delivery.receipt.withdraw()
+
+
+def _undo(delivery: _Delivery, error: OSError) -> Sequence[Outcome]:
+    _withdraw(delivery)
     trouble = Deferred("4.3.0", f"{_NOT_DURABLE}: {error}")
     return tuple(trouble for _ in delivery.acceptance.envelope.recipients)
 

@@ -1,8 +1,7 @@
 """Mail that this system itself writes: it goes the way of all mail, through intake, with a null reverse-path."""
 
 from collections.abc import Callable
-
-from twisted.logger import Logger
+from contextlib import suppress
 
 from mailsuite.address import Address
 from mailsuite.envelope import NO_PARAMETERS, Acceptance, Envelope, Recipient
@@ -15,8 +14,6 @@ from mailsuite.outcome import Delivered
 class OwnMail:
     """Submits reports. *next_id* gives each message its id."""
 
-    _log = Logger()
-
     def __init__(self, directory: IMailboxDirectory, store: IMailStore, next_id: Callable[[], str]) -> None:
         self._directory = directory
         self._store = store
@@ -24,32 +21,32 @@ class OwnMail:
         # Intake itself has reports to send: it is given once both are made.
         self.intake: IIntake | None = None
 
-    async def submit(self, recipient: Address, content: bytes, eight_bit: bool) -> None:
-        """Send *content* to *recipient*; durable when this returns. Raises `OSError` where it could not be kept.
+    async def submit(self, recipient: Address, content: bytes) -> str | None:
+        """Send *content*, which is ASCII, to *recipient*; durable when this returns its id.
 
-        One to an address of ours that leads nowhere is dropped, and logged: nobody is left who could be told.
+        ``None``: it is an address of ours that leads nowhere, and nobody is left who could be told. Raises `OSError`
+        where the message could not be kept.
         """
         message_id = self._next_id()
         meaning = self._directory.find(recipient)
         found = _recipient(recipient, await meaning if hasattr(meaning, "__await__") else meaning)
         if found is None:
-            self._log.warn(
-                "Report {id} to {recipient} was dropped: no such address", id=message_id, recipient=recipient
-            )
-            return
+            return None
         prefix = return_path(None)
+        acceptance = Acceptance(message_id, Envelope(None, recipients=[found]), len(prefix))
         draft = self._store.draft()
         try:
             draft.write(prefix + content)
-        except OSError:
-            draft.discard()
-            raise
-        envelope = Envelope(None, {"BODY": "8BITMIME"} if eight_bit else NO_PARAMETERS, [found])
-        assert self.intake is not None
-        accepted = self.intake.accept(Acceptance(message_id, envelope, len(prefix)), draft)
-        (outcome,) = await accepted if hasattr(accepted, "__await__") else accepted
+            assert self.intake is not None
+            accepted = self.intake.accept(acceptance, draft)
+            (outcome,) = await accepted if hasattr(accepted, "__await__") else accepted
+        finally:
+            # What was delivered is no draft any more.
+            with suppress(OSError):
+                draft.discard()
         if not isinstance(outcome, Delivered):
             raise OSError(f"A report to {recipient} could not be kept: {outcome.reason}")
+        return message_id
 
 
 def _recipient(address: Address, meaning: Meaning) -> Recipient | None:

@@ -31,7 +31,7 @@ from mailsuite.message.trace import (
     return_path,
     without_return_path,
 )
-from mailsuite.outcome import Delivered, Outcome
+from mailsuite.outcome import Deferred, Delivered, Outcome
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
@@ -309,7 +309,9 @@ class Reception:
         if len(troubles) < len(outcomes):
             return self._finish(transaction, tagged(replies.ACCEPTED, transaction.id))
         transaction.trouble = "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
-        return self._finish(transaction, _TROUBLES.get(troubles[0].status, replies.MAILBOX_TROUBLE))
+        # Where one of them may do better next time the peer has to come again, with all of them.
+        passing = (trouble for trouble in troubles if isinstance(trouble, Deferred))
+        return self._finish(transaction, _TROUBLES.get(next(passing, troubles[0]).status, replies.MAILBOX_TROUBLE))
 
     # The end of a transaction
 

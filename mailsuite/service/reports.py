@@ -1,7 +1,7 @@
 """Tells senders what became of their messages: who wants to hear what, and the report on its way (RFC 3461 §5.2).
 
-A message with a null reverse-path gives no report, so that none is ever sent about another: what failed of it is
-logged as dropped (RFC 5321 §4.5.5, §6.1).
+A message with a null reverse-path gives no report, so that none is ever sent about another. What failed of it is
+logged as dropped (RFC 5321 §4.5.5, §6.1), and so is what the sender does not want to hear of.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,8 +19,9 @@ from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.queued import Job, QueuedRecipient
 
 PIECE_OCTETS = 65_536
-# Makes a report durable on its way to an address: recipient, content, whether that has 8-bit octets. Raises OSError.
-Submit = Callable[[Address, bytes, bool], Awaitable[None]]
+# Makes a report durable on its way to an address and returns its id, None where the address leads nowhere: recipient
+# and content. Raises OSError.
+Submit = Callable[[Address, bytes], Awaitable[str | None]]
 OpenContent = Callable[[], Awaitable[IContent]]
 
 
@@ -58,71 +59,84 @@ class Reports:
 
     async def report(self, job: Job, outcomes: Sequence[Outcome], content: OpenContent) -> None:
         """See `IReports.report`."""
-        if job.message.reverse_path is None:
-            self._drop(job, outcomes)
-            return
+        sender = job.message.reverse_path
         told: dict[Kind, list[Fate]] = {}
+        dropped: list[tuple[QueuedRecipient, Failed]] = []
         for recipient, outcome in zip(job.recipients, outcomes, strict=True):
-            fate = self._fate(recipient, outcome)
-            if fate is not None:
+            if sender is None or not recipient.wants(_EVENTS[type(outcome)]):
+                if isinstance(outcome, Failed):
+                    dropped.append((recipient, outcome))
+            elif (action := _action(recipient, outcome)) is not None:
+                fate = self._fate(job, recipient, action, outcome)
                 told.setdefault(kind_of(fate), []).append(fate)
-        for kind, fates in told.items():
-            await self._tell(job, job.message.reverse_path, kind, tuple(fates), content)
+        if sender is not None:
+            for kind, fates in told.items():
+                await self._tell(job, sender, kind, tuple(fates), content)
+        for recipient, failed in dropped:
+            self._drop(job, recipient, failed)
 
-    def _drop(self, job: Job, outcomes: Sequence[Outcome]) -> None:
-        for recipient, outcome in zip(job.recipients, outcomes, strict=True):
-            if isinstance(outcome, Failed):
-                self._mail_log.record(
-                    "dropped",
-                    {
-                        "id": job.message.id,
-                        "to": str(recipient.address),
-                        "status": outcome.status,
-                        "why": outcome.reason,
-                    },
-                )
+    def _fate(self, job: Job, recipient: QueuedRecipient, action: Action, outcome: Outcome) -> Fate:
+        accepted = recipient.accepted
+        return Fate(
+            accepted,
+            action,
+            outcome,
+            recipient.original,
+            # RFC 3464 §2.3.7: of jobs that are only to be reported, nobody knows any more when they were tried.
+            self._now() if job.purpose == "try" else None,
+            None if accepted == recipient.address else recipient.address,
+        )
 
-    def _fate(self, recipient: QueuedRecipient, outcome: Outcome) -> Fate | None:
-        """Return what there is to be told of *recipient*; ``None`` where nobody wants to hear it, or others tell."""
-        told = _action(recipient, outcome)
-        if told is None or not recipient.wants(_EVENTS[type(outcome)]):
-            return None
-        return Fate(recipient.address, told, outcome, recipient.original, self._now())
+    def _drop(self, job: Job, recipient: QueuedRecipient, failed: Failed) -> None:
+        """Nobody is to be told (RFC 3461 §5.2, §5.2.6 (b)), but the log says it."""
+        self._mail_log.record(
+            "dropped",
+            {
+                "id": job.message.id,
+                "from": "" if job.message.reverse_path is None else str(job.message.reverse_path),
+                "to": str(recipient.address),
+                "status": failed.status,
+                "why": failed.reason,
+            },
+        )
 
     async def _tell(
         self, job: Job, sender: Address, kind: Kind, fates: tuple[Fate, ...], content: OpenContent
     ) -> None:
         message = job.message
-        whole = returns_whole(message, kind, self._size)
-        token = self._token()
+        now = self._now()
         report = Report(
             self._hostname,
-            self._now(),
-            f"{token}.{int(self._now())}@{self._hostname}",
+            now,
+            f"{self._token()}.{int(now)}@{self._hostname}",
             self._token(),
             message,
             kind,
             fates,
-            await self._returned(message.id, whole, content),
+            await self._returned(message.id, returns_whole(message, kind, self._size), content),
         )
-        await self._submit(sender, build(report), False)
+        report_id = await self._submit(sender, build(report))
         self._mail_log.record(
-            "report",
+            "dropped" if report_id is None else "report",
             {
                 "id": message.id,
+                "report": report_id,
                 "to": str(sender),
                 "about": [str(fate.address) for fate in fates],
                 "action": kind,
+                "why": "the report's address leads nowhere" if report_id is None else None,
             },
         )
 
     async def _returned(self, message_id: str, whole: bool, content: OpenContent) -> Returned | None:
         """Read the message, or its header. Where it cannot be read the report goes without."""
         try:
-            return Returned(await _read(content, self._size + 1 if whole else HEADER_OCTETS, whole), whole)
+            octets = await _read(content, self._size + 1 if whole else HEADER_OCTETS, whole)
         except OSError:
             self._log.failure("A report on {id} goes without the message", id=message_id)
             return None
+        # What is larger than it was said to be was cut.
+        return Returned(octets, whole and len(octets) <= self._size)
 
 
 def _action(recipient: QueuedRecipient, outcome: Outcome) -> Action | None:

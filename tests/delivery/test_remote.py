@@ -132,6 +132,19 @@ def test_who_reports_from_now_on() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("original", "orcpt"),
+    [("", "ORCPT=rfc822;Sales@b.example"), ("rfc822;a@c.example", "ORCPT=rfc822;a@c.example")],
+)
+def test_whom_an_alias_stands_for(original: str, orcpt: str) -> None:
+    """RFC 3461 §5.2.1 (d): the sender's own ORCPT is passed on; where there is none, whom we took the message for."""
+    far = Scripted(ehlo="250-mx.example\n250 DSN")
+
+    World({MX1: far}).deliver_one(job(recipient(ONE, original=original, added=b"Delivered-To: Sales@b.example\r\n")))
+
+    assert far.commands[2] == f"RCPT TO:<bob@b.example> {orcpt}"
+
+
 def test_who_does_not() -> None:
     """Without DSN it stays with us."""
     outcome = World({MX1: Scripted()}).deliver_one(job(ONE))

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.message.headers import fields
-from mailsuite.message.trace import Hop, date, hops, protocol_keyword, received, return_path, without_return_path
+from mailsuite.message.trace import (
+    Hop,
+    came_from,
+    date,
+    delivered_to,
+    forwarded_by,
+    forwarded_from,
+    hops,
+    protocol_keyword,
+    received,
+    return_path,
+    without_return_path,
+)
 
 NOW = 1_767_225_600.9
 
@@ -111,3 +123,51 @@ def test_lesson_21_hops_are_counted() -> None:
     assert hops(header) == 3
     assert hops(b"") == 0
     assert hops(b"Received : x\r\nX-Received: y\r\nRECEIVED\t: z\r\n received: folded\r\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("helo", "told"),
+    [
+        ("client.example", "client.example ([192.0.2.1])"),
+        ("[192.0.2.7]", "[192.0.2.7] ([192.0.2.1])"),
+        ("a(b", "[192.0.2.1]"),
+        ("", "[192.0.2.1]"),
+    ],
+)
+def test_who_a_message_came_from(helo: str, told: str) -> None:
+    """RFC 3464 §2.2.4: the name of HELO, and the address as a comment; a name that is none is left out."""
+    assert came_from(helo, Peer("192.0.2.1")) == told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("Sales", "B.example"),
+        Address("two words", "b.example"),
+        Address('quo"ted\\', "b.example"),
+        Address('"', "b.example"),
+        Address("a@b", "b.example"),
+        Address("", "b.example"),
+        Address("Postmaster", ""),
+    ],
+)
+def test_lesson_21_a_forwarded_copy_says_from_where(address: Address) -> None:
+    """Whatever the address, its Delivered-To is known again, and the address is read back as it was."""
+    added = delivered_to(address)
+
+    assert forwarded_by(added) == address
+    assert forwarded_from(b"Subject: x\r\n" + added) == {address.key}
+
+
+def test_a_copy_that_is_not_forwarded() -> None:
+    """Comes from nowhere."""
+    assert forwarded_by(b"") is None
+    assert forwarded_by(b"X-Other: Delivered-To: a@b.example\r\n") is None
+    assert forwarded_from(b"Subject: x\r\n") == frozenset()
+
+
+def test_lesson_21_all_that_it_came_through() -> None:
+    """Every Delivered-To counts, however it is written; what has none of an address does no harm."""
+    header = b"delivered-TO:\r\n <A@B.example>\r\nX: y\r\nDelivered-To: c@d.example\r\nDelivered-To: \xff\r\n"
+
+    assert {("a", "b.example"), ("c", "d.example")} < forwarded_from(header)

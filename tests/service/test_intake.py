@@ -161,7 +161,7 @@ def test_onward() -> None:
     assert (message.id, str(message.reverse_path)) == ("id1", "carol@a.example")
     assert (message.arrived, message.expires, message.size) == (1000.0, 1500.0, len(MESSAGE))
     assert (message.body, message.ret, message.envid) == ("8BITMIME", "HDRS", "e1")
-    assert (message.origin, message.arrived_from) == ("client.example [192.0.2.1]", "client.example")
+    assert (message.origin, message.arrived_from) == ("client.example [192.0.2.1]", "client.example ([192.0.2.1])")
     assert (recipient.notify, recipient.original, recipient.added) == ("FAILURE", "rfc822;x@y.example", b"")
     assert [each.destination for each in taking.runner.begun] == ["else.example"]
     assert taking.store.deliveries == []
@@ -189,16 +189,27 @@ def test_the_queue_fails() -> None:
 
 
 def test_an_alias_that_leads_elsewhere() -> None:
-    """The copy says whom it was for, and the sender's own words for the recipient are kept (RFC 3461 §5.2.7.3)."""
+    """The copy says whom it was for; what the sender asked for goes on with it (RFC 3461 §5.2.7.2)."""
     taking = Taking()
 
-    taking.accept(alias("sales@b.example", "x@else.example", NOTIFY="SUCCESS"))
+    taking.accept(alias("sales@b.example", "x@else.example", NOTIFY="SUCCESS", ORCPT="rfc822;Sales@B.example"))
 
     ((_, (recipient,), _),) = taking.queue.accepted
     assert recipient.added == b"Delivered-To: sales@b.example\r\n"
-    assert recipient.original == "rfc822;sales@b.example"
+    assert recipient.accepted == address("sales@b.example")
+    assert recipient.original == "rfc822;Sales@B.example"
     assert recipient.notify == "SUCCESS"
     assert taking.reports.told == []
+
+
+def test_an_alias_without_an_original() -> None:
+    """RFC 3461 §6.3 (d): what the sender has not given is not made up."""
+    taking = Taking()
+
+    taking.accept(alias("sales@b.example", "x@else.example"))
+
+    ((_, (recipient,), _),) = taking.queue.accepted
+    assert (recipient.original, recipient.notify) == ("", "")
 
 
 def test_a_list_reports_its_own_success() -> None:

@@ -37,7 +37,7 @@ def test_a_relayed_domain() -> None:
     assert (str(recipient.address), recipient.destination) == ("x@relayed.example", "relayed.example")
     assert octets.startswith(b"Received: from client.example")
     assert octets.endswith(b"\r\nSubject: x\r\n\r\nhi\r\n")
-    assert message.arrived_from == "client.example"
+    assert message.arrived_from == "client.example ([192.0.2.1])"
     assert [job.destination for job in world.runner.begun] == ["relayed.example"]
 
 
