@@ -1,11 +1,12 @@
 """A TLS connection to a host whose certificate must be good, before anything is sent to it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from service_identity import CertificateError, VerificationError
 from service_identity.pyopenssl import verify_hostname
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IHandshakeListener,
     IProtocol,
@@ -22,7 +23,7 @@ from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import ClientTLS, PeerTLS
 from mailsuite.transport.connector import place, stream_endpoint, why
 
-# So many addresses of a host are tried, each for so long.
+# So many addresses of a host are tried; each may take so long to connect, and as long again for the handshake.
 ADDRESSES = 6
 ADDRESS_SECONDS = 10.0
 
@@ -71,9 +72,12 @@ class TrustedEndpoint:
         wrapped: Any = TLSMemoryBIOFactory(tls, True, once, self._reactor)
         try:
             await stream_endpoint(self._reactor, endpoint).connect(wrapped)
+        except (CancelledError, ConnectingCancelledError) as error:
+            # Who has asked has given up: there is no next address.
+            raise CancelledError from error
         except Exception as error:
             raise CannotConnect(f"cannot connect to {place(endpoint)}: {why(error, endpoint)}") from error
-        return await gate.opened
+        return await gate.opened.addTimeout(ADDRESS_SECONDS, self._reactor, gate.out_of_time)
 
 
 @implementer(IHandshakeListener)
@@ -96,6 +100,10 @@ class Gate(Protocol):
         """End the connection now."""
         if self.transport is not None:
             self.transport.abortConnection()
+
+    def out_of_time(self, result: object, seconds: float) -> NoReturn:
+        """Say that the handshake took more than *seconds*. Raises `CannotConnect`."""
+        raise CannotConnect(f"no TLS with {place(self._endpoint)}: timed out after {seconds:g} seconds")
 
     def handshakeCompleted(self) -> None:
         """Judge the certificate."""

@@ -1,6 +1,7 @@
 """Small documents over HTTPS: what an MTA-STS policy host has to say (RFC 8461 §3.3)."""
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -24,24 +25,45 @@ from mailsuite.transport.trusted_endpoint import TrustedEndpoint
 SECONDS = 60.0
 # So many octets may come beside the document itself: header fields, and how it is cut into chunks.
 OVERHEAD_OCTETS = 65_536
+T = TypeVar("T")
 
 
 @implementer(IWebClient)
 class WebClient:
-    """Fetches by HTTPS; the names of hosts are asked of *resolver*. *ca_file* is `ClientTLS`'s."""
+    """Fetches by HTTPS; the names of hosts are asked of *resolver*. *ca_file* is `ClientTLS`'s.
 
-    def __init__(self, reactor: Any, resolver: IResolver, ca_file: str = "") -> None:
+    *allowed* says which of their addresses may be connected to; without it all may.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        resolver: IResolver,
+        ca_file: str = "",
+        allowed: Callable[[str], bool] = lambda address: True,
+    ) -> None:
         self._reactor = reactor
         self._resolver = resolver
         self._tls = ClientTLS(ca_file, reactor, CIPHERS)
+        self._allowed = allowed
 
     async def get(self, url: str, limit: int) -> tuple[str, bytes]:
         """See `IWebClient.get`. The status must be 200, and all of it done in `SECONDS`."""
-        work = Deferred.fromCoroutine(self._get(url, limit))
         try:
-            return await work.addTimeout(SECONDS, self._reactor, _out_of_time)
+            return await self._bounded(Deferred.fromCoroutine(self._get(url, limit)))
         except (Exception, CancelledError) as error:
             raise CannotConnect(f"cannot fetch {url}: {_words(error)}") from error
+
+    def _bounded(self, work: Deferred[T]) -> Deferred[T]:
+        """Return what *work* gives, after `SECONDS` at most: some part of it might go on when it is cancelled."""
+        bounded: Deferred[T] = Deferred(lambda _: work.cancel())
+
+        def done(result: Any) -> None:
+            if not bounded.called:
+                bounded.callback(result)
+
+        work.addBoth(done)
+        return bounded.addTimeout(SECONDS, self._reactor, _out_of_time)
 
     async def _get(self, url: str, limit: int) -> tuple[str, bytes]:
         parts = split(url)
@@ -52,8 +74,11 @@ class WebClient:
             found = await self._resolver.addresses(host)
         except (NoSuchDomain, DnsTrouble) as error:
             raise CannotConnect(str(error)) from error
+        addresses = [address for address in found.records if self._allowed(address)]
+        if found.records and not addresses:
+            raise CannotConnect(f"{host} has only addresses that are not public: {', '.join(found.records[:4])}")
         endpoint = TrustedEndpoint(
-            self._reactor, self._tls, host, found.records, parts.port or 443, limit + OVERHEAD_OCTETS
+            self._reactor, self._tls, host, addresses, parts.port or 443, limit + OVERHEAD_OCTETS
         )
         try:
             agent = Agent.usingEndpointFactory(self._reactor, _Fixed(endpoint))

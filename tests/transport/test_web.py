@@ -1,13 +1,15 @@
 """Small documents over HTTPS, from servers on loopback that do as the test wants."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol
+from twisted.internet.testing import MemoryReactorClock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -16,7 +18,7 @@ from mailsuite.certificates import Pair
 from mailsuite.dns import DnsTrouble, Found
 from mailsuite.interfaces import IResolver, IWebClient
 from mailsuite.route import CannotConnect
-from mailsuite.transport import web
+from mailsuite.transport import trusted_endpoint, web
 from mailsuite.transport.web import OVERHEAD_OCTETS, WebClient
 from tests.doubles_dns import FixedResolver
 from tests.transport.authority import Authority, shown
@@ -256,6 +258,52 @@ class TestBad:
         for port in (silent, nothing, half):
             assert web_.refusal(port) == "it took more than 0.2 seconds"
 
+    def test_a_silent_address(self, web_: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who connects and shakes no hands costs the time of one address, as who does not connect does."""
+        monkeypatch.setattr(trusted_endpoint, "ADDRESS_SECONDS", 0.1)
+        web_.resolver.address_records[HOST] = ["127.0.0.2", "127.0.0.1"]
+        port = web_.serve(GOOD)
+        silent = reactor.listenTCP(port, Each(Protocol), interface="127.0.0.2")
+        try:
+            assert web_.get(port) == ("text/plain", POLICY)
+
+            web_.resolver.address_records[HOST] = ["127.0.0.2"]
+            assert web_.refusal(port) == f"no TLS with {HOST} (127.0.0.2 port {port}): timed out after 0.1 seconds"
+        finally:
+            finish(silent.stopListening())
+
+    def test_out_of_time_while_it_connects(self, tmp_path: Path) -> None:
+        """The end of all of it is no failure of one address: no other is tried."""
+        memory = MemoryReactorClock()
+        resolver = FixedResolver(addresses={HOST: ["192.0.2.1", "192.0.2.2"]})
+        client = WebClient(memory, resolver, Authority().file(tmp_path))
+        refusals = _refusals(client)
+
+        memory.advance(web.SECONDS)
+
+        assert refusals == [f"cannot fetch https://{HOST}/: it took more than 60 seconds"]
+        assert [connection[0] for connection in memory.tcpClients] == ["192.0.2.1"]
+
+    def test_what_goes_on_when_it_is_cancelled(self, tmp_path: Path) -> None:
+        """The bound does not rest on it that every part of the work heeds it."""
+        memory = MemoryReactorClock()
+        refusals = _refusals(WebClient(memory, _Stubborn(), Authority().file(tmp_path)))
+
+        memory.advance(web.SECONDS)
+
+        assert refusals == [f"cannot fetch https://{HOST}/: it took more than 60 seconds"]
+
+    def test_addresses_that_are_not_allowed(self, web_: Web, tmp_path: Path) -> None:
+        """They are left out, and where no other is left, nothing is connected to."""
+        web_.resolver.address_records[HOST] = ["127.0.0.2", "127.0.0.1"]
+        port = web_.serve(GOOD)
+        web_.client = WebClient(reactor, web_.resolver, web_.root.file(tmp_path), "127.0.0.1".__eq__)
+        assert web_.get(port) == ("text/plain", POLICY)
+
+        web_.client = WebClient(reactor, web_.resolver, web_.root.file(tmp_path), "127.0.0.3".__eq__)
+        assert web_.refusal(port) == f"{HOST} has only addresses that are not public: 127.0.0.2, 127.0.0.1"
+        assert len(web_.requests) == 1
+
     def test_names_that_take_for_ever(self, web_: Web, monkeypatch: pytest.MonkeyPatch) -> None:
         """The bound includes them."""
         monkeypatch.setattr(web, "SECONDS", 0.1)
@@ -313,6 +361,23 @@ class TestBad:
             finish(web_.client.get(url, 10))
 
         assert web_.requests == []
+
+
+def _refusals(client: WebClient) -> list[str]:
+    """Begin to fetch a document; return the list in which the refusal will stand."""
+    refusals: list[str] = []
+    work = Deferred.fromCoroutine(client.get(f"https://{HOST}/", 10))
+    work.addErrback(lambda failure: refusals.append(str(failure.value)))
+    return refusals
+
+
+class _Stubborn(FixedResolver):
+    """Answers nothing, and goes on when it is told to give up."""
+
+    async def addresses(self, host: str) -> Found[str]:
+        while True:
+            with suppress(CancelledError):
+                await Deferred()
 
 
 @implementer(IResolver)
