@@ -32,7 +32,10 @@ def literal(domain: str) -> str:
 def is_public(address: str) -> bool:
     """Say whether *address* is one of the Internet: not loopback, link-local, private, multicast, or reserved."""
     found = ip(address)
-    return found is not None and found.is_global and not found.is_multicast and not found.is_reserved
+    if found is None or (isinstance(found, IPv6Address) and found.is_site_local):
+        # RFC 4291 §2.5.7: site-local addresses are no more, but whoever still has them has them inside.
+        return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 def is_ipv6(address: str) -> bool:
