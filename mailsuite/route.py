@@ -46,7 +46,8 @@ class Endpoint:
     """One place to connect to: an IP address, or the path of a UNIX socket where *port* is 0.
 
     *name* is the host's name as we know it, for SNI and for people. *source* is our address (empty: any).
-    *seconds* bounds the time until the connection stands. *implicit*: TLS from the first octet.
+    *seconds* bounds the time until the connection stands. *implicit*: TLS from the first octet. *worldwide*: its
+    certificate is judged by the issuers that the system trusts, whatever file of issuers the site has of its own.
     """
 
     address: str
@@ -55,6 +56,7 @@ class Endpoint:
     source: str = ""
     seconds: float = 30.0
     implicit: bool = False
+    worldwide: bool = False
 
 
 class CannotConnect(Exception):

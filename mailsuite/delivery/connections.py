@@ -121,7 +121,8 @@ class Connections:
         port = 0 if route.host.startswith(UNIX) else route.port
         source = route.source or self._source(hop.address)
         name = demand.sni or hop.host
-        return Endpoint(hop.address, port, name, source, self._sending.connect_timeout, route.implicit)
+        seconds = self._sending.connect_timeout
+        return Endpoint(hop.address, port, name, source, seconds, route.implicit, demand.by_policy)
 
     def _source(self, address: str) -> str:
         return next((each for each in self._sending.sources if is_ipv6(each) == is_ipv6(address)), "")

@@ -53,6 +53,11 @@ class Demand:
     proofs: tuple[Proof, ...] = ()
     trial: Listed | None = None
 
+    @property
+    def by_policy(self) -> bool:
+        """Whether an MTA-STS policy has a say: then the issuers count that all the world trusts (RFC 8461 §3.3)."""
+        return self.trial is not None or any(isinstance(proof, Listed) for proof in self.proofs)
+
     def judge(self, encryption: Encryption) -> str:
         """Return why nothing may be sent over *encryption*; empty: it is enough. Never raises. Ask once."""
         if self.trial is not None:

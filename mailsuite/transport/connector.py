@@ -29,12 +29,14 @@ UNIX_PATH_OCTETS = 107
 class Connector:
     """Makes connections and knows those that are open. *reactor* does TCP, UNIX sockets and time.
 
-    *ca_file* is `ClientTLS`'s: `mailsuite.transport.client_tls.IssuersError` is raised where it is of no use.
+    *ca_file* is `ClientTLS`'s: `mailsuite.transport.client_tls.IssuersError` is raised where it is of no use. It does
+    not count for an endpoint that is *worldwide*.
     """
 
     def __init__(self, reactor: Any, ca_file: str = "") -> None:
         self._reactor = reactor
         self._tls = ClientTLS(ca_file, reactor)
+        self._worldwide = ClientTLS("", reactor) if ca_file else self._tls
         self._sessions = OpenSessions()
         self._attempts: set[Deferred[Any]] = set()
         self._stopping = False
@@ -48,7 +50,7 @@ class Connector:
         """See `IConnector.connect`. With `Endpoint.implicit` it does not wait for the handshake."""
         if self._stopping:
             raise CannotConnect(f"cannot connect to {place(endpoint)}: we are stopping")
-        tls = self._tls.to(endpoint.name)
+        tls = (self._worldwide if endpoint.worldwide else self._tls).to(endpoint.name)
 
         def begin() -> SessionProtocol:
             session = ClientProtocol(core, respondent, self._reactor, tls, self._sessions.ended)

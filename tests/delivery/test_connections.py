@@ -7,7 +7,9 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.connections import PASSWORD_OCTETS, read_password
+from mailsuite.delivery.mta_sts_policy import Policy
 from mailsuite.delivery.tls_policy import Demand
+from mailsuite.delivery.tls_proofs import Listed
 from mailsuite.outcome import Answer, Deferred, Delivered, Outcome
 from mailsuite.route import Credentials, Route
 from mailsuite.smtp.settings import Settings
@@ -176,6 +178,15 @@ def test_name_that_tls_asks_for() -> None:
     world = World({MX1: Scripted()})
     world.deliver_one(job(ONE))
     assert world.connector.endpoints[0].name == "mx1.b.example"
+
+
+def test_whose_issuers_count() -> None:
+    """A policy's certificates are not judged by a file that the site has for its own routes."""
+    listed = Listed("b.example", Policy("enforce", ("mx1.b.example",), 86_400), "mx1.b.example")
+    for demand, worldwide in ((Demand("may", trial=listed), True), (MAY, False)):
+        world = World({MX1: Scripted(ehlo=TLS_EHLO)}, demand=demand)
+        world.deliver_one(job(ONE))
+        assert [endpoint.worldwide for endpoint in world.connector.endpoints] == [worldwide]
 
 
 RELAY = Route("route:relay", "192.0.2.50", "192.0.2.50", port=465, private=True, implicit=True, tls="verify")

@@ -283,6 +283,16 @@ def test_a_policy_in_testing_that_holds(level: TLSLevel) -> None:
     )
 
 
+@pytest.mark.parametrize("level", ["may", "mta-sts"])
+def test_a_policy_goes_by_the_issuers_of_all_the_world(level: TLSLevel) -> None:
+    """RFC 8461 §3.3: not by those of a site, which may have a file of its own."""
+    assert demand(level, policy=text("enforce", HOST)).by_policy
+    assert demand(level, policy=text("testing", HOST)).by_policy
+
+    for other in (demand("may"), demand("verify", policy=text("enforce", HOST)), demand("dane", [EE])):
+        assert not other.by_policy
+
+
 def test_a_policy_in_testing_and_a_host_without_a_name() -> None:
     """The host is told by its address."""
     asked = demand("may", policy=text("testing", HOST), host="192.0.2.1")

@@ -70,7 +70,7 @@ def digest(pair: Pair, number: int = 0) -> str:
 class World:
     """Two zones, two mail exchangers on one address (a good and a strange one), policies, and what we have made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.threads = ThreadPool(0, 1)
         self.threads.start()
@@ -88,7 +88,10 @@ class World:
         self.good = Exchanger(tls(good, folder))
         self.strange = Exchanger(tls(strange, folder))
         self.dns = SignedDns(folder, *self._zones(good))
-        self.ca_file = root.file(folder)
+        # RFC 8461 §3.3: policies go by the issuers of all the world, not by those that a site has for itself.
+        environment.setenv("SSL_CERT_FILE", root.file(folder))
+        (folder / "own").mkdir()
+        self.own = Authority("Own").file(folder / "own")
         self.resolver = Resolver(reactor, [("127.0.0.1", self.dns.port)])
         self.start()
 
@@ -108,7 +111,7 @@ class World:
 
     def start(self) -> None:
         """Begin, or begin anew with what is in the file."""
-        web = WebClient(reactor, self.resolver, self.ca_file)
+        web = WebClient(reactor, self.resolver)
         path = str(self.folder / "mta-sts.json")
         self.cache = PolicyCache(path, reactor, lambda work: deferToThreadPool(reactor, self.threads, work))
         self.cache.load(reactor.seconds())
@@ -128,10 +131,11 @@ class World:
 
     def visit(self, server: Exchanger, demand: Demand) -> Encryption:
         """Begin TLS with *server* and return what came of it."""
-        connector = Connector(reactor, self.ca_file)
+        connector = Connector(reactor, self.own)
         visitor = Visitor()
         core = ClientSession(ClientSettings("client.example", "must"))
-        finish(connector.connect(Endpoint("127.0.0.1", server.port, demand.sni), core, visitor))
+        endpoint = Endpoint("127.0.0.1", server.port, demand.sni, worldwide=demand.by_policy)
+        finish(connector.connect(endpoint, core, visitor))
         until(lambda: visitor.over)
         assert visitor.encryption is not None
         return visitor.encryption
@@ -148,9 +152,10 @@ class World:
 def world() -> Iterator[World]:
     """All of it, for all tests of this file."""
     folder = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))
-    made = World(folder)
-    yield made
-    made.stop()
+    with pytest.MonkeyPatch.context() as environment:
+        made = World(folder, environment)
+        yield made
+        made.stop()
     shutil.rmtree(folder)
 
 

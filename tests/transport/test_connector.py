@@ -404,6 +404,29 @@ class TestTLS:
         assert caller.ended == [("closed", "")]
         assert caller.heard[-1] == b"221 bye"
 
+    def test_the_issuers_of_all_the_world(
+        self, root: Authority, loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint may be judged by the system's though we have a file of our own; else that alone counts."""
+        system = Authority("System")
+        monkeypatch.setenv("SSL_CERT_FILE", system.file(tmp_path))
+        own = tmp_path / "own"
+        own.mkdir()
+        connector = Connector(reactor, root.file(own))
+        trust = {}
+        for name, issuer in (("own", root), ("system", system)):
+            tls = shown(issuer.issue(HOST))
+            port = loopback.listen(partial(Server, tls))
+            for worldwide in (False, True):
+                caller = Call(connector, at(port, worldwide=worldwide), starttls=True).end()
+                assert caller.encryption is not None
+                trust[name, worldwide] = caller.encryption.trust
+
+        assert trust == {
+            ("own", False): "", ("own", True): "issuer not known", ("system", False): "issuer not known",
+            ("system", True): "",
+        }
+
     def test_names_are_not_looked_at(self, call: Any, root: Authority) -> None:
         """Whoever judges has the certificate."""
         pair = root.issue("other.example.net")
