@@ -7,6 +7,8 @@ from email.utils import formatdate
 # A field with its folded lines.
 _FIELD = re.compile(rb"([!-9;-~]+):[^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n")
 _TRACE = (b"return-path", b"received")
+# Of other servers, too.
+_PUT_BEFORE = (*_TRACE, b"delivered-to", b"x-original-to")
 
 
 def message(sender: str, body: bytes, subject: str = "Hello", to: str = "someone@example.test") -> bytes:
@@ -47,6 +49,16 @@ def without_trace(received: bytes) -> bytes:
         assert field[1].lower() == name, rest[:300]
         rest = rest[field.end() :]
     return rest
+
+
+def parted(received: bytes) -> tuple[list[str], bytes]:
+    """Return the Received fields that were put before a message, unfolded, the last hop first, and what was sent."""
+    rest, found = received, []
+    while (field := _FIELD.match(rest)) is not None and field[1].lower() in _PUT_BEFORE:
+        if field[1].lower() == b"received":
+            found.append(" ".join(field[0].decode().split()))
+        rest = rest[field.end() :]
+    return found, rest
 
 
 def subject_of(whole: bytes) -> str:

@@ -17,6 +17,9 @@ no-resolv
 no-hosts
 no-round-robin
 pid-file=
+keep-in-foreground
+user=root
+log-facility=-
 log-queries
 local=/example/
 """
@@ -44,9 +47,9 @@ class NameServer:
         self.stop()
         self._start(_CONFIG.format(port=self._host.dns_port, address=self._host.address), records)
 
-    def serve_beneath(self, address: str, port: int, records: Sequence[str]) -> None:
-        """Serve *records* by one more process, at another address of the host, for the first one to ask."""
-        self._start(_CONFIG.format(port=port, address=address), records)
+    def serve_beneath(self, port: int, records: Sequence[str]) -> None:
+        """Serve *records* by one more process, at another port, for the first one to ask."""
+        self._start(_CONFIG.format(port=port, address=self._host.address), records)
 
     def stop(self) -> None:
         """Answer no more."""
@@ -68,7 +71,7 @@ class NameServer:
         with self._log.open("ab") as log:
             before = log.tell()
             process = subprocess.Popen(
-                self._host.command([program, "--no-daemon", "--conf-file=" + str(config)]), stdout=log, stderr=log
+                self._host.command([program, f"--conf-file={config}"]), stdout=log, stderr=log
             )
         self._processes.append(process)
         until(lambda: self._serves(process, before), what="dnsmasq to start")

@@ -11,12 +11,14 @@ import pytest
 
 PACKAGES = {
     "curl": "curl",
+    "dnsmasq": "dnsmasq-base",
     "fetchmail": "fetchmail",
     "getmail": "getmail6",
     "mount": "mount",
     "mpop": "mpop",
     "msmtp": "msmtp",
     "openssl": "openssl",
+    "postfix": "postfix",
     "smtp-source": "postfix",
     "swaks": "swaks",
     "sylpheed": "sylpheed",

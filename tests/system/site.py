@@ -106,7 +106,7 @@ class Place:
 
 
 class Site:
-    """One site; a context manager that serves from the start to the end of its block.
+    """One site; a context manager that makes it unless it is made, and serves from the start to the end of its block.
 
     *options* are tables of the configuration (``{"limits": {"errors": 3}}``; ``""`` is the top), *users* local
     parts. With *owner*, which is for root, the site belongs to that user and twistd becomes it. *twistd* are
@@ -255,7 +255,8 @@ class Site:
 
     def __enter__(self) -> "Site":
         try:
-            self.make()
+            if not self.config.exists():
+                self.make()
             self.start()
         except BaseException:
             self.discard()
