@@ -1,9 +1,9 @@
 """MTA-STS: finding the policy that holds for a domain, fetching it, keeping it fresh (RFC 8461 §3, §5.1)."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,6 +20,11 @@ URL = "https://mta-sts.{domain}/.well-known/mta-sts.txt"
 RETRY_SECONDS = 300.0
 # So many failures are remembered at most; a longer list would be a flood's.
 FAILURES = 10_000
+# RFC 8461 §3.3 suggests that what is kept is renewed once a day; what ends sooner than in two has to be earlier.
+RENEWAL_SECONDS = 86_400.0
+# How often kept policies are looked after, by so many fetches at a time.
+LOOK_SECONDS = 3600.0
+FETCHES = 5
 
 
 class MTASTS:
@@ -68,9 +73,22 @@ class MTASTS:
             each.errback(failure)
 
     async def refresh(self) -> None:
-        """Look after the policies that are kept, so that none ends for want of mail (RFC 8461 §3.3: once a day)."""
-        for domain in self._cache.domains():
-            await self.policy(domain)
+        """Renew the policies that are kept and will be due before the next call, `LOOK_SECONDS` from now.
+
+        Whatever DNS says meanwhile: who keeps the TXT record from us must not have them end (RFC 8461 §10.2).
+        """
+        domains = iter(self._cache.domains())
+        await DeferredList([Deferred.fromCoroutine(self._renew(domains)) for _ in range(FETCHES)])
+
+    async def _renew(self, domains: Iterator[str]) -> None:
+        for domain in domains:
+            kept = self._cache.get(domain, self._now())
+            if kept is not None and self._is_old(kept) and self._may_fetch(domain, kept.id):
+                try:
+                    await self._fetch(domain, kept.id, kept)
+                except Exception:
+                    # The others are looked after all the same, now and the next time.
+                    self._log.failure("The MTA-STS policy of {domain} could not be renewed", domain=domain)
 
     async def _find(self, domain: str) -> Policy | None:
         kept = self._cache.get(domain, self._now())
@@ -93,6 +111,9 @@ class MTASTS:
         if kept is None or kept.id != announced:
             return True
         return self._now() - kept.fetched >= kept.policy.max_age / 2
+
+    def _is_old(self, kept: KeptPolicy) -> bool:
+        return self._now() + LOOK_SECONDS >= kept.fetched + min(RENEWAL_SECONDS, kept.policy.max_age / 2)
 
     def _may_fetch(self, domain: str, announced: str) -> bool:
         failed = self._failures.get((domain, announced))

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from mailsuite.delivery import mta_sts
-from mailsuite.delivery.mta_sts import MTASTS, RETRY_SECONDS
+from mailsuite.delivery.mta_sts import LOOK_SECONDS, MTASTS, RETRY_SECONDS
 from mailsuite.delivery.mta_sts_cache import PolicyCache
 from mailsuite.delivery.mta_sts_policy import POLICY_OCTETS, Policy
 from tests.delivery.chains import result
@@ -350,3 +350,88 @@ def test_refreshing(world: World) -> None:
     world.announce()
     world.clock.advance(DAY - 1)
     assert world.mx()
+
+
+@pytest.mark.parametrize("age", [2 * 3600, DAY, 2 * DAY, 7 * DAY])
+def test_refreshing_whatever_dns_says(world: World, age: int) -> None:
+    """RFC 8461 §10.2: an attacker who keeps the record from us has to stop the fetches as well, and for long."""
+    world.web.documents[URL] = text(age=age)
+    world.mx()
+    world.names.troubled = {RECORD}
+    looks = (2 * DAY + age) // int(LOOK_SECONDS)
+    for _ in range(looks):
+        world.clock.advance(LOOK_SECONDS)
+        result(world.policies.refresh())
+
+    assert world.mx() == "mx.b.example"
+    # And it is not fetched more often than that takes: once a day, or as often as its time is half over.
+    needed = looks * LOOK_SECONDS / min(DAY, age / 2)
+    assert needed <= world.fetches <= 1.2 * needed + 1
+
+
+def test_refreshing_that_fails_is_told(world: World) -> None:
+    """RFC 8461 §3.3, §10.2: long before the policy ends, which holds until then."""
+    world.web.documents[URL] = text(age=7 * DAY)
+    world.mx()
+    world.web.documents = {}
+    world.clock.advance(DAY)
+
+    with capturedLogs() as events:
+        result(world.policies.refresh())
+
+    assert [event["domain"] for event in events] == ["b.example"]
+    assert world.mx() == "mx.b.example"
+
+
+def test_refreshing_finds_a_policy_that_was_taken_back(world: World) -> None:
+    """What its host says is the domain's word."""
+    world.mx()
+    world.web.documents[URL] = text("none")
+    world.clock.advance(DAY / 2)
+
+    result(world.policies.refresh())
+
+    assert world.ask() is None
+
+
+def test_a_new_id_after_refreshing(world: World) -> None:
+    """A policy that came without its record is fetched again when the record is there: it may be another by then."""
+    world.mx()
+    world.clock.advance(DAY / 2)
+    result(world.policies.refresh())
+    world.web.documents[URL] = text(mx="new.b.example")
+
+    world.announce("v=STSv1; id=2")
+
+    assert world.mx() == "new.b.example"
+
+
+def test_refreshing_goes_on_whatever_happens(world: World) -> None:
+    """A fetch that does not end, and a fault of ours, keep no other policy from being renewed."""
+    others = [f"{number}.example" for number in range(8)]
+    for domain in others:
+        world.names.txt_records[f"_mta-sts.{domain}"] = ["v=STSv1; id=1"]
+        world.web.documents[f"https://mta-sts.{domain}/.well-known/mta-sts.txt"] = text(mx=f"mx.{domain}")
+        assert world.ask(domain) is not None
+    world.clock.advance(DAY / 2)
+    hung, fault = Deferred[None](), RuntimeError("a fault")
+    ended: list[object] = []
+    fetch = world.web.get
+
+    async def get(url: str, limit: int) -> tuple[str, bytes]:
+        if "mta-sts.0." in url:
+            await hung
+        if "mta-sts.1." in url:
+            raise fault
+        return await fetch(url, limit)
+
+    world.web.get = get  # type: ignore[method-assign]
+    with capturedLogs() as events:
+        Deferred.fromCoroutine(world.policies.refresh()).addBoth(ended.append)
+    assert [event["log_failure"].value for event in events] == [fault]
+    assert world.fetches == 14
+    assert ended == []
+
+    hung.callback(None)
+    assert ended == [None]
+    assert world.fetches == 15
