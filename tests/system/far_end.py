@@ -368,6 +368,7 @@ class FarEnds:
         self._selector = selectors.DefaultSelector()
         self._ends: list[FarEnd] = []
         self._idle: list[socket.socket] = []
+        self._talking: set[threading.Thread] = set()
         self._stopping = False
         self._thread = threading.Thread(target=self._accept, name="far ends", daemon=True)
 
@@ -417,6 +418,17 @@ class FarEnds:
         self._idle += [listener, waiting]
         return int(listener.getsockname()[1])
 
+    def settle(self, seconds: float = 30.0) -> None:
+        """Wait for the end of all that clients, now gone, have begun: from then on nothing comes of it any more."""
+        for key in list(self._selector.get_map().values()):
+            # Those who connected before are accepted before.
+            with socket.create_connection(key.fileobj.getsockname()) as last:  # type: ignore[union-attr]
+                last.recv(1)
+        for thread in list(self._talking):
+            thread.join(seconds)
+            assert not thread.is_alive()
+            self._talking.discard(thread)
+
     def _accept(self) -> None:
         while not self._stopping:
             for key, _ in self._selector.select(0.05):
@@ -424,4 +436,6 @@ class FarEnds:
                 if connection.family == socket.AF_INET:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 conversation = Conversation(key.data, connection)
-                threading.Thread(target=conversation.run, name="far end", daemon=True).start()
+                thread = threading.Thread(target=conversation.run, name="far end", daemon=True)
+                self._talking.add(thread)
+                thread.start()

@@ -16,12 +16,17 @@ _DOT = re.compile(rb"^\.", re.MULTILINE)
 
 @dataclass(slots=True)
 class Sent:
-    """One message: the *digest* of its octets, and whether its 250 came. *tries*: how often it was begun."""
+    """One message: the *digest* of its octets, and whether its 250 came.
+
+    *tries* is how often it was begun, *ended* how often its end was sent; *id* is what the 250 calls it.
+    """
 
     digest: str
     recipients: tuple[str, ...]
     tries: int = 0
+    ended: int = 0
     acknowledged: bool = False
+    id: str = ""
 
 
 @dataclass(slots=True)
@@ -87,16 +92,20 @@ class Sender(threading.Thread):
         wire.send(b"MAIL FROM:<load@client.example>\r\n" + rcpt + b"DATA\r\n")
         for code in (b"250", *(b"250" for _ in sent.recipients), b"354"):
             self._expect(wire, code)
-        wire.send(_DOT.sub(b"..", octets) + b".\r\n")
-        self._expect(wire, b"250")
+        wire.send(_DOT.sub(b"..", octets))
+        sent.ended += 1
+        wire.send(b".\r\n")
+        answer = self._expect(wire, b"250")
         sent.acknowledged = True
+        sent.id = answer.rpartition(b"[")[2].rstrip(b"]").decode()
         self._pending = None
 
-    def _expect(self, wire: Wire, code: bytes) -> None:
+    def _expect(self, wire: Wire, code: bytes) -> bytes:
         answer = wire.answer()
         if not answer.startswith(code):
             self.refusals.append(answer)
             raise EOFError
+        return answer
 
     def _next(self) -> tuple[Sent, bytes]:
         self._count += 1
