@@ -14,13 +14,18 @@ from cryptography.hazmat.primitives import serialization
 from mailsuite.certificates import Pair
 
 
-def tls(pair: Pair, folder: Path) -> ssl.SSLContext:
-    """Return what a server shows *pair* with; its files are written into *folder*."""
-    path = folder / f"{pair.names[0]}-{pair.chain[0].serial_number}.pem"
+def pem(pair: Pair) -> tuple[bytes, bytes]:
+    """Return the certificates of *pair* and its key as files have them."""
     key = pair.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.write_bytes(b"".join(each.public_bytes(serialization.Encoding.PEM) for each in pair.chain) + key)
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in pair.chain), key
+
+
+def tls(pair: Pair, folder: Path) -> ssl.SSLContext:
+    """Return what a server shows *pair* with; its files are written into *folder*."""
+    path = folder / f"{pair.names[0]}-{pair.chain[0].serial_number}.pem"
+    path.write_bytes(b"".join(pem(pair)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context

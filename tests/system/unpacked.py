@@ -1,0 +1,70 @@
+"""Mail servers of other makes that cannot be installed beside each other: Debian packages, unpacked and not installed.
+
+``python3 -m tests.system.unpacked`` fetches them, with what they need and this machine lacks, into `PLACE`; for that
+it needs apt-get and the network. The tests themselves fetch nothing. Only the standard library is used here: it runs
+before anything is installed.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+PLACE = Path(__file__).parents[2] / ".peers"
+# The package that has a server, by what its folder in `PLACE` is called.
+PACKAGES = {
+    "dovecot": "dovecot-lmtpd",
+    "exim": "exim4-daemon-light",
+    "opensmtpd": "opensmtpd",
+    "sendmail": "sendmail-bin",
+}
+# What Debian's packages put into /lib belongs into /usr/lib, and so on.
+_MERGED = ("bin", "lib", "lib64", "sbin")
+
+
+def fetch() -> None:
+    """Fetch and unpack the servers that are not there yet. Raises `subprocess.CalledProcessError`."""
+    PLACE.mkdir(exist_ok=True)
+    plans = {name: needed(package) for name, package in PACKAGES.items() if missing(name)}
+    with tempfile.TemporaryDirectory(dir=PLACE) as made:
+        # apt gives up root to fetch, where others may write.
+        os.chmod(made, 0o777)
+        folder = Path(made)
+        if plans:
+            _run(["apt-get", "-qq", "download", *sorted(set().union(*plans.values()))], folder)
+        for name, packages in plans.items():
+            unpack([archive for package in packages for archive in folder.glob(f"{package}_*.deb")], folder / name)
+            (folder / name).rename(PLACE / name)
+
+
+def needed(package: str) -> set[str]:
+    """Return *package* and the packages that it needs and that are not installed."""
+    plan = _run(["apt-get", "-qq", "--simulate", "--no-install-recommends", "install", package]).decode()
+    return {package, *re.findall(r"^Inst (\S+)", plan, re.MULTILINE)}
+
+
+def unpack(archives: Sequence[Path], folder: Path) -> None:
+    """Unpack *archives* into *folder*, which is made."""
+    for name in _MERGED:
+        (folder / "usr" / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(f"usr/{name}")
+    for archive in archives:
+        content = _run(["dpkg-deb", "--fsys-tarfile", str(archive)])
+        _run(["tar", "--extract", "--keep-directory-symlink", "--no-same-owner", "-C", str(folder)], given=content)
+
+
+def _run(command: Sequence[str], folder: Path | None = None, given: bytes | None = None) -> bytes:
+    return subprocess.run(command, cwd=folder, input=given, stdout=subprocess.PIPE, check=True).stdout
+
+
+def missing(name: str) -> str:
+    """Say what there is to do where the server *name* is not there; empty: it is."""
+    if (PLACE / name).is_dir():
+        return ""
+    return f"not unpacked: {name} (python3 -m tests.system.unpacked fetches Debian's {PACKAGES[name]})"
+
+
+if __name__ == "__main__":
+    fetch()
