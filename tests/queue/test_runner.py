@@ -344,6 +344,24 @@ def test_a_late_message_is_reported_once() -> None:
     assert settled.next_try == AS_BEFORE
 
 
+def test_a_warning_that_cannot_be_kept_comes_again() -> None:
+    """And only then the sender counts as told; of a delay that comes up in a try nobody is told."""
+    running = Running()
+    running.reports.trouble = OSError("full")
+    waiting = job("bob@b.example", purpose="warn")
+
+    running.runner.begin([waiting])
+    (settled,) = running.queue.recorded
+    assert (settled.warned, settled.next_try, settled.outcome) == (False, 1000 + OWN_TROUBLE, None)
+
+    running.reports.trouble = None
+    running.runner.begin([waiting])
+    assert running.queue.recorded[1].warned
+    running.target.outcomes["bob@b.example"] = LATER
+    running.runner.begin([replace(waiting, purpose="try")])
+    assert len(running.reports.told) == 1
+
+
 def test_more_is_claimed_when_it_runs_short() -> None:
     """A long row is worked off without waiting for the poll between."""
     running = Running(Limits(window=4))

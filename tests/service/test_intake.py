@@ -221,6 +221,17 @@ def test_a_list_reports_its_own_success() -> None:
     assert taking.reports.told == [("list@b.example", DELIVERED)]
 
 
+def test_a_list_with_a_mailbox_that_has_to_wait() -> None:
+    """RFC 3464 §3: one word of success for an address, and not a second one from the queue."""
+    taking = Taking()
+    taking.store.refusals = {TWO: NO}
+
+    taking.accept(alias("list@b.example", "x@else.example", boxes=(ONE, TWO), NOTIFY="SUCCESS"))
+
+    assert taking.reports.told == [("list@b.example", DELIVERED)]
+    assert [each.notify for each in taking.queue.accepted[0][1]] == ["NEVER", "NEVER"]
+
+
 def test_a_list_whose_sender_wants_success_alone() -> None:
     """Its members' failure is not told: they did not ask for it."""
     taking = Taking()
@@ -279,6 +290,58 @@ def test_a_forwarding_loop_beside_others() -> None:
 
     assert outcomes == [LOOP, DELIVERED]
     assert taking.reports.told == [("sales@b.example", LOOP)]
+    assert not taking.withdrawn
+
+
+def test_a_loop_whose_report_cannot_be_kept() -> None:
+    """Nobody would ever hear of that recipient: nothing is promised, shown or queued, and the peer comes again."""
+    taking = Taking()
+    taking.reports.trouble = OSError("full")
+    header = b"Delivered-To: sales@b.example\r\n"
+
+    outcomes = taking.accept(
+        alias("sales@b.example", "x@else.example"), local(ONE), elsewhere("y@else.example"), header=header
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [PutOff, PutOff, PutOff]
+    assert taking.withdrawn
+    assert taking.queue.accepted == []
+    assert taking.draft.discarded
+
+
+def test_a_loop_and_a_queue_that_fails() -> None:
+    """The report is out by then, and may come twice: rather that than never."""
+    taking = Taking()
+    taking.queue.trouble = OSError("full")
+    header = b"Delivered-To: sales@b.example\r\n"
+
+    outcomes = taking.accept(alias("sales@b.example", "x@else.example"), elsewhere("y@else.example"), header=header)
+
+    assert [type(outcome) for outcome in outcomes] == [PutOff, PutOff]
+    assert taking.reports.told == [("sales@b.example", LOOP)]
+
+
+def test_a_fault_of_ours_promises_nothing() -> None:
+    """Whatever is raised before the promise: the mailbox shows nothing."""
+    taking = Taking()
+    taking.queue.trouble = cast(OSError, ValueError("a fault of ours"))
+
+    with pytest.raises(ValueError, match="a fault of ours"):
+        taking.accept(local(ONE), elsewhere("x@else.example"))
+    assert taking.withdrawn
+    assert taking.draft.discarded
+
+
+def test_a_draft_that_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is a leftover, and takes nothing back of what is safe."""
+    taking = Taking()
+
+    def discard() -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(taking.draft, "discard", discard)
+
+    assert taking.accept(local(ONE), elsewhere("x@else.example")) == [DELIVERED, DELIVERED]
     assert not taking.withdrawn
 
 

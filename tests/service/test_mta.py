@@ -4,8 +4,10 @@ import pytest
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.meaning import Foreign, Mailboxes
+from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Relayed
+from mailsuite.outcome import DELIVERED, Deferred
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.service.dispatch import LOOP
 from mailsuite.smtp import replies
 from tests.service.world import ALICE, ETRN_PEER, PEER, World
 
@@ -59,6 +61,47 @@ def test_a_forwarding_loop_is_refused() -> None:
 
     assert reply.startswith("554 5.4.6")
     assert world.queue.accepted == []
+
+
+def test_what_the_sender_wants_to_hear() -> None:
+    """RFC 3461 §5.2.1: NOTIFY, ORCPT, RET and ENVID wait in the queue with the message, decoded."""
+    world = World()
+    world.directory.meanings["y@relayed.example"] = Relayed()
+    world.say(b"EHLO client.example\r\nMAIL FROM:<carol@a.example> RET=hdrs ENVID=Qq+2B1\r\n")
+    world.say(b"RCPT TO:<x@relayed.example> NOTIFY=delay,failure ORCPT=rfc822;Old+2Bx@c.example\r\n")
+    world.say(b"RCPT TO:<y@relayed.example>\r\nDATA\r\n")
+
+    assert world.say(b"Subject: x\r\n\r\nhi\r\n.\r\n")[0].startswith("250")
+    ((message, (first, second), _),) = world.queue.accepted
+    assert (message.ret, message.envid) == ("HDRS", "Qq+1")
+    assert (first.notify, first.original) == ("FAILURE,DELAY", "rfc822;Old+x@c.example")
+    assert (second.notify, second.original) == ("", "")
+
+
+def test_success_is_told_once_it_is_durable() -> None:
+    """RFC 3461 §5.2.3, to who asks for it."""
+    world = World()
+    world.say(b"EHLO client.example\r\nMAIL FROM:<carol@a.example>\r\n")
+    world.say(b"RCPT TO:<alice@b.example> NOTIFY=SUCCESS\r\nRCPT TO:<bob@b.example> NOTIFY=NEVER\r\nDATA\r\n")
+    assert world.reports.told == []
+
+    assert world.say(b"\r\n.\r\n")[0].startswith("250")
+    assert world.reports.told == [("alice@b.example", DELIVERED)]
+
+
+def test_a_loop_beside_a_mailbox_that_has_to_wait() -> None:
+    """The peer has to come again: what will do better next time must not fail with what will not."""
+    world = World()
+    world.directory.meanings["fwd@b.example"] = Mailboxes((), (Address("x", "else.example"),))
+    world.store.refusals = {Mailbox(1, "b.example/box1"): Deferred("4.2.0", "as a test wants it")}
+    content = b"Delivered-To: fwd@b.example\r\n\r\n"
+
+    assert world.send(content, "fwd@b.example", "alice@b.example").startswith("451 4.2.0")
+    assert world.reports.told == []
+
+    world.store.refusals = {}
+    assert world.send(content, "fwd@b.example", "alice@b.example").startswith("250")
+    assert world.reports.told == [("fwd@b.example", LOOP)]
 
 
 def test_etrn_for_those_who_may() -> None:
