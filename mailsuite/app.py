@@ -226,7 +226,9 @@ class Parts:
         os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
         recover(root, self._mark, clocks.now())
         self._records = Records.open(settings.directory.path)
-        directory = SqliteDirectory(self._records, clocks.seconds, settings.directory.postmaster)
+        directory = SqliteDirectory(
+            self._records, clocks.seconds, settings.directory.postmaster, settings.hostname
+        )
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         state = MemoryState(clocks.seconds)
         authenticator = Authenticator(

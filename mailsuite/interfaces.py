@@ -58,6 +58,9 @@ class IMailboxDirectory(Interface):
     def expand(address: Address) -> Maybe[Sequence[Address] | None]:
         """Return the members of the alias *address*; ``None`` where it is not an alias (RFC 5321 §3.5.2)."""
 
+    def relayed_below(domain: str) -> Maybe[Sequence[str]]:
+        """Return the domains below *domain*, and not itself, whose mail we pass on."""
+
 
 class IAuthenticator(Interface):
     """Passwords to accounts."""

@@ -104,7 +104,7 @@ class Outgoing:
         self.queue = SqliteQueue(queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease)
         self.own_mail = OwnMail(directory, store, next_id)
         reports = Reports(
-            settings.hostname, self.own_mail.submit, log, time.time, secrets.token_hex, queue.report_size
+            settings.hostname, self.own_mail.submit, log, time.time, lambda: secrets.token_hex(16), queue.report_size
         )
         self.runner = Runner(
             self.queue,

@@ -19,7 +19,7 @@ from mailsuite.interfaces import (
     IReceipt,
 )
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Unknown
+from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Relayed, Unknown
 from mailsuite.outcome import DELIVERED, Outcome
 
 T = TypeVar("T")
@@ -69,6 +69,10 @@ class FixedDirectory(Slow):
 
     def expand(self, address: Address) -> Maybe[Sequence[Address] | None]:
         return self.give(self.members.get(str(address)))
+
+    def relayed_below(self, domain: str) -> Maybe[Sequence[str]]:
+        known = [name.partition("@")[2] for name, meaning in self.meanings.items() if isinstance(meaning, Relayed)]
+        return self.give(sorted({name for name in known if name.endswith(f".{domain.lower()}")}))
 
 
 @implementer(IDraft)

@@ -16,13 +16,14 @@ order  rule
 7      unknown
 =====  ==========================================================================================
 
-``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3) begins at rule 4, in the local domain that was added first.
+``<Postmaster>`` without a domain (RFC 5321 §4.1.1.3) begins at rule 4, in the local domain that was added first. So
+does postmaster at our own host name, which reports name (RFC 3461 §9.3), where rule 1 calls that foreign.
 A member of an alias whose domain is not local is an address elsewhere: mail goes on to it.
 """
 
 from typing import Protocol
 
-from mailsuite.address import Address
+from mailsuite.address import Address, domain_key
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import AddressRecord, DomainRecord
 from mailsuite.directory.rows import LOCAL
@@ -33,8 +34,8 @@ POSTMASTER = "postmaster"
 ROLES = frozenset({POSTMASTER, "abuse"})
 DELIMITER = "+"
 
-# What mail for a domain of another class than local means (rule 1).
-_ELSEWHERE: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}
+# What mail for a domain of another class than local means (rule 1), but for those that only send.
+PASSED_ON: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}
 
 
 class Lookups(Protocol):
@@ -51,16 +52,19 @@ class Lookups(Protocol):
 
 
 class Resolver:
-    """Looks addresses up. *postmaster* is the site's, if the configuration names one."""
+    """Looks addresses up. *postmaster* is the site's, if the configuration names one; *hostname* is our name."""
 
-    def __init__(self, records: Lookups, postmaster: Address | None = None) -> None:
+    def __init__(self, records: Lookups, postmaster: Address | None = None, hostname: str = "") -> None:
         self._records = records
         self._postmaster = postmaster
+        self._hostname = domain_key(hostname)
 
     def find(self, address: Address) -> Meaning:
         """Say what *address* means here, by all the rules."""
         found = self._in_use(address)
         local, domain = address.key
+        if isinstance(found, Foreign) and (local, domain) == (POSTMASTER, self._hostname):
+            return self.find(Address(POSTMASTER, ""))
         if isinstance(found, Foreign | Relayed | Mailboxes) or local not in (ROLES if domain else {POSTMASTER}):
             return found
         return self._role(domain or self._records.first_domain(), suspended_too=True) or found
@@ -99,7 +103,7 @@ class Resolver:
             return role or Unknown()
         place = self._records.domain(domain)
         if place is None or place.domain_class != LOCAL:
-            return Foreign() if place is None else _ELSEWHERE.get(place.domain_class, Foreign())
+            return Foreign() if place is None else PASSED_ON.get(place.domain_class, Foreign())
         record = self._recorded(address)
         found: Meaning = Unknown() if record is None else self._meaning(record)
         if local in ROLES and not isinstance(found, Mailboxes):

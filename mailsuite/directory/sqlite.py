@@ -7,7 +7,7 @@ from zope.interface import implementer
 from mailsuite.address import Address, domain_key
 from mailsuite.directory.cache import Cache
 from mailsuite.directory.records import Records
-from mailsuite.directory.resolve import Resolver
+from mailsuite.directory.resolve import PASSED_ON, Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
 from mailsuite.interfaces import IMailboxDirectory
@@ -24,13 +24,17 @@ CHECK_SECONDS = 0.1
 class SqliteDirectory:
     """Answers at once, never by an awaitable. *postmaster* is an address or empty, *seconds* tells the time.
 
+    *hostname* is our own name.
+
     Raises `sqlite3.Error` where the file cannot be read; that says nothing about the address.
     """
 
-    def __init__(self, records: Records, seconds: Callable[[], float], postmaster: str = "") -> None:
+    def __init__(
+        self, records: Records, seconds: Callable[[], float], postmaster: str = "", hostname: str = ""
+    ) -> None:
         self._records = records
         self._seconds = seconds
-        self._resolver = Resolver(records, parse_address(postmaster) if postmaster else None)
+        self._resolver = Resolver(records, parse_address(postmaster) if postmaster else None, hostname)
         self._meanings: Cache[tuple[str, str], Meaning] = Cache(ADDRESSES_CACHED)
         self._domains: Cache[str, bool] = Cache(DOMAINS_CACHED)
         self._checked = float("-inf")
@@ -68,6 +72,12 @@ class SqliteDirectory:
         """See `IMailboxDirectory.expand`; members that are aliases are not followed."""
         with self._records.snapshot():
             return self._resolver.members(address)
+
+    def relayed_below(self, domain: str) -> Sequence[str]:
+        """See `IMailboxDirectory.relayed_below`."""
+        end = f".{domain_key(domain)}"
+        with self._records.snapshot():
+            return [name for each in PASSED_ON for name in self._records.domains(each) if name.endswith(end)]
 
     def _forget_if_changed(self) -> None:
         now = self._seconds()

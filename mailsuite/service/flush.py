@@ -1,10 +1,10 @@
 """ETRN's answer (RFC 1985): whoever may ask has the mail that waits for a domain sent now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IRouter, IRunner
+from mailsuite.interfaces import IMailboxDirectory, IRouter, IRunner
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Meaning, Relayed
 from mailsuite.service.reception import Reception
@@ -21,23 +21,35 @@ class Flush:
         self._allowed = allowed
 
     def answer(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
-        """Start the queue of the event's domain, if it is one that we pass mail on for."""
+        """Start the queues of the event's domain and, if that is asked for, of those below it (RFC 1985 §5.3).
+
+        That is: of those that we pass mail on for.
+        """
         if not self._may(session.peer, session.login):
             return replies.ETRN_NOT_ALLOWED
-        # Any local part will do: what is asked is the class of the domain.
-        address = Address("postmaster", event.domain)
-        found: Maybe[Meaning] = session.site.directory.find(address)
-        return then(found, lambda meaning: self._start(address, meaning))
+        directory = session.site.directory
+        found: Maybe[Meaning] = directory.find(_any_at(event.domain))
+        return then(found, lambda meaning: self._start(directory, event, meaning))
 
     def _may(self, peer: Peer, login: Login | None) -> bool:
         return login is not None or self._allowed(peer)
 
-    def _start(self, address: Address, meaning: Meaning) -> Maybe[Reply]:
-        if not isinstance(meaning, Relayed):
-            return replies.ETRN_NOT_OURS
-        destination = self._router.route(address, None).destination
-        return then(self._runner.flush(destination), _started)
+    def _start(self, directory: IMailboxDirectory, event: events.Etrn, meaning: Meaning) -> Maybe[Reply]:
+        itself = [event.domain] if isinstance(meaning, Relayed) else []
+        below: Maybe[Sequence[str]] = directory.relayed_below(event.domain) if event.subdomains else ()
+        return then(below, lambda others: self._flush([*itself, *others]))
+
+    def _flush(self, domains: Sequence[str]) -> Maybe[Reply]:
+        destinations = dict.fromkeys(self._router.route(_any_at(domain), None).destination for domain in domains)
+        return self._flush_each(destinations) if destinations else replies.ETRN_NOT_OURS
+
+    async def _flush_each(self, destinations: Iterable[str]) -> Reply:
+        count = 0
+        for destination in destinations:
+            count += await self._runner.flush(destination)
+        return replies.etrn_started(count)
 
 
-def _started(count: int) -> Reply:
-    return replies.etrn_started(count)
+def _any_at(domain: str) -> Address:
+    """Return an address at *domain*; any local part will do, what is asked is the way of all its mail."""
+    return Address("postmaster", domain)

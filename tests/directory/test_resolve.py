@@ -205,6 +205,26 @@ def test_the_sites_postmaster_gets_what_no_domain_claims(written: str, expected:
 
 
 @pytest.mark.parametrize(
+    ("hostname", "expected"),
+    [
+        # Of nobody else, and of a domain that only sends: the site's postmaster, here that of the first local domain.
+        ("mail.other.example", meant((1,))),
+        ("Sends.Example", meant((1,))),
+        # What has a way of its own goes it.
+        ("relay.example", Relayed()),
+        ("two.example", meant((17,))),
+    ],
+)
+def test_the_postmaster_of_our_own_host(hostname: str, expected: Meaning) -> None:
+    """RFC 3461 §9.3: whoever answers a report, or writes to whom it names, reaches somebody."""
+    resolver = Resolver(site(), hostname=hostname)
+
+    assert resolver.find(address(f"Postmaster@{hostname.upper()}")) == expected
+    assert resolver.find(address(f"someone@{hostname}")) == Resolver(site()).find(address(f"someone@{hostname}"))
+    assert resolver.find(address("postmaster@elsewhere.example")) == Foreign()
+
+
+@pytest.mark.parametrize(
     "postmaster",
     ["nobody@one.example", "someone@elsewhere.example", "off@one.example", "alice@relay.example",
      "carol@sends.example"],

@@ -81,6 +81,28 @@ def test_the_configured_postmaster_gets_role_mail(accounts: Accounts, records: R
         SqliteDirectory(records, clock.seconds, "bob")
 
 
+def test_our_own_host_has_a_postmaster(accounts: Accounts, records: Records, clock: Clock) -> None:
+    """RFC 3461 §9.3: also where its name is no domain of ours."""
+    directory = SqliteDirectory(records, clock.seconds, "bob@example.com", "mail.example.com")
+
+    assert names(find(directory, "postmaster", "mail.example.com")) == ["example.com/bob"]
+    assert find(directory, "bob", "mail.example.com") == Foreign()
+    assert not directory.is_local("mail.example.com")
+
+
+def test_domains_that_we_pass_on_mail_for(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """Those below a domain, in any spelling, and neither itself nor what only ends like it."""
+    for name in ("relay.example", "a.relay.example", "deep.b.relay.example", "notrelay.example", "x.xn--bcher-kva.de"):
+        accounts.domains.add(name, domain_class="relay")
+    accounts.domains.add("c.relay.example", domain_class="backup")
+    accounts.domains.add("local.relay.example")
+    accounts.domains.add("sends.relay.example", domain_class="send-only")
+
+    assert directory.relayed_below("Relay.Example") == ["a.relay.example", "deep.b.relay.example", "c.relay.example"]
+    assert directory.relayed_below("bücher.de") == ["x.xn--bcher-kva.de"]
+    assert directory.relayed_below("a.relay.example") == []
+
+
 def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: SqliteDirectory) -> None:
     """Domains are compared as A-labels; an address literal is not ours."""
     accounts.domains.add("exämple.net")
