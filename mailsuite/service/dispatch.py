@@ -70,6 +70,8 @@ class Dispatch:
                 found.loops[recipient.address] = LOOP
             else:
                 found.recipients += self._targets(recipient, acceptance.envelope.reverse_path)
+        # Who is named twice gets it once.
+        found.recipients = list(dict.fromkeys(found.recipients))
         return found
 
     async def tell_of_loops(self, acceptance: Acceptance, draft: IDraft, onward: Onward) -> None:
@@ -99,7 +101,7 @@ class Dispatch:
 
         The message is safe by now; a report that cannot be kept is logged, and no reason to refuse it.
         """
-        reached = list(_reached(acceptance, onward, late))
+        reached = list(dict.fromkeys(_reached(acceptance, onward, late)))
         if not reached:
             return
         try:

@@ -125,6 +125,23 @@ def test_a_mailbox_beside_what_goes_on() -> None:
     assert target.notify == "FAILURE"
 
 
+def test_who_is_named_twice() -> None:
+    """Gets it once, and so does who is told of; another wish, or another way there, is another recipient."""
+    passed_on = to(X, onward=(X,))
+
+    found = Sending().onward(passed_on, passed_on, to(X, onward=(X,), NOTIFY="NEVER"), to(SALES, onward=(X, Y, X)))
+
+    assert [(str(each.address), each.notify, bool(each.added)) for each in found.recipients] == [
+        ("x@else.example", "", False),
+        ("x@else.example", "NEVER", False),
+        ("x@else.example", "", True),
+        ("y@more.example", "", True),
+    ]
+    assert told(to(SALES, ONE, NOTIFY="SUCCESS"), to(SALES, ONE, NOTIFY="SUCCESS")) == [
+        ("Sales@b.example", ONE.path, DELIVERED)
+    ]
+
+
 @pytest.mark.parametrize("written", [b"Sales@b.example", b"<sales@B.EXAMPLE>", b'"sales"@b.example'])
 def test_lesson_21_a_loop(written: bytes) -> None:
     """A Delivered-To of ours stops forwarding, however it is written by now."""
