@@ -42,7 +42,7 @@ class World:
         stack.callback(self.dns.close)
         self.know()
         self.primary = Site(_options(), USERS, place=hosts["primary"], hostname=PRIMARY, domain="firm.example")
-        smtp = {"etrn_peers": [hosts["primary"].address, *filter(None, [hosts["primary"].ipv6])]}
+        smtp = {"etrn_peers": _seen_as(hosts["primary"])}
         queue = {"probe_interval": PROBE_SECONDS, "connect_timeout": CONNECT_SECONDS}
         options = _options(queue=queue, smtp=smtp)
         self.backup = Site(options, place=hosts["backup"], hostname=BACKUP, domain="backup.example")
@@ -131,6 +131,11 @@ def waiting(site: Site) -> list[dict[str, Any]]:
     return found
 
 
+def done(site: Site) -> None:
+    """Wait until nothing is in the queue."""
+    until(lambda: not waiting(site), what=f"{site.hostname} to be done")
+
+
 def logged(site: Site, kind: str, **wanted: object) -> list[dict[str, Any]]:
     """Return the records of *kind* in the mail log that have what is *wanted*."""
     records = [json.loads(line) for line in site.mail_log.splitlines()]
@@ -142,6 +147,13 @@ def _let_any_address_be_bound(host: Host) -> None:
     with host.inside():
         for settings in Path("/proc/sys/net").glob("ipv?/ip_nonlocal_bind"):
             settings.write_text("1")
+
+
+def _seen_as(host: Host) -> list[str]:
+    """Return the addresses from which programs on *host* come."""
+    if not host.real:
+        return ["127.0.0.1"]
+    return [host.address, host.ipv6] if host.ipv6 else [host.address]
 
 
 def _hashable(record: dict[str, Any]) -> set[tuple[str, Any]]:

@@ -33,6 +33,7 @@ from tests.system.story import (
     PROBE_SECONDS,
     RELAY,
     World,
+    done,
     logged,
     waiting,
 )
@@ -60,6 +61,8 @@ def world(_world: World) -> World:
 
 @pytest.fixture(scope="module")
 def _postfix(_world: World) -> Iterator[Postfix]:
+    if not _world.hosts["corp"].real:
+        pytest.skip("needs network namespaces: Postfix wants the ports of the standards")
     deferred = "check_recipient_access inline:{later@corp.example=defer}"
     settings = {"smtpd_recipient_restrictions": f"permit_mynetworks, reject_unauth_destination, {deferred}"}
     postfix = Postfix(_world.hosts["corp"], CORP, "corp.example", ["rob", "sue", "later"], settings)
@@ -105,11 +108,13 @@ def test_the_story(world: World, tmp_path: Path) -> None:
     with world.hosts["home"].inside():
         sent = with_swaks(world.relay, "submission", ALICE, BOB, message(ALICE, BODY, "story", BOB), tmp_path)
     until(lambda: logged(world.backup, "put_off", destination="firm.example"), what="the backup's first try")
-    (delivery,) = logged(world.relay, "delivery", to=BOB)
+    (delivery,) = until(lambda: logged(world.relay, "delivery", to=BOB), what="the relay to turn to the backup")
     assert (delivery["result"], delivery["host"]) == ("delivered", BACKUP)
     assert re.match(r"TLSv1\.3 TLS_\w+ \(not verified", delivery["tls"])
     (entry,) = waiting(world.backup)
-    assert (entry["recipient"], entry["state"], entry["destination"]) == (BOB, "waiting", "firm.example")
+    assert (entry["recipient"], entry["destination"]) == (BOB, "firm.example")
+    # It may be about to look whether the primary is back.
+    assert entry["state"] in ("waiting", "claimed")
 
     world.primary.start()
     # A try of its own would come after 300 seconds.
@@ -125,9 +130,10 @@ def test_the_story(world: World, tmp_path: Path) -> None:
         assert PRIMARY in each["why"]
         assert BACKUP not in each["why"]
         assert each["seconds"] <= PROBE_SECONDS
-    assert len(logged(world.backup, "smtp")) == len(logged(world.primary, "smtp")) == 1
+    for site in world.sites:
+        assert len([each for each in logged(site, "smtp") if each["to"] == [BOB]]) == 1
+        done(site)
     assert world.primary.on_disk("bob") == []
-    assert waiting(world.relay) == waiting(world.backup) == []
 
 
 @needs("postfix", "msmtp")
@@ -151,7 +157,7 @@ def test_the_story_with_a_primary_of_another_make(world: World, postfix: Postfix
     helo = _HOP.match(fields[-1])
     assert helo is not None
     assert path(fields) == [(helo[1], RELAY, "ESMTPSA"), (RELAY, BACKUP, "ESMTPS"), (BACKUP, CORP, "ESMTPS")]
-    until(lambda: not waiting(world.backup), what="the backup to be done")
+    done(world.backup)
     assert len(postfix.on_disk("rob")) == 1
 
 
@@ -201,9 +207,9 @@ def test_a_backup_of_nobody(world: World) -> None:
     report = world.report("somebody@self.example")
     assert (report["Action"], report["Status"]) == ("failed", "5.4.6")
     # The relay has done its part.
-    (delivery,) = logged(world.relay, "delivery", to="somebody@self.example")
+    (delivery,) = until(lambda: logged(world.relay, "delivery", to="somebody@self.example"))
     assert (delivery["result"], delivery["host"]) == ("delivered", "www.backup.example")
-    assert waiting(world.backup) == []
+    done(world.backup)
 
 
 @pytest.mark.parametrize("silent, user", [(False, "dave"), (True, "erin")], ids=["no power", "firewall"])
@@ -231,8 +237,6 @@ def test_a_primary_that_is_cut_off(world: World, silent: bool, user: str) -> Non
 @root_only
 def test_mail_from_another_make(world: World, postfix: Postfix) -> None:
     """Postfix finds us by DNS and sends over the TLS that we offer."""
-    if not postfix.host.real:
-        pytest.skip("needs network namespaces: Postfix asks no name server at another port")
     rob, frank = "rob@corp.example", "frank@firm.example"
     sent = message(rob, BODY, "by Postfix", frank)
     with postfix.host.inside(), smtplib.SMTP(postfix.host.address, postfix.host.smtp_port, HELO, 30) as session:
@@ -269,7 +273,7 @@ TO_PRIMARY = f"mx-host=far.test,{PRIMARY},10"
 def arrives(world: World, recipient: str, sent: bytes) -> dict[str, Any]:
     """Fail unless what was *sent* to *recipient* comes, once; return what the relay has logged of it."""
     assert parted(world.fetch("far", recipient))[1] == sent
-    (delivery,) = logged(world.relay, "delivery", to=recipient, result="delivered")
+    (delivery,) = until(lambda: logged(world.relay, "delivery", to=recipient, result="delivered"))
     return delivery
 
 
