@@ -284,7 +284,7 @@ def test_what_is_returned_of_anything_else(outcome: Outcome, purpose: Purpose) -
 def test_a_message_larger_than_it_is_said_to_be() -> None:
     """What was cut is never called the whole message."""
     telling = Telling()
-    telling.content = Contents(ORIGINAL + b"x" * SIZE)
+    telling.content = Contents(ORIGINAL + b"x\r\n" * SIZE)
 
     (report,) = telling.tell(NEVER, size=len(ORIGINAL))
 
