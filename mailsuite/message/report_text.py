@@ -10,6 +10,8 @@ from mailsuite.queued import QueuedMessage
 
 # RFC 5322 §2.1.1: lines of 78 at most.
 WIDTH = 76
+# By so many letters an answer is known again where it is told.
+BEGINNING_LETTERS = 200
 # Whatever we did not write ourselves is indented: no such line can be taken for one of the report's structure.
 _INDENT = "    "
 
@@ -79,8 +81,8 @@ def _said(fate: Fate) -> Iterator[str]:
     reason = one_line(outcome.reason.strip(), REASON_LETTERS)
     yield reason
     answer = outcome.answer
-    # Most reasons tell of the answer themselves.
-    if answer is not None and one_line(str(answer), REASON_LETTERS) not in reason:
+    # Most reasons tell of the answer themselves; all of a long one is in the part for programs.
+    if answer is not None and one_line(str(answer)[:BEGINNING_LETTERS], REASON_LETTERS) not in reason:
         yield from answer_lines(answer)
     if fate.action == "failed":
         yield _advice(fate.status)

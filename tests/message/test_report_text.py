@@ -102,6 +102,14 @@ def test_an_answer_is_quoted_once() -> None:
     assert about(Fate(BOB, "failed", untold))[1:] == ["It was refused", "550-5.7.1 go", "550 5.7.1 away"]
 
 
+def test_a_long_answer_is_quoted_once() -> None:
+    """Also where the reason holds no more than its beginning: all of it is in the part for programs."""
+    answer = Answer("mx", 550, "5.7.1", ("word " * 39,) * 20)
+
+    assert len(said(Failed("5.0.0", f"mx said: {answer}", answer))) < 1000
+    assert said(Failed("5.0.0", "It was refused", answer)).count("word") == 20 * 39
+
+
 def test_an_alias_and_where_it_leads() -> None:
     """The sender finds the address that they wrote to."""
     fate = Fate(Address("sales", "b.example"), "failed", Failed("5.0.0", "x"), onward=BOB)
