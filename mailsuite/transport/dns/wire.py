@@ -21,10 +21,10 @@ from dns.rdatatype import RdataType
 # What we take over UDP (RFC 6891 §6.2.5): fits the smallest MTU of IPv6, so that no answer is cut up on the way.
 PAYLOAD_OCTETS = 1_232
 # A message with more records is refused. (The largest sets are TXT, some 100.)
-RECORDS = 250
+RECORDS = 200
 # So is one of which more is to be read, each label and its length, each number: names may be long, and many records
-# may point to the same. That much takes some 5 ms. (There is room for 250 MX, or 70 PTR of an IPv6 address.)
-READS = 6_000
+# may point to the same. That much takes some 5 ms. (There is room for 200 MX, or 50 PTR of an IPv6 address.)
+READS = 4_500
 
 INTERNET = dns.rdataclass.IN
 # The records whose data is read; each other one is skipped.

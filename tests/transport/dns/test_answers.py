@@ -1,6 +1,7 @@
 """What a message says about a question."""
 
 import pytest
+from dns.rdatatype import RdataType
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +76,8 @@ class TestAnswers:
 
     def test_bad_data(self) -> None:
         """Data that cannot be read are no answer."""
-        made = read(header(0, 2, 0, 0) + b"".join(record(b"\1a\0", 52, data) for data in (b"\3\1\0\xff", b"\3\1")))
+        good, bad = (record(b"\1a\0", RdataType.TLSA, data) for data in (b"\3\1\0\xff", b"\3\1"))
+        made = read(header(0, 2, 0, 0) + good + bad)
         with pytest.raises(DnsTrouble, match=r"^answered nonsense for a TLSA: a TLSA record is too short$"):
             interpret(made, question("a", kind=TLSA_RECORDS), True)
 
@@ -111,6 +113,21 @@ class TestAliases:
 
         assert made.name == "mail.a.example.net"
         assert made.records == (MX(10, "mx.example"),)
+
+    @pytest.mark.parametrize(
+        ("asked", "alias"),
+        [
+            ("a", record(b"\1A\0", RdataType.CNAME, b"\1X\1B\0")),
+            ("x.a", record(b"\1A\0", RdataType.DNAME, b"\1B\0")),
+        ],
+    )
+    def test_case(self, asked: str, alias: bytes) -> None:
+        """RFC 1035 §2.3.3: upper and lower case are the same, also where aliases lead to."""
+        octets = header(0, 2, 0, 0) + alias + record(b"\1x\1b\0", RdataType.MX, b"\0\1\2Mx\0")
+
+        made = interpret(read(octets), question(asked), False)
+
+        assert (made.name, made.records) == ("x.b", (MX(1, "mx"),))
 
     def test_dname_of_the_root(self) -> None:
         """It can only lead in circles."""
