@@ -17,21 +17,23 @@ from twisted.internet.threads import deferToThread
 from mailsuite.address import Address, domain_key
 from mailsuite.config import Settings
 from mailsuite.config.meaning import name_server
+from mailsuite.config.routes import port_of, tls_of
 from mailsuite.config.settings import RouteTable
 from mailsuite.delivery.attempt import Network
 from mailsuite.delivery.connections import Connections
 from mailsuite.delivery.local import LocalDelivery
-from mailsuite.delivery.mta_sts import MTASTS
+from mailsuite.delivery.mta_sts import LOOK_SECONDS, MTASTS
 from mailsuite.delivery.mta_sts_cache import PolicyCache
 from mailsuite.delivery.mx import Hop, Lookup, Nowhere, next_hops
 from mailsuite.delivery.pool import Pool
+from mailsuite.delivery.reachable import is_public
 from mailsuite.delivery.remote import RemoteDelivery
 from mailsuite.delivery.routes import RouteRule, Routes
 from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.target import Target
 from mailsuite.delivery.tls_policy import TLSPolicy
 from mailsuite.directory.sqlite import SqliteDirectory
-from mailsuite.interfaces import IMailLog, IMailStore
+from mailsuite.interfaces import IMailLog, IMailStore, IResolver
 from mailsuite.meaning import Relayed
 from mailsuite.policy.backup import BackupDomain, BackupRecipients
 from mailsuite.policy.backup_list import parse_key
@@ -50,8 +52,6 @@ from mailsuite.transport.connector import Connector
 from mailsuite.transport.dns.resolver import Resolver
 from mailsuite.transport.web import WebClient
 
-# RFC 8461 §3.3: policies that are kept are looked after once a day.
-POLICY_SECONDS = 86_400.0
 T = TypeVar("T")
 # Whether this system listens on an address and port, as other servers would reach it.
 Listens = Callable[[str, int], bool]
@@ -87,9 +87,9 @@ class Outgoing:
             trust_ad=settings.dns.trust_ad,
         )
         self._connector = Connector(reactor, delivery.ca_file)
-        web = WebClient(reactor, self.resolver, delivery.ca_file)
         self._policies = PolicyCache(os.path.join(settings.state_dir, "mta-sts.json"), reactor, deferToThread)
-        self._mta_sts = MTASTS(self.resolver, web, self._policies, time.time)
+        policies = policy_web(settings, reactor, self.resolver)
+        self._mta_sts = MTASTS(self.resolver, policies, self._policies, time.time)
         self._refreshing = LoopingCall(lambda: Deferred.fromCoroutine(self._mta_sts.refresh()))
         self._refreshing.clock = reactor
         self.router = Routes(route_rules(settings), _default_route(settings), self._is_backup)
@@ -125,13 +125,14 @@ class Outgoing:
         self.backups = BackupRecipients(
             lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor
         )
+        web = WebClient(reactor, self.resolver, delivery.ca_file)
         self._pull = ListPull(_list_sources(settings), lists, web, reactor, time.time, _off_reactor)
 
     def start(self) -> None:
         """Open the queue and begin to work. Raises `QueueError`."""
         self.queue.start()
         self._policies.load(time.time())
-        self._refreshing.start(POLICY_SECONDS, now=False)
+        self._refreshing.start(LOOK_SECONDS, now=False)
         self.backups.start()
         self._pull.start()
         self.runner.start()
@@ -164,7 +165,8 @@ class Outgoing:
     async def _primary_hosts(self, route: Route) -> AsyncGenerator[Hop, None]:
         try:
             async for hop in next_hops(route, self._lookup):
-                yield hop
+                if isinstance(hop, Hop):
+                    yield hop
         except Nowhere as nowhere:
             raise CannotConnect(nowhere.outcome.reason) from nowhere
 
@@ -184,21 +186,29 @@ def _default_route(settings: Settings) -> Route:
 
 
 def _route(settings: Settings, table: RouteTable) -> Route:
-    implicit = table.tls == "implicit"
-    level = table.tls or ("may" if table.host else settings.delivery.tls)
     return Route(
         "",
         "",
         host=table.host,
-        port=table.port or (25 if table.host else settings.queue.remote_port),
-        tls="verify" if level == "implicit" else level,
-        implicit=implicit,
+        port=port_of(table, settings),
+        tls=tls_of(table, settings),
+        implicit=table.tls == "implicit",
         lmtp=table.protocol == "lmtp",
         credentials=Credentials(table.user, table.password_file, tuple(table.mechanisms)) if table.user else None,
         source=table.source,
         # A host that the administrator names is meant.
         private=bool(table.host) or settings.delivery.allow_private,
     )
+
+
+def policy_web(settings: Settings, reactor: Any, resolver: IResolver) -> WebClient:
+    """Return what fetches MTA-STS policies, from wherever the DNS of strangers says."""
+    # RFC 8461 §3.3: by the issuers that all the world trusts. [delivery] ca_file is for hosts that are our own choice.
+    return WebClient(reactor, resolver, allowed=_anywhere if settings.delivery.allow_private else is_public)
+
+
+def _anywhere(address: str) -> bool:
+    return True
 
 
 def _sending(settings: Settings) -> Sending:

@@ -6,8 +6,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from mailsuite.directory.errors import BadName
 from mailsuite.directory.spelling import parse_address, parse_domain
 
-# RFC 4422 §3.1: the name of a SASL mechanism.
-_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HTTPS = re.compile(r"https://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?/[!-~]*|https://\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?/[!-~]*")
 
@@ -50,11 +48,6 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_mechanism(text: str) -> bool:
-    """Say whether *text* can be the name of a SASL mechanism."""
-    return _MECHANISM.fullmatch(text) is not None
 
 
 def is_web(text: str) -> bool:

@@ -4,18 +4,74 @@ from collections.abc import Iterator
 
 from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
-from mailsuite.config.forms import ip, is_domain, is_mechanism, is_pattern
-from mailsuite.config.settings import RouteTable, Settings
+from mailsuite.config.endpoints import Place, place
+from mailsuite.config.forms import ip, is_domain, is_pattern
+from mailsuite.config.settings import Listener, OutboundTLS, RouteTable, Settings
 from mailsuite.directory.spelling import shown
+from mailsuite.sasl.choice import MECHANISMS
 
 SOCKET = "unix:"
 SMTP_PORT = 25
+# RFC 8314 §7.3.
+IMPLICIT_PORT = 465
+# The levels of TLS that rest on a host's name.
+_BY_NAME = ("verify", "implicit", "dane", "mta-sts")
+
+
+def port_of(route: RouteTable, settings: Settings) -> int:
+    """Return the port of a route, its default worked out."""
+    if route.port:
+        return route.port
+    if not route.host:
+        return settings.queue.remote_port
+    return IMPLICIT_PORT if route.tls == "implicit" else SMTP_PORT
+
+
+def tls_of(route: RouteTable, settings: Settings) -> OutboundTLS:
+    """Return how much TLS a route needs, its default worked out."""
+    if route.tls == "implicit":
+        return "verify"
+    if route.tls:
+        return route.tls
+    if route.host.startswith(SOCKET):
+        # Nobody is on the way.
+        return "none"
+    if route.user:
+        # A password is for the one host, not for whoever answers in its place.
+        return "verify"
+    return "may" if route.host else settings.delivery.tls
+
+
+def loops(route: RouteTable, settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Yield the listeners of ours to which the host of *route* leads, and whether that is sure.
+
+    Where it is not, only the machine knows whether the address is one of its own.
+    """
+    address = ip(route.host)
+    if address is None and domain_key(route.host) != domain_key(settings.hostname):
+        return
+    hop = Place("tcp", "::" if address is None else str(address), port_of(route, settings))
+    for name, listener in settings.listen.items():
+        for spot in _spots(listener):
+            bound = ip(spot.host)
+            if not hop.clashes(spot) or (address is None and bound is not None and bound.is_loopback):
+                continue
+            yield f"listen.{name}", address is None or address.is_loopback or address == bound
+
+
+def _spots(listener: Listener) -> Iterator[Place]:
+    """Yield where a listener takes mail."""
+    for description in listener.endpoints if listener.service != "pop3" else ():
+        try:
+            yield place(description)
+        except ValueError:
+            continue  # a problem of its own
 
 
 def route_problems(settings: Settings) -> Iterator[Problem]:
     """Yield what is wrong with the routes, each alone and all together."""
     for name, route in settings.routes.items():
-        for key, text in (*_host(route), *_way(route), *_login(route), *_source(route)):
+        for key, text in (*_host(route), *_itself(route, settings), *_way(route), *_login(route), *_source(route)):
             yield Problem(("routes", name, key), text)
     yield from _claims(settings.routes)
 
@@ -32,6 +88,12 @@ def _host(route: RouteTable) -> Iterator[tuple[str, str]]:
         yield "host", f'expected a host name, an IP address, or unix:/path of a socket, got "{shown(route.host)}"'
 
 
+def _itself(route: RouteTable, settings: Settings) -> Iterator[tuple[str, str]]:
+    for listener in [name for name, sure in loops(route, settings) if sure][:1]:
+        where = f'"{shown(route.host)}" port {port_of(route, settings)}'
+        yield "host", f"expected another system, got {where}, which is this one ({listener}): mail would go round"
+
+
 def _way(route: RouteTable) -> Iterator[tuple[str, str]]:
     socket = route.host.startswith(SOCKET)
     if route.protocol == "lmtp" and not socket:
@@ -42,9 +104,11 @@ def _way(route: RouteTable) -> Iterator[tuple[str, str]]:
             yield "port", "LMTP never runs on port 25 (RFC 2033): set the port of the mail store"
     if not route.host and route.tls == "implicit":
         yield "tls", "servers that MX records name do not speak TLS from the first octet: name a host"
-    if route.host and route.tls == "mta-sts":
+    if socket and route.tls in _BY_NAME:
+        yield "tls", f'no certificate is for the path of a socket: expected "none" or "encrypt", got "{route.tls}"'
+    elif route.host and route.tls == "mta-sts":
         yield "tls", 'MTA-STS is about MX records (RFC 8461): for a host, set "verify"'
-    if route.tls == "dane" and (socket or ip(route.host) is not None):
+    elif route.tls == "dane" and ip(route.host) is not None:
         yield "tls", "TLSA records are found by a host's name (RFC 7672): name the host, not its address"
 
 
@@ -57,8 +121,9 @@ def _login(route: RouteTable) -> Iterator[tuple[str, str]]:
         # Whoever controls a destination's DNS would be shown the password.
         yield "user", "a password is for one host, not for all that MX records name: name a host"
     for name in route.mechanisms:
-        if not is_mechanism(name):
-            yield "mechanisms", f'"{shown(name)}" is not the name of a SASL mechanism, such as "PLAIN"'
+        if name not in MECHANISMS:
+            ours = ", ".join(f'"{each}"' for each in MECHANISMS)
+            yield "mechanisms", f'expected some of {ours}, got "{shown(name)}"'
 
 
 def _source(route: RouteTable) -> Iterator[tuple[str, str]]:

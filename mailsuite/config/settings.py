@@ -239,13 +239,15 @@ class Delivery(Section, frozen=True, kw_only=True):
 
     tls: Annotated[OutboundTLS, Meta(
         description="TLS to a destination without a route that says otherwise: none; may, what can be had, and what"
-                    " the destination's TLSA records or MTA-STS policy ask for holds; encrypt, never in the clear;"
-                    " verify, with a certificate that is good for the name; dane or mta-sts, only where the"
-                    " destination publishes that, and it holds.",
+                    " the destination's TLSA records (DANE) or MTA-STS policy ask for holds; encrypt, never in the"
+                    " clear, but with any certificate; verify, with a certificate that is good for the name; dane or"
+                    " mta-sts, only where the destination publishes that, and it holds (a policy in testing keeps"
+                    " nothing back). At encrypt and verify neither DANE nor MTA-STS is looked at.",
     )] = "may"
     ca_file: Annotated[str, Meta(
         extra=below("config"),
-        description="PEM file with the issuers that verify and mta-sts trust; empty means the system's.",
+        description="PEM file with the issuers that are trusted where verify is asked for, and for lists of backups;"
+                    " empty means the system's, by which MTA-STS goes in any case.",
     )] = ""
     prefer: Annotated[Literal["any", "ipv6", "ipv4"], Meta(
         description="Which addresses of a host are tried first.",
@@ -257,7 +259,7 @@ class Delivery(Section, frozen=True, kw_only=True):
     )] = []
     allow_private: Annotated[bool, Meta(
         description="Whether mail may be sent to loopback, link-local and private addresses that DNS or an address"
-                    " literal name; a route with a host always may.",
+                    " literal name, and MTA-STS policies be fetched there; a route with a host always may.",
     )] = False
     connection_messages: Annotated[int, Meta(
         ge=1, le=100_000,
@@ -293,14 +295,15 @@ class RouteTable(Section, frozen=True, kw_only=True):
     )] = ""
     port: Annotated[int, Meta(
         ge=0, le=65_535,
-        description="Its port; 0 means remote_port of [queue] without a host, else 25.",
+        description="Its port; 0 means remote_port of [queue] without a host, 465 with implicit TLS, else 25.",
     )] = 0
     protocol: Annotated[Literal["smtp", "lmtp"], Meta(
         description="What is spoken there: SMTP, or LMTP (RFC 2033) to another mail store.",
     )] = "smtp"
     tls: Annotated[OutboundTLS | Literal["implicit", ""], Meta(
         description="TLS on this way, as in [delivery] tls; implicit is TLS from the first octet with a good"
-                    " certificate; empty means may where a host is named, else as in [delivery].",
+                    " certificate; empty means none for a socket, verify with a login, may where a host is named, else"
+                    " as in [delivery].",
     )] = ""
     user: Annotated[str, Meta(
         description="The name to log in with; empty means no login.",
@@ -312,7 +315,8 @@ class RouteTable(Section, frozen=True, kw_only=True):
     mechanisms: Annotated[list[str], Meta(
         extra=written("a list of SASL mechanisms"),
         examples=[["SCRAM-SHA-256", "PLAIN"]],
-        description="SASL mechanisms that may be used, best first; empty means all that we have.",
+        description="SASL mechanisms that may be used, best first: SCRAM-SHA-256, SCRAM-SHA-1, CRAM-MD5, PLAIN, LOGIN;"
+                    " empty means all of them.",
     )] = []
     source: Annotated[str, Meta(
         extra=written("an IP address of this machine, or an empty string"),

@@ -14,6 +14,7 @@ from mailsuite.config.manual import reference
 from mailsuite.config.sample import BACKUPS, LISTENERS, ROUTES, Tables, sample
 from mailsuite.config.settings import Backup, Listener, RouteTable, Section, Settings
 from mailsuite.config.toml import dotted, value
+from mailsuite.sasl.choice import MECHANISMS
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "etc" / "mailsuite.toml"
@@ -111,6 +112,11 @@ def test_every_example_is_valid(name: str) -> None:
         text = f'hostname = "a.example.org"\n{text}'
 
     assert msgspec.convert(tomllib.loads(text), Settings).hostname.endswith(".example.org")
+
+
+def test_the_manual_has_every_mechanism() -> None:
+    """In the order in which they are tried."""
+    assert f"best first: {', '.join(MECHANISMS)};" in reference()
 
 
 def test_the_manual_has_every_key() -> None:

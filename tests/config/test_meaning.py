@@ -7,6 +7,9 @@ import pytest
 from mailsuite.config import Settings
 from tests.config.test_loading import KEY, MINIMAL, loaded, refused
 
+OURS = '"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"'
+STORE = ('host = "unix:/run/lmtp"', 'protocol = "lmtp"')
+
 
 def route(*lines: str) -> str:
     """Return a configuration with one route."""
@@ -24,7 +27,8 @@ def taken(folder: Path, text: str) -> Settings:
         ('host = "smtp.isp.example"',),
         ('host = "192.0.2.1"', "port = 2525"),
         ('host = "2001:db8::1"', 'tls = "encrypt"'),
-        ('host = "unix:/run/lmtp"', 'protocol = "lmtp"'),
+        STORE,
+        (*STORE, 'tls = "encrypt"'),
         ('host = "store.example"', 'protocol = "lmtp"', "port = 24"),
         ('host = "smtp.isp.example"', 'tls = "implicit"', "port = 465", 'user = "we"', 'password_file = "p"'),
         ('host = "smtp.isp.example"', 'tls = "dane"', 'mechanisms = ["SCRAM-SHA-256", "PLAIN"]'),
@@ -56,8 +60,12 @@ def test_a_route_that_leads_somewhere_is_taken(tmp_path: Path, lines: tuple[str,
         (('host = "a.example"', 'user = "we"'), "4: routes.x.user: a login needs a password"),
         (('host = "a.example"', 'password_file = "p"'), "4: routes.x.password_file: a password needs a name"),
         (('user = "we"', 'password_file = "p"'), "3: routes.x.user: a password is for one host"),
-        (('mechanisms = ["plain"]',), '3: routes.x.mechanisms: "plain" is not the name of a SASL mechanism'),
-        ((f'mechanisms = ["{"X" * 21}"]',), "3: routes.x.mechanisms: "),
+        (('mechanisms = ["PLAIN", "XOAUTH2"]',), f'3: routes.x.mechanisms: expected some of {OURS}, got "XOAUTH2"'),
+        (('mechanisms = ["plain"]',), f'3: routes.x.mechanisms: expected some of {OURS}, got "plain"'),
+        ((*STORE, 'tls = "verify"'), "5: routes.x.tls: no certificate is for the path of a socket"),
+        ((*STORE, 'tls = "implicit"'), '5: routes.x.tls: no certificate is for the path of a socket: expected "none"'),
+        ((*STORE, 'tls = "dane"'), "5: routes.x.tls: no certificate is for the path of a socket"),
+        ((*STORE, 'tls = "mta-sts"'), "5: routes.x.tls: no certificate is for the path of a socket"),
         (('source = "localhost"',), '3: routes.x.source: "localhost" is not an IP address'),
         (('recipients = ["*.example.net"]',), '3: routes.x.recipients: "*.example.net" is not a domain'),
         (('recipients = ["..example.net"]',), '3: routes.x.recipients: "..example.net" is not a domain'),
@@ -69,6 +77,50 @@ def test_a_route_that_leads_nowhere_is_named(tmp_path: Path, lines: tuple[str, .
     (said,) = refused(tmp_path, route(*lines))
 
     assert said.startswith(f"mailsuite.toml:{problem}")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "lines", "port"),
+    [
+        ("tcp:25", ('host = "MAIL.Example.Org"',), 25),
+        ("tcp:25:interface=192.0.2.1", ('host = "mail.example.org"',), 25),
+        ("tcp:465", ('host = "mail.example.org"', 'tls = "implicit"'), 465),
+        ("tcp:2525", ('host = "127.0.0.1"', "port = 2525"), 2525),
+        ("tcp:2525:interface=127.0.0.1", ('host = "127.0.0.1"', "port = 2525"), 2525),
+        (r"tcp:2525:interface=\\:\\:", ('host = "::1"', "port = 2525"), 2525),
+        ("tcp:25:interface=192.0.2.1", ('host = "192.0.2.1"',), 25),
+    ],
+)
+def test_a_route_to_ourselves_is_named(tmp_path: Path, endpoint: str, lines: tuple[str, ...], port: int) -> None:
+    """Mail would go round until there are too many Received lines."""
+    text = route(*lines) + f'[listen.in]\nservice = "mta"\nendpoint = "{endpoint}"\n'
+    (said,) = refused(tmp_path, text)
+
+    assert said.startswith("mailsuite.toml:3: routes.x.host: expected another system, got ")
+    assert said.endswith(f" port {port}, which is this one (listen.in): mail would go round")
+
+
+@pytest.mark.parametrize(
+    ("service", "endpoint", "lines"),
+    [
+        ("mta", "tcp:25", ('host = "mail.example.org"', "port = 10025")),
+        ("mta", "tcp:25", ('host = "127.0.0.1"', "port = 10025")),
+        ("mta", "tcp:25", ('host = "192.0.2.1"',)),
+        ("mta", "tcp:25", ('host = "smtp.isp.example"',)),
+        ("mta", "tcp:25:interface=127.0.0.1", ('host = "mail.example.org"',)),
+        ("mta", "tcp:25:interface=192.0.2.1", ('host = "127.0.0.1"',)),
+        ("mta", "unix:/run/mta", STORE),
+        ("pop3", "tcp:25", ('host = "127.0.0.1"',)),
+        ("mta", "systemd:domain=INET:index=0", ('host = "127.0.0.1"',)),
+    ],
+)
+def test_a_route_to_others_on_this_machine_is_taken(
+    tmp_path: Path, service: str, endpoint: str, lines: tuple[str, ...]
+) -> None:
+    """A filter on another port, say; whether an address is the machine's is not for the configuration to know."""
+    text = route(*lines) + f'[listen.in]\nservice = "{service}"\nendpoint = "{endpoint}"\n'
+
+    assert list(taken(tmp_path, text).routes) == ["x"]
 
 
 def test_no_two_routes_claim_the_same_mail(tmp_path: Path) -> None:
