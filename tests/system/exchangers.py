@@ -1,5 +1,6 @@
 """Servers of other makes that speak TLS: mail exchangers, and the host of an MTA-STS policy."""
 
+import hashlib
 import ssl
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from mailsuite.certificates import Pair
+
+POLICY = "version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 86400\r\n"
 
 
 def pem(pair: Pair) -> tuple[bytes, bytes]:
@@ -29,6 +32,13 @@ def tls(pair: Pair, folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
+
+
+def digest(pair: Pair, number: int = 0) -> str:
+    """Return the SHA-256 of a key in the chain of *pair*, as TLSA records have it."""
+    shown = pair.chain[number].public_key()
+    key = shown.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).hexdigest()
 
 
 class _Threaded:
@@ -86,9 +96,11 @@ def _line(connection: socket) -> bytes:
 
 
 class PolicyHost(_Threaded):
-    """Serves *policies*, MTA-STS policies by the name of the host that is asked for."""
+    """Serves *policies* at *address*: MTA-STS policies by the name of the host that is asked for."""
 
-    def __init__(self, context: ssl.SSLContext, policies: Mapping[str, str]) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, policies: Mapping[str, str], address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self.asked: list[str] = []
         asked = self.asked
 
@@ -109,6 +121,6 @@ class PolicyHost(_Threaded):
             def log_message(self, format: str, *arguments: Any) -> None:
                 return None
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        server = ThreadingHTTPServer(address, Answer)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         super().__init__(server)

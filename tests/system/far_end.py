@@ -389,13 +389,13 @@ class FarEnds:
             each.close()
         self._selector.close()
 
-    def listen(self, end: FarEnd, path: Path | None = None) -> int:
-        """Serve *end*; return its port, 0 where it listens at the UNIX socket *path*."""
+    def listen(self, end: FarEnd, path: Path | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> int:
+        """Serve *end* at *address*; return its port, 0 where it listens at the UNIX socket *path*."""
         listener = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
         if end.receives:
             # Connections have it from their listener.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, end.receives)
-        listener.bind(("127.0.0.1", 0) if path is None else str(path))
+        listener.bind(address if path is None else str(path))
         listener.listen(128)
         self._ends.append(end)
         self._selector.register(listener, selectors.EVENT_READ, end)

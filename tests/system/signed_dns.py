@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.system.programs import found
@@ -31,10 +31,9 @@ options {{
 }};
 controls {{ }};
 dnssec-policy test {{ keys {{ csk lifetime unlimited algorithm ecdsap256sha256; }}; }};
-zone "{signed}" {{ type primary; file "{signed}.zone"; dnssec-policy test; inline-signing yes; }};
-zone "{open}" {{ type primary; file "{open}.zone"; }};
-zone "{forged}" {{ type primary; file "{forged}.zone"; }};
 """
+_PRIMARY = 'zone "{zone}" {{ type primary; file "{zone}.zone"; {signing}}};\n'
+_SIGNING = "dnssec-policy test; inline-signing yes; "
 _UNBOUND = """\
 server:
   directory: "{folder}"
@@ -59,18 +58,18 @@ stub-zone:
 
 
 class SignedDns:
-    """Serves *signed*, *unsigned* and *forged*, records of the zones in the form of a zone file, until `stop`.
+    """Serves *zones*, records in the form of a zone file, until `stop`: `SIGNED` is signed, the others are not.
 
-    *port* is that of the resolver.
+    *port* is that of the resolver, on loopback.
     """
 
-    def __init__(self, folder: Path, signed: str, unsigned: str, forged: str) -> None:
+    def __init__(self, folder: Path, zones: Mapping[str, str]) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         self._server, self.port = free_ports(2)
         try:
-            self._serve({SIGNED: signed, OPEN: unsigned, FORGED: forged})
-            self._resolve()
+            self._serve(zones)
+            self._resolve(zones)
         except BaseException:
             self.stop()
             raise
@@ -85,7 +84,8 @@ class SignedDns:
     def _serve(self, zones: Mapping[str, str]) -> None:
         for zone, records in zones.items():
             (self._folder / f"{zone}.zone").write_text(_ZONE.format(zone=zone, records=records))
-        config = _NAMED.format(folder=self._folder, port=self._server, signed=SIGNED, open=OPEN, forged=FORGED)
+        config = _NAMED.format(folder=self._folder, port=self._server)
+        config += "".join(_PRIMARY.format(zone=zone, signing=_SIGNING if zone == SIGNED else "") for zone in zones)
         (self._folder / "named.conf").write_text(config)
         self._start("named", "-n", "1", "-c", str(self._folder / "named.conf"), "-g")
         # It serves the zone before it has signed it, and a resolver would remember that.
@@ -94,8 +94,8 @@ class SignedDns:
         assert key is not None
         (self._folder / "anchor.key").write_bytes(SIGNED.encode() + b". IN DNSKEY " + key[1] + b"\n")
 
-    def _resolve(self) -> None:
-        text = "".join(_STUB.format(zone=zone, port=self._server) for zone in (SIGNED, OPEN, FORGED))
+    def _resolve(self, zones: Iterable[str]) -> None:
+        text = "".join(_STUB.format(zone=zone, port=self._server) for zone in zones)
         (self._folder / "unbound.conf").write_text(_UNBOUND.format(folder=self._folder, port=self.port) + text)
         self._start("unbound", "-d", "-c", str(self._folder / "unbound.conf"))
         until(lambda: re.search(rb"flags:[^;]* ad", self._dig(self.port, SIGNED, "MX")), what="a validated answer")

@@ -1,6 +1,5 @@
 """DANE and MTA-STS for real: a signed zone, a validating resolver, mail exchangers, an HTTPS host, and our parts."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import capturedLogs
@@ -28,8 +26,8 @@ from mailsuite.smtp.client_events import ClientSettings, Secured
 from mailsuite.transport.connector import Connector
 from mailsuite.transport.dns.resolver import Resolver
 from mailsuite.transport.web import WebClient
-from tests.system.exchangers import Exchanger, PolicyHost, tls
-from tests.system.signed_dns import MISSING, OPEN, SIGNED, SignedDns
+from tests.system.exchangers import POLICY, Exchanger, PolicyHost, digest, tls
+from tests.system.signed_dns import FORGED, MISSING, OPEN, SIGNED, SignedDns
 from tests.transport.authority import Authority
 from tests.transport.loop import finish, reactor, until
 
@@ -37,8 +35,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
 ]
-
-POLICY = "version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 86400\r\n"
 
 
 @implementer(IRespondent)
@@ -61,12 +57,6 @@ class Visitor:
         self.over = True
 
 
-def digest(pair: Pair, number: int = 0) -> str:
-    """Return the SHA-256 of a key in the chain of *pair*, as TLSA records have it."""
-    key = pair.chain[number].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).hexdigest()
-
-
 class World:
     """Two zones, two mail exchangers on one address (a good and a strange one), policies, and what we have made."""
 
@@ -87,7 +77,7 @@ class World:
         self.web = PolicyHost(tls(root.issue(*policies), folder), policies)
         self.good = Exchanger(tls(good, folder))
         self.strange = Exchanger(tls(strange, folder))
-        self.dns = SignedDns(folder, *self._zones(good))
+        self.dns = SignedDns(folder, self._zones(good))
         # RFC 8461 §3.3: policies go by the issuers of all the world, not by those that a site has for itself.
         environment.setenv("SSL_CERT_FILE", root.file(folder))
         (folder / "own").mkdir()
@@ -95,7 +85,7 @@ class World:
         self.resolver = Resolver(reactor, [("127.0.0.1", self.dns.port)])
         self.start()
 
-    def _zones(self, good: Pair) -> tuple[str, str, str]:
+    def _zones(self, good: Pair) -> dict[str, str]:
         """Return the records of the zones: what the good exchanger has is published for both ports."""
         records = ["@ MX 10 mx", "mx A 127.0.0.1", "bare A 127.0.0.1", "unlisted A 127.0.0.1", "forged A 127.0.0.1"]
         records += ["anchor A 127.0.0.1", "misnamed A 127.0.0.1", "unusable A 127.0.0.1"]
@@ -107,7 +97,7 @@ class World:
         for place in ("", ".testing", ".none", ".gone"):
             records += [f'_mta-sts{place} TXT "v=STSv1; " "id=1;"', f"mta-sts{place} A 127.0.0.1"]
         text = "\n".join(records)
-        return text, text, f"_{self.good.port} TLSA 3 1 1 {digest(good)}"
+        return {SIGNED: text, OPEN: text, FORGED: f"_{self.good.port} TLSA 3 1 1 {digest(good)}"}
 
     def start(self) -> None:
         """Begin, or begin anew with what is in the file."""
