@@ -11,6 +11,7 @@ import pytest
 
 from mailsuite.certificates import read_pair, self_signed
 from mailsuite.cli.check import findings
+from mailsuite.cli.checks import outbound
 from mailsuite.cli.checks.certificate import renewal
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
@@ -411,6 +412,55 @@ def test_a_password_without_tls_is_warned_of(config: Path) -> None:
 
     (problem,) = problems(config)
     assert problem.startswith("warning  routes.isp.tls: a login without TLS shows the password")
+
+
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ('tls = "encrypt"', True),
+        ('tls = "may"', True),
+        ('tls = "may"\nmechanisms = ["SCRAM-SHA-256", "LOGIN"]', True),
+        ('tls = "may"\nmechanisms = ["SCRAM-SHA-256", "CRAM-MD5"]', False),
+        ('tls = "verify"', False),
+        ('tls = "implicit"', False),
+        ('tls = "dane"', False),
+        ("", False),
+    ],
+)
+def test_a_password_for_whoever_answers_is_warned_of(config: Path, lines: str, warned: bool) -> None:
+    """Where any certificate will do and the password itself is sent."""
+    add(config, f'[routes.isp]\nhost = "a.example"\nuser = "we"\npassword_file = "isp.password"\n{lines}')
+    (config.parent / "isp.password").write_text("secret\n")
+    (config.parent / "isp.password").chmod(0o600)
+
+    assert [problem.partition(";")[0] for problem in problems(config)] == [
+        "warning  routes.isp.tls: the password is shown to whoever answers, with any certificate"
+    ] * warned
+
+
+def test_a_password_for_a_socket_is_shown_to_nobody(config: Path) -> None:
+    """TLS would not make it safer."""
+    add(config, '[routes.x]\nhost = "unix:/run/x"\nprotocol = "lmtp"\nuser = "we"\npassword_file = "x.password"')
+    (config.parent / "x.password").write_text("secret\n")
+    (config.parent / "x.password").chmod(0o600)
+
+    assert problems(config) == []
+
+
+def test_a_route_to_ourselves_is_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where our listener takes any address, and the host's is one of this machine's."""
+    monkeypatch.setattr(outbound, "is_address_of_ours", "192.0.2.1".__eq__)
+    add(config, '[routes.x]\nhost = "192.0.2.1"\nport = 2525')
+    assert problems(config) == []
+
+    edit(config, "tcp:2525:interface=127.0.0.1", "tcp:2525")
+    assert problems(config) == [
+        "warning  routes.x.host: 192.0.2.1 port 2525 is this system itself (listen.mta): mail goes round;"
+        " to mend it: name the system that the mail is to go to"
+    ]
+
+    monkeypatch.setattr(outbound, "is_address_of_ours", "192.0.2.2".__eq__)
+    assert problems(config) == []
 
 
 def test_an_address_to_send_from_has_to_be_ours(config: Path) -> None:

@@ -8,7 +8,12 @@ from ipaddress import ip_address
 
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
+from mailsuite.config.routes import SOCKET, loops, port_of, tls_of
 from mailsuite.config.settings import RouteTable
+from mailsuite.outgoing import is_address_of_ours
+
+# The mechanisms that show the password to the host; the others prove that we know it.
+SHOWING = {"PLAIN", "LOGIN"}
 
 
 def outbound(settings: Settings) -> Iterator[Finding]:
@@ -19,7 +24,9 @@ def outbound(settings: Settings) -> Iterator[Finding]:
     for name, route in settings.routes.items():
         where = f"routes.{name}"
         yield from _sources(f"{where}.source", [route.source] if route.source else [])
+        yield from _loop(where, route, settings)
         yield from _login(where, route)
+        yield from _shown(where, route, settings)
         yield ok(where, f"{_whose(route)} goes to {route.host or 'where MX records say'}")
 
 
@@ -42,6 +49,14 @@ def _sources(where: str, addresses: list[str]) -> Iterator[Finding]:
             yield error(where, text, "name an address that this machine has")
 
 
+def _loop(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
+    """Say whether the next hop is this system, as far as only the machine knows: the rest is no configuration."""
+    listeners = [name for name, _ in loops(route, settings)]
+    if listeners and is_address_of_ours(route.host):
+        text = f"{route.host} port {port_of(route, settings)} is this system itself ({listeners[0]}): mail goes round"
+        yield warning(f"{where}.host", text, "name the system that the mail is to go to")
+
+
 def _login(where: str, route: RouteTable) -> Iterator[Finding]:
     if not route.user:
         return
@@ -57,8 +72,18 @@ def _login(where: str, route: RouteTable) -> Iterator[Finding]:
         yield error(where_file, f"{path} has an empty first line", "put the password there")
     if os.stat(path).st_mode & 0o077:
         yield warning(where_file, f"{path} is open to other users of this machine", f"chmod 600 {path}")
-    if route.tls == "none":
+
+
+def _shown(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
+    """Say who may come to know the password beside the host that it is for."""
+    if not route.user or route.host.startswith(SOCKET):
+        return
+    tls = tls_of(route, settings)
+    if tls == "none":
         yield warning(f"{where}.tls", "a login without TLS shows the password to all on the way", 'set tls = "verify"')
+    elif tls in ("may", "encrypt") and (not route.mechanisms or not SHOWING.isdisjoint(route.mechanisms)):
+        text = "the password is shown to whoever answers, with any certificate"
+        yield warning(f"{where}.tls", text, 'set tls = "verify"')
 
 
 def _whose(route: RouteTable) -> str:
