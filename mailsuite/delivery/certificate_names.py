@@ -1,6 +1,7 @@
 """Whether a certificate is for a name: RFC 6125 §6, with a wildcard only as the whole left-most label.
 
-One strange name in a certificate spoils no other. Matching itself is the service_identity library's.
+One strange name in a certificate spoils no other. Matching itself is the service_identity library's, but for A-labels
+under a wildcard.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,7 +78,19 @@ def _dns_patterns(names: Iterable[str]) -> Iterable[CertificatePattern]:
 def _fits(patterns: Sequence[CertificatePattern], name: str) -> bool:
     try:
         wanted: ServiceID = IPAddress_ID(name) if is_ip(name) else DNS_ID(host_key(name))
+        if isinstance(wanted, DNS_ID) and _wildcard(wanted.hostname) in patterns:
+            return True
         verify_service_identity(patterns, [wanted], [])
     except (CertificateError, VerificationError, ValueError):
         return False
     return True
+
+
+def _wildcard(host: bytes) -> DNSPattern | None:
+    """Return the wildcard that an A-label of *host* stands under; ``None``: it begins with none.
+
+    RFC 6125 §6.4.3: the whole left-most label is any label, of any script; only a part of an A-label is not to be
+    matched. The library leaves out all of them.
+    """
+    first, _, rest = host.partition(b".")
+    return DNSPattern(b"*." + rest) if first.startswith(b"xn--") else None

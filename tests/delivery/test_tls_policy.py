@@ -354,3 +354,16 @@ def test_names_of_a_certificate() -> None:
     for name in ("", ".", "a.b.bücher.example", "example", "192.0.2.1", "mx.b.example\0", "b.example"):
         assert not certifies(made.der, [name])
     assert not certifies(make("mx.b.example", key()).der, ["mx.b.example"])
+
+
+def test_wildcards_and_other_alphabets() -> None:
+    """RFC 6125 §6.4.3: a wildcard is any whole label, an A-label too; one that is a part of a label matches none."""
+    made = make("x", key(), names=["*.b.example", "xn--*.c.example", "*-mx.d.example", "*.example", "*"])
+
+    for name in ("xn--bcher-kva.b.example", "bücher.b.example", "BÜCHER.b.example.", "mx.b.example", "mx_1.b.example"):
+        assert certifies(made.der, [name])
+    for name in (
+        "xn--bcher-kva.xn--bcher-kva.b.example", "xn--bcher-kva.c.example", "xn--bcher-mx.d.example",
+        "xn--bcher-kva.example", "xn--bcher-kva", "b.example",
+    ):  # fmt: skip
+        assert not certifies(made.der, [name])
