@@ -48,9 +48,12 @@ class _Look:
         if kind.major == "multipart":
             return as_is and self._multipart(body, kind, depth)
         if kind.minor == "delivery-status":
-            # RFC 3464 §2.1: groups of fields.
-            return as_is and all(_has_fields_alone(group) for group in _groups(body))
+            return as_is and all(self._group(group, depth) for group in _groups(body))
         return as_is and self.entity(body, None, depth + 1)
+
+    def _group(self, group: bytes, depth: int) -> bool:
+        """RFC 3464 §2.1: fields alone; to many readers a header section, of what these fields say."""
+        return _has_fields_alone(group) and self.entity(group, None, depth + 1)
 
     def _multipart(self, body: bytes, kind: ContentType, depth: int) -> bool:
         if _BOUNDARY.fullmatch(kind.boundary) is None:

@@ -71,6 +71,8 @@ def test_sound(message: bytes) -> None:
         b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeA==\r\n",
         b"Content-Type: message/partial\r\n\r\nno field\r\n",
         b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\nno field\r\n",
+        b"Content-Type: message/delivery-status\r\n\r\nContent-Type: multipart/mixed; boundary=x\r\n",
+        b"Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n\r\n\r\nno field\r\n",
         b'Content-Type: multipart/mixed; boundary="' + b"x" * 71 + b'"\r\n\r\n--x\r\n\r\n--x--\r\n',
     ],
 )
