@@ -1,4 +1,4 @@
-"""The composition of the way out: queue, runner, routes, DNS, TLS, delivery, reports. Only `mailsuite.app` uses it."""
+"""The composition of the way out: queue, runner, routes, DNS, TLS, delivery, reports. `mailsuite.app` makes it."""
 
 import os
 import random
