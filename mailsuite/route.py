@@ -61,3 +61,7 @@ class Endpoint:
 
 class CannotConnect(Exception):
     """A connection could not be made; the text says why."""
+
+
+class NoWay(CannotConnect):
+    """This machine has no way to that address, of IPv6 for example: that says nothing of what is there."""

@@ -1,5 +1,6 @@
 """Connections that we make: a client session core over TCP or a UNIX socket, with TLS."""
 
+import errno
 import os
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -7,14 +8,14 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
-from twisted.internet.error import ConnectBindError, TimeoutError
+from twisted.internet.error import ConnectBindError, ConnectingCancelledError, TimeoutError
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from mailsuite.interfaces import IConnector, IRespondent
-from mailsuite.route import CannotConnect, Endpoint
+from mailsuite.route import CannotConnect, Endpoint, NoWay
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import ClientTLS
 from mailsuite.transport.open_sessions import OpenSessions
@@ -23,6 +24,8 @@ from mailsuite.wire.events import SessionCore
 
 # The room that the system has for the path of a UNIX socket, less the closing NUL.
 UNIX_PATH_OCTETS = 107
+# What the system says where it has no way to an address, or none from the address that is wanted.
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 @implementer(IConnector)
@@ -64,9 +67,14 @@ class Connector:
         self._attempts.add(attempt)
         try:
             await attempt
-        except (Exception, CancelledError) as error:
-            reason = "we are stopping" if self._stopping else why(error, endpoint)
-            raise CannotConnect(f"cannot connect to {place(endpoint)}: {reason}") from error
+        except (CancelledError, ConnectingCancelledError) as error:
+            if not self._stopping:
+                # The caller has given up: for it there is no next address.
+                raise CancelledError from error
+            raise CannotConnect(f"cannot connect to {place(endpoint)}: we are stopping") from error
+        except Exception as error:
+            kind = NoWay if getattr(error, "osError", None) in _NO_WAY else CannotConnect
+            raise kind(f"cannot connect to {place(endpoint)}: {why(error, endpoint)}") from error
         finally:
             self._attempts.discard(attempt)
 
@@ -83,6 +91,9 @@ class Connector:
 
 class ClientProtocol(SessionProtocol):
     """A session that we began: its patience may change at every step, not only from phase to phase as a server's."""
+
+    # Of what a server says, a reply is a sign of life, and not each octet of it.
+    _counts_octets = False
 
     def _note_progress(self) -> None:
         super()._note_progress()

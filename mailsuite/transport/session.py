@@ -38,6 +38,8 @@ class SessionProtocol(Protocol):
     """
 
     log = Logger()
+    # Octets of which the core makes nothing yet are signs of life where the phase has a term: they are skipped input.
+    _counts_octets = True
     # TCP, TLS over it, or a UNIX socket: no one interface names all that is used of them.
     transport: Any
     _writable = True  # the transport takes more output
@@ -156,7 +158,7 @@ class SessionProtocol(Protocol):
                     size += len(output)
                 if event is None:
                     # What is silently skipped (the rest of a refused message) is heard all the same.
-                    moved = moved or bool(output or core.term)
+                    moved = moved or bool(output or (self._counts_octets and core.term))
                     break
                 moved = True
                 if core.phase != self._phase:
@@ -229,11 +231,13 @@ class SessionProtocol(Protocol):
         self._hasten()
 
     def _hasten(self) -> None:
-        """Set the timer anew where it would look too late for the patience there is now."""
-        patience = self.core.patience
-        if patience < self._armed and self._timer is not None and self._timer.active():
-            self._armed = patience
-            self._timer.reset(patience)
+        """Set the timer anew where it would look too late for the patience there is now, or for the term."""
+        wait, term = self.core.patience, self.core.term
+        if term:
+            wait = min(wait, max(self._phase_since + term - self._heard, 0.0))
+        if wait < self._armed and self._timer is not None and self._timer.active():
+            self._armed = wait
+            self._timer.reset(wait)
 
     def _proceed(self) -> None:
         self._note_progress()

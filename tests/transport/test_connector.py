@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+    NoRouteError,
+    TimeoutError,
+)
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Client
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -21,7 +31,7 @@ from mailsuite.address import Address
 from mailsuite.certificates import Pair
 from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IConnector, IRespondent
-from mailsuite.route import CannotConnect, Endpoint
+from mailsuite.route import CannotConnect, Endpoint, NoWay
 from mailsuite.smtp import client_events
 from mailsuite.smtp.client import ClientSession
 from mailsuite.smtp.client_events import Transaction
@@ -95,6 +105,17 @@ def test_interfaces(connector: Connector) -> None:
     assert verifyObject(IRespondent, Caller())
 
 
+@implementer(IStreamClientEndpoint)
+class Fails:
+    """An endpoint to which no connection comes to be."""
+
+    def __init__(self, error: ConnectError) -> None:
+        self._error = error
+
+    def connect(self, protocolFactory: object) -> "Deferred[Any]":
+        return fail(self._error)
+
+
 class TestSockets:
     """Without TLS."""
 
@@ -142,7 +163,7 @@ class TestSockets:
         assert text.endswith(": timed out after 0.2 seconds")
 
     def test_given_up(self, connector: Connector) -> None:
-        """Who has asked for a connection may think better of it."""
+        """Who has asked for a connection may think better of it, and is then not told of a host that cannot be had."""
         with socket.socket() as full, socket.socket() as first:
             full.bind(("127.0.0.1", 0))
             full.listen(0)
@@ -151,7 +172,7 @@ class TestSockets:
             reactor.iterate(0)
             attempt.cancel()
 
-            with pytest.raises(CannotConnect, match="given up"):
+            with pytest.raises(CancelledError):
                 finish(attempt)
 
     @pytest.mark.parametrize(
@@ -185,6 +206,34 @@ class TestSockets:
     def test_addresses_of_no_use(self, connector: Connector, address: str, source: str, words: str) -> None:
         """No connection is made from elsewhere instead, and no name is looked up."""
         assert refusal(connector, Endpoint(address, 25, HOST, source)).endswith(words)
+
+    @pytest.mark.parametrize(
+        ("error", "ours"),
+        [
+            (NoRouteError(errno.ENETUNREACH), True),
+            (ConnectError(errno.EADDRNOTAVAIL), True),
+            (ConnectError(errno.EAFNOSUPPORT), True),
+            (ConnectBindError(errno.EADDRNOTAVAIL), True),
+            (ConnectionRefusedError(errno.ECONNREFUSED), False),
+            (ConnectError(errno.EHOSTUNREACH), False),
+            (TimeoutError(), False),
+        ],
+        ids=lambda value: f"{type(value).__name__}-{value.osError}" if isinstance(value, ConnectError) else str(value),
+    )
+    def test_no_way_there(
+        self, connector: Connector, monkeypatch: pytest.MonkeyPatch, error: ConnectError, ours: bool
+    ) -> None:
+        """What is missing here (IPv6, say) is told from what the other end does."""
+        monkeypatch.setattr("mailsuite.transport.connector.stream_endpoint", lambda reactor, endpoint: Fails(error))
+
+        with pytest.raises(CannotConnect) as caught:
+            finish(connector.connect(at(25), ClientCore(), Caller()))
+        assert isinstance(caught.value, NoWay) is ours
+
+    def test_no_way_from_there(self, connector: Connector) -> None:
+        """An address to send from that this machine does not have is its own trouble."""
+        with pytest.raises(NoWay):
+            finish(connector.connect(at(25, source="192.0.2.1"), ClientCore(), Caller()))
 
     def test_unix_sockets(self, loopback: Loopback, connector: Connector, tmp_path: Path) -> None:
         """LMTP is spoken there."""
