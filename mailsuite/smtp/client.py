@@ -58,12 +58,15 @@ class ClientSession:
         "opening",
         "phase",
         "settings",
+        "tls_refusal",
     )
 
     def __init__(self, settings: ClientSettings, encrypted: bool = False) -> None:
         self.settings = settings
         self.capabilities = Capabilities({})
         self.phase = 0
+        # What was said to STARTTLS where we go on without it.
+        self.tls_refusal: Answer | None = None
         self._encrypted = encrypted
         self._stage = Stage.GREETING
         self._reader = AnswerReader()
@@ -108,8 +111,8 @@ class ClientSession:
 
     @property
     def term(self) -> float:
-        """See `SessionCore.term`: content that is sent in pieces must be through in its time."""
-        return self.settings.content_timeout if self._streaming else 0.0
+        """See `SessionCore.term`: a transaction must be over in its time, however lively the server is."""
+        return 0.0 if self._running is None else self.settings.transaction_timeout
 
     def receive(self, data: bytes) -> None:
         """See `SessionCore.receive`. What comes after the session has closed is dropped."""
@@ -256,7 +259,6 @@ class ClientSession:
         """Begin or end the sending of content in pieces."""
         self._streaming = on
         self._stage = Stage.BODY
-        self.phase += 1
 
     def ended(self, ended: Ended, reset: bool) -> None:
         """The transaction is over; where *reset*, it has left something that has to be forgotten first."""
@@ -271,9 +273,9 @@ class ClientSession:
         else:
             self.opened()
 
-    def refused(self, stage: Stage, answer: Answer | None, reason: str) -> None:
+    def refused(self, stage: Stage, answer: Answer | None, reason: str, loop: bool = False) -> None:
         """There will be no session, for a reason that leaves time for good manners (RFC 5321 §4.1.1.10)."""
-        self._events.append(Broken(stage, answer, reason))
+        self._events.append(Broken(stage, answer, reason, loop))
         self.quit()
 
     def absurd(self, stage: Stage, reply: ServerReply) -> None:

@@ -14,7 +14,10 @@ from mailsuite.wire.events import Ask, Event
 
 
 class Stage(Enum):
-    """Where a session stood; `CONNECT` is before there was one, `IDLE` is between transactions."""
+    """Where a session stood; `CONNECT` is before there was one, `IDLE` is between transactions.
+
+    At `BDAT` stands only a session with a server that has offered CHUNKING and does not know it.
+    """
 
     CONNECT = auto()
     GREETING = auto()
@@ -25,6 +28,7 @@ class Stage(Enum):
     MAIL = auto()
     RCPT = auto()
     DATA = auto()
+    BDAT = auto()
     BODY = auto()
     END = auto()
     IDLE = auto()
@@ -84,14 +88,17 @@ class ClientSettings:
     """How one session is to be held; times in seconds, the defaults of RFC 5321 §4.5.3.2.
 
     *hostname* is our name in EHLO. *tls*: never by STARTTLS, where it is offered, or else no session. *lmtp*: RFC 2033
-    is spoken. Without *user* there is no login; with it, no session without a login, and none outside TLS unless
-    *clear_auth*. *mechanisms* may be used, the best first; empty: all that we have. *nonce* is fresh random text for
-    this one session, printable ASCII without a comma; SCRAM is not used without it.
+    is spoken. *foreign*: the server has to be another system than ours, and not call itself *hostname*. *chunking*:
+    BDAT is used where it is offered. Without *user* there is no login; with it, no session without a login, and none
+    outside TLS unless *clear_auth*. *mechanisms* may be used, the best first; empty: all that we have. *nonce* is
+    fresh random text for this one session, printable ASCII without a comma; SCRAM is not used without it.
     """
 
     hostname: str
     tls: Literal["none", "may", "must"] = "may"
     lmtp: bool = False
+    foreign: bool = False
+    chunking: bool = True
     user: str = ""
     password: str = field(default="", repr=False)
     mechanisms: tuple[str, ...] = ()
@@ -101,8 +108,8 @@ class ClientSettings:
     command_timeout: float = 300.0  # §4.5.3.2.2, §4.5.3.2.3
     data_timeout: float = 180.0  # §4.5.3.2.4, §4.5.3.2.5: for DATA's answer, and for each piece of the content
     end_timeout: float = 600.0  # §4.5.3.2.6
-    # For how long a content that is sent in pieces may take in all: a server that reads slowly holds us no longer.
-    content_timeout: float = 14_400.0
+    # For how long one transaction may take in all: a server that does everything slowly holds us no longer.
+    transaction_timeout: float = 7200.0
 
 
 class Secured(Ask):
@@ -144,12 +151,14 @@ class Ended(Event):
 class Broken(Event):
     """Told: the session is over. *answer* is what the server said, if that is why; *reason* is for people.
 
-    A transaction that had no `Ended` is undone, but where *stage* is ``END``: then its fate is not known.
+    A transaction that had no `Ended` is undone, but where *stage* is ``END``: then its fate is not known. *loop*: the
+    server is this very system (`ClientSettings.foreign`).
     """
 
     stage: Stage
     answer: Answer | None
     reason: str
+    loop: bool = False
 
 
 SECURED = Secured()

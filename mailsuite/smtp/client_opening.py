@@ -33,11 +33,11 @@ class Opening:
             self.begin()
 
     def _greeting(self, reply: ServerReply) -> None:
-        if reply.kind == 2:
+        if reply.kind != 2:
+            self._unless_refused(Stage.GREETING, reply, "the server refuses the session")
+        elif not self._is_ourselves(Stage.GREETING, reply):
             self._greeted = True
             self._say_hello()
-        else:
-            self._unless_refused(Stage.GREETING, reply, "the server refuses the session")
 
     def _say_hello(self) -> None:
         settings = self._session.settings
@@ -48,7 +48,7 @@ class Opening:
         session = self._session
         if reply.kind == 2:
             session.capabilities = offered(reply.texts[1:])
-            self._start_tls()
+            self._go_on(reply)
         elif reply.kind == 5 and not session.settings.lmtp:
             # RFC 5321 §3.2: an old server is greeted in the old way. LMTP has no other (RFC 2033 §4.1).
             session.command(f"HELO {session.settings.hostname}\r\n".encode(), Stage.HELLO, self._helo_answered)
@@ -58,9 +58,25 @@ class Opening:
     def _helo_answered(self, reply: ServerReply) -> None:
         if reply.kind == 2:
             self._session.capabilities = Capabilities({})
-            self._start_tls()
+            self._go_on(reply)
         else:
             self._unless_refused(Stage.HELLO, reply, "the server refuses our greeting")
+
+    def _go_on(self, reply: ServerReply) -> None:
+        if not self._is_ourselves(Stage.HELLO, reply):
+            self._start_tls()
+
+    def _is_ourselves(self, stage: Stage, reply: ServerReply) -> bool:
+        """End the session where *reply* begins with our own name, as only ours does (RFC 5321 §4.2, §4.1.1.1).
+
+        It is looked at before TLS: our own certificate need not be good for whatever name has led back to us.
+        """
+        session = self._session
+        name = printable(reply.texts[0]).partition(" ")[0].removesuffix(".")
+        if not session.settings.foreign or name.lower() != session.settings.hostname.lower():
+            return False
+        session.refused(stage, reply.answer, "the server is this very system", loop=True)
+        return True
 
     def _start_tls(self) -> None:
         session = self._session
@@ -79,7 +95,8 @@ class Opening:
         if reply.kind == 2:
             session.start_tls()
         elif reply.kind in (4, 5) and session.settings.tls == "may":
-            # RFC 3207 §4.1: whether to go on in the clear is the client's to decide.
+            # RFC 3207 §5: whether to go on in the clear is the client's to decide.
+            session.tls_refusal = reply.answer
             self._log_in()
         else:
             self._unless_refused(Stage.STARTTLS, reply, "the server refuses STARTTLS")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 # How much content is asked for, and sent, at a time; a message that is at hand and not larger goes in one write.
 PIECE_OCTETS = 65_536
-# Content up to this goes out with MAIL and RCPT where it may: not much is lost where the server then refuses it.
-EARLY_OCTETS = 32_768
 # What a recipient gets for which an LMTP server has not answered (RFC 2033 §5).
 NO_ANSWER = Answer("")
+# What a server says to BDAT that does not know it (RFC 5321 §4.2.4), or that has not understood what came before.
+_UNKNOWN = frozenset({500, 502, 503})
 
 
 class RunningTransaction:
@@ -30,6 +30,7 @@ class RunningTransaction:
     __slots__ = (
         "_accepted",
         "_answers",
+        "_bdat_known",
         "_chunked",
         "_end_sent",
         "_failed",
@@ -55,7 +56,9 @@ class RunningTransaction:
         self._pipelining = "PIPELINING" in offered
         # LMTP answers BDAT LAST once for each recipient, and a failed chunk before it once (RFC 2033 §4.3): DATA is
         # the one whose answers can always be counted.
-        self._chunked = "CHUNKING" in offered and not session.settings.lmtp
+        settings = session.settings
+        self._chunked = "CHUNKING" in offered and settings.chunking and not settings.lmtp
+        self._bdat_known = False
         self._form: Form = Chunked() if self._chunked else Dotted()
         self._answers: list[Answer | None] = [None] * count
         self._stages = [Stage.END] * count
@@ -96,14 +99,14 @@ class RunningTransaction:
             return
         session.command(mail, Stage.MAIL, self._mail_answered)
         if self._pipelining:
-            # RFC 2920 §3.1: DATA, or the one BDAT, is the last of the group.
             session.send(b"".join(self._lines))
             for _ in self._lines:
                 session.expect(Stage.RCPT, self._rcpt_answered)
             if not self._chunked:
+                # RFC 2920 §3.1: DATA is the last of the group. BDAT waits until all of the group is answered
+                # (RFC 3030 §2): sent with it, a connection that is lost at MAIL would leave open whether the message
+                # was taken.
                 session.command(b"DATA\r\n", Stage.DATA, self._data_answered)
-            elif transaction.content is not None and len(transaction.content) <= EARLY_OCTETS:
-                self._send_whole(transaction.content)
 
     @property
     def may_be_taken(self) -> bool:
@@ -174,11 +177,13 @@ class RunningTransaction:
             if not self._pipelining:
                 self._send_rcpt()
         elif self._session.expecting:
-            pass  # DATA, or BDAT, was sent in the same group
+            pass  # DATA was sent in the same group
         elif not self._accepted:
             self._finish(reset=self._mail_accepted)
         elif self._chunked:
-            self._send_content()
+            # What came behind the last answer must not pass for the answer to a chunk that was not sent.
+            if not self._session.spoke_early():
+                self._send_content()
         else:
             self._session.command(b"DATA\r\n", Stage.DATA, self._data_answered)
 
@@ -205,6 +210,9 @@ class RunningTransaction:
         if reply.kind not in (2, 4, 5):
             self._session.absurd(Stage.BODY, reply)
             return
+        if self._knows_no_chunks(reply):
+            return
+        self._bdat_known = True
         if reply.kind != 2 and not self._failed:
             # RFC 3030 §2: the transaction has failed; nothing more of it is sent, whatever else is answered.
             self._failed = True
@@ -217,10 +225,24 @@ class RunningTransaction:
         if reply.kind not in (2, 4, 5):
             self._session.absurd(Stage.END, reply)
             return
+        if self._knows_no_chunks(reply):
+            return
         self._settle(reply.answer, Stage.END)
         # RFC 5321 §4.1.1.4: an answer to the end of the message clears all. After BDAT that is so where none of its
         # answers was negative (RFC 3030 §2).
         self._finish(reset=self._failed or not self._accepted or (self._chunked and reply.kind != 2))
+
+    def _knows_no_chunks(self, reply: ServerReply) -> bool:
+        """End the session where *reply* says that BDAT, which was offered, is not known.
+
+        That is no word about the message. What lies between us and the server may have read the content as commands:
+        nothing more can be said here.
+        """
+        if not self._chunked or self._bdat_known or reply.code not in _UNKNOWN:
+            return False
+        self._end_sent = False
+        self._session.break_off(reply.answer, "the server does not know BDAT, which it offers", Stage.BDAT)
+        return True
 
     def _lmtp_answered(self, reply: ServerReply) -> None:
         """RFC 2033 §4.2: one answer for each recipient that was accepted, in order."""

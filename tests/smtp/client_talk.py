@@ -167,6 +167,8 @@ SETTINGS: dict[str, Callable[[], ClientTalk]] = {
     "may": lambda: ClientTalk(ClientSettings("client.example", "may")),
     "must": lambda: ClientTalk(ClientSettings("client.example", "must")),
     "tls": lambda: ClientTalk(ClientSettings("client.example", "must"), encrypted=True),
+    "foreign": lambda: ClientTalk(ClientSettings("client.example", "may", foreign=True)),
+    "no-chunking": lambda: ClientTalk(ClientSettings("client.example", "none", chunking=False)),
     "lmtp": lambda: ClientTalk(ClientSettings("client.example", "none", lmtp=True)),
     "login": lambda: ClientTalk(SECRET),
     "login-tls": lambda: ClientTalk(SECRET, encrypted=True),

@@ -1,6 +1,5 @@
 """The client session where a script does not reach: times, writes, large content, and servers out of their minds."""
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,14 +9,20 @@ from hypothesis import strategies as st
 from mailsuite.outcome import Answer
 from mailsuite.smtp.client import QUIT_SECONDS, ClientSession
 from mailsuite.smtp.client_events import Broken, ClientSettings, Ended, ReadBody, Ready, Stage, Transaction
-from mailsuite.smtp.client_transaction import EARLY_OCTETS, PIECE_OCTETS
+from mailsuite.smtp.client_transaction import PIECE_OCTETS
 from mailsuite.wire.events import HANG_UP, SAID
 from tests.smtp.client_talk import SETTINGS, TRANSACTIONS, A, ClientTalk, to
 from tests.smtp.test_client_content import unchunked
 from tests.wire.cutting import CUTS, cut
 
 TIMES = ClientSettings(
-    "client.example", "may", greeting_timeout=1, command_timeout=2, data_timeout=3, end_timeout=4, content_timeout=5
+    "client.example",
+    "may",
+    greeting_timeout=1,
+    command_timeout=2,
+    data_timeout=3,
+    end_timeout=4,
+    transaction_timeout=5,
 )
 HELLO = b"220 x\r\n"
 PLAIN = b"250 x\r\n"
@@ -65,52 +70,72 @@ def test_each_stage_has_its_patience() -> None:
     assert talk.core.patience == QUIT_SECONDS
 
 
-def test_content_in_pieces_has_a_term() -> None:
-    """While we send, and only then, there is a bound on the whole; each of its ends is a new phase."""
+def test_a_transaction_has_a_term() -> None:
+    """From MAIL to its last answer there is one bound on the whole, which no step of it begins anew; then none."""
     talk = opened()
+    assert talk.core.term == 0
+    before = talk.core.phase
     talk.answer(Transaction(A, to("b")))
     terms, phases = [talk.core.term], [talk.core.phase]
-    talk.core.receive(b"250 OK\r\n250 OK\r\n354 Go\r\n")
-    assert isinstance(talk.core.next_event(), ReadBody)
+    for said in (b"250 OK\r\n", b"250 OK\r\n", b"354 Go\r\n"):
+        talk.core.receive(said)
+        event = talk.core.next_event()
+        terms.append(talk.core.term)
+        phases.append(talk.core.phase)
+    assert isinstance(event, ReadBody)
     assert (talk.core.stage, talk.core.patience) == (Stage.BODY, 3)
-    terms.append(talk.core.term)
-    phases.append(talk.core.phase)
     talk.core.answer(b"")
     talk.pump()
+    assert talk.core.stage is Stage.END
     terms.append(talk.core.term)
     phases.append(talk.core.phase)
+    talk.hear(b"250 OK\r\n")
 
-    assert terms == [0, 5, 0]
-    assert all(before != after for before, after in pairwise(phases))
-    assert talk.core.stage is Stage.END
+    assert terms == [5] * 5
+    assert set(phases) == {before + 1}
+    assert talk.core.term == 0
+    talk.answer(SMALL)
+    assert talk.core.phase == before + 2
 
 
 def test_one_small_message_costs_two_writes() -> None:
-    """On an open pipelining session: the envelope with DATA, and the message; with CHUNKING, all at once."""
-    talk = opened()
+    """On an open pipelining session: the envelope, with DATA or before BDAT, and the message."""
+    for offer, ready in ((PIPELINING, b"354 Go\r\n"), (CHUNKING, b"")):
+        talk = opened(offer)
+        for _ in range(3):
+            talk.answer(SMALL)
+            talk.hear(b"250 OK\r\n250 OK\r\n" + ready)
+            talk.hear(b"250 OK\r\n")
+        assert len(talk.writes) == 6
+        assert [ended.answers[0].code for ended in talk.ended] == [250, 250, 250]
+
+
+@pytest.mark.parametrize("content", [b"x\r\n", None], ids=["at hand", "asked for"])
+def test_no_content_before_the_answers_to_rcpt(content: bytes | None) -> None:
+    """RFC 3030 §2; a connection that is lost before them leaves no doubt that the message was not taken."""
+    talk = opened(CHUNKING, pieces=[b"x\r\n"])
+    talk.answer(Transaction(A, to("b", "c"), content=content))
+    stages = [talk.core.stage]
     for _ in range(3):
-        talk.answer(SMALL)
-        talk.hear(b"250 OK\r\n250 OK\r\n354 Go\r\n")
+        assert b"BDAT" not in talk.said
         talk.hear(b"250 OK\r\n")
-    assert len(talk.writes) == 6
+        stages.append(talk.core.stage)
 
-    talk = opened(CHUNKING)
-    for _ in range(3):
-        talk.answer(SMALL)
-        talk.hear(b"250 OK\r\n250 OK\r\n250 OK\r\n")
-    assert len(talk.writes) == 3
-    assert [ended.answers[0].code for ended in talk.ended] == [250, 250, 250]
+    assert stages == [Stage.MAIL, Stage.RCPT, Stage.RCPT, Stage.END]
+    assert talk.said.endswith(b"BDAT 3 LAST\r\nx\r\n")
 
 
-def test_early_content_has_a_limit() -> None:
-    """A message of the limit goes with its envelope; one octet more waits for the answers to RCPT."""
-    for size, early in ((EARLY_OCTETS, True), (EARLY_OCTETS + 1, False)):
-        talk = opened(CHUNKING)
-        content = b"x" * (size - 2) + b"\r\n"
-        talk.answer(Transaction(A, to("b"), content=content))
-        assert (b"BDAT" in talk.take()) is early
-        talk.hear(b"250 OK\r\n250 OK\r\n")
-        assert early or unchunked(talk.take()) == content
+@pytest.mark.parametrize("content", [b"x\r\n", None], ids=["at hand", "asked for"])
+def test_an_answer_before_a_chunk_is_none_to_it(content: bytes | None) -> None:
+    """What comes in one segment with the answer to RCPT does not deliver a message that was not sent."""
+    talk = opened(CHUNKING, pieces=[b"x\r\n"])
+    talk.answer(Transaction(A, to("b"), content=content))
+    talk.hear(b"250 OK\r\n250 OK\r\n250 2.0.0 Taken\r\n")
+
+    assert talk.ended == []
+    assert talk.broken is not None
+    assert talk.broken.stage is Stage.BODY
+    assert b"BDAT" not in talk.said
 
 
 @pytest.mark.parametrize("size", [PIECE_OCTETS, PIECE_OCTETS + 1, 2 * PIECE_OCTETS, 5 * PIECE_OCTETS + 7])
