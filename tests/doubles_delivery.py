@@ -21,9 +21,9 @@ from mailsuite.interfaces import IConnector, IContent, IDeliveryTarget, IRespond
 from mailsuite.maybe import Maybe
 from mailsuite.outcome import DELIVERED, Outcome
 from mailsuite.queued import Job, QueuedMessage, QueuedRecipient
-from mailsuite.route import CannotConnect, Endpoint, Route
+from mailsuite.route import CannotConnect, Endpoint, NoWay, Route
 from mailsuite.smtp.server import ServerSession
-from mailsuite.transport.session import SessionProtocol
+from mailsuite.transport.connector import ClientProtocol
 from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, SessionCore
 from tests.smtp.respondent import PLAIN, Respondent
 
@@ -305,7 +305,7 @@ class _Line:
 
 @implementer(IConnector)
 class MemoryConnector:
-    """Connects to the far ends that it was given by their addresses; all others refuse.
+    """Connects to the far ends that it was given by their addresses; all others refuse, but those with *no_way* to.
 
     *endpoints* are those that were connected to. Nothing moves before `run`.
     """
@@ -313,16 +313,19 @@ class MemoryConnector:
     def __init__(self, far: Mapping[str, Far] | None = None) -> None:
         self.clock = Clock()
         self.far = dict(far or {})
+        self.no_way: set[str] = set()
         self.endpoints: list[Endpoint] = []
         self.lines: list[_Line] = []
 
     async def connect(self, endpoint: Endpoint, core: SessionCore, respondent: IRespondent) -> None:
         self.endpoints.append(endpoint)
+        if endpoint.address in self.no_way:
+            raise NoWay(f"cannot connect to {endpoint.name}: network is unreachable")
         far = self.far.get(endpoint.address)
         if far is None:
             raise CannotConnect(f"cannot connect to {endpoint.name}: connection refused")
         line = _Line(far.accept(), far.tls)
-        protocol = SessionProtocol(core, respondent, self.clock, line, lambda ended: None)  # type: ignore[arg-type]
+        protocol = ClientProtocol(core, respondent, self.clock, line, lambda ended: None)  # type: ignore[arg-type]
         line.protocol = protocol
         self.lines.append(line)
         line.starts_tls = endpoint.implicit

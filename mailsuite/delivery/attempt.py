@@ -1,29 +1,34 @@
 """One try to deliver a message along one route: a session that waits, else host by host."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import AsyncGenerator, MutableMapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from mailsuite.delivery import trouble
 from mailsuite.delivery.body import Body, ContentTrouble
 from mailsuite.delivery.connections import Connections
-from mailsuite.delivery.mx import Hop, Lookup, Nowhere, next_hops
+from mailsuite.delivery.mx import Hop, Lookup, Missing, Nowhere, next_hops
 from mailsuite.delivery.pool import Pool
 from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.session import RemoteSession
+from mailsuite.delivery.tally import Tally
 from mailsuite.delivery.tls_policy import Demand
 from mailsuite.delivery.transactions import fit, together, unsendable
-from mailsuite.delivery.trouble import CLOSING, Scope, SessionEnded, Trouble
+from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queued import Job
 from mailsuite.route import Route
 from mailsuite.smtp.client_commands import BAD_ADDRESS, NEEDS_SMTPUTF8
 from mailsuite.smtp.client_events import Ended, Stage
 
+# Addresses that one try looks at, also those to which this machine has no way: these cost next to nothing.
+LOOKED_AT = 200
+
 
 class Attempt:
     """Tries the recipients of *job* at *indexes*, which have the same *route*.
 
-    Only what is the trouble of a connection leads to the next address: what was said of the message or of a recipient
+    The trouble of a connection or of a host leads to the next address; what was said of the message or of a recipient
     holds. *outcomes* is filled.
     """
 
@@ -45,6 +50,11 @@ class Attempt:
         self._pending = list(indexes)
         self._batch: Sequence[int] = ()
         self._most = network.sending.recipients
+        # Those for which the host at hand lacks an extension, and what they get where all lack it.
+        self._unfit: set[int] = set()
+        self._lack: Failed | None = None
+        # What was said to a recipient's commands of the trouble that a host has.
+        self._said: dict[int, Deferred | Failed] = {}
 
     async def run(self) -> None:
         """Return when every recipient has its outcome. Never raises for what the other end does."""
@@ -61,41 +71,67 @@ class Attempt:
             await self._try_hosts()
 
     async def _try_hosts(self) -> None:
-        troubles: list[Trouble] = []
-        demands: dict[str, Demand | Trouble] = {}
-        connections = self._network.connections
-        tried = 0
+        # A session that was used before has no last word.
+        self._said.clear()
+        tally = Tally(self._route)
         try:
             async with aclosing(next_hops(self._route, self._network.lookup)) as hops:
-                async for hop in hops:
-                    if hop.host not in demands:
-                        demands[hop.host] = demand = await connections.demand(self._route, hop)
-                        if isinstance(demand, Trouble):
-                            troubles.append(demand)
-                    demand = demands[hop.host]
-                    if isinstance(demand, Trouble):
-                        continue
-                    met = await self._try(hop, demand)
-                    tried += 1
-                    if met is not None:
-                        troubles.append(met)
-                    if not self._pending:
-                        return
-                    if tried >= self._network.sending.hosts:
-                        break
+                await self._go_through(hops, tally)
         except Nowhere as nowhere:
-            troubles.append(Trouble(Scope.SESSION, nowhere.outcome))
-        self._settle(self._pending, trouble.verdict(troubles))
+            tally.search_ended(Trouble(Scope.SESSION, nowhere.outcome))
+        if self._pending:
+            self._conclude(tally.verdict())
 
-    async def _try(self, hop: Hop, demand: Demand) -> Trouble | None:
-        session = await self._network.connections.open(self._route, hop, demand)
+    async def _go_through(self, hops: AsyncGenerator[Hop | Missing, None], tally: Tally) -> None:
+        """Try one address after the other, until nothing is pending, or no more may be tried."""
+        demands: dict[str, Demand] = {}
+        done: set[str] = set()
+        looked_at = tried = 0
+        async for hop in hops:
+            if isinstance(hop, Missing):
+                tally.missing(hop)
+                continue
+            if hop.host in done:
+                continue
+            if looked_at >= LOOKED_AT or tried >= self._network.sending.hosts:
+                # Who was not asked has not refused.
+                tally.search_ended(trouble.not_all_tried(looked_at))
+                return
+            looked_at += 1
+            met = await self._reach(hop, demands)
+            if met is None or not self._pending:
+                return
+            tally.met(hop, met)
+            if met.scope is Scope.LOOP:
+                return
+            if met.scope is Scope.HOST:
+                done.add(hop.host)
+            tried += hop.host in demands and met.scope is not Scope.HERE
+
+    async def _reach(self, hop: Hop, demands: MutableMapping[str, Demand]) -> Trouble | None:
+        """Try *hop*; return why something is still pending. *demands* are those of the hosts that were met."""
+        demand = demands.get(hop.host)
+        if demand is None:
+            asked = await self._network.connections.demand(self._route, hop)
+            if isinstance(asked, Trouble):
+                return asked
+            demands[hop.host] = demand = asked
+        met = await self._try(hop, demand)
+        if met is not None and met.scope is Scope.CHUNKING:
+            met = await self._try(hop, demand, chunking=False)
+        return met
+
+    async def _try(self, hop: Hop, demand: Demand, chunking: bool = True) -> Trouble | None:
+        session = await self._network.connections.open(self._route, hop, demand, chunking)
         return session if isinstance(session, Trouble) else await self._use(session, True)
 
     async def _use(self, session: RemoteSession, fresh: bool) -> Trouble | None:
-        """Send what is pending. Return why something of it still is."""
+        """Send what is pending. Return why something of it still is. *fresh*: the session has sent nothing yet."""
+        self._unfit.clear()
         try:
-            while self._pending:
-                await self._transact(session, fresh)
+            while left := [index for index in self._pending if index not in self._unfit]:
+                sent = await self._transact(session, left, fresh)
+                fresh = fresh and not sent
         except SessionEnded as end:
             session.quit()
             return self._ended(session, end)
@@ -106,22 +142,23 @@ class Attempt:
             session.quit()
             raise
         self._network.pool.put(self._route, session)
-        return None
+        return Trouble(Scope.HOST, self._lack) if self._pending and self._lack is not None else None
 
-    async def _transact(self, session: RemoteSession, fresh: bool) -> None:
-        """Send one transaction. Raises `SessionEnded`."""
+    async def _transact(self, session: RemoteSession, left: Sequence[int], fresh: bool) -> bool:
+        """Send one transaction for some of *left*; say whether there was one. Raises `SessionEnded`."""
         job = self._job
-        self._batch = batch = together(job.recipients, self._pending, self._most)
+        self._batch = batch = together(job.recipients, left, self._most)
         recipients = [job.recipients[index] for index in batch]
         fitted = await fit(job.message, recipients, self._body, session.capabilities, self._route.lmtp)
         if isinstance(fitted, Failed):
-            # Another host of the destination may take more, but which of them a message meets is chance.
-            self._settle(batch, fitted)
-            return
+            # Another host may offer more; that all lack it has to be known before the message is given up.
+            self._unfit.update(batch)
+            self._lack = fitted
+            return False
         stream = fitted.stream
         if stream is None:
             self._take(session, await session.send(fitted.transaction), fresh)
-            return
+            return True
         try:
             self._take(session, await session.send(fitted.transaction, stream.read), fresh)
         except SessionEnded:
@@ -131,36 +168,49 @@ class Attempt:
             raise
         finally:
             stream.close()
+        return True
 
     def _take(self, session: RemoteSession, ended: Ended, fresh: bool) -> None:
         """Note what became of the recipients of a transaction. Raises `SessionEnded` where that was no verdict."""
         informs = not self._route.lmtp and "DSN" in session.capabilities
         accepted = sum(stage not in (Stage.MAIL, Stage.RCPT) for stage in ended.stages)
-        closed: SessionEnded | None = None
+        troubled: SessionEnded | None = None
         for index, said, stage in zip(self._batch, ended.answers, ended.stages, strict=True):
             if said is BAD_ADDRESS or said is NEEDS_SMTPUTF8:
                 # Our own client says so: the server was not asked.
                 self._outcomes[index] = Failed(said.status, said.lines[0])
                 continue
             answer = session.named(said)
-            if answer.code == CLOSING or (not fresh and stage is Stage.MAIL and 400 <= answer.code < 500):
-                # Of a session that has done its work before, MAIL may ask no more than that it ends now.
-                closed = SessionEnded(stage, answer, "it closed the session")
+            # Of a session that has done its work before, MAIL may ask no more than that it ends now.
+            tired = not fresh and stage is Stage.MAIL and 400 <= answer.code < 500
+            if tired or trouble.is_of_the_session(stage, answer):
+                troubled = SessionEnded(stage, answer, "it is in trouble")
+                self._said[index] = session.met(troubled).outcome
             elif accepted and trouble.is_one_too_many(stage, answer):
                 self._most = accepted
             else:
                 self._outcomes[index] = trouble.outcome(session.where, stage, answer, informs)
         self._forget_settled()
-        if closed is not None:
-            raise closed
+        if troubled is not None:
+            raise troubled
 
     def _ended(self, session: RemoteSession, end: SessionEnded) -> Trouble:
-        met = trouble.ended(session.where, end)
+        met = session.met(end)
         if met.scope is not Scope.MESSAGE:
             return met
         self._settle(self._batch, met.outcome)
         # To the recipients that it had not come to yet, it is one more connection that broke.
         return Trouble(Scope.SESSION, Deferred("4.4.2", f"{session.where}: {end.reason}", whole=False))
+
+    def _conclude(self, verdict: Deferred | Failed) -> None:
+        """Settle what no host took: with what was said to a recipient's own commands, if that was not overruled."""
+        for index in self._pending:
+            said = self._said.get(index)
+            if isinstance(said, Deferred) and isinstance(verdict, Deferred):
+                self._outcomes[index] = replace(said, whole=verdict.whole)
+            else:
+                self._outcomes[index] = verdict
+        self._forget_settled()
 
     def _settle(self, indexes: Sequence[int], outcome: Outcome) -> None:
         for index in indexes:

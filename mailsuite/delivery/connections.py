@@ -13,7 +13,7 @@ from mailsuite.delivery.tls_policy import Demand
 from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.dns import DnsTrouble
 from mailsuite.interfaces import IConnector
-from mailsuite.route import CannotConnect, Endpoint, Route
+from mailsuite.route import CannotConnect, Endpoint, NoWay, Route
 from mailsuite.smtp.client import ClientSession
 from mailsuite.smtp.client_events import ClientSettings
 
@@ -67,42 +67,50 @@ class Connections:
             return trouble.unknown(hop.host, str(error))
         return trouble.unusable(hop.host, demand.skip) if demand.skip else demand
 
-    async def open(self, route: Route, hop: Hop, demand: Demand) -> RemoteSession | Trouble:
-        """Return a session in which messages may be sent, or why there is none."""
-        opened = await self._open(route, hop, demand, demand.tls)
+    async def open(
+        self, route: Route, hop: Hop, demand: Demand, chunking: bool = True
+    ) -> RemoteSession | Trouble:
+        """Return a session in which messages may be sent, or why there is none. *chunking*: BDAT may be used."""
+        opened = await self._open(route, hop, demand, chunking)
         if isinstance(opened, Trouble) and opened.scope is Scope.TLS and demand.tls == "may" and not route.implicit:
             # RFC 7435: where TLS was no must, a handshake that breaks is no reason to keep the mail.
-            opened = await self._open(route, hop, demand, "none")
+            opened = await self._open(route, hop, demand, chunking, without=opened)
         return opened
 
     async def _open(
-        self, route: Route, hop: Hop, demand: Demand, tls: Literal["none", "may", "must"]
+        self, route: Route, hop: Hop, demand: Demand, chunking: bool, without: Trouble | None = None
     ) -> RemoteSession | Trouble:
         try:
-            settings = self._settings(route, tls)
+            settings = self._settings(route, demand.tls if without is None else "none", chunking)
         except (OSError, ValueError) as error:
             return trouble.no_password(hop.host, str(error))
         core = ClientSession(settings, encrypted=route.implicit)
-        session = RemoteSession(core, hop.host, hop.address, demand)
+        session = RemoteSession(core, hop.host, hop.address, demand, without)
         try:
             await self._connector.connect(self._endpoint(route, hop, demand), core, session)
             await session.opened()
+        except NoWay as error:
+            return trouble.no_way(str(error))
         except CannotConnect as error:
             return trouble.unreachable(str(error))
         except SessionEnded as end:
-            return trouble.ended(session.where, end, refused=bool(session.objection))
+            return session.met(end)
         return session
 
-    def _settings(self, route: Route, tls: Literal["none", "may", "must"]) -> ClientSettings:
+    def _settings(self, route: Route, tls: Literal["none", "may", "must"], chunking: bool) -> ClientSettings:
         sending = self._sending
         settings = ClientSettings(
             sending.hostname,
             tls,
             route.lmtp,
+            # What the administrator names is meant, be it a filter beside us that greets by our name.
+            foreign=not route.host,
+            chunking=chunking,
             greeting_timeout=sending.greeting_timeout,
             command_timeout=sending.command_timeout,
             data_timeout=sending.data_timeout,
             end_timeout=sending.end_timeout,
+            transaction_timeout=sending.transaction_timeout,
         )
         login = route.credentials
         if login is None:

@@ -4,7 +4,7 @@ Addresses are looked up one preference at a time: the backup exchangers only whe
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
@@ -34,20 +34,34 @@ class Hop:
 
     *host* is the name that led to it: of an exchanger, of the route, the domain's own; or the address again.
     *mx_secure*: DNSSEC vouches that *host* is the right one, or a route names it. *host_secure*: it vouches for the
-    address.
+    address. *rank* counts the preferences, from 0 for the best.
     """
 
     host: str
     address: str
     mx_secure: bool = False
     host_secure: bool = False
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A host without an address to try, in its place among the others. *why* says so for people.
+
+    *temporary*: DNS did not say; there may be one.
+    """
+
+    host: str
+    rank: int
+    temporary: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """What a search for hosts needs.
 
-    *ourselves* says whether a host name or an IP address, with a port, is this system as other servers reach it.
+    *ourselves* says whether a host name or an IP address, with a port, is this system as other servers know it.
     *prefer* is which addresses of one host come first; ``any`` leaves the resolver's order. *shuffle* puts a list
     into a random order, in place.
     """
@@ -77,34 +91,36 @@ class _Exchangers:
     groups: list[list[str]]
     secure: bool
     loop: bool = False
-    failed: list[_Host] = field(default_factory=list)
 
 
-async def next_hops(route: Route, lookup: Lookup) -> AsyncGenerator[Hop, None]:
-    """Yield the addresses to try for *route*, the best first. Raises `Nowhere` where there is none at all.
+async def next_hops(route: Route, lookup: Lookup) -> AsyncGenerator[Hop | Missing, None]:
+    """Yield the addresses to try for *route*, the best first. Raises `Nowhere` where there is no host at all.
 
-    A route without a host goes to the exchangers of its domain, or straight to an address literal.
+    A route without a host goes to the exchangers of its domain, or straight to an address literal. Where only
+    `Missing` hosts were found, `unfound` says what that means.
     """
     if route.host.startswith(UNIX):
         yield Hop(route.host, route.host.removeprefix(UNIX), True, True)
         return
     exchangers = await _exchangers(route, lookup)
-    found = False
-    for group in exchangers.groups:
+    for rank, group in enumerate(exchangers.groups):
         # Any host of the same preference may prove to be ourselves: all are looked up before the first is tried.
         hosts = [await _host(name, route, lookup) for name in group]
         if any(host.ours for host in hosts):
             # RFC 5321 §5.1: this preference and all that are worse are discarded.
-            exchangers.loop = True
-            break
+            if rank == 0:
+                raise Nowhere(_loop(route))
+            return
         for host in hosts:
             if not host.addresses:
-                exchangers.failed.append(host)
+                yield Missing(host.name, rank, host.temporary, host.why)
             for address in host.addresses:
-                found = True
-                yield Hop(host.name, address, exchangers.secure, host.secure)
-    if not found:
-        raise Nowhere(_verdict(route, exchangers))
+                yield Hop(host.name, address, exchangers.secure, host.secure, rank)
+        if route.backup and not exchangers.loop and any(host.temporary for host in hosts):
+            # We are somewhere in this list, and that may have been us: what is worse would send it back here.
+            return
+    if not exchangers.groups:
+        raise Nowhere(_loop(route))
 
 
 async def _exchangers(route: Route, lookup: Lookup) -> _Exchangers:
@@ -195,16 +211,18 @@ def _unusable(name: str, addresses: Sequence[str], route: Route) -> str:
     return f"{name} has no address of the kind of {route.source}, which the route is to be sent from"
 
 
-def _verdict(route: Route, exchangers: _Exchangers) -> Deferred | Failed:
-    """Say why no host is left."""
-    whys = "; ".join(host.why for host in exchangers.failed[:4])
-    if any(host.temporary for host in exchangers.failed):
+def _loop(route: Route) -> Failed:
+    return Failed("5.4.6", f"Mail for {route.domain} loops back: its best mail exchanger is this system")
+
+
+def unfound(route: Route, missing: Sequence[Missing]) -> Deferred | Failed:
+    """Say what the *missing* hosts of *route*, at least one, mean for mail that no other host takes."""
+    whys = "; ".join(host.why for host in missing[:4])
+    if any(host.temporary for host in missing):
         return Deferred("4.4.3", f"DNS trouble: {whys}", whole=True)
     if route.host:
         # Our own settings name it: a slip there, or DNS in repair, must not return all the mail of a site.
         return Deferred("4.4.4", f"The next hop cannot be used: {whys}", whole=True)
-    if exchangers.loop and not exchangers.failed:
-        return Failed("5.4.6", f"Mail for {route.domain} loops back: its best mail exchanger is this system")
     # RFC 3463 X.4.4, "unable to route": DNS gives nothing that could be a next hop. It is for this, and not for an
     # unknown domain (X.1.2); its own example is a domain of which DNS has nothing but the SOA record.
     return Failed("5.4.4", f"No usable mail exchanger of {route.domain}: {whys}")

@@ -20,3 +20,4 @@ class Sending:
     command_timeout: float = 300.0
     data_timeout: float = 180.0
     end_timeout: float = 600.0
+    transaction_timeout: float = 7200.0

@@ -6,8 +6,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from mailsuite.delivery import trouble
 from mailsuite.delivery.tls_policy import Demand
-from mailsuite.delivery.trouble import SessionEnded
+from mailsuite.delivery.trouble import SessionEnded, Trouble
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
@@ -25,10 +26,13 @@ class RemoteSession:
     """Answers the questions of the client *core* for one user at a time.
 
     *host* is the server's name, or its address where it has none, *address* what was connected to. *demand* judges
-    TLS. The user waits for `opened`, then calls `send` once for each message, never twice at a time.
+    TLS; *without* is the trouble with it for which this session has none. The user waits for `opened`, then calls
+    `send` once for each message, never twice at a time.
     """
 
-    def __init__(self, core: ClientSession, host: str, address: str, demand: Demand) -> None:
+    def __init__(
+        self, core: ClientSession, host: str, address: str, demand: Demand, without: Trouble | None = None
+    ) -> None:
         self.host = Peer(address).literal if host == address else host
         self.where = self.host if host == address else f"{host} [{address}]"
         self.capabilities = Capabilities({})
@@ -40,6 +44,7 @@ class RemoteSession:
         self.sent = 0
         self._core = core
         self._demand = demand
+        self._without = without
         self._encryption: Encryption | None = None
         self._secured: Deferred[bool] | None = None
         self._open = False
@@ -71,8 +76,10 @@ class RemoteSession:
 
         Fails with `SessionEnded`; where that stood at ``END``, nobody knows whether the message was taken.
         """
-        if self._end is not None:
-            return fail(self._end)
+        end = self._end
+        if end is not None:
+            # Whatever it had come to, of this message nothing was sent.
+            return fail(SessionEnded(Stage.IDLE, end.answer, end.reason))
         done: Deferred[Ended] = Deferred()
         self._user = done
         self._read = read
@@ -88,6 +95,15 @@ class RemoteSession:
     def named(self, answer: Answer) -> Answer:
         """Return what the server said, with its name and what TLS it was said over."""
         return Answer(self.host, answer.code, answer.status, answer.lines, self.tls)
+
+    def met(self, end: SessionEnded) -> Trouble:
+        """Say what the *end* of this session means, or an answer like that."""
+        met = trouble.ended(self.where, end, refused=bool(self.objection))
+        without = self._without
+        refusal = self._core.tls_refusal
+        if without is None and refusal is not None:
+            without = trouble.ended(self.where, SessionEnded(Stage.STARTTLS, self.named(refusal), ""))
+        return met if without is None else trouble.in_the_clear(met, without)
 
     def quit(self) -> None:
         """End the session in good order, after the message under way if there is one."""
@@ -152,12 +168,16 @@ class RemoteSession:
 
     def _broken(self, event: Broken) -> None:
         answer = event.answer
-        self._over(event.stage, None if answer is None else self.named(answer), self.objection or event.reason)
+        named = None if answer is None else self.named(answer)
+        self._over(event.stage, named, self.objection or event.reason, event.loop)
 
-    def _over(self, stage: Stage, answer: Answer | None, reason: str) -> None:
+    def _over(self, stage: Stage, answer: Answer | None, reason: str, loop: bool = False) -> None:
         if self._end is not None:
             return
-        self._end = SessionEnded(stage, answer, reason)
+        if self._next is not None:
+            # The user was told of the last transaction's end and has given another, which was not begun.
+            stage = Stage.IDLE
+        self._end = SessionEnded(stage, answer, reason, loop)
         self._read = self._next = self._ready = None
         user, self._user = self._user, None
         if user is not None:

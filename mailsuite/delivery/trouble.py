@@ -30,12 +30,13 @@ _AFTER = {
     Stage.MAIL: "to MAIL",
     Stage.RCPT: "to RCPT",
     Stage.DATA: "to DATA",
+    Stage.BDAT: "to BDAT",
     Stage.BODY: "within the message",
     Stage.END: "to the message",
     Stage.IDLE: "between two messages",
 }
 # Before these, nothing was said of any message.
-_TRANSACTION = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY, Stage.END})
+_TRANSACTION = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BDAT, Stage.BODY, Stage.END})
 
 # What a code of RFC 5321 §4.2.3 (or of the extension that has it) says for sure, without its class.
 _BY_CODE = {
@@ -48,7 +49,9 @@ _BY_CODE = {
     504: "5.4",
     521: "3.2",  # RFC 7504 §3
     530: "7.0",  # RFC 4954 §6
+    534: "7.9",  # RFC 4954 §6
     535: "7.8",  # RFC 4954 §6
+    538: "7.11",  # RFC 4954 §6
     555: "5.4",
     556: "1.10",  # RFC 7505 §4.1
 }
@@ -66,19 +69,24 @@ CLOSING = 421
 _TOO_MANY = frozenset({452, 552})
 # RFC 7504 §3: this host never accepts mail.
 _NEVER = 521
+# TLS or a login has to come before (RFC 3207 §4, RFC 4954 §6): what is missing is the session's, not the message's.
+_MORE_WANTED = frozenset({530, 534, 538})
+# RFC 3463 §3.4: the mail system itself, its storage or its state.
+_SYSTEM = ".3."
 
 
 class SessionEnded(Exception):
     """A session came to its end before its work was done. *stage* is where it stood.
 
-    *answer* is what the server said last, if that is why; *reason* a text for people.
+    *answer* is what the server said last, if that is why; *reason* a text for people. *loop*: it was with ourselves.
     """
 
-    def __init__(self, stage: Stage, answer: Answer | None, reason: str) -> None:
+    def __init__(self, stage: Stage, answer: Answer | None, reason: str, loop: bool = False) -> None:
         super().__init__(reason)
         self.stage = stage
         self.answer = answer
         self.reason = reason
+        self.loop = loop
 
 
 class Scope(Enum):
@@ -86,6 +94,10 @@ class Scope(Enum):
 
     SESSION = auto()  # of this address: the next one may take the message
     TLS = auto()  # of TLS at this address: where that is no must, it is tried in the clear
+    CHUNKING = auto()  # of BDAT at this address: it is tried with DATA
+    HERE = auto()  # of this machine, which has no way to this address: it says nothing of the host
+    HOST = auto()  # of this host at all of its addresses: the next host may take the message
+    LOOP = auto()  # this host is ourselves: it and all that are no better are out of the question
     MESSAGE = auto()  # of this message, and its recipients' fate is settled for now
 
 
@@ -102,14 +114,24 @@ def unreachable(reason: str) -> Trouble:
     return Trouble(Scope.SESSION, Deferred("4.4.1", reason, whole=True))
 
 
+def no_way(reason: str) -> Trouble:
+    """No connection could be made from here; *reason* says whither, too."""
+    return Trouble(Scope.HERE, Deferred("4.4.1", reason, whole=True))
+
+
+def not_all_tried(tried: int) -> Trouble:
+    """There are more addresses than one try goes through, and *tried* of them did not take the message."""
+    return Trouble(Scope.SESSION, Deferred("4.4.1", f"{tried} addresses were tried, and there are more", whole=True))
+
+
 def unusable(where: str, reason: str) -> Trouble:
     """What we know of *where* forbids to use it now."""
-    return Trouble(Scope.SESSION, Deferred("4.7.5", f"{where}: {reason}", whole=True))
+    return Trouble(Scope.HOST, Deferred("4.7.5", f"{where}: {reason}", whole=True))
 
 
 def unknown(where: str, reason: str) -> Trouble:
     """DNS does not say now what *where* asks of TLS."""
-    return Trouble(Scope.SESSION, Deferred("4.4.3", f"{where}: no answer about its TLS: {reason}", whole=True))
+    return Trouble(Scope.HOST, Deferred("4.4.3", f"{where}: no answer about its TLS: {reason}", whole=True))
 
 
 def no_password(where: str, reason: str) -> Trouble:
@@ -123,6 +145,8 @@ def ended(where: str, end: SessionEnded, refused: bool = False) -> Trouble:
     *refused*: TLS was there, and we did not think it good enough.
     """
     stage, answer = end.stage, end.answer
+    if end.loop:
+        return Trouble(Scope.LOOP, Failed("5.4.6", f"Mail loops back: {where} is this system, by the name it gives"))
     if stage is Stage.END and (answer is None or answer.code < 400):
         # The message is with them or not: at another host it may come to be there twice (RFC 1047). Later it is tried
         # again all the same, since a duplicate is better than a loss (RFC 5321 §4.5.3.2.6).
@@ -132,10 +156,26 @@ def ended(where: str, end: SessionEnded, refused: bool = False) -> Trouble:
         return Trouble(Scope.SESSION, Failed("5.3.2", _said(where, stage, answer), answer))
     reason = f"{where}: {end.reason}" if answer is None else _said(where, stage, answer)
     # Before MAIL a refusal is about us, whatever its class: often a mistake that somebody mends (RFC 5321 §3.1 has
-    # 554 for it). From MAIL on it may be about this message, unless the server says that it closes.
-    whole = stage not in _TRANSACTION or (answer is not None and answer.code == CLOSING)
-    scope = Scope.TLS if stage in (Stage.STARTTLS, Stage.TLS) and not refused else Scope.SESSION
-    return Trouble(scope, Deferred(_session_status(stage, answer), reason, answer, whole))
+    # 554 for it). From MAIL on it may be about this message, unless the server says that it closes, or what it wants.
+    whole = stage not in _TRANSACTION or (
+        answer is not None and (answer.code == CLOSING or (stage is Stage.MAIL and answer.code in _MORE_WANTED))
+    )
+    return Trouble(_scope(stage, refused), Deferred(_session_status(stage, answer), reason, answer, whole))
+
+
+def _scope(stage: Stage, refused: bool) -> Scope:
+    if stage is Stage.BDAT:
+        return Scope.CHUNKING
+    return Scope.TLS if stage in (Stage.STARTTLS, Stage.TLS) and not refused else Scope.SESSION
+
+
+def in_the_clear(met: Trouble, tls: Trouble) -> Trouble:
+    """Say *met* of a session without TLS: where that wants more than it has, the trouble with *tls* is the reason."""
+    outcome = met.outcome
+    if outcome.answer is None or outcome.answer.code not in _MORE_WANTED:
+        return met
+    reason = f"{tls.outcome.reason}; without TLS {outcome.reason}"
+    return Trouble(met.scope, replace(outcome, status=tls.outcome.status, reason=reason))
 
 
 def _session_status(stage: Stage, answer: Answer | None) -> str:
@@ -170,6 +210,18 @@ def outcome(where: str, stage: Stage, answer: Answer, informs: bool) -> Outcome:
         return Deferred("4.4.2", f"{where} has not answered for this recipient; it may have been delivered")
     # No reply that has a place here: nothing final may follow from it.
     return Deferred("4.5.0", _said(where, stage, answer), answer)
+
+
+def is_of_the_session(stage: Stage, answer: Answer) -> bool:
+    """Say whether *answer*, to a part of a transaction, is no word about the message or a recipient.
+
+    It is about this session (RFC 5321 §3.8, RFC 3207 §4) or about the system there, which has no room or is not well:
+    the next address may be better off. That holds for the end of a message, too: what has got 4yz was not taken
+    (RFC 5321 §4.2.5).
+    """
+    if answer.code in _MORE_WANTED:
+        return stage in (Stage.MAIL, Stage.RCPT, Stage.DATA)
+    return answer.code == CLOSING or (answer.code // 100 == 4 and _detail(stage, answer).startswith(_SYSTEM))
 
 
 def is_one_too_many(stage: Stage, answer: Answer) -> bool:

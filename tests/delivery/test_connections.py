@@ -8,10 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.connections import PASSWORD_OCTETS, read_password
 from mailsuite.delivery.mta_sts_policy import Policy
+from mailsuite.delivery.session import RemoteSession
 from mailsuite.delivery.tls_policy import Demand
 from mailsuite.delivery.tls_proofs import Listed
+from mailsuite.delivery.trouble import SessionEnded
 from mailsuite.outcome import Answer, Deferred, Delivered, Outcome
 from mailsuite.route import Credentials, Route
+from mailsuite.smtp.client import ClientSession
+from mailsuite.smtp.client_events import ClientSettings, Stage, Transaction
 from mailsuite.smtp.settings import Settings
 from tests.delivery.world import MX1, MX1_TOO, MX2, MX3, ROUTE, World
 from tests.doubles_delivery import DROP, MESSAGE, SILENCE, Objection, Real, Scripted, job
@@ -74,6 +78,44 @@ def test_handshake_that_breaks_where_it_is_no_must() -> None:
     assert tls_of(world.deliver_one(job(ONE))) == ""
     assert world.tried == [MX1, MX1]
     assert far.verbs().count("STARTTLS") == 1
+
+
+WANTED = "530 5.7.0 Must issue a STARTTLS command first"
+
+
+def test_tls_that_is_wanted_and_broke() -> None:
+    """A broken handshake is the reason, and not that we then came without it (RFC 3207 §4); the next host is tried."""
+    far = Scripted(ehlo=TLS_EHLO, mail=WANTED)
+    far.tls = None
+    world = World({MX1: far, MX1_TOO: far, MX2: Scripted()}, demand=MAY)
+    assert isinstance(world.deliver_one(job(ONE)), Delivered)
+    assert world.tried == [MX1, MX1, MX1_TOO, MX1_TOO, MX2]
+
+    outcome = put_off(World(dict.fromkeys((MX1, MX1_TOO, MX2, MX3), far), demand=MAY).deliver_one(job(ONE)), "4.7.5")
+    assert "TLS handshake failed" in outcome.reason
+    assert WANTED in outcome.reason
+    assert outcome.answer is not None
+    assert outcome.answer.code == 530
+
+
+def test_tls_that_is_wanted_and_was_refused() -> None:
+    """So it is with 454 to STARTTLS."""
+    far = Scripted(ehlo=TLS_EHLO, starttls="454 4.7.0 TLS not available now", mail=WANTED)
+
+    outcome = put_off(World(dict.fromkeys((MX1, MX1_TOO, MX2, MX3), far), demand=MAY).deliver_one(job(ONE)), "4.7.0")
+
+    assert "said to STARTTLS: 454 4.7.0 TLS not available now; without TLS" in outcome.reason
+    assert WANTED in outcome.reason
+
+
+def test_other_words_in_the_clear() -> None:
+    """What a server says of the message it says of that, whatever became of TLS."""
+    far = Scripted(ehlo=TLS_EHLO, rcpt="450 4.2.1 Busy")
+    far.tls = None
+
+    outcome = put_off(World({MX1: far}, demand=MAY).deliver_one(job(ONE)), "4.2.1", whole=False)
+
+    assert "TLS" not in outcome.reason
 
 
 def test_an_address_that_fails_in_the_clear_too() -> None:
@@ -332,7 +374,7 @@ def test_lmtp_over_a_socket() -> None:
     assert one.answer == Answer("unix:/run/lmtp", 250, "2.1.5", ("Delivered",))
     put_off(two, "4.2.2", whole=False)
     assert not isinstance(three, Delivered | Deferred)
-    assert far.commands[:2] == ["LHLO mail.example.org", "MAIL FROM:<alice@example.org>"]
+    assert far.commands[:2] == ["LHLO out.example.org", "MAIL FROM:<alice@example.org>"]
     (endpoint,) = world.connector.endpoints
     assert (endpoint.address, endpoint.port) == ("/run/lmtp", 0)
 
@@ -345,6 +387,33 @@ def test_lmtp_server_that_breaks_off_among_its_answers() -> None:
 
     assert isinstance(one, Delivered)
     assert "has not answered for this recipient" in put_off(two, "4.4.2", whole=False).reason
+
+
+def test_lmtp_recipients_that_were_not_sent_to() -> None:
+    """They have nothing to do with what became of those before them: of them nobody has the message."""
+    far = lmtp(end=["250 2.1.5 Delivered", DROP])
+    world = World({"/run/lmtp": far}, LMTP, recipients=2)
+    one, two, three = world.deliver(job(ONE, "c@b.example", "d@b.example"))
+    assert isinstance(one, Delivered)
+    assert "may have been delivered" in put_off(two, "4.4.2", whole=False).reason
+    assert "may have been" not in put_off(three, "4.4.2").reason
+    assert "RCPT TO:<d@b.example>" not in far.commands
+
+    second = lmtp()
+    route = replace(LMTP, host="mx1.b.example")
+    world = World({MX1: lmtp(end=["250 OK", DROP]), MX1_TOO: second}, route, recipients=2)
+    assert isinstance(world.deliver(job(ONE, "c@b.example", "d@b.example"))[2], Delivered)
+    assert [command for command in second.commands if command.startswith("RCPT")] == ["RCPT TO:<d@b.example>"]
+
+
+def test_session_that_has_ended() -> None:
+    """Who sends over it is told that nothing was sent, wherever it had stood."""
+    session = RemoteSession(ClientSession(ClientSettings("out.example.org")), "mx.example", MX1, MAY)
+    session.lost("lost")
+
+    ended = SynchronousTestCase().failureResultOf(session.send(Transaction(None, ())), SessionEnded).value
+
+    assert (ended.stage, ended.reason) == (Stage.IDLE, "the connection was lost")
 
 
 def test_no_mailbox_server() -> None:

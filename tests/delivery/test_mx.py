@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.delivery.mx import EXCHANGERS, Hop, Lookup, Nowhere, next_hops
+from mailsuite.delivery.mx import EXCHANGERS, Hop, Lookup, Missing, Nowhere, next_hops, unfound
 from mailsuite.delivery.reachable import is_public, literal
 from mailsuite.dns import MX
 from mailsuite.outcome import Deferred as PutOff
@@ -41,7 +41,8 @@ def hops(look: Lookup, route: Route = ROUTE, most: int = 1000) -> list[Hop]:
     async def all_of_them() -> list[Hop]:
         found: list[Hop] = []
         async for hop in next_hops(route, look):
-            found.append(hop)
+            if isinstance(hop, Hop):
+                found.append(hop)
             if len(found) == most:
                 break
         return found
@@ -57,12 +58,15 @@ def nowhere(look: Lookup, route: Route = ROUTE) -> PutOff | Failed:
     """Return why there is no host."""
 
     async def outcome() -> PutOff | Failed:
+        missing: list[Missing] = []
         try:
-            async for _ in next_hops(route, look):
-                raise AssertionError("there is a host")
+            async for host in next_hops(route, look):
+                assert isinstance(host, Missing), "there is a host"
+                missing.append(host)
         except Nowhere as error:
             return error.outcome
-        raise AssertionError("there is neither a host nor a reason")
+        assert missing, "there is neither a host nor a reason"
+        return unfound(route, missing)
 
     return SynchronousTestCase().successResultOf(Deferred.fromCoroutine(outcome()))
 
@@ -169,6 +173,27 @@ def test_trouble_with_one_host_is_passed_over() -> None:
     assert addresses(lookup(resolver)) == ["192.0.2.3"]
 
 
+def test_hosts_without_an_address_are_told_of() -> None:
+    """In their place: they count where the others do not take the mail."""
+    records = [MX(10, "mx1.b.example"), MX(10, "gone.example"), MX(20, "mx2.b.example")]
+    resolver = FixedResolver({"b.example": records}, TWO, troubled=["mx2.b.example"])
+
+    async def everything() -> list[Hop | Missing]:
+        return [found async for found in next_hops(ROUTE, lookup(resolver))]
+
+    assert SynchronousTestCase().successResultOf(Deferred.fromCoroutine(everything())) == [
+        Hop("mx1.b.example", "192.0.2.1"),
+        Hop("mx1.b.example", "192.0.2.2"),
+        Missing("gone.example", 0, False, "gone.example does not exist in DNS"),
+        Missing(
+            "mx2.b.example",
+            1,
+            True,
+            "no answer about the addresses of mx2.b.example: 192.0.2.53 answered SERVFAIL for mx2.b.example",
+        ),
+    ]
+
+
 def test_one_host_in_trouble_and_one_that_is_not_there() -> None:
     """Temporary: the one in trouble may take it."""
     resolver = FixedResolver(
@@ -264,6 +289,27 @@ def test_better_hosts_without_an_address() -> None:
 
     assert isinstance(outcome, Failed)
     assert outcome.status == "5.4.4"
+
+
+@pytest.mark.parametrize("backup", [True, False])
+def test_dns_trouble_with_what_may_be_ourselves(backup: bool) -> None:
+    """A backup that cannot find itself in the list sends to nobody who might be worse: they would send it back."""
+    resolver = FixedResolver({"b.example": LIST}, THREE, troubled=["mx2.b.example"])
+
+    found = addresses(lookup(resolver, us("192.0.2.3")), Route("b.example", "b.example", private=True, backup=backup))
+
+    assert found == ["192.0.2.1", "192.0.2.2"] + ([] if backup else ["192.0.2.4"])
+
+
+def test_dns_trouble_with_others() -> None:
+    """Whoever stands in the list by a name that we know has nothing to fear; nor have those of the same preference."""
+    route = Route("b.example", "b.example", private=True, backup=True)
+    resolver = FixedResolver({"b.example": LIST}, THREE, troubled=["mx1.b.example"])
+    assert addresses(lookup(resolver, us("mx3.b.example")), route) == ["192.0.2.3"]
+
+    equal = [MX(10, "mx2.b.example"), MX(10, "mx1.b.example"), MX(20, "mx3.b.example")]
+    resolver = FixedResolver({"b.example": equal}, THREE, troubled=["mx2.b.example"])
+    assert addresses(lookup(resolver, us("192.0.2.3")), route) == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_another_port_is_not_us() -> None:

@@ -42,7 +42,6 @@ def ended(stage: Stage, answer: Answer | None = None, reason: str = "the connect
         (Stage.RCPT, said(553), "5.1.3"),
         (Stage.MAIL, said(553), "5.1.7"),
         (Stage.RCPT, said(556), "5.1.10"),
-        (Stage.MAIL, said(530), "5.7.0"),
         (Stage.MAIL, said(555), "5.5.4"),
         (Stage.END, said(451), "4.3.0"),
         # No more than is known.
@@ -119,6 +118,41 @@ def test_one_too_many(stage: Stage, answer: Answer, too_many: bool) -> None:
     assert trouble.is_one_too_many(stage, answer) is too_many
 
 
+@pytest.mark.parametrize(
+    ("stage", "answer", "of_the_session"),
+    [
+        # It closes.
+        (Stage.MAIL, said(421), True),
+        (Stage.END, said(421, "4.3.2"), True),
+        # Its storage, its state (RFC 3463 §3.4), by the status or by what the code says for sure.
+        (Stage.MAIL, said(452), True),
+        (Stage.MAIL, said(452, "4.3.1"), True),
+        (Stage.RCPT, said(451), True),
+        (Stage.DATA, said(450, "4.3.2"), True),
+        (Stage.END, said(452, "4.3.1"), True),
+        # The message or the recipient; a full mailbox has the codes of a full disk.
+        (Stage.MAIL, said(451, "4.7.1"), False),
+        (Stage.RCPT, said(452), False),
+        (Stage.RCPT, said(452, "4.2.2"), False),
+        (Stage.RCPT, said(450), False),
+        (Stage.END, said(452), False),
+        (Stage.END, said(250), False),
+        # For good is for good.
+        (Stage.MAIL, said(552, "5.3.4"), False),
+        (Stage.END, said(554, "5.3.0"), False),
+        # What has to come first.
+        (Stage.MAIL, said(530, "5.7.0"), True),
+        (Stage.RCPT, said(534), True),
+        (Stage.DATA, said(538), True),
+        # After the message nothing can.
+        (Stage.END, said(530), False),
+    ],
+)
+def test_what_is_no_word_about_the_message(stage: Stage, answer: Answer, of_the_session: bool) -> None:
+    """The next address may take what this one did not."""
+    assert trouble.is_of_the_session(stage, answer) is of_the_session
+
+
 # The end of a session
 
 
@@ -187,6 +221,11 @@ def test_unknown_fate() -> None:
         (Stage.DATA, said(250, "2.1.5"), "4.5.0"),
         (Stage.GREETING, said(354), "4.5.0"),
         (Stage.MAIL, said(999), "4.5.0"),
+        (Stage.MAIL, said(530, "5.7.0"), "4.7.0"),
+        (Stage.MAIL, said(530), "4.7.0"),
+        (Stage.RCPT, said(534), "4.7.9"),
+        (Stage.MAIL, said(538), "4.7.11"),
+        (Stage.BDAT, said(502, "5.5.1"), "4.5.1"),
         (Stage.AUTH, said(235, "2.7.9"), "4.7.0"),
     ],
 )
@@ -201,6 +240,27 @@ def test_tls_that_broke() -> None:
 
     assert trouble.ended(WHERE, end).scope is Scope.TLS
     assert trouble.ended(WHERE, end, refused=True).scope is Scope.SESSION
+
+
+def test_bdat_that_is_not_known() -> None:
+    """It is tried with DATA."""
+    assert ended(Stage.BDAT, said(500)).scope is Scope.CHUNKING
+
+
+def test_what_a_whole_destination_wants() -> None:
+    """At MAIL no message would fare better; at RCPT it may be this recipient's alone."""
+    for stage, whole in ((Stage.MAIL, True), (Stage.RCPT, False)):
+        outcome = ended(stage, said(530)).outcome
+        assert isinstance(outcome, Deferred)
+        assert outcome.whole is whole
+
+
+def test_ourselves() -> None:
+    """A loop, if nobody better is there; no server's answer is quoted, since there is no other server."""
+    end = SessionEnded(Stage.GREETING, said(220), "the server is this very system", loop=True)
+    reason = "Mail loops back: mx.example [192.0.2.1] is this system, by the name it gives"
+
+    assert trouble.ended(WHERE, end) == Trouble(Scope.LOOP, Failed("5.4.6", reason))
 
 
 # All addresses together

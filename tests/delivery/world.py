@@ -45,7 +45,7 @@ class World:
         )
         self.router = FixedRouter(route)
         self.demands = FixedDemands(demand)
-        settings = replace(Sending("mail.example.org"), **sending)
+        settings = replace(Sending("out.example.org"), **sending)
         self.passwords = {"/secret": "secret"}
         connections = Connections(
             self.connector, self.demands, settings, lambda: "a-nonce", lambda path: self.passwords[path]
