@@ -463,6 +463,18 @@ def test_a_route_to_ourselves_is_warned_of(config: Path, monkeypatch: pytest.Mon
     assert problems(config) == []
 
 
+def test_a_route_to_our_own_name_is_warned_of(config: Path) -> None:
+    """No listener of ours is there, but what others reach by that port may be one; a filter has a port of its own."""
+    add(config, '[routes.x]\nhost = "Mail.Example.Org"')
+    assert problems(config) == [
+        "warning  routes.x.host: Mail.Example.Org is our own name: mail goes round if its port 25 leads to a listener"
+        " of ours; to mend it: name the system that the mail is to go to"
+    ]
+
+    edit(config, 'host = "Mail.Example.Org"', 'host = "Mail.Example.Org"\nport = 10025')
+    assert problems(config) == []
+
+
 def test_an_address_to_send_from_has_to_be_ours(config: Path) -> None:
     """That of another machine cannot be used, in [delivery] nor on a route."""
     add(config, '[delivery]\nsource = ["192.0.2.1", "::1"]\n[routes.x]\nsource = "127.0.0.1"')

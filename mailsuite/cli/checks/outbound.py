@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from mailsuite.address import domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.routes import SOCKET, loops, port_of, tls_of
@@ -14,6 +15,8 @@ from mailsuite.outgoing import is_address_of_ours
 
 # The mechanisms that show the password to the host; the others prove that we know it.
 SHOWING = {"PLAIN", "LOGIN"}
+# Where others find a mail server; what is on another port of this machine is more likely a filter.
+MAIL_PORTS = {25, 465, 587}
 
 
 def outbound(settings: Settings) -> Iterator[Finding]:
@@ -51,10 +54,14 @@ def _sources(where: str, addresses: list[str]) -> Iterator[Finding]:
 
 def _loop(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
     """Say whether the next hop is this system, as far as only the machine knows: the rest is no configuration."""
-    listeners = [name for name, _ in loops(route, settings)]
+    listeners, port = [name for name, _ in loops(route, settings)], port_of(route, settings)
+    mend = "name the system that the mail is to go to"
     if listeners and is_address_of_ours(route.host):
-        text = f"{route.host} port {port_of(route, settings)} is this system itself ({listeners[0]}): mail goes round"
-        yield warning(f"{where}.host", text, "name the system that the mail is to go to")
+        text = f"{route.host} port {port} is this system itself ({listeners[0]}): mail goes round"
+        yield warning(f"{where}.host", text, mend)
+    elif port in MAIL_PORTS and domain_key(route.host) == domain_key(settings.hostname):
+        text = f"{route.host} is our own name: mail goes round if its port {port} leads to a listener of ours"
+        yield warning(f"{where}.host", text, mend)
 
 
 def _login(where: str, route: RouteTable) -> Iterator[Finding]:
