@@ -43,7 +43,7 @@ from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
-from mailsuite.outgoing import Outgoing, is_address_of_ours
+from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.policy.state import MemoryState
@@ -80,9 +80,6 @@ def refuse_root(uid: int, settings: Settings) -> None:
 
 # What a start may stumble over, each with a text that says how to mend it.
 START_TROUBLE = (RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, OSError)
-
-# A listener at one of these is at every address of the machine.
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 
 
 def make_service(settings: Settings, reactor: Any = default_reactor, foreground: bool = False) -> "MailService":
@@ -156,15 +153,13 @@ class MailService(MultiService):
         return closed.addCallback(lambda _: stopped)
 
     def _listens(self, host: str, port: int) -> bool:
-        """Say whether mail for *port* of the address *host* would come to ourselves."""
-        for listener, settings in zip(self.listeners, self._settings.listen.values(), strict=True):
-            for address in listener.addresses if settings.service == "mta" else ():
-                bound = getattr(address, "host", "")
-                if getattr(address, "port", 0) == port and (
-                    bound == host or (bound in _ANY and is_address_of_ours(host))
-                ):
-                    return True
-        return False
+        """Say whether mail for *port* of the IP address *host* would come to ourselves."""
+        return any(
+            getattr(address, "port", 0) == port and leads_here(getattr(address, "host", ""), host)
+            for listener, settings in zip(self.listeners, self._settings.listen.values(), strict=True)
+            if settings.service == "mta"
+            for address in listener.addresses
+        )
 
     def _lone(self) -> bool:
         return sum(listener.open_sessions for listener in self.listeners) <= 1

@@ -6,8 +6,6 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -26,7 +24,7 @@ from mailsuite.delivery.mta_sts import LOOK_SECONDS, MTASTS
 from mailsuite.delivery.mta_sts_cache import PolicyCache
 from mailsuite.delivery.mx import Hop, Lookup, Nowhere, next_hops
 from mailsuite.delivery.pool import Pool
-from mailsuite.delivery.reachable import is_public
+from mailsuite.delivery.reachable import ip, is_public
 from mailsuite.delivery.remote import RemoteDelivery
 from mailsuite.delivery.routes import RouteRule, Routes
 from mailsuite.delivery.sending import Sending
@@ -94,7 +92,7 @@ class Outgoing:
         self._refreshing.clock = reactor
         self.router = Routes(route_rules(settings), _default_route(settings), self._is_backup)
         self._lookup = Lookup(
-            self.resolver, _ourselves(settings.hostname, listens), random.SystemRandom().shuffle, delivery.prefer
+            self.resolver, ourselves(settings, listens), random.SystemRandom().shuffle, delivery.prefer
         )
         sending = _sending(settings)
         tls = TLSPolicy(self.resolver, self._mta_sts, time.time)
@@ -222,6 +220,7 @@ def _sending(settings: Settings) -> Sending:
         command_timeout=queue.command_timeout,
         data_timeout=queue.data_timeout,
         end_timeout=queue.end_timeout,
+        transaction_timeout=queue.transaction_timeout,
     )
 
 
@@ -229,29 +228,49 @@ def _off_reactor(work: Callable[[], T]) -> "Deferred[T]":
     return deferToThread(work)
 
 
-def _ourselves(hostname: str, listens: Listens) -> Callable[[str, int], bool]:
-    name = domain_key(hostname)
-    return lambda host, port: host == name or listens(host, port)
+def ourselves(settings: Settings, listens: Listens) -> Callable[[str, int], bool]:
+    """Return what says of a host name or an IP address, and a port, whether others reach this system by it."""
+    known = (settings.hostname, *settings.delivery.ourselves)
+    addresses = {ip(each) for each in known}
+    names = {domain_key(each) for each in known}
+
+    def are(host: str, port: int) -> bool:
+        address = ip(host)
+        if address is None:
+            return domain_key(host) in names
+        # Whatever the administrator has named is ours at any port: it is passed on to us by somebody else.
+        return address in addresses or listens(str(address), port)
+
+    return are
 
 
-@lru_cache(maxsize=4096)
+def leads_here(bound: str, address: str) -> bool:
+    """Say whether the IP address *address* leads to what listens at *bound*, however both are written.
+
+    An address that comes and goes (of a pair of machines that share it, say) is ours while it is here.
+    """
+    listening, wanted = ip(bound), ip(address)
+    if listening is None or wanted is None:
+        return False
+    return listening == wanted or (listening.is_unspecified and is_address_of_ours(str(wanted)))
+
+
 def is_address_of_ours(address: str) -> bool:
     """Say whether *address* is an IP address of this machine's: whatever is sent there comes from there, too."""
-    try:
-        found = ip_address(address)
-    except ValueError:
+    found = ip(address)
+    if found is None:
         # A name is none. To use it would be to look it up, and the reactor would wait for that.
         return False
     if found.is_loopback or found.is_unspecified:
         return True
-    family = socket.AF_INET if found.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET if found.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             # Nothing is sent by this. That it can be bound would say less: net.ipv4.ip_nonlocal_bind lets all be.
-            probe.connect((address, 25))
-        except OSError:
-            return False
-        return ip_address(probe.getsockname()[0]) == found
+            probe.connect((str(found), 25))
+            return ip(probe.getsockname()[0]) == found
+    except OSError:
+        # There is no way there, or nothing of that family here at all.
+        return False
 
 
 def _backup_domains(settings: Settings) -> dict[str, BackupDomain]:

@@ -14,7 +14,7 @@ from tests.queue.queues import Queues
 
 DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
-TABLES = ("[routes.smarthost]", "[routes.bank]", "[routes.store]")
+TABLES = ("[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]")
 
 
 def run(*arguments: str) -> Result:
@@ -68,11 +68,13 @@ def test_the_tables_are_configuration(site: Path, tmp_path: Path) -> None:
     assert len(tables) == len(TABLES)
     config.write_text((site / "mailsuite.toml").read_text() + "\n" + "\n".join(tables))
 
-    routes = load(str(config)).routes
+    settings = load(str(config))
+    routes = settings.routes
 
     assert routes["smarthost"].tls == "verify"
     assert routes["bank"].recipients == ["bank.example", ".bank.example"]
     assert routes["store"].host == "unix:/run/lists.sock"
+    assert settings.delivery.ourselves == ["mx2.example.net", "192.0.2.25"]
 
 
 def test_a_published_list_is_taken(site: Path, tmp_path: Path) -> None:

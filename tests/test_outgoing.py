@@ -1,5 +1,6 @@
 """What the composition of the way out decides by itself."""
 
+import errno
 import socket
 
 import pytest
@@ -9,12 +10,14 @@ from twisted.python.failure import Failure
 
 from mailsuite.config import Settings
 from mailsuite.config.settings import Delivery, Queue, RouteTable
-from mailsuite.outgoing import is_address_of_ours, policy_web, route_rules
+from mailsuite.outgoing import is_address_of_ours, leads_here, ourselves, policy_web, route_rules
 from mailsuite.route import CannotConnect, Route
 from tests.doubles_dns import FixedResolver
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.5.6.7", "::1", "0.0.0.0", "::"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.5.6.7", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "0:0:0::1"]
+)
 def test_loopback(address: str) -> None:
     """Whoever sends there sends to us."""
     assert is_address_of_ours(address)
@@ -34,6 +37,100 @@ def test_an_address_of_an_interface() -> None:
 def test_an_address_of_others(address: str) -> None:
     """Whatever else somebody has written into DNS is not."""
     assert not is_address_of_ours(address)
+
+
+class Machine:
+    """One with *addresses*, in place of the `socket` module."""
+
+    AF_INET = AF_INET6 = SOCK_DGRAM = 0
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = set(addresses)
+        self.families = True
+
+    def socket(self, family: int, kind: int) -> "Machine":
+        if not self.families:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return self
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def connect(self, place: tuple[str, int]) -> None:
+        self.source = place[0] if place[0] in self.addresses else "198.51.100.1"
+
+    def getsockname(self) -> tuple[str, int]:
+        return self.source, 50_000
+
+
+def test_an_address_that_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ours while it is here: the partner of a pair may have it the next moment."""
+    machine = Machine("203.0.113.9")
+    monkeypatch.setattr("mailsuite.outgoing.socket", machine)
+    answers = []
+    for addresses in ({"203.0.113.9"}, set(), {"203.0.113.9"}):
+        machine.addresses = addresses
+        answers.append(leads_here("0.0.0.0", "203.0.113.9"))
+
+    assert answers == [True, False, True]
+
+
+def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has none of its addresses."""
+    machine = Machine()
+    machine.families = False
+    monkeypatch.setattr("mailsuite.outgoing.socket", machine)
+
+    assert not is_address_of_ours("2001:db8::1")
+
+
+@pytest.mark.parametrize(
+    ("bound", "address", "leads"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("0.0.0.0", "127.0.0.2", True),
+        ("::", "127.0.0.1", True),
+        # RFC 4291 §2.2 has many ways to write one address, and some lead to one of IPv4.
+        ("::1", "0:0:0:0:0:0:0:1", True),
+        ("2001:db8::1", "2001:DB8::0001", True),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "64:ff9b::c000:201", True),
+        ("0.0.0.0", "::ffff:127.0.0.1", True),
+        # A socket has a path, and no address.
+        ("", "192.0.2.1", False),
+        ("192.0.2.1", "mx.example.org", False),
+    ],
+)
+def test_what_leads_to_a_listener(bound: str, address: str, leads: bool) -> None:
+    """However it is written."""
+    assert leads_here(bound, address) is leads
+
+
+def test_what_we_are_known_by() -> None:
+    """Our hostname, what the administrator adds, and where we listen."""
+    delivery = Delivery(ourselves=["MX2.Example.org", "bücher.example", "198.51.100.7", "2001:db8::7"])
+    asked: list[tuple[str, int]] = []
+
+    def listens(address: str, port: int) -> bool:
+        asked.append((address, port))
+        return (address, port) == ("192.0.2.1", 25)
+
+    ours = ourselves(Settings(hostname="mail.example.org", delivery=delivery), listens)
+
+    known = ["mail.example.org", "mx2.example.org", "xn--bcher-kva.example", "198.51.100.7", "2001:DB8:0::7"]
+    assert all(ours(host, port) for host in known for port in (25, 2525))
+    assert asked == []
+    assert not ours("mx3.example.org", 25)
+    assert asked == []
+    assert ours("::ffff:192.0.2.1", 25)
+    assert not ours("192.0.2.1", 2525)
+    assert not ours("192.0.2.2", 25)
+    assert asked == [("192.0.2.1", 25), ("192.0.2.1", 2525), ("192.0.2.2", 25)]
 
 
 def test_a_name_is_not_looked_up() -> None:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from mailsuite.config.backups import backup_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
-from mailsuite.config.forms import ip, is_mail_address, is_network
+from mailsuite.config.forms import ip, is_domain, is_mail_address, is_network
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Listener, Settings
 from mailsuite.directory.spelling import shown
@@ -30,6 +30,7 @@ def problems_of(settings: Settings) -> list[Problem]:
         text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(postmaster)}"'
         problems.append(Problem(("directory", "postmaster"), text))
     problems += _source_problems(settings)
+    problems += _ourselves_problems(settings)
     problems += route_problems(settings)
     problems += backup_problems(settings)
     problems += _peer_problems(settings)
@@ -74,6 +75,12 @@ def _source_problems(settings: Settings) -> Iterator[Problem]:
             yield Problem(path, f'"{text}" is a second IPv{address.version} address: name one of each family at most')
         else:
             families.add(address.version)
+
+
+def _ourselves_problems(settings: Settings) -> Iterator[Problem]:
+    for text in settings.delivery.ourselves:
+        if ip(text) is None and not is_domain(text):
+            yield Problem(("delivery", "ourselves"), f'"{shown(text)}" is neither a host name nor an IP address')
 
 
 def _peer_problems(settings: Settings) -> Iterator[Problem]:

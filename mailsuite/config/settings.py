@@ -202,6 +202,10 @@ class Queue(Section, frozen=True, kw_only=True):
         gt=0, le=7200,
         description="How long the other end may take to answer the end of a message (RFC 5321 §4.5.3.2.6: 600).",
     )] = 600.0
+    transaction_timeout: Annotated[float, Meta(
+        gt=0, le=86_400,
+        description="How long one message may take to be sent in all, however lively the other end is.",
+    )] = 7200.0
     remote_port: Annotated[int, Meta(
         ge=1, le=65_535,
         description="The port of other mail servers.",
@@ -269,6 +273,12 @@ class Delivery(Section, frozen=True, kw_only=True):
         ge=0, le=300,
         description="For how many seconds a connection waits for one more message.",
     )] = 2.0
+    ourselves: Annotated[list[str], Meta(
+        extra=written("a list of host names and IP addresses"),
+        examples=[["mx.example.org", "192.0.2.25"]],
+        description="Further names and addresses by which other servers reach this system: those in MX records that"
+                    " are not hostname, and that of a router which passes connections on to it.",
+    )] = []
     hosts: Annotated[int, Meta(
         ge=2, le=100,
         description="Addresses of a destination that one try goes through at most.",

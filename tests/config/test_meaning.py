@@ -150,6 +150,17 @@ def test_sources_are_addresses_one_of_each_family(tmp_path: Path) -> None:
         assert problem.startswith(f"mailsuite.toml:3: delivery.source: {told}")
 
 
+def test_what_we_are_known_by_are_names_and_addresses(tmp_path: Path) -> None:
+    """Of any kind."""
+    known = ["mx.example.org", "bücher.example", "192.0.2.1", "2001:db8::1"]
+
+    assert taken(tmp_path, f"{MINIMAL}delivery.ourselves = {known}\n").delivery.ourselves == known
+    for name in ("192.0.2.0/24", "[192.0.2.1]", "mx example", "mx.example.org:25", ""):
+        (problem,) = refused(tmp_path, f'{MINIMAL}delivery.ourselves = ["{name}"]\n')
+        assert problem.startswith("mailsuite.toml:2: delivery.ourselves: ")
+        assert problem.endswith(" is neither a host name nor an IP address")
+
+
 def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
     """A network with bits beyond its length is a slip of the pen."""
     peers = ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32"]
