@@ -1,8 +1,13 @@
 """What an address means on this system: the directory's answer to a lookup."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from mailsuite.address import Address
+
+# Whether the primary of a domain that we are the backup MX of has an address; None: nobody can say now; "later": it
+# could be said, but there is more to ask than may be asked at this time.
+Known: TypeAlias = bool | Literal["later"] | None
 
 
 @dataclass(frozen=True, slots=True)

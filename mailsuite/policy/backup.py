@@ -14,6 +14,7 @@ from zope.interface import implementer
 from mailsuite.address import Address, domain_key
 from mailsuite.interfaces import IBackupRecipients
 from mailsuite.maybe import Maybe
+from mailsuite.meaning import Known
 from mailsuite.policy.backup_list import BackupList, BadList
 from mailsuite.policy.backup_store import ListStore, Stamp
 from mailsuite.policy.callout import Callouts, Lifetimes
@@ -81,7 +82,7 @@ class BackupRecipients:
             self._loop.stop()
         self._callouts.stop()
 
-    def known(self, address: Address) -> Maybe[bool | None]:
+    def known(self, address: Address) -> Maybe[Known]:
         """See `IBackupRecipients.known`."""
         domain = domain_key(address.domain)
         found = self._lists.get(domain)

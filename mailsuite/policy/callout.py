@@ -11,12 +11,19 @@ from twisted.logger import Logger
 
 from mailsuite.address import Address, domain_key
 from mailsuite.maybe import Maybe
+from mailsuite.meaning import Known
 
 # Questions that are asked at a time; the others wait for their turn, and beyond so many nothing is asked.
 AT_A_TIME = 20
 WAITING = 1000
+# A domain is asked so many questions in a row, and so many a second from then on: whoever makes addresses up does not
+# choose how much its primary has to do.
+BURST = 100
+RATE = 10.0
+# For how long one question is asked: a primary that has not answered by then is away.
+ASKING_SECONDS = 10.0
 # For how long a session waits for an answer in all, its turn included.
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
 # Answers that are remembered, some 300 octets each.
 REMEMBERED = 20_000
 # For how long an address is not asked about again after a temporary refusal, and a domain after nobody answered:
@@ -52,13 +59,17 @@ class Lifetimes:
 
 @dataclass(eq=False, slots=True)
 class _Question:
-    """A question that was not answered yet, with those who wait for the answer."""
+    """A question that was not answered yet, with those who wait for the answer.
+
+    *patience* is the timer of those who wait, *limit* that of the question itself, from when it is asked.
+    """
 
     address: Address
     key: Key
     lifetimes: Lifetimes
-    waiting: list[Deferred[bool | None]] = field(default_factory=list)
-    timer: IDelayedCall | None = None
+    waiting: list[Deferred[Known]] = field(default_factory=list)
+    patience: IDelayedCall | None = None
+    limit: IDelayedCall | None = None
     asking: Deferred[None] | None = None
 
 
@@ -82,13 +93,18 @@ class Callouts:
         self._answers: OrderedDict[Key, tuple[bool | None, float]] = OrderedDict()
         # Domains of which nobody answered, and until when they are not asked.
         self._silent: OrderedDict[str, float] = OrderedDict()
+        # When each domain may be asked as many questions in a row as if it had never been asked.
+        self._rested: OrderedDict[str, float] = OrderedDict()
         self._questions: dict[Key, _Question] = {}
         self._turn: deque[_Question] = deque()
         self._under_way = 0
         self._going = False
 
-    def known(self, address: Address, lifetimes: Lifetimes) -> Maybe[bool | None]:
-        """Say whether the primary of *address*'s domain has it; ``None`` where that is not known in time."""
+    def known(self, address: Address, lifetimes: Lifetimes) -> Maybe[Known]:
+        """Say whether the primary of *address*'s domain has it; ``None`` where nobody answers.
+
+        ``"later"`` where there is more to ask than is asked at a time.
+        """
         # RFC 5321 §2.4: whether case matters in a local part is for its own system to say.
         key = (address.local, domain_key(address.domain))
         now = self._clock.seconds()
@@ -100,10 +116,10 @@ class Callouts:
             return None
         question = self._questions.get(key)
         if question is None:
-            if len(self._questions) >= self._most + self._most_waiting:
-                return None
+            if len(self._questions) >= self._most + self._most_waiting or not self._may_ask(key[1]):
+                return "later"
             question = self._begin(_Question(address, key, lifetimes))
-        answer: Deferred[bool | None] = Deferred(question.waiting.remove)
+        answer: Deferred[Known] = Deferred(question.waiting.remove)
         question.waiting.append(answer)
         self._go_on()
         return answer
@@ -117,7 +133,7 @@ class Callouts:
                 question.asking.cancel()
 
     def _begin(self, question: _Question) -> _Question:
-        question.timer = self._clock.callLater(PATIENCE_SECONDS, self._expired, question)
+        question.patience = self._clock.callLater(PATIENCE_SECONDS, self._waited, question)
         self._questions[question.key] = question
         self._turn.append(question)
         return question
@@ -135,6 +151,7 @@ class Callouts:
                 self._settle(question, None)
                 continue
             self._under_way += 1
+            question.limit = self._clock.callLater(ASKING_SECONDS, self._expired, question)
             question.asking = Deferred.fromCoroutine(self._put(question))
         self._going = False
 
@@ -159,13 +176,32 @@ class Callouts:
             self._under_way -= 1
             self._go_on()
 
+    def _waited(self, question: _Question) -> None:
+        """Nobody waits any longer. What is being asked goes on: its answer is there for who comes again."""
+        if question.asking is None:
+            self._settle(question, "later")
+        else:
+            self._answer(question, "later")
+
     def _expired(self, question: _Question) -> None:
-        """The time is over: nobody waits any longer, and whoever asks is told to stop."""
-        if question.asking is not None:
-            self._silence(question.key[1])
+        """The question had its time, and nobody has answered: whoever asks is told to stop."""
+        self._silence(question.key[1])
         self._settle(question, None)
         if question.asking is not None:
             question.asking.cancel()
+
+    def _may_ask(self, domain: str) -> bool:
+        """Say whether *domain* may be asked one more question at this time, and count it."""
+        now = self._clock.seconds()
+        rested = max(self._rested.get(domain, now), now)
+        # By half a question more, so that no rounding of seconds takes one away.
+        if rested - now > (BURST - 0.5) / RATE:
+            return False
+        self._rested[domain] = rested + 1 / RATE
+        self._rested.move_to_end(domain)
+        if len(self._rested) > self._remembered:
+            self._rested.popitem(last=False)
+        return True
 
     def _is_silent(self, domain: str) -> bool:
         return self._silent.get(domain, 0.0) > self._clock.seconds()
@@ -182,13 +218,17 @@ class Callouts:
         if len(self._answers) > self._remembered:
             self._answers.popitem(last=False)
 
-    def _settle(self, question: _Question, answer: bool | None) -> None:
-        """Give *answer* to all who wait; a second time there is nobody."""
+    def _settle(self, question: _Question, answer: Known) -> None:
+        """Let *answer* be the end of *question*; a second time there is nobody who waits."""
         if self._questions.get(question.key) is question:
             del self._questions[question.key]
-        if question.timer is not None and question.timer.active():
-            question.timer.cancel()
-        question.timer = None
+        for timer in (question.patience, question.limit):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._answer(question, answer)
+
+    def _answer(self, question: _Question, answer: Known) -> None:
+        """Give *answer* to all who wait now."""
         waiting = question.waiting[:]
         question.waiting.clear()
         for each in waiting:

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IConnector, IRespondent, IRouter
-from mailsuite.policy.callout import PATIENCE_SECONDS, CannotAsk
+from mailsuite.policy.callout import ASKING_SECONDS, CannotAsk
 from mailsuite.route import CannotConnect, Endpoint, Route
 from mailsuite.smtp.probe import Probed, ProbeSession
 
@@ -65,7 +65,7 @@ class Primary:
         route = self._router.route(address, None)
         if route.lmtp or route.implicit or route.credentials is not None or route.tls not in _LEVELS:
             raise CannotAsk(f"{route.destination} is not a way on which we can ask")
-        end = self._clock.seconds() + PATIENCE_SECONDS
+        end = self._clock.seconds() + ASKING_SECONDS
         why, tried = "no host of it can be reached", 0
         try:
             async with aclosing(self._hops(route)) as hops:

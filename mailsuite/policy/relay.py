@@ -6,7 +6,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients, IRelayPolicy
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Foreign, Login, Meaning, Relayed
+from mailsuite.meaning import Foreign, Known, Login, Meaning, Relayed
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
 
@@ -40,6 +40,9 @@ class SubmissionRelay:
         return replies.AUTH_REQUIRED if login is None else None
 
 
-def _unless_unknown(known: bool | None) -> Maybe[Reply | None]:
+def _unless_unknown(known: Known) -> Maybe[Reply | None]:
+    if known == "later":
+        # That we are too busy to ask is no reason to take what the primary may refuse: a flood would see to it.
+        return replies.TOO_BUSY
     # Where nobody can say it is taken: a backup is for the time when the primary is away.
     return replies.UNKNOWN_USER if known is False else None

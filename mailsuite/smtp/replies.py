@@ -75,6 +75,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
 
 TROUBLE = Reply(451, "4.3.0", "Trouble on our side, try again later")
+TOO_BUSY = Reply(451, "4.3.2", "Too busy to look this recipient up, try again later")
 MAILBOX_TROUBLE = Reply(451, "4.2.0", "A mailbox cannot take mail now, try again later")
 NO_ROOM = Reply(452, "4.3.1", "Not enough disk space, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")

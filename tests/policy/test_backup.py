@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from mailsuite.address import Address
 from mailsuite.maybe import Maybe
+from mailsuite.meaning import Known
 from mailsuite.policy.backup import LOOK_SECONDS, BackupDomain, BackupRecipients
 from mailsuite.policy.backup_store import ListStore
 from mailsuite.policy.callout import Callouts, Lifetimes
@@ -51,7 +52,7 @@ class Backup:
 
     def known(self, address: Address) -> bool | None:
         """Ask; the answer is at hand in this world."""
-        answer: Maybe[bool | None] = self.recipients.known(address)
+        answer: Maybe[Known] = self.recipients.known(address)
         if isinstance(answer, Deferred):
             return cast("bool | None", answer.result)
         assert answer is None or isinstance(answer, bool)

@@ -8,7 +8,17 @@ from twisted.internet.task import Clock
 
 from mailsuite.address import Address
 from mailsuite.maybe import Maybe
-from mailsuite.policy.callout import PATIENCE_SECONDS, UNSURE_SECONDS, Callouts, CannotAsk, Lifetimes
+from mailsuite.meaning import Known
+from mailsuite.policy.callout import (
+    ASKING_SECONDS,
+    BURST,
+    PATIENCE_SECONDS,
+    RATE,
+    UNSURE_SECONDS,
+    Callouts,
+    CannotAsk,
+    Lifetimes,
+)
 
 LIFETIMES = Lifetimes(yes=100.0, no=10.0)
 
@@ -35,14 +45,14 @@ class Site:
         self.open[name] = Deferred(lambda _: self.cancelled.append(name))
         return self.open[name]
 
-    def known(self, local: str, domain: str = "a.example") -> list[bool | None]:
+    def known(self, local: str, domain: str = "a.example") -> list[Known]:
         """Ask; the list gets the answer, at once or later."""
-        answers: list[bool | None] = []
-        answer: Maybe[bool | None] = self.callouts.known(at(local, domain), LIFETIMES)
+        answers: list[Known] = []
+        answer: Maybe[Known] = self.callouts.known(at(local, domain), LIFETIMES)
         if isinstance(answer, Deferred):
             answer.addCallback(answers.append)
         else:
-            assert answer is None or isinstance(answer, bool)
+            assert answer is None or isinstance(answer, bool | str)
             answers.append(answer)
         return answers
 
@@ -96,10 +106,10 @@ def test_so_many_are_asked_at_a_time() -> None:
 
 
 def test_so_many_wait_and_no_more() -> None:
-    """At the limit a question waits, past it mail is taken without one."""
+    """At the limit a question waits; past it the sender is to come again, and nothing is taken unasked."""
     site = Site(most=1, waiting=2)
 
-    assert [site.known(name) for name in "abcd"] == [[], [], [], [None]]
+    assert [site.known(name) for name in "abcd"] == [[], [], [], ["later"]]
     site.answers("a@a.example", True)
     assert site.known("e") == []
 
@@ -108,9 +118,9 @@ def test_nobody_waits_for_ever() -> None:
     """After the time mail is taken; the question is called back, and its domain left alone for a moment."""
     site = Site()
     waiting = site.known("alice")
-    site.clock.advance(PATIENCE_SECONDS / 2)
+    site.clock.advance(ASKING_SECONDS / 2)
     late = site.known("alice")
-    site.clock.advance(PATIENCE_SECONDS / 2 - 0.01)
+    site.clock.advance(ASKING_SECONDS / 2 - 0.01)
     assert waiting == late == []
 
     site.clock.advance(0.01)
@@ -124,18 +134,102 @@ def test_nobody_waits_for_ever() -> None:
 
 
 def test_who_waits_for_a_turn_does_not_wait_longer() -> None:
-    """The time counts from the question; one that had no turn says nothing about its domain."""
+    """The time counts from its own beginning, and that it had no turn says nothing about the domain."""
     site = Site(most=1)
     site.known("slow", "slow.example")
-    site.clock.advance(1.0)
+    site.known("slow", "slower.example")
+    waiting, domain = site.known("alice"), site.known("bob")
+    site.clock.advance(ASKING_SECONDS)
+    site.clock.advance(PATIENCE_SECONDS - ASKING_SECONDS)
+
+    assert waiting == domain == ["later"]
+    assert len(site.asked) == 2
+    site.clock.advance(ASKING_SECONDS)
+    assert site.known("alice") == []
+    assert site.asked[2:] == ["alice@a.example"]
+
+
+def test_who_waits_in_vain_finds_the_answer_when_they_come_again() -> None:
+    """A question that had its turn late goes on without them, and its domain is not taken for silent meanwhile."""
+    site = Site(most=1)
+    site.known("slow", "slow.example")
+    site.clock.advance(0.1)
     waiting = site.known("alice")
-    site.clock.advance(PATIENCE_SECONDS - 1.0)
+    site.clock.advance(ASKING_SECONDS - 0.1)
     assert (waiting, site.asked[1:]) == ([], ["alice@a.example"])
 
-    site.known("next", "next.example")
-    site.clock.advance(1.0)
+    site.clock.advance(PATIENCE_SECONDS - ASKING_SECONDS + 0.1)
 
-    assert waiting == [None]
+    assert waiting == ["later"]
+    assert site.cancelled == ["slow@slow.example"]
+    again = site.known("alice")
+    assert again == []
+    site.answers("alice@a.example", False)
+    assert again == site.known("alice") == [False]
+    assert site.clock.getDelayedCalls() == []
+
+
+def test_who_made_addresses_up_does_not_set_the_pace() -> None:
+    """A domain is asked so many questions in a row, then so many a second; other domains have theirs."""
+    site = Site(most=10 * BURST)
+    site.clock.advance(1e6 / 7)
+    asked = [site.known(f"x{number}") for number in range(2 * BURST)]
+
+    assert asked == [[]] * BURST + [["later"]] * BURST
+    assert site.known("alice", "b.example") == []
+    site.clock.advance(1 / RATE)
+    assert [site.known("y"), site.known("z")] == [[], ["later"]]
+
+    for name in list(site.open):
+        site.answers(name, False)
+    site.clock.advance(2 * BURST / RATE)
+    assert [site.known(f"z{number}") for number in range(BURST + 1)] == [[]] * BURST + [["later"]]
+
+
+def test_what_is_remembered_costs_nothing() -> None:
+    """Known answers, questions under way and silent domains are not counted."""
+    site = Site()
+    site.known("alice")
+    site.answers("alice@a.example", True)
+    site.known("bob")
+    for _ in range(2 * BURST):
+        site.known("alice")
+        site.known("bob")
+    assert site.known("carol") == []
+    site.answers("carol@a.example", None)
+    site.answers("bob@a.example", CannotAsk("no host"))
+    for number in range(2 * BURST):
+        assert site.known(f"x{number}") == [None]
+    site.clock.advance(UNSURE_SECONDS)
+
+    assert site.known("dave") == []
+
+
+def test_a_flood_takes_nothing_past_a_primary_that_is_well() -> None:
+    """Of thousands of made-up recipients none is taken, and a question after them is answered as ever."""
+    clock = Clock()
+
+    def ask(domain: str, address: Address) -> Deferred[bool | None]:
+        """Say no, after half a second."""
+        answer: Deferred[bool | None] = Deferred()
+        clock.callLater(0.5, answer.callback, False)
+        return answer
+
+    callouts = Callouts(ask, clock)
+    answers: list[object] = []
+    for number in range(3000):
+        known = callouts.known(at(f"nobody{number}"), LIFETIMES)
+        if isinstance(known, Deferred):
+            known.addCallback(answers.append)
+        else:
+            answers.append(known)
+    clock.pump([0.1] * 400)
+
+    assert [answers.count(each) for each in (False, "later", None)] == [BURST, 3000 - BURST, 0]
+    last = callouts.known(at("one-more"), LIFETIMES)
+    clock.advance(0.5)
+    assert isinstance(last, Deferred)
+    assert last.result is False
 
 
 @pytest.mark.parametrize("trouble", [CannotAsk("no host"), ZeroDivisionError()])
@@ -223,7 +317,9 @@ def test_answers_that_come_at_once_need_no_depth() -> None:
         return await first if address.local == "first" else True
 
     callouts = Callouts(ask, clock, most=1, waiting=5000)
-    waiting = [callouts.known(at(name), LIFETIMES) for name in ["first", *map(str, range(3000))]]
+    # As many domains, since none is asked so much.
+    names = ["first", *map(str, range(3000))]
+    waiting = [callouts.known(at(name, f"{name}.example"), LIFETIMES) for name in names]
     first.callback(True)
 
     assert all(isinstance(each, Deferred) and each.result is True for each in waiting)

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IConnector, IRespondent, IRouter
-from mailsuite.policy.callout import PATIENCE_SECONDS, CannotAsk
+from mailsuite.policy.callout import ASKING_SECONDS, CannotAsk
 from mailsuite.policy.primary import CONNECT_SECONDS, HOSTS, Primary
 from mailsuite.route import CannotConnect, Credentials, Endpoint, Route
 from mailsuite.smtp.probe import ProbeSession
@@ -179,7 +179,7 @@ def test_time_that_is_over_is_not_used_for_one_more_host() -> None:
     results: list[Any] = []
     asked = Deferred.fromCoroutine(asking.primary.ask("a.example", ALICE))
     asked.addErrback(lambda failure: results.append(failure.type))
-    asking.clock.advance(PATIENCE_SECONDS)
+    asking.clock.advance(ASKING_SECONDS)
     asked.cancel()
 
     assert len(results) == 1

@@ -8,7 +8,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Mailboxes, Meaning, Relayed, Suspended, Unknown
+from mailsuite.meaning import Broken, Foreign, Known, Login, Mailbox, Mailboxes, Meaning, Relayed, Suspended, Unknown
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.smtp import replies
 
@@ -31,11 +31,11 @@ MEANINGS = [
 class Known:
     """Says what it was told to, at once or later, and remembers whom it was asked about."""
 
-    def __init__(self, answer: Maybe[bool | None]) -> None:
+    def __init__(self, answer: Maybe[Known]) -> None:
         self.answer = answer
         self.asked: list[Address] = []
 
-    def known(self, address: Address) -> Maybe[bool | None]:
+    def known(self, address: Address) -> Maybe[Known]:
         self.asked.append(address)
         return self.answer
 
@@ -56,9 +56,11 @@ def test_a_login_may_send_anywhere(meaning: Meaning) -> None:
     assert SubmissionRelay().judge(PEER, None, TO, meaning) is replies.AUTH_REQUIRED
 
 
-@pytest.mark.parametrize(("known", "reply"), [(False, replies.UNKNOWN_USER), (True, None), (None, None)])
-def test_a_recipient_that_the_primary_would_refuse_is_refused(known: bool | None, reply: object) -> None:
-    """Where nobody can say, mail is taken."""
+@pytest.mark.parametrize(
+    ("known", "reply"), [(False, replies.UNKNOWN_USER), (True, None), (None, None), ("later", replies.TOO_BUSY)]
+)
+def test_a_recipient_that_the_primary_would_refuse_is_refused(known: Known, reply: object) -> None:
+    """Where nobody can say, mail is taken; where we have too much to ask, it is put off."""
     recipients = Known(known)
 
     assert NoRelay(recipients).judge(PEER, None, TO, Relayed(backup=True)) is reply
