@@ -4,6 +4,7 @@ A client session of its own: it does no more than the first steps of a transacti
 (RFC 5321 §4.5.5), which every server has to take, and it never tells the server anything about a real message.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Literal
@@ -14,11 +15,23 @@ from mailsuite.smtp.answers import AnswerReader, Garbled, ServerReply
 from mailsuite.smtp.client_commands import path_octets
 from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Event
 
-# The codes by which a server refuses the address of RCPT, and not our command, our login or our host.
-_REFUSALS = (550, 551, 553, 554, 556)
-# Where it says more (RFC 3463): addressing, a mailbox that is switched off, routing. Not: X.2.2 (full), X.3 (system),
-# X.5 (protocol), X.6 (content), X.7 (policy), which are no word about who exists.
-_ABOUT_ADDRESSES = ("5.0.", "5.1.", "5.2.0", "5.2.1", "5.4.")
+# The codes by which a server refuses the address of RCPT, and not our command, our login or the whole domain.
+_REFUSALS = (550, 551, 553, 554)
+# Where it says more (RFC 3463 §3.2, §3.3), what blames the mailbox: there is none (5.1.10 and 5.4.1 are what others
+# say for that), it cannot be one, it has moved, it is switched off. Not: the domain (X.1.2), the sender (X.1.7,
+# X.1.8), a full mailbox (X.2.2), the system, a loop, protocol, content and policy: no word about who exists.
+_ABOUT_MAILBOXES = ("5.1.1", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1", "5.4.1")
+# The statuses that say no more than the code, which stands for policy as well (RFC 5321 §4.2.3): there the text has to
+# say that it is the mailbox.
+_VAGUE = ("", "5.0.0", "5.1.0", "5.2.0")
+_NO_SUCH_USER = re.compile(
+    r"\b(user|mailbox|recipient|account|address)\b.{0,40}\b(unknown|not found|not known|does ?n[o']t exist|not local)"
+    r"|\b(unknown|no such|non-?existent|invalid|unrouteable) (local )?(user|mailbox|recipient|account|address)\b"
+    r"|\bno mailbox here\b",
+    re.IGNORECASE,
+)
+# Whatever it goes on to say, it is about who asks.
+_ABOUT_US = re.compile(r"\b(sender|client|host|hostname|helo|ip|relay\w*)\b", re.IGNORECASE)
 
 
 class _Step(Enum):
@@ -226,11 +239,16 @@ class ProbeSession:
 def verdict(answer: Answer) -> bool | None:
     """Say whether *answer*, to RCPT, means that the address is known; ``None`` where it is no word about the address.
 
-    A refusal for good is one where its code and status (RFC 3463) blame the address; one that blames us, or the time,
-    says nothing.
+    A refusal for good is one where its status (RFC 3463), or else its text, blames the mailbox; one that blames us, or
+    the time, says nothing. A wrong "no" costs mail, and a wrong silence no more than a report.
     """
     if answer.code // 100 == 2:
         return True
-    if answer.code in _REFUSALS and (not answer.status or answer.status.startswith(_ABOUT_ADDRESSES)):
-        return False
-    return None
+    if answer.code not in _REFUSALS:
+        return None
+    if answer.status not in _VAGUE:
+        return False if answer.status in _ABOUT_MAILBOXES else None
+    text = " ".join(answer.lines)
+    # A bare 554 is what a server says to a host that it does not want (RFC 5321 §4.2.3).
+    unknown = answer.code != 554 and _NO_SUCH_USER.search(text) and not _ABOUT_US.search(text)
+    return False if unknown else None

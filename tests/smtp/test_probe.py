@@ -93,9 +93,12 @@ def test_the_verdict_is_told_before_goodbye() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "known"),
     [
-        (250, "2.1.5", True), (251, "", True), (252, "2.5.0", True), (550, "", False), (550, "5.1.1", False),
-        (550, "5.1.10", False), (551, "5.1.6", False), (553, "5.1.3", False), (554, "", False), (556, "5.1.10", False),
-        (550, "5.2.1", False), (550, "5.4.1", False), (550, "5.0.0", False), (550, "5.7.1", None),
+        (250, "2.1.5", True), (251, "", True), (252, "2.5.0", True), (550, "", None), (550, "5.1.1", False),
+        (550, "5.1.10", False), (551, "5.1.6", False), (553, "5.1.3", False), (554, "", None), (556, "5.1.10", None),
+        (550, "5.2.1", False), (550, "5.4.1", False), (550, "5.0.0", None), (550, "5.7.1", None),
+        (554, "5.1.1", False), (550, "5.1.2", None), (550, "5.1.8", None), (553, "5.1.7", None), (550, "5.4.6", None),
+        (550, "5.4.4", None),
+        (550, "5.1.0", None), (550, "5.2.0", None),
         (554, "5.7.1", None), (550, "5.2.2", None), (550, "5.3.0", None), (552, "", None), (552, "5.2.2", None),
         (530, "5.7.0", None), (500, "5.5.2", None), (501, "", None), (503, "5.5.1", None), (521, "", None),
         (553, "5.6.7", None), (450, "4.2.1", None), (451, "4.7.1", None), (421, "", None), (354, "", None),
@@ -105,6 +108,28 @@ def test_the_verdict_is_told_before_goodbye() -> None:
 def test_only_a_word_about_the_address_is_a_verdict(code: int, status: str, known: bool | None) -> None:
     """What blames our host, our login, our command, the time or a full disk is no reason to refuse mail."""
     assert verdict(Answer("", code, status)) is known
+
+
+@pytest.mark.parametrize("status", ["", "5.0.0", "5.1.0"])
+@pytest.mark.parametrize(
+    ("code", "text", "known"),
+    [
+        (550, "<x@a.example>: Recipient address rejected: User unknown in local recipient table", False),
+        (550, "Unknown user", False), (550, "Unrouteable address", False), (550, "No Such User Here", False),
+        (550, "sorry, no mailbox here by that name.", False), (550, "Invalid recipient: <x@a.example>", False),
+        (550, "x@a.example... User unknown", False), (550, "The email account that you tried does not exist", False),
+        (551, "User not local; please try <x@b.example>", False), (553, "Mailbox not found", False),
+        (554, "Service unavailable; Client host [192.0.2.9] blocked using zen.example", None),
+        (554, "<x@a.example>: Relay access denied", None), (554, "No such user", None), (550, "Relaying denied", None),
+        (550, "5-Access denied, banned sending IP", None), (550, "Mailbox unavailable", None), (550, "No", None),
+        (550, "Client host rejected: address not found in DNS", None), (551, "We do not relay", None),
+        (550, "Sender address rejected: user unknown", None), (550, "IP address unknown", None),
+        (553, "sorry, that domain isn't in my list of allowed rcpthosts", None),
+    ],
+)
+def test_a_code_that_may_mean_policy_needs_words(code: int, text: str, known: bool | None, status: str) -> None:
+    """RFC 5321 §4.2.3: 550 stands for "no such mailbox" and for "we do not want your host" alike."""
+    assert verdict(Answer("", code, status, (text,))) is known
 
 
 @pytest.mark.parametrize(
