@@ -121,7 +121,7 @@ def _claim(path: Path, jobs: int, times: int) -> float:
 def _claimed(connection: sqlite3.Connection, lease: Lease, jobs: int) -> None:
     with transaction(connection):
         claim = Claim(connection, lease.number, time.time(), JOB_RECIPIENTS)
-        if len(claim.jobs(jobs, {}, jobs)) != jobs:
+        if len(claim.jobs(jobs, 0, {}, jobs)) != jobs:
             raise RuntimeError("the queue gave less than what is due")
 
 

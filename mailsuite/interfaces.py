@@ -13,9 +13,9 @@ from mailsuite.dns import MX, TLSA, Found
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Peer
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox, Meaning
+from mailsuite.meaning import Known, Login, Mailbox, Meaning
 from mailsuite.outcome import Deferred, Outcome
-from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
+from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 from mailsuite.route import Endpoint, Route
 
 
@@ -227,13 +227,16 @@ class IQueue(Interface):
         destination whether its recipients are claimed at once: they are the jobs. Raises, or fails with, `OSError`.
         """
 
-    def claim(room: int, allowances: Mapping[str, int], default: int) -> Awaitable[Sequence[Job]]:
+    def claim(room: int, reports: int, allowances: Mapping[str, int], default: int) -> Awaitable[Sequence[Job]]:
         """Claim what is due, at most *room* jobs, the oldest first, destinations in turn.
 
         *allowances* says for how many more jobs a destination is good now, *default* for the others; of one that was
-        put off before and is tried again, one. What has outlived its time, or whose sender has to be warned, is among
-        the jobs, however it was put off.
+        put off before and is tried again, one. Beside these come at most *reports* jobs that are not to be tried: what
+        was given up, or whose sender has to be warned, however it was put off.
         """
+
+    def held() -> Awaitable[Held]:
+        """Say what an operator holds."""
 
     def content(job: Job) -> Awaitable["IContent"]:
         """Open the message of *job*. Raises `OSError`, after it was set aside, where it is gone or damaged."""
@@ -334,5 +337,8 @@ class IWebClient(Interface):
 class IBackupRecipients(Interface):
     """Whom the primary of a domain that we are the backup MX of would accept."""
 
-    def known(address: Address) -> Maybe[bool | None]:
-        """Say whether the primary has *address*; ``None`` where nobody can say now."""
+    def known(address: Address) -> Maybe[Known]:
+        """Say whether the primary has *address*.
+
+        ``None`` where nobody can say now, ``"later"`` where there is too much to ask at this time.
+        """

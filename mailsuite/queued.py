@@ -91,11 +91,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What an operator holds: the whole queue, or the *destinations*."""
+
+    queue: bool = False
+    destinations: frozenset[str] = frozenset()
+
+    def __contains__(self, destination: str) -> bool:
+        return self.queue or destination in self.destinations
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one claimed recipient.
 
     *next_try* is ``None`` where it leaves the queue; else it stays, unclaimed, and is due then (`AS_BEFORE`: when it
-    was before). *outcome* is kept as its last one; ``None``: it was not tried, and its tries are not counted up.
+    was before). *outcome* is kept as its last one; ``None``: it was not tried, and its tries are not counted up. One that
+    failed and stays is given up: its sender has to be told then, and it is not tried again.
     *warned*: its sender was told.
     """
 

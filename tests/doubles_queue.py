@@ -11,7 +11,7 @@ from mailsuite.address import Address
 from mailsuite.interfaces import IContent, IDeliveryTarget, IDraft, IQueue, IReports, IRouter, IRunner
 from mailsuite.outcome import DELIVERED, Outcome
 from mailsuite.outcome import Deferred as PutOff
-from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
+from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 from mailsuite.route import Route
 
 
@@ -33,13 +33,19 @@ class FixedContent:
 
 @implementer(IQueue)
 class MemoryQueue:
-    """Keeps messages in lists. *due* is what the next claims give; *trouble*, if set, is raised by accept."""
+    """Keeps messages in lists. *due* is what the next claims give.
+
+    *trouble*, if set, is raised by accept; *broken* by all that the runner does with the queue.
+    """
 
     def __init__(self) -> None:
         self.trouble: OSError | None = None
+        self.broken: OSError | None = None
         self.accepted: list[tuple[QueuedMessage, tuple[QueuedRecipient, ...], bytes]] = []
         self.due: list[Job] = []
         self.claims: list[tuple[int, dict[str, int], int]] = []
+        self.reports_wanted: list[int] = []
+        self.holds = Held()
         self.recorded: list[Settled] = []
         self.put_offs: list[tuple[str, float, PutOff]] = []
         self.flushed: list[str] = []
@@ -64,12 +70,28 @@ class MemoryQueue:
             by_destination.setdefault(recipient.destination, []).append(recipient)
         return [Job(message, tuple(each), content=octets) for name, each in by_destination.items() if claim(name)]
 
-    async def claim(self, room: int, allowances: Mapping[str, int], default: int) -> Sequence[Job]:
+    async def claim(
+        self, room: int, reports: int, allowances: Mapping[str, int], default: int
+    ) -> Sequence[Job]:
         self.claims.append((room, dict(allowances), default))
+        self.reports_wanted.append(reports)
+        if self.broken is not None:
+            raise self.broken
         if self.pending is not None:
             await self.pending
-        taken, self.due = self.due[:room], self.due[room:]
-        return taken
+        tries: list[Job] = []
+        left = dict(allowances)
+        for each in self.due:
+            good_for = left.setdefault(each.destination, default)
+            if each.purpose == "try" and good_for > 0 and len(tries) < room:
+                left[each.destination] = good_for - 1
+                tries.append(each)
+        told = [job for job in self.due if job.purpose != "try"][:reports]
+        self.due = [job for job in self.due if job not in tries and job not in told]
+        return told + tries
+
+    async def held(self) -> Held:
+        return self.holds
 
     async def content(self, job: Job) -> IContent:
         if job.message.id not in self.contents:
@@ -77,9 +99,13 @@ class MemoryQueue:
         return cast(IContent, FixedContent(self.contents[job.message.id]))
 
     async def record(self, settled: Sequence[Settled]) -> None:
+        if self.broken is not None:
+            raise self.broken
         self.recorded += settled
 
     async def put_off(self, destination: str, until: float, outcome: PutOff) -> None:
+        if self.broken is not None:
+            raise self.broken
         self.put_offs.append((destination, until, outcome))
 
     async def flush(self, destination: str) -> int:
@@ -153,16 +179,19 @@ class ScriptedTarget:
 
 @implementer(IReports)
 class KeptReports:
-    """Remembers what was to be reported; *trouble*, if set, is raised."""
+    """Remembers what was to be reported; *trouble*, if set, is raised; with *waiting* all wait for that."""
 
     def __init__(self) -> None:
         self.trouble: OSError | None = None
+        self.waiting: Deferred[None] | None = None
+        self.begun: list[Job] = []
         self.told: list[tuple[str, Outcome]] = []
 
     async def report(self, job: Job, outcomes: Sequence[Outcome], content: Callable[[], Awaitable[IContent]]) -> None:
+        self.begun.append(job)
         if self.trouble is not None:
             raise self.trouble
-        await succeed(None)
+        await (self.waiting or succeed(None))
         self.told += [(str(each.address), outcome) for each, outcome in zip(job.recipients, outcomes, strict=True)]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mailsuite.address import Address
-from mailsuite.outcome import Delivered, Outcome
+from mailsuite.outcome import Delivered, Failed, Outcome
 from mailsuite.queue.admin import Counts
 from mailsuite.queue.entries import Entry
 from mailsuite.queued import LOCAL
@@ -154,7 +154,8 @@ def _why(entry: Entry, now: float) -> Iterator[str]:
         case "held":
             yield "It is held: nothing happens to it until mailsuite queue release."
         case "bounce":
-            yield "It is to be given up on an operator's word, and its sender is about to be told."
+            by = "since it failed" if isinstance(entry.recipient.last, Failed) else "on an operator's word"
+            yield f"It is to be given up {by}, and its sender is about to be told."
         case "damaged":
             yield "Its content is gone or damaged, so that it was set aside: the server's log says what was found."
             yield "Bring the content back and release it, or give it up with mailsuite queue bounce."

@@ -12,6 +12,7 @@ from typing import Any
 from mailsuite.outcome import Outcome
 from mailsuite.queue.due import queue_is_held, refresh
 from mailsuite.queue.rows import SELECT_MESSAGE, SELECT_RECIPIENT, as_message, as_outcome, as_recipient
+from mailsuite.queue.unreadable import Part
 from mailsuite.queued import Job, Purpose, QueuedMessage, QueuedRecipient
 
 # Of what has to be reported, so many recipients are looked at for one claim.
@@ -44,10 +45,15 @@ class _Destination:
 
 
 class Claim:
-    """One claim by *owner* at the time *now*; a job has at most *most* recipients, and none of those in *stale*."""
+    """One claim by *owner* at the time *now*; a job has at most *most* recipients, and none of those in *stale*.
+
+    *at* is what it looks at just now: where it fails, that cannot be read. Of what has to be reported it looks at
+    *rows* at most.
+    """
 
     def __init__(
-        self, connection: sqlite3.Connection, owner: int, now: float, most: int, stale: Collection[int] = ()
+        self, connection: sqlite3.Connection, owner: int, now: float, most: int, stale: Collection[int] = (),
+        rows: int = REPORTED_AT_ONCE,
     ) -> None:
         self._connection = connection
         self._owner = owner
@@ -55,13 +61,19 @@ class Claim:
         self._now = now
         self._most = most
         self._messages: dict[int, QueuedMessage] = {}
+        self.at: Part | None = None
+        self._rows = rows
 
-    def jobs(self, room: int, allowances: Mapping[str, int], default: int) -> list[Job]:
-        """See `IQueue.claim`. Reports get half of the room at most: neither they nor the mail wait for ever."""
-        if room <= 0 or queue_is_held(self._connection):
+    def jobs(self, room: int, reports: int, allowances: Mapping[str, int], default: int) -> list[Job]:
+        """See `IQueue.claim`."""
+        if queue_is_held(self._connection):
             return []
-        reports = self._reports((room + 1) // 2)
-        return reports + self._tries(room - len(reports), allowances, default)
+        told = self._reports(reports) if reports > 0 else []
+        return told + (self._tries(room, allowances, default) if room > 0 else [])
+
+    def look(self, part: Part) -> None:
+        """Say what is looked at now."""
+        self.at = part
 
     # What is to be tried
 
@@ -102,9 +114,11 @@ class Claim:
         return [row for name in names for row in self._connection.execute(_NAMED, (name, self._now))]
 
     def _try(self, destination: _Destination) -> Job | None:
+        self.look(Part("destination", destination.number))
         first = self._connection.execute(_FIRST, (destination.number, self._now)).fetchone()
         if first is None:
             return None
+        self.look(Part("message", destination.number, first[0]))
         rows = self._connection.execute(_ITS_RECIPIENTS, (first[0], destination.number, self._now, self._most))
         recipients = self._fresh(as_recipient(row, destination.name) for row in rows)
         if not recipients:
@@ -117,6 +131,7 @@ class Claim:
 
     def _had_their_turn(self, destinations: Sequence[_Destination]) -> None:
         for destination in destinations:
+            self.look(Part("destination", destination.number))
             self._connection.execute(
                 "UPDATE destinations SET served = ? WHERE number = ?", (self._now, destination.number)
             )
@@ -126,11 +141,15 @@ class Claim:
 
     def _reports(self, room: int) -> list[Job]:
         groups: dict[tuple[int, int, str], list[Sequence[Any]]] = {}
-        for row in self._connection.execute(_TO_REPORT, (self._now, REPORTED_AT_ONCE)):
+        self.look(Part("reports"))
+        found = self._connection.execute(_TO_REPORT, (self._now, min(self._rows, REPORTED_AT_ONCE)))
+        for readable, row in enumerate(found, start=1):
+            self.look(Part("reports", readable=readable))
             message, destination, state = row[:3]
             groups.setdefault((message, destination, state), []).append(row)
         jobs: list[Job] = []
         for (number, place, state), rows in list(groups.items())[:room]:
+            self.look(Part("report", message=number))
             message = self._message(number)
             destination = self._destination(place)
             recipients = self._fresh(as_recipient(row, destination.name) for row in rows[: self._most])
@@ -171,7 +190,7 @@ class Claim:
         self._connection.executemany(
             _CLAIM, [(self._owner, "probe" if probe else purpose, recipient.number) for recipient in recipients]
         )
-        if destination.last is not None:
+        if destination.last is not None and purpose != "bounce":
             # What holds them up is the destination's trouble; their own last try tells less, or there was none.
             recipients = [replace(recipient, last=destination.last) for recipient in recipients]
         return Job(message, tuple(recipients), purpose)

@@ -1,21 +1,51 @@
-"""What a runner knows of the destinations that it works for: jobs at hand, deliveries under way, trouble."""
+"""What a runner knows of the destinations that it works for: jobs at hand, deliveries under way, trouble.
 
-from collections import deque
+Hosts that say nothing hold a delivery for minutes each. So destinations have a standing, and those that have not shown
+that they work never get all that there is: see `SHARES`.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import islice
 
 from mailsuite.queue.schedule import Concurrency
 from mailsuite.queued import Job
 
-# For so many seconds after the last job it is remembered how much a destination takes.
+# For so many seconds after the last job it is remembered how a destination is; and of so many at most.
 REMEMBERED = 300.0
+KNOWN = 20_000
+# Of those that work, so many are asked for by name where the others have all of their share.
+LOOKED_AT = 200
+
+
+class Standing(IntEnum):
+    """How much is to be expected of a destination."""
+
+    # Its last try found it in trouble, or what waits for it comes from the queue and nothing was tried yet.
+    DOUBTFUL = 0
+    # Only new mail is for it, and nothing was tried yet.
+    NEW = 1
+    # Its last try came to a verdict.
+    PROVEN = 2
+
+
+# Which part of all deliveries, and of all jobs at hand, those of a standing and the lower ones may take together.
+SHARES = {Standing.DOUBTFUL: 0.5, Standing.NEW: 0.75, Standing.PROVEN: 1.0}
 
 
 @dataclass(slots=True)
 class Destination:
-    """One destination while there is work for it, while it is down, and for some time after."""
+    """One destination while there is work for it, while it is down, and for some time after.
+
+    New mail and what was claimed from the queue get their turns one by one, so that neither waits for the other's end.
+    """
 
     name: str
     concurrency: Concurrency
+    standing: Standing = Standing.NEW
+    fresh: deque[Job] = field(default_factory=deque)
     waiting: deque[Job] = field(default_factory=deque)
     under_way: int = 0
     # How often in a row it was found down, and until when (POSIX seconds) nothing is tried there.
@@ -26,61 +56,173 @@ class Destination:
     # Whether it stands in the row of those whose turn it is.
     in_row: bool = False
     used: float = 0.0
+    _fresh_last: bool = False
 
     @property
     def at_hand(self) -> int:
         """How many jobs are waiting or under way."""
-        return len(self.waiting) + self.under_way
+        return len(self.fresh) + len(self.waiting) + self.under_way
 
     @property
     def free(self) -> bool:
         """Whether one more delivery may begin. One that was down is looked at by a single delivery first."""
         return self.under_way < (1 if self.trouble else self.concurrency.limit)
 
+    def pop(self) -> Job | None:
+        """Take the next job."""
+        first, second = (self.waiting, self.fresh) if self._fresh_last else (self.fresh, self.waiting)
+        chosen = first or second
+        if not chosen:
+            return None
+        self._fresh_last = chosen is self.fresh
+        return chosen.popleft()
+
+    def empty(self) -> list[Job]:
+        """Take all jobs that wait."""
+        jobs = [*self.waiting, *self.fresh]
+        self.waiting.clear()
+        self.fresh.clear()
+        return jobs
+
 
 class Destinations:
-    """All of them by name, and the row in which they get their turn. *most* deliveries may be under way to one."""
+    """All of them by name, and the rows in which they get their turn.
 
-    def __init__(self, most: int) -> None:
+    *most* deliveries may be under way to one, *deliveries* to all of them; *window* jobs may be at hand.
+    """
+
+    def __init__(self, most: int, deliveries: int, window: int) -> None:
         self._most = most
-        self._known: dict[str, Destination] = {}
-        self._row: deque[Destination] = deque()
-
-    def __getitem__(self, name: str) -> Destination:
-        found = self._known.get(name)
-        if found is None:
-            found = self._known[name] = Destination(name, Concurrency(self._most))
-        return found
+        self._deliveries = deliveries
+        self._window = window
+        # In the order of their last use.
+        self._known: OrderedDict[str, Destination] = OrderedDict()
+        self._busy: dict[str, Destination] = {}
+        self._rows: dict[Standing, deque[Destination]] = {standing: deque() for standing in Standing}
+        self._turn = Standing.PROVEN
+        self.under_way = dict.fromkeys(Standing, 0)
+        self.at_hand = dict.fromkeys(Standing, 0)
 
     def get(self, name: str) -> Destination | None:
         """Return the destination if anything is known of it."""
         return self._known.get(name)
 
-    def known(self) -> list[Destination]:
-        """Return all of which anything is known."""
-        return list(self._known.values())
+    def use(self, name: str, now: float) -> Destination:
+        """Return the destination, which is used now."""
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = Destination(name, Concurrency(self._most))
+        else:
+            self._known.move_to_end(name)
+        found.used = now
+        return found
+
+    def busy(self) -> Iterable[Destination]:
+        """Return those with jobs at hand."""
+        return self._busy.values()
+
+    def proven(self) -> Iterable[Destination]:
+        """Return the last used of those that work, `LOOKED_AT` at most."""
+        found = (known for known in reversed(self._known.values()) if known.standing is Standing.PROVEN)
+        return islice(found, LOOKED_AT)
+
+    def room(self, standing: Standing) -> int:
+        """Return how many more jobs of a destination of *standing* may be at hand."""
+        return _left(self.at_hand, standing, self._window)
+
+    def add(self, destination: Destination, job: Job, fresh: bool) -> None:
+        """Let *job* wait for its turn. *fresh*: it is new mail, and not from the queue."""
+        if not fresh and not destination.tried and destination.standing is Standing.NEW:
+            self.judge(destination, Standing.DOUBTFUL)
+        (destination.fresh if fresh else destination.waiting).append(job)
+        self.at_hand[destination.standing] += 1
+        self._busy[destination.name] = destination
+        self.line_up(destination)
+
+    def empty(self, destination: Destination) -> list[Job]:
+        """Take all jobs of *destination* that wait."""
+        jobs = destination.empty()
+        self.at_hand[destination.standing] -= len(jobs)
+        self._look_idle(destination)
+        return jobs
+
+    def judge(self, destination: Destination, standing: Standing) -> None:
+        """Its standing is another one now; what it has at hand goes with it."""
+        if destination.standing is standing:
+            return
+        for counted, count in ((self.under_way, destination.under_way), (self.at_hand, destination.at_hand)):
+            counted[destination.standing] -= count
+            counted[standing] += count
+        destination.standing = standing
+        # It stands in the row of its old standing, if in any: there it is passed over.
+        destination.in_row = False
+        self.line_up(destination)
 
     def line_up(self, destination: Destination) -> None:
-        """Put *destination* at the end of the row, if it has a job to begin and is not in it."""
-        if destination.waiting and destination.free and not destination.in_row:
+        """Put *destination* at the end of its row, if it has a job to begin and is not in it."""
+        if not destination.in_row and destination.free and (destination.fresh or destination.waiting):
             destination.in_row = True
-            self._row.append(destination)
+            self._rows[destination.standing].append(destination)
 
-    def next(self) -> Job | None:
-        """Take the next job, each destination in its turn; count it as under way."""
-        while self._row:
-            destination = self._row.popleft()
-            destination.in_row = False
-            if destination.waiting and destination.free:
-                job = destination.waiting.popleft()
-                destination.under_way += 1
-                self.line_up(destination)
-                return job
+    def next(self) -> tuple[Destination, Job] | None:
+        """Take the next job, the standings and their destinations in turn; count it as under way."""
+        for _ in Standing:
+            self._turn = Standing((self._turn + 1) % len(Standing))
+            if _left(self.under_way, self._turn, self._deliveries) > 0:
+                found = self._next_of(self._turn)
+                if found is not None:
+                    return found
         return None
+
+    def _next_of(self, standing: Standing) -> tuple[Destination, Job] | None:
+        row = self._rows[standing]
+        while row:
+            destination = row.popleft()
+            if destination.standing is not standing:
+                continue
+            destination.in_row = False
+            job = destination.pop() if destination.free else None
+            if job is not None:
+                destination.under_way += 1
+                self.under_way[standing] += 1
+                self.line_up(destination)
+                return destination, job
+        return None
+
+    def ended(self, destination: Destination) -> None:
+        """One delivery to *destination* is over."""
+        destination.under_way -= 1
+        self.under_way[destination.standing] -= 1
+        self.at_hand[destination.standing] -= 1
+        self._look_idle(destination)
+
+    def _look_idle(self, destination: Destination) -> None:
+        if not destination.at_hand:
+            self._busy.pop(destination.name, None)
 
     def forget_idle(self, now: float) -> None:
         """Drop those of which nothing has to be remembered any more."""
-        for destination in self.known():
-            gone = now - max(destination.used, destination.down_until) > REMEMBERED
-            if gone and not destination.at_hand:
+        for _ in range(len(self._known)):
+            destination = next(iter(self._known.values()))
+            crowded = len(self._known) > KNOWN
+            if not crowded and now - destination.used <= REMEMBERED:
+                return
+            if destination.at_hand or (not crowded and now - destination.down_until <= REMEMBERED):
+                # It is looked at again when all others were.
+                self.use(destination.name, now)
+            else:
                 del self._known[destination.name]
+
+
+def _left(taken: dict[Standing, int], standing: Standing, most: int) -> int:
+    """Return what a *standing* may take more: its share with the lower ones is not used up, nor is that of any above.
+
+    At least one of each standing has a place, however small *most* is.
+    """
+    left = most
+    total = 0
+    for each in Standing:
+        total += taken[each]
+        if each >= standing:
+            left = min(left, max(int(most * SHARES[each]), 1) - total)
+    return left

@@ -8,6 +8,7 @@ import sqlite3
 
 from mailsuite.outcome import Deferred
 from mailsuite.queue.rows import as_text
+from mailsuite.queued import Held
 
 _DUE = """
     SELECT due, served, not_before,
@@ -70,6 +71,12 @@ def set_held(connection: sqlite3.Connection, name: str, held: bool, now: float) 
 def queue_is_held(connection: sqlite3.Connection) -> bool:
     """Say whether an operator holds the whole queue."""
     return connection.execute("SELECT 1 FROM meta WHERE name = 'held'").fetchone() is not None
+
+
+def held(connection: sqlite3.Connection) -> Held:
+    """Return what an operator holds."""
+    names = connection.execute("SELECT name FROM destinations WHERE held")
+    return Held(queue_is_held(connection), frozenset(name for (name,) in names))
 
 
 def set_queue_held(connection: sqlite3.Connection, held: bool) -> None:

@@ -1,13 +1,14 @@
-"""Works through the queue: claims what is due, has it delivered, records what became of it.
+"""Works through the queue: claims what is due, has it delivered, has what became of it concluded.
 
 It holds a window of the queue, never all of it. A destination that is in trouble is put off as a whole: its messages
-wait in the queue and are not claimed one by one. Each of the others gets its turn, so that a backlog delays nobody
-else.
+wait in the queue and are not claimed one by one. Each of the others gets its turn, and those that have not shown that
+they work get no more than a part of all there is (`destinations.SHARES`), so that neither a backlog nor hosts that say
+nothing delay anybody else. What is only to be reported goes a way of its own.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Any
 
 from twisted.internet.defer import Deferred as Later
@@ -17,10 +18,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.interfaces import IContent, IDeliveryTarget, IMailLog, IQueue, IReports, IRouter, IRunner
-from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
-from mailsuite.queue.destinations import Destination, Destinations
+from mailsuite.outcome import Deferred, Outcome
+from mailsuite.queue.concluding import OWN_TROUBLE, Conclusions, untried
+from mailsuite.queue.destinations import Destination, Destinations, Standing
 from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
-from mailsuite.queued import AS_BEFORE, LOCAL, Job, Purpose, QueuedRecipient, Settled
+from mailsuite.queued import LOCAL, Job
 
 # How often the queue is asked what is due, in seconds.
 POLL = 1.0
@@ -30,11 +32,9 @@ CONTENT_OCTETS = 32 * 1024 * 1024
 AT_HAND = 200
 # So many jobs of a destination are claimed for each delivery that it takes at a time.
 CLAIMED_PER_DELIVERY = 4
-# After a trouble of our own (a disk that fails) a job is due again after so many seconds.
-OWN_TROUBLE = 60.0
-
-GIVEN_UP = "5.4.7"
-BOUNCED = Failed("5.0.0", "The administrator of this system has given this message up")
+# So many jobs that are only to be reported are at hand, and so many of them under way at a time.
+REPORTS_AT_HAND = 50
+REPORTS_AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,6 @@ class Runner:
     ) -> None:
         self._queue = queue
         self._target = target
-        self._reports = reports
         self._router = router
         self._log = log
         self._backoff = backoff
@@ -81,14 +80,21 @@ class Runner:
         self._clock = clock
         self._now = now
         self._chance = chance
-        self._destinations = Destinations(limits.destination_deliveries)
-        self._at_hand = 0
-        self._under_way = 0
+        self._conclusions = Conclusions(queue, reports, log, backoff, now, chance)
+        self._destinations = Destinations(limits.destination_deliveries, limits.deliveries, limits.window)
+        self._to_report: deque[Job] = deque()
+        self._reporting = 0
+        # Jobs that were tried, and are not recorded yet.
+        self._concluding = 0
+        # New mail that may be claimed at once, and has not come yet.
+        self._admitted = 0
         self._octets = 0
         self._claiming = False
         self._hungry = False
         self._working = False
         self._running = False
+        # The queue cannot record anything: what is begun now would be done again.
+        self._sick = False
         self._open: set[Later[Any]] = set()
         self._timer: IDelayedCall | None = None
 
@@ -118,15 +124,24 @@ class Runner:
 
     def admits(self, destination: str) -> bool:
         """See `IRunner.admits`."""
-        if not self._running or self._at_hand >= self._limits.window:
+        if not self._running or self._sick:
             return False
         known = self._destinations.get(destination)
-        return known is None or (not known.trouble and known.at_hand < AT_HAND)
+        standing = Standing.NEW if known is None else known.standing
+        if known is not None and (known.trouble or len(known.fresh) >= AT_HAND):
+            self._hungry = True
+            return False
+        if self._destinations.room(standing) <= self._admitted:
+            self._hungry = True
+            return False
+        self._admitted += 1
+        return True
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """See `IRunner.begin`."""
+        self._admitted = max(0, self._admitted - len(jobs))
         for job in jobs:
-            self._take(job)
+            self._take(job, True)
         self._work()
 
     async def flush(self, destination: str) -> int:
@@ -139,48 +154,92 @@ class Runner:
         self._claim()
         return count
 
-    def _take(self, job: Job) -> None:
+    def _take(self, job: Job, fresh: bool) -> None:
+        if job.purpose != "try":
+            self._to_report.append(job)
+            return
         size = len(job.content or b"")
         if self._octets + size > CONTENT_OCTETS:
             job, size = replace(job, content=None), 0
         self._octets += size
-        self._at_hand += 1
-        destination = self._destinations[job.destination]
-        destination.used = self._now()
-        destination.waiting.append(job)
-        self._destinations.line_up(destination)
+        self._destinations.add(self._destinations.use(job.destination, self._now()), job, fresh)
 
     # What is due
 
     def _poll(self) -> None:
         self._timer = self._clock.callLater(POLL, self._poll)
         self._destinations.forget_idle(self._now())
-        self._claim()
+        self._admitted = 0
+        self._claim(True)
 
-    def _claim(self) -> None:
-        room = self._limits.window - self._at_hand
-        if not self._running or self._claiming or room <= 0:
-            return
-        self._claiming = True
-        self._hungry = False
-        self._go(self._claim_now(room))
+    def _claim(self, look_at_holds: bool = False) -> None:
+        if self._running and not self._claiming:
+            self._claiming = True
+            self._hungry = False
+            self._go(self._claim_now(look_at_holds))
 
-    async def _claim_now(self, room: int) -> None:
-        allowances = {known.name: self._allowance(known) for known in self._destinations.known()}
+    async def _claim_now(self, look_at_holds: bool) -> None:
         try:
-            jobs = await self._queue.claim(room, allowances, CLAIMED_PER_DELIVERY * FIRST_DELIVERIES)
+            if look_at_holds:
+                await self._let_go_of_held()
+            jobs = [*await self._claim_any(), *await self._claim_proven()]
+        except OSError as error:
+            self._fall_sick(error)
+            return
         finally:
             self._claiming = False
+        if self._sick:
+            self._sick = False
+            self._logger.info("The queue can be written again: deliveries go on")
         # There may be more than these: ask again when they run short, and not only when the next poll comes.
-        self._hungry = bool(jobs)
-        self.begin(jobs)
+        self._hungry = self._hungry or bool(jobs)
+        self._work()
+
+    async def _claim_any(self) -> Sequence[Job]:
+        """Claim what is due, whatever is to be expected of its destination."""
+        room = max(0, self._destinations.room(Standing.DOUBTFUL))
+        reports = max(0, REPORTS_AT_HAND - len(self._to_report) - self._reporting)
+        allowances = {known.name: self._allowance(known) for known in self._destinations.busy()}
+        return self._taken(await self._queue.claim(room, reports, allowances, FIRST_DELIVERIES))
+
+    async def _claim_proven(self) -> Sequence[Job]:
+        """Claim for destinations that work, where the others have all of their share."""
+        room = self._destinations.room(Standing.PROVEN)
+        if self._destinations.room(Standing.DOUBTFUL) > 0 or room <= 0:
+            return ()
+        allowances = {known.name: self._allowance(known) for known in self._destinations.proven()}
+        return self._taken(await self._queue.claim(room, 0, allowances, 0))
+
+    def _taken(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        for job in jobs:
+            self._take(job, False)
+        return jobs
 
     def _allowance(self, known: Destination) -> int:
         if known.trouble:
             # The queue knows until when it is put off, and whether an operator or another process thinks otherwise.
             return 0 if known.at_hand else 1
-        most = CLAIMED_PER_DELIVERY * known.concurrency.limit
-        return max(0, most - known.at_hand)
+        # What came as new mail beside it does not count, or it would bar the way for what waits in the queue.
+        return max(0, CLAIMED_PER_DELIVERY * known.concurrency.limit - len(known.waiting) - known.under_way)
+
+    async def _let_go_of_held(self) -> None:
+        """Give back what waits here and is held since it was claimed."""
+        held = await self._queue.held()
+        jobs: list[Job] = []
+        for known in list(self._destinations.busy()):
+            if known.name in held:
+                jobs += self._emptied(known)
+        if held.queue:
+            jobs += self._to_report
+            self._to_report.clear()
+        if jobs:
+            await self._conclusions.give_back(jobs)
+
+    def _fall_sick(self, error: OSError) -> None:
+        """Begin nothing more until the queue can be written again: what is not recorded would be done once more."""
+        if not self._sick:
+            self._sick = True
+            self._logger.error("The queue cannot be written, deliveries have to wait: {reason}", reason=str(error))
 
     # One job
 
@@ -190,118 +249,92 @@ class Runner:
             return
         self._working = True
         try:
-            while self._running and self._under_way < self._limits.deliveries:
-                job = self._destinations.next()
-                if job is None:
-                    return
-                self._under_way += 1
-                self._go(self._run(job))
+            while self._may_begin() and (found := self._destinations.next()) is not None:
+                self._go(self._try(*found))
+            while self._may_begin() and self._to_report and self._reporting < REPORTS_AT_ONCE:
+                self._reporting += 1
+                self._go(self._report(self._to_report.popleft()))
         finally:
             self._working = False
 
-    async def _run(self, job: Job) -> None:
-        destination = self._destinations[job.destination]
-        # None, where something of our own went wrong.
-        outcomes: Sequence[Outcome] = ()
+    def _may_begin(self) -> bool:
+        return self._running and not self._sick and self._concluding < self._limits.deliveries
+
+    async def _report(self, job: Job) -> None:
+        """Conclude a job that is not to be tried."""
         try:
-            outcomes = await self._attempt(job)
+            await self._kept(self._conclusions.conclude(job, untried(job), False))
+        finally:
+            self._reporting -= 1
+        self._work()
+        if self._hungry and not self._to_report:
+            self._claim()
+
+    async def _try(self, destination: Destination, job: Job) -> None:
+        # Without any, something of our own went wrong.
+        outcomes: Sequence[Outcome | None] = ()
+        try:
+            outcomes = await self._target.deliver(job, self._content(job))
         except Exception:
             # Whatever it was, the runner and the message go on.
             self._logger.failure("Delivery of {id} failed", id=job.message.id)
         finally:
-            self._under_way -= 1
-            self._at_hand -= 1
             self._octets -= len(job.content or b"")
-            destination.under_way -= 1
-            destination.used = self._now()
+            self._destinations.ended(self._destinations.use(destination.name, self._now()))
+        if not self._running:
+            outcomes = [_unless_cut_off(outcome) for outcome in outcomes]
         trouble = self._learn(job, destination, outcomes)
         given_back = self._give_back(job, destination) if trouble is not None else []
-        self._destinations.line_up(destination)
+        self._concluding += 1
+        try:
+            self._destinations.line_up(destination)
+            self._work()
+            if self._hungry and len(destination.waiting) < destination.concurrency.limit:
+                self._claim()
+            if trouble is not None:
+                await self._put_off(destination, trouble, given_back)
+            await self._kept(self._conclusions.conclude(job, outcomes, trouble is not None))
+        finally:
+            self._concluding -= 1
         self._work()
-        if self._hungry and len(destination.waiting) < destination.concurrency.limit:
-            self._claim()
-        if trouble is not None:
-            await self._put_off(destination, trouble, given_back)
-        await self._conclude(job, outcomes, trouble is not None)
-
-    async def _attempt(self, job: Job) -> Sequence[Outcome]:
-        if job.purpose == "expire":
-            return [_expired(recipient.last) for recipient in job.recipients]
-        if job.purpose == "bounce":
-            return [BOUNCED for _ in job.recipients]
-        if job.purpose == "warn":
-            return [_late(recipient.last) for recipient in job.recipients]
-        return await self._target.deliver(job, self._content(job))
 
     def _content(self, job: Job) -> Callable[[], Awaitable[IContent]]:
         return lambda: self._queue.content(job)
 
-    def _learn(self, job: Job, destination: Destination, outcomes: Sequence[Outcome]) -> Deferred | None:
+    async def _kept(self, recording: Awaitable[None]) -> None:
+        """Wait until something is recorded. What cannot be now, the queue records as soon as it can."""
+        try:
+            await recording
+        except OSError as error:
+            self._fall_sick(error)
+
+    def _learn(self, job: Job, destination: Destination, outcomes: Sequence[Outcome | None]) -> Deferred | None:
         """Learn from *outcomes* how the destination is; return its trouble if it is to be put off as a whole."""
-        if job.purpose != "try" or not outcomes:
+        if not any(outcomes):
             return None
         trouble = next((each for each in outcomes if isinstance(each, Deferred) and each.whole), None)
         if trouble is not None:
             destination.tried = True
+            self._destinations.judge(destination, Standing.DOUBTFUL)
             return trouble if destination.concurrency.failed(destination.under_way) else None
         returned = destination.trouble > 0 or (not destination.tried and _was_down(job))
         destination.tried = True
         destination.trouble = 0
         destination.down_until = 0.0
         destination.concurrency.succeeded()
+        self._destinations.judge(destination, Standing.PROVEN)
         if returned and self._is_backed_up(job):
             # Its mail flows now, whatever time each message had of its own.
             self._go(self.flush(destination.name))
         return None
 
     def _is_backed_up(self, job: Job) -> bool:
-        return self._router.route(job.recipients[0].address, job.message.reverse_path).backup
-
-    async def _conclude(self, job: Job, outcomes: Sequence[Outcome], put_off: bool) -> None:
-        """Report what is to be reported, then record: a crash in between reports twice, and never not at all."""
-        settled = list(self._later(job, outcomes))
-        if len(outcomes) == len(job.recipients):
-            try:
-                if any(self._is_news(job, outcome) for outcome in outcomes):
-                    await self._reports.report(*self._news(job, outcomes), self._content(job))
-                settled = [
-                    self._settled(recipient, job.purpose, outcome, put_off)
-                    for recipient, outcome in zip(job.recipients, outcomes, strict=True)
-                ]
-            except Exception:
-                self._logger.failure("No report on {id} could be kept; it is tried again", id=job.message.id)
-        self._record_in_log(job, outcomes)
-        await self._queue.record(settled)
-
-    def _later(self, job: Job, outcomes: Sequence[Outcome]) -> Iterator[Settled]:
-        """Keep what is not concluded, to be tried again; but nothing is sent twice for a report's sake."""
-        for recipient, outcome in zip_longest(job.recipients, outcomes):
-            delivered = isinstance(outcome, Delivered)
-            yield Settled(recipient, None if delivered else self._now() + OWN_TROUBLE)
-
-    def _is_news(self, job: Job, outcome: Outcome) -> bool:
-        """Say whether a sender may have to be told of *outcome*. Of a delay only once, when its time has come."""
-        return not isinstance(outcome, Deferred) or job.purpose == "warn"
-
-    def _news(self, job: Job, outcomes: Sequence[Outcome]) -> tuple[Job, list[Outcome]]:
-        pairs = [
-            (recipient, outcome)
-            for recipient, outcome in zip(job.recipients, outcomes, strict=True)
-            if self._is_news(job, outcome)
-        ]
-        told = replace(job, recipients=tuple(recipient for recipient, _ in pairs))
-        return told, [outcome for _, outcome in pairs]
-
-    def _settled(self, recipient: QueuedRecipient, purpose: Purpose, outcome: Outcome, put_off: bool) -> Settled:
-        if not isinstance(outcome, Deferred):
-            return Settled(recipient, None, outcome)
-        if purpose == "warn":
-            return Settled(recipient, AS_BEFORE, None, warned=True)
-        if outcome.whole and put_off:
-            # The destination waits, with all that is for it: no try of this recipient's own.
-            return Settled(recipient, AS_BEFORE)
-        wait = self._backoff.wait(recipient.tries + 1, self._chance())
-        return Settled(recipient, self._now() + wait, outcome)
+        try:
+            return self._router.route(job.recipients[0].address, job.message.reverse_path).backup
+        except Exception:
+            # The accounts cannot be read now: what is known of the job must be recorded all the same.
+            self._logger.failure("It could not be found out whether we back up {name}", name=job.destination)
+            return False
 
     def _give_back(self, job: Job, destination: Destination) -> list[Job]:
         """The destination is down: return what is at hand for it, and let nothing more begin."""
@@ -311,12 +344,16 @@ class Runner:
             wait = self._backoff.wait(destination.trouble, self._chance())
             if self._is_backed_up(job):
                 wait = min(wait, self._probe)
+            if destination.name == LOCAL:
+                # Our own disk: nobody is spared by waiting longer.
+                wait = min(wait, OWN_TROUBLE)
             destination.down_until = self._now() + wait
-        given_back = list(destination.waiting)
-        destination.waiting.clear()
-        self._at_hand -= len(given_back)
-        self._octets -= sum(len(each.content or b"") for each in given_back)
-        return given_back
+        return self._emptied(destination)
+
+    def _emptied(self, destination: Destination) -> list[Job]:
+        jobs = self._destinations.empty(destination)
+        self._octets -= sum(len(each.content or b"") for each in jobs)
+        return jobs
 
     async def _put_off(self, destination: Destination, trouble: Deferred, given_back: Sequence[Job]) -> None:
         seconds = round(destination.down_until - self._now(), 1)
@@ -324,32 +361,10 @@ class Runner:
             "put_off",
             {"destination": destination.name, "seconds": seconds, "status": trouble.status, "why": trouble.reason},
         )
-        await self._queue.put_off(destination.name, destination.down_until, trouble)
+        # Where it cannot be kept, the next try finds out anew.
+        await self._kept(self._queue.put_off(destination.name, destination.down_until, trouble))
         if given_back:
-            await self._queue.record([Settled(each, AS_BEFORE) for other in given_back for each in other.recipients])
-
-    def _record_in_log(self, job: Job, outcomes: Sequence[Outcome]) -> None:
-        message = job.message
-        sender = "" if message.reverse_path is None else str(message.reverse_path)
-        for recipient, outcome in zip(job.recipients, outcomes, strict=False):
-            answer = outcome.answer
-            self._log.record(
-                "delivery",
-                {
-                    "id": message.id,
-                    "from": sender,
-                    "to": str(recipient.address),
-                    "via": None if job.destination == LOCAL else job.destination,
-                    "host": answer.host if answer is not None else None,
-                    "tls": (answer.tls or None) if answer is not None else None,
-                    "result": _RESULTS[type(outcome)] if job.purpose != "warn" else "late",
-                    "status": None if isinstance(outcome, Delivered) else outcome.status,
-                    "reply": str(answer) if answer is not None else None,
-                    "why": None if isinstance(outcome, Delivered) else outcome.reason,
-                    "size": message.size,
-                    "delay": round(self._now() - message.arrived, 3),
-                },
-            )
+            await self._kept(self._conclusions.give_back(given_back))
 
     def _go(self, work: Any) -> None:
         """Run a coroutine; what it raises is logged, and the runner goes on."""
@@ -366,26 +381,12 @@ class Runner:
         going.addBoth(ended)
 
 
-_RESULTS = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
-
-
-def _expired(last: Outcome | None) -> Failed:
-    """RFC 3463 §3.5: X.4.7, with what was said last."""
-    why = "" if last is None or isinstance(last, Delivered) else f"; the last trouble was: {last.reason}"
-    return Failed(GIVEN_UP, f"It could not be delivered in its time{why}", _answer(last))
-
-
-def _late(last: Outcome | None) -> Deferred:
-    if isinstance(last, Deferred):
-        return last
-    return Deferred("4.4.7", "It could not be delivered yet, and is tried again", _answer(last))
-
-
 def _was_down(job: Job) -> bool:
     """Whether what was last known of the job's destination is that it was in trouble."""
     last = job.recipients[0].last
     return isinstance(last, Deferred) and last.whole
 
 
-def _answer(last: Outcome | None) -> Answer | None:
-    return None if last is None else last.answer
+def _unless_cut_off(outcome: Outcome | None) -> Outcome | None:
+    """What our own stop cut off was not tried: a deferral without a word of the other end's says nothing."""
+    return None if isinstance(outcome, Deferred) and outcome.answer is None else outcome

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from mailsuite.outcome import Deferred, Outcome
+from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queue.due import lift, refresh
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.rows import as_text
@@ -24,7 +24,7 @@ _EMPTIED = """
     RETURNING file"""
 _KEEP = """
     UPDATE recipients SET owner = NULL, purpose = NULL, next_try = ?, report_at = ?, warned = ?, tries = tries + ?,
-        last = coalesce(?, last)
+        last = coalesce(?, last), state = CASE WHEN ? THEN 'bounce' ELSE state END
     WHERE number = ?"""
 
 
@@ -81,7 +81,14 @@ def _keep(connection: sqlite3.Connection, settled: Settled, next_try: float, pur
         report_at = next_try
         due = before if purpose == "warn" else next_try
     outcome = settled.outcome
+    given_up = isinstance(outcome, Failed)
+    if given_up:
+        # Only its sender is still to be told.
+        report_at = next_try
     connection.execute(
         _KEEP,
-        (due, report_at, warned, outcome is not None, outcome and as_text(outcome), settled.recipient.number),
-    )
+        (
+            due, report_at, warned, outcome is not None, outcome and as_text(outcome), given_up,
+            settled.recipient.number,
+        ),
+    )  # fmt: skip

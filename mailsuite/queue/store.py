@@ -18,7 +18,7 @@ from mailsuite.interfaces import IContent, IDraft, IQueue
 from mailsuite.queue import due
 from mailsuite.queue.accepting import Accepting
 from mailsuite.queue.chores import Housekeeping
-from mailsuite.queue.claiming import Claim
+from mailsuite.queue.claiming import REPORTED_AT_ONCE, Claim
 from mailsuite.queue.damage import open_content, set_aside
 from mailsuite.queue.files import ContentFolder, Taken
 from mailsuite.queue.flushing import find_waiting, make_due
@@ -26,12 +26,15 @@ from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process, uptime
 from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
 from mailsuite.queue.settling import settle
+from mailsuite.queue.unreadable import Unreadable
 from mailsuite.queue.writer import Work, Writer, WriterReactor
-from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
+from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 
 DATABASE = "queue.sqlite"
 # Recipients of one job, all of one message: RFC 5321 §4.5.3.1.8 has every server take so many.
 JOB_RECIPIENTS = 100
+# For one claim, so many parts of the file that cannot be read are passed over.
+PASSED_AT_ONCE = 100
 
 
 def _random_name() -> str:
@@ -67,6 +70,7 @@ class SqliteQueue:
         self._job_recipients = job_recipients
         self._folder = ContentFolder(path, inline_size, name)
         self._lease = Lease(this_process, lease, boot_time, started)
+        self._unreadable = Unreadable()
         self._writer = Writer(reactor, Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now))
         # What was to be recorded and could not be.
         self._unrecorded: list[Settled] = []
@@ -121,18 +125,53 @@ class SqliteQueue:
 
     # The runner's
 
-    def claim(self, room: int, allowances: Mapping[str, int], default: int) -> "Deferred[Sequence[Job]]":
-        """See `IQueue.claim`."""
-        return self._writer.ask(partial(self._claim, room, dict(allowances), default))
+    def claim(
+        self, room: int, reports: int, allowances: Mapping[str, int], default: int
+    ) -> "Deferred[Sequence[Job]]":
+        """See `IQueue.claim`. What cannot be read, in a damaged file, is passed over for a while."""
+        claim = partial(self._claim, room, reports, dict(allowances), default)
+        return Deferred.fromCoroutine(self._claim_again(claim))
 
-    def _claim(self, room: int, allowances: Mapping[str, int], default: int, work: Work) -> Sequence[Job]:
+    async def _claim_again(self, claim: Callable[[Work], Sequence[Job]]) -> Sequence[Job]:
+        """Claim, until all that cannot be read is passed over."""
+        left = PASSED_AT_ONCE
+        while True:
+            try:
+                return await self._writer.ask(claim, alone=True)
+            except OSError:
+                left -= 1
+                if not self._unreadable.again or not left:
+                    raise
+
+    def held(self) -> "Deferred[Held]":
+        """See `IQueue.held`."""
+        return self._writer.ask(lambda work: due.held(work.connection))
+
+    def _claim(
+        self, room: int, reports: int, allowances: Mapping[str, int], default: int, work: Work
+    ) -> Sequence[Job]:
         now = self._now()
         self._record_late(work)
         if self._lease.look_around(work.connection, now):
             self._log.info("What a process had claimed that does not live any more is free again")
-        claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale)
-        jobs = claim.jobs(room, allowances, default)
+        jobs = self._claim_readable(room, reports, allowances, default, now, work)
         work.after.append(partial(self._lease.took, jobs))
+        return jobs
+
+    def _claim_readable(
+        self, room: int, reports: int, allowances: Mapping[str, int], default: int, now: float, work: Work
+    ) -> Sequence[Job]:
+        self._unreadable.again = False
+        rows = self._unreadable.rows(REPORTED_AT_ONCE, now)
+        claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale, rows)
+        try:
+            self._unreadable.pass_over(work.connection, now, claim.look)
+            jobs = claim.jobs(room, reports, allowances, default)
+        except Exception as error:
+            if claim.at is not None:
+                self._unreadable.met(claim.at, error)
+            raise
+        work.after.append(partial(self._unreadable.passed, now))
         return jobs
 
     def content(self, job: Job) -> "Deferred[IContent]":

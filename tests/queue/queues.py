@@ -93,10 +93,12 @@ class Queues:
         whom = [to(each) if isinstance(each, str) else each for each in recipients]
         return self.wait(queue.accept(message, whom, draft(body), 0, lambda destination: claim))
 
-    def claim(self, queue: SqliteQueue, room: int = 100, default: int = 100, **allowances: int) -> Sequence[Job]:
+    def claim(
+        self, queue: SqliteQueue, room: int = 100, default: int = 100, reports: int = 100, **allowances: int
+    ) -> Sequence[Job]:
         """Claim; an allowance for ``b.example`` is given as ``b_example``."""
         named = {name.replace("_", "."): allowance for name, allowance in allowances.items()}
-        return self.wait(queue.claim(room, named, default))
+        return self.wait(queue.claim(room, reports, named, default))
 
     def record(self, queue: SqliteQueue, *settled: Settled) -> None:
         """Record."""

@@ -311,13 +311,13 @@ class TestReports:
         assert job.purpose == "expire"
 
     def test_reports_leave_room_for_mail(self, queues: Queues, queue: SqliteQueue) -> None:
-        """Half of it, so that a wave of expiries stops nothing."""
+        """They have a number of their own, so that a wave of expiries stops nothing."""
         fill(queues, queue, b_example=9)
         queues.now += LIFETIME
         queues.wait(queue.put_off("b.example", queues.now + 100, DOWN))
         fill(queues, queue, d_example=9)
 
-        assert [job.purpose for job in queues.claim(queue, room=5)] == ["expire"] * 3 + ["try"] * 2
+        assert [job.purpose for job in queues.claim(queue, room=5, reports=3)] == ["expire"] * 3 + ["try"] * 5
 
     def test_recipients_of_a_report_come_together(self, queues: Queues) -> None:
         """Up to the limit of a job."""
@@ -365,3 +365,23 @@ class TestHolds:
         with Administration.open(str(queues.path)) as admin:
             admin.hold_queue(False)
         assert len(queues.claim(queue)) == 2
+
+
+def test_what_failed_and_could_not_be_reported_is_only_reported(queues: Queues) -> None:
+    """With what the other end has said, whatever became of its destination since."""
+    queue = queues.open()
+    queues.accept(queue, "bob@b.example", "eve@b.example")
+    (waiting,) = queues.claim(queue)
+    failed = Failed("5.1.1", "no such user", Answer("mx.b.example", 550, "5.1.1", ("unknown",)))
+    bob, eve = waiting.recipients
+    queues.record(queue, Settled(bob, queues.now + 60, failed), Settled(eve, queues.now + 60, failed))
+    queues.wait(queue.put_off("b.example", queues.now + 5000, Deferred("4.4.1", "down", whole=True)))
+    assert queues.claim(queue) == []
+
+    queues.now += 60
+    (told,) = queues.claim(queue)
+
+    assert told.purpose == "bounce"
+    assert [recipient.last for recipient in told.recipients] == [failed, failed]
+    queues.done(queue, told)
+    assert queues.ask("SELECT count(*) FROM messages") == [(0,)]

@@ -1,15 +1,20 @@
 """The runner on fake time, with doubles around it (lessons 20, 25, 26, 32, 34; architecture §4.3)."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
 from twisted.internet.defer import Deferred as Later
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed
-from mailsuite.queue.runner import AT_HAND, BOUNCED, GIVEN_UP, OWN_TROUBLE, POLL, Limits, Runner
+from mailsuite.queue import destinations
+from mailsuite.queue.concluding import BOUNCED, GIVEN_UP, OWN_TROUBLE
+from mailsuite.queue.destinations import Standing
+from mailsuite.queue.runner import AT_HAND, POLL, REPORTS_AT_HAND, REPORTS_AT_ONCE, Limits, Runner
 from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
-from mailsuite.queued import AS_BEFORE
+from mailsuite.queued import AS_BEFORE, LOCAL, Held
 from tests.doubles_pop3 import KeptLog
 from tests.doubles_queue import DomainRouter, KeptReports, MemoryQueue, ScriptedTarget, job
 
@@ -42,6 +47,12 @@ class Running:
             lambda: 0.5,
         )
         self.runner.start()
+
+    def prove(self, *destinations: str) -> None:
+        """Let these be destinations that work."""
+        self.runner.begin([job(f"first@{name}", message_id=name) for name in destinations])
+        self.target.jobs.clear()
+        self.queue.recorded.clear()
 
     def results(self) -> list[tuple[str, float | None]]:
         """What was recorded: recipients, and when they are due."""
@@ -170,12 +181,17 @@ def test_a_destination_that_returns_is_trusted_again() -> None:
     running = Running()
     running.target.outcomes["b.example"] = DOWN
     running.runner.begin([job("bob@b.example")])
+    assert not running.runner.admits("b.example")
     running.clock.rightNow = 1300
+    running.target.holding = True
+    running.queue.due = [job("bob@b.example")]
     running.clock.advance(POLL)
-    assert running.queue.claims[-1][1]["b.example"] == 1
+    running.clock.advance(POLL)
+    assert running.queue.claims[-1][1]["b.example"] == 0
 
     del running.target.outcomes["b.example"]
-    running.runner.begin([job("bob@b.example")])
+    running.target.let_go()
+    running.runner.begin([job("eve@b.example", message_id="m2")])
 
     assert running.runner.admits("b.example")
     running.clock.advance(POLL)
@@ -188,7 +204,7 @@ def test_one_outage_is_one_however_many_were_under_way() -> None:
     running.target.outcomes["b.example"] = DOWN
     running.target.holding = True
     for _ in range(40):
-        running.runner._destinations["b.example"].concurrency.succeeded()
+        running.runner._destinations.use("b.example", 1000).concurrency.succeeded()
     running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(8)])
 
     running.target.let_go(8)
@@ -229,9 +245,6 @@ def test_one_that_was_down_is_probed_by_one_job() -> None:
     running.target.outcomes["b.example"] = DOWN
     running.runner.begin([job("bob@b.example")])
 
-    running.clock.advance(POLL)
-    assert running.queue.claims[-1][1]["b.example"] == 1
-
     running.target.holding = True
     running.queue.due = [job("bob@b.example"), job("eve@b.example", message_id="m2")]
     running.clock.advance(POLL)
@@ -256,15 +269,16 @@ def test_one_bad_connection_beside_good_ones() -> None:
 def test_limits() -> None:
     """So many deliveries at a time, to one destination and in all."""
     running = Running(Limits(deliveries=8, destination_deliveries=3))
+    running.prove(*(f"d{n}.example" for n in range(10)))
     running.target.holding = True
     running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(10)])
-    assert len(running.target.jobs) == 3
+    assert len(running.target.held) == 3
 
     running.runner.begin([job(f"u@d{n}.example", message_id=f"n{n}") for n in range(10)])
-    assert len(running.target.jobs) == 8
+    assert len(running.target.held) == 8
 
     running.target.let_go()
-    assert len(running.target.jobs) == 9
+    assert len(running.target.held) == 8
 
 
 def test_fairness() -> None:
@@ -281,14 +295,26 @@ def test_fairness() -> None:
 
 def test_new_mail_is_not_held_in_memory_without_end() -> None:
     """Past a number of jobs of one destination, and of the window, new mail waits in the queue."""
-    running = Running(Limits(window=AT_HAND + 2))
+    running = Running(Limits(window=2 * AT_HAND))
+    running.prove("b.example", "c.example")
     running.target.holding = True
-    running.runner.begin([job("u@b.example", message_id=f"m{n}") for n in range(AT_HAND)])
+    under_way = FIRST_DELIVERIES
+    running.runner.begin([job("u@b.example", message_id=f"m{n}") for n in range(under_way + AT_HAND)])
     assert not running.runner.admits("b.example")
     assert running.runner.admits("c.example")
 
-    running.runner.begin([job("u@c.example", message_id=f"n{n}") for n in range(2)])
+    running.runner.begin([job("u@c.example", message_id=f"n{n}") for n in range(AT_HAND - under_way)])
+    assert not running.runner.admits("c.example")
     assert not running.runner.admits("d.example")
+
+
+def test_what_was_admitted_counts_before_it_comes() -> None:
+    """A message for a thousand destinations does not overshoot the window."""
+    running = Running(Limits(window=20))
+
+    assert sum(running.runner.admits(f"d{n}.example") for n in range(100)) == 15
+    running.clock.advance(POLL)
+    assert running.runner.admits("d.example")
 
 
 def test_contents_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,3 +462,186 @@ def test_a_long_row_that_ends_at_once() -> None:
     running.runner.begin([job("bob@b.example", message_id=f"m{n}", purpose="expire") for n in range(3000)])
 
     assert len(running.queue.recorded) == 3000
+
+
+def test_hosts_that_say_nothing_do_not_take_all_there_is() -> None:
+    """Of new ones three quarters, of what waits in the queue one half; the rest is for those that work."""
+    running = Running(Limits(deliveries=16, window=40))
+    running.prove("works.example")
+    running.target.holding = True
+    running.queue.due = [job(f"u@old{n}.example", message_id=f"o{n}") for n in range(100)]
+    running.clock.advance(POLL)
+    assert len(running.target.held) == 8
+    assert running.runner._destinations.room(Standing.DOUBTFUL) == 0
+
+    running.runner.begin([job(f"u@new{n}.example", message_id=f"n{n}") for n in range(10)])
+    assert len(running.target.held) == 12
+
+    assert running.runner.admits("works.example")
+    running.queue.due = [job("w1@works.example", message_id="w1")]
+    running.runner.begin([job("w0@works.example", message_id="w0")])
+    running.clock.advance(POLL)
+    assert [each.message.id for each in running.target.jobs[12:]] == ["w0", "w1"]
+    assert "works.example" in running.queue.claims[-1][1]
+    assert running.queue.claims[-1][2] == 0
+
+
+def test_new_mail_and_old_mail_have_turns() -> None:
+    """A steady stream of new mail for a destination does not keep back what waits for it in the queue."""
+    running = Running(Limits(destination_deliveries=1))
+    running.target.holding = True
+    running.runner.begin([job("u@b.example", message_id=f"new{n}") for n in range(50)])
+    running.queue.due = [job("u@b.example", message_id="old")]
+
+    running.clock.advance(POLL)
+    running.target.let_go()
+    running.target.let_go()
+
+    assert "old" in [each.message.id for each in running.target.jobs]
+
+
+def test_reports_have_a_lane_of_their_own() -> None:
+    """A backlog that has to be reported neither takes the window nor the deliveries, nor is done all at once."""
+    running = Running(Limits(window=10))
+    running.target.holding = True
+    running.reports.waiting = Later()
+    running.queue.due = [
+        job("u@dead.example", message_id=f"m{n}", purpose="warn") for n in range(2 * REPORTS_AT_HAND)
+    ]
+
+    running.clock.advance(POLL)
+
+    assert len(running.reports.begun) == REPORTS_AT_ONCE
+    assert running.queue.reports_wanted[-1] == REPORTS_AT_HAND
+    assert running.runner.admits("b.example")
+    running.runner.begin([job("bob@b.example", message_id="n")])
+    assert len(running.target.held) == 1
+    running.clock.advance(POLL)
+    assert running.queue.reports_wanted[-1] == 0
+
+
+def test_a_queue_that_cannot_be_written_stops_the_deliveries() -> None:
+    """What is begun then would be done once more; when it can be written again all goes on, told once."""
+    running = Running(Limits(destination_deliveries=1))
+    running.target.holding = True
+    running.runner.begin([job("u@b.example", message_id=f"m{n}") for n in range(3)])
+    running.queue.broken = OSError("read-only")
+
+    with capturedLogs() as told:
+        running.target.let_go()
+        for _ in range(5):
+            running.clock.advance(POLL)
+        # (One more had begun before the first could not be recorded.)
+        running.target.let_go()
+        running.clock.advance(POLL)
+        assert len(running.target.jobs) == 2
+        assert not running.runner.admits("c.example")
+        running.queue.broken = None
+        running.clock.advance(POLL)
+
+    assert len(running.target.jobs) == 3
+    assert running.runner.admits("c.example")
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("part", ["put_off", "route"])
+def test_a_trouble_of_ours_does_not_keep_a_job_claimed(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a destination that is down cannot be put off, or not be looked up: all is given back, and goes on."""
+    running = Running(Limits(destination_deliveries=1))
+    running.target.outcomes["b.example"] = DOWN
+
+    async def fails(*arguments: object) -> None:
+        raise OSError("busy")
+
+    def raises(*arguments: object) -> None:
+        raise sqlite3.OperationalError("locked")
+
+    if part == "put_off":
+        monkeypatch.setattr(running.queue, "put_off", fails)
+    else:
+        monkeypatch.setattr(running.runner._router, "route", raises)
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(3)])
+    running.target.let_go()
+    running.clock.advance(POLL)
+
+    assert sorted(running.results()) == [(f"u{n}@b.example", AS_BEFORE) for n in range(3)]
+
+
+def test_what_our_stop_cuts_off_was_not_tried() -> None:
+    """No destination is put off for it, and no try is counted; what the other end has said holds."""
+    running = Running()
+    running.target.holding = True
+    running.target.outcomes |= {"u0@b.example": DOWN, "u1@b.example": LATER}
+    running.runner.begin([job("u0@b.example"), job("u1@b.example", message_id="m2")])
+
+    running.runner.stop()
+    running.target.let_go(2)
+
+    assert running.queue.put_offs == []
+    assert running.results() == [("u0@b.example", AS_BEFORE), ("u1@b.example", 1300)]
+    assert [each.outcome for each in running.queue.recorded] == [None, LATER]
+
+
+def test_what_is_held_is_let_go_of() -> None:
+    """What waits here when an operator holds its destination, or the queue, goes back untried."""
+    running = Running(Limits(destination_deliveries=1))
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@{d}.example", message_id=f"{d}{n}") for d in "bc" for n in range(2)])
+
+    running.queue.holds = Held(destinations=frozenset({"b.example"}))
+    running.clock.advance(POLL)
+    assert running.results() == [("u1@b.example", AS_BEFORE)]
+
+    running.queue.holds = Held(queue=True)
+    running.clock.advance(POLL)
+    assert running.results()[1:] == [("u1@c.example", AS_BEFORE)]
+    assert len(running.target.jobs) == 2
+
+
+def test_a_refusal_that_cannot_be_reported_is_not_asked_for_again() -> None:
+    """It is kept as given up, and only the report is made again."""
+    running = Running()
+    running.target.outcomes["bob@b.example"] = NEVER
+    running.reports.trouble = OSError("full")
+    running.runner.begin([job("bob@b.example")])
+    (settled,) = running.queue.recorded
+    assert (settled.next_try, settled.outcome) == (1000 + OWN_TROUBLE, NEVER)
+
+    running.reports.trouble = None
+    waiting = job("bob@b.example", purpose="bounce")
+    running.queue.due = [replace(waiting, recipients=(replace(waiting.recipients[0], last=NEVER),))]
+    running.clock.advance(POLL)
+
+    assert len(running.target.jobs) == 1
+    assert running.reports.told == [("bob@b.example", NEVER)]
+
+
+def test_our_own_disk_is_looked_at_every_minute() -> None:
+    """Local mail is not put off for hours since there was no room for some of it."""
+    running = Running()
+    running.target.outcomes[LOCAL] = DOWN
+    waiting = job("bob@b.example")
+    local = replace(waiting, recipients=(replace(waiting.recipients[0], destination=LOCAL),))
+
+    running.runner.begin([local])
+
+    assert running.queue.put_offs[0][1] == 1000 + OWN_TROUBLE
+
+
+def test_what_is_known_of_destinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last used are remembered, for a time, and only those with work are told of in a claim."""
+    monkeypatch.setattr(destinations, "KNOWN", 10)
+    running = Running()
+    running.prove(*(f"d{n}.example" for n in range(30)))
+    running.target.holding = True
+    running.runner.begin([job("bob@d29.example")])
+
+    running.clock.advance(POLL)
+    assert list(running.queue.claims[-1][1]) == ["d29.example"]
+    assert running.runner._destinations.get("d19.example") is None
+    assert running.runner._destinations.get("d20.example") is not None
+    running.clock.advance(destinations.REMEMBERED)
+    running.clock.advance(POLL)
+    assert running.runner._destinations.get("d28.example") is None
+    assert running.runner._destinations.get("d29.example") is not None

@@ -60,7 +60,7 @@ def steps(queues: Queues, queue: SqliteQueue, call: Callable[[Work], object]) ->
 def claim_steps(queues: Queues, queue: SqliteQueue, jobs: int = 10, **options: object) -> int:
     """Return the steps of a claim that must give so many jobs."""
     got: list[Job] = []
-    arguments = {"room": 10, "allowances": {}, "default": 10, **options}
+    arguments = {"room": 10, "reports": 5, "allowances": {}, "default": 10, **options}
     count = steps(queues, queue, lambda work: got.extend(queue._claim(work=work, **arguments)))  # type: ignore[arg-type]
 
     assert len(got) == jobs

@@ -13,7 +13,8 @@ from mailsuite.address import Address
 from mailsuite.interfaces import IContent, IIntake, IMailboxDirectory
 from mailsuite.meaning import Broken, Foreign, Mailboxes, Meaning, Relayed, Suspended
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Failed, Outcome
-from mailsuite.queue.runner import OWN_TROUBLE, Limits, Runner
+from mailsuite.queue.concluding import OWN_TROUBLE
+from mailsuite.queue.runner import Limits, Runner
 from mailsuite.queue.schedule import Backoff
 from mailsuite.queued import LOCAL, Job, QueuedMessage, QueuedRecipient
 from mailsuite.service.dispatch import Dispatch
