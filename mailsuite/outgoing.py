@@ -106,7 +106,7 @@ class Outgoing:
         )
         self.runner = Runner(
             self.queue,
-            Target(LocalDelivery(store), self._remote),
+            Target(LocalDelivery(store, directory.current), self._remote),
             reports,
             self.router,
             log,

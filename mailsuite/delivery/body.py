@@ -1,7 +1,7 @@
 """The content of one message, in the form that a session can take."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from mailsuite.interfaces import IContent
 from mailsuite.maybe import Maybe
@@ -15,16 +15,21 @@ WHOLE_OCTETS = 1 << 20
 CONVERT_OCTETS = 8 << 20
 # What takes longer to convert than the reactor may be kept for goes to a thread.
 IN_PLACE_OCTETS = 1 << 16
-PIECE_OCTETS = 1 << 16
+PIECE_OCTETS = 1 << 18
 
 OpenContent = Callable[[], Awaitable[IContent]]
+# Runs a function off the reactor's thread, as `deferToThread` does.
+InThread: TypeAlias = Callable[..., Awaitable[Any]]
 TOO_LARGE_TO_CONVERT = Failed("5.6.3", "The next host takes no 8-bit content, and the message is too large to convert")
 
 
-class InThread(Protocol):
-    """Runs a function off the reactor's thread."""
+async def next_piece(content: IContent, size: int, in_thread: InThread) -> bytes:
+    """Return the next octets of *content*, about *size*; ``b""`` at the end. Raises `OSError`.
 
-    def __call__(self, function: Callable[[bytes], bytes], content: bytes, /) -> Awaitable[bytes]: ...
+    A disk that is slow, or a message that is large, does not keep the reactor.
+    """
+    piece: Maybe[bytes] = await in_thread(content.read, size)
+    return piece if isinstance(piece, bytes) else await piece
 
 
 class ContentTrouble(Exception):
@@ -34,11 +39,14 @@ class ContentTrouble(Exception):
 class Stream:
     """One reading of a large message: *added* first, then *content*. Its `read` is a session's source."""
 
-    def __init__(self, added: bytes, content: IContent) -> None:
+    def __init__(self, added: bytes, content: IContent, in_thread: InThread) -> None:
         self._added = added
         self._content = content
+        self._in_thread = in_thread
         # Why it could not be read on; empty while it could.
         self.trouble = ""
+        self._reading = False
+        self._closed = False
 
     def read(self, size: int) -> Maybe[bytes]:
         """Return the next octets, about *size*; ``b""`` at the end."""
@@ -48,15 +56,23 @@ class Stream:
         return self._guarded(size)
 
     async def _guarded(self, size: int) -> bytes:
+        self._reading = True
         try:
-            return await _now(self._content.read(size))
+            return await next_piece(self._content, size, self._in_thread)
         except OSError as error:
             self.trouble = str(error)
             raise
+        finally:
+            self._reading = False
+            if self._closed:
+                self._content.close()
 
     def close(self) -> None:
         """Free what the reading took. Called once."""
-        self._content.close()
+        self._closed = True
+        # A thread that is just reading must not find its descriptor closed, and perhaps another's by then.
+        if not self._reading:
+            self._content.close()
 
 
 class Body:
@@ -96,14 +112,15 @@ class Body:
         content = added + (await self._load() if self._whole is None else self._whole)
         try:
             if len(content) > IN_PLACE_OCTETS:
-                return await self._in_thread(to_seven_bit, content)
+                converted: bytes = await self._in_thread(to_seven_bit, content)
+                return converted
             return to_seven_bit(content)
         except CannotConvert as error:
             return Failed("5.6.3", f"The next host takes no 8-bit content, and it cannot be converted: {error}")
 
     async def stream(self, added: bytes) -> Stream:
         """Begin a reading of *added* and the content."""
-        return Stream(added, await self._opened())
+        return Stream(added, await self._opened(), self._in_thread)
 
     async def _opened(self) -> IContent:
         try:
@@ -133,13 +150,9 @@ class Body:
         """Give the content to *take*, piece by piece."""
         content = await self._opened()
         try:
-            while piece := await _now(content.read(PIECE_OCTETS)):
+            while piece := await next_piece(content, PIECE_OCTETS, self._in_thread):
                 take(piece)
         except OSError as error:
             raise ContentTrouble(str(error)) from error
         finally:
             content.close()
-
-
-async def _now(value: Maybe[bytes]) -> bytes:
-    return value if isinstance(value, bytes) else await value

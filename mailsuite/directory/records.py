@@ -62,6 +62,7 @@ _TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER B
 _LOGIN = """
     SELECT l.id, l.name, l.suspended, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
+_MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
 _CREDENTIALS = "SELECT id, scope, stored FROM credentials WHERE login_id = ? AND kind = 'password' ORDER BY id"
 
 
@@ -145,6 +146,11 @@ class Records:
         number, mailbox, path, suspended = row
         targets = tuple(Address(*target) for target in self._connection.execute(_TARGETS, (number,)))
         return AddressRecord(number, _mailbox(mailbox, path), bool(suspended), targets)
+
+    def mailbox(self, number: int) -> Mailbox | None:
+        """Return the mailbox *number*; ``None`` where it was removed. Numbers are never used again."""
+        row = self._connection.execute(_MAILBOX, (number,)).fetchone()
+        return None if row is None else Mailbox(*row)
 
     def login(self, name: str) -> LoginRecord | None:
         """Return the login *name* with its passwords."""

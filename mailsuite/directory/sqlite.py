@@ -11,7 +11,7 @@ from mailsuite.directory.resolve import PASSED_ON, Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
 from mailsuite.interfaces import IMailboxDirectory
-from mailsuite.meaning import Login, Meaning
+from mailsuite.meaning import Login, Mailbox, Meaning
 
 # Answers kept, those about unknown addresses too: a few hundred octets each.
 ADDRESSES_CACHED = 20_000
@@ -50,6 +50,10 @@ class SqliteDirectory:
                 meaning = self._resolver.find(address)
             self._meanings.put(key, meaning)
         return meaning
+
+    def current(self, mailbox: Mailbox) -> Mailbox | None:
+        """Return *mailbox*, which was one of ours, as it is now; ``None`` where it was removed."""
+        return self._records.mailbox(mailbox.id)
 
     def is_local(self, domain: str) -> bool:
         """See `IMailboxDirectory.is_local`: the mail of *domain* ends here; an address literal is not ours."""

@@ -1,20 +1,22 @@
 """Delivery of queued mail into mailboxes."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery import local
 from mailsuite.delivery.local import LocalDelivery
 from mailsuite.meaning import Mailbox
-from mailsuite.outcome import DELIVERED, Outcome
+from mailsuite.outcome import DELIVERED, Failed, Outcome
 from mailsuite.outcome import Deferred as PutOff
 from mailsuite.queued import Job
 from tests.doubles import MemoryMail
 from tests.doubles_delivery import MESSAGE, Contents, job, recipient
+from tests.doubles_pop3 import in_thread
 
 BOB = Mailbox(1, "b.example/bob")
 EVE = Mailbox(2, "b.example/eve")
@@ -25,9 +27,18 @@ def to(box: Mailbox = BOB, **more: Any) -> Any:
     return recipient(f"{box.path.partition('/')[2]}@b.example", mailbox=box, **more)
 
 
-def deliver(store: MemoryMail, work: Job, contents: Contents | None = None) -> Sequence[Outcome]:
-    pending = Deferred.fromCoroutine(LocalDelivery(store).deliver(work, contents or Contents()))
-    return SynchronousTestCase().successResultOf(pending)
+def same(box: Mailbox) -> Mailbox:
+    """Nothing became of it."""
+    return box
+
+
+def begin(store: MemoryMail, work: Job, contents: Contents | None = None, **more: Any) -> Deferred[Sequence[Outcome]]:
+    target = LocalDelivery(store, more.get("current", same), more.get("threads", in_thread))
+    return Deferred.fromCoroutine(target.deliver(work, contents or Contents()))
+
+
+def deliver(store: MemoryMail, work: Job, contents: Contents | None = None, **more: Any) -> Sequence[Outcome]:
+    return SynchronousTestCase().successResultOf(begin(store, work, contents, **more))
 
 
 def test_delivered_with_its_return_path() -> None:
@@ -116,7 +127,7 @@ def test_delivered_is_durable() -> None:
     """There is no outcome before the barrier has ended."""
     store = MemoryMail()
     store.pending = Deferred()
-    pending = Deferred.fromCoroutine(LocalDelivery(store).deliver(job(to()), Contents()))
+    pending = begin(store, job(to()))
     assert not pending.called
 
     store.pending.callback(None)
@@ -152,3 +163,69 @@ def test_content_that_cannot_be_read(where: str) -> None:
     assert put_off(deliver(store, job(to(), content=None, size=22), contents))
     assert not store.deliveries
     assert all(each.closed == 1 for each in contents.opened)
+
+
+def test_a_mailbox_that_was_removed_meanwhile() -> None:
+    """Its files are not made anew: the sender is told that there is no such user. The others get theirs."""
+    store = MemoryMail()
+
+    outcomes = deliver(store, job(to(), to(EVE), to()), current=lambda box: None if box == BOB else box)
+
+    assert outcomes == [local.GONE, DELIVERED, local.GONE]
+    assert [mailboxes for _, mailboxes, _ in store.deliveries] == [[EVE]]
+    assert isinstance(local.GONE, Failed)
+    assert local.GONE.status == "5.1.1"
+
+
+def test_all_mailboxes_were_removed() -> None:
+    """Nothing is written at all."""
+    store = MemoryMail()
+
+    assert deliver(store, job(to()), current=lambda box: None) == [local.GONE]
+    assert not store.drafts
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_mailbox_that_was_moved_meanwhile(late: bool) -> None:
+    """Mail goes to where it is now."""
+    store, moved = MemoryMail(), Mailbox(BOB.id, "c.example/bob")
+
+    outcomes = deliver(store, job(to()), current=lambda box: succeed(moved) if late else moved)
+
+    assert outcomes == [DELIVERED]
+    assert store.deliveries[0][1] == [moved]
+
+
+def test_accounts_that_cannot_be_read() -> None:
+    """That is no word about a mailbox: later."""
+    store = MemoryMail()
+
+    def unreadable(box: Mailbox) -> Mailbox:
+        """Stand for a damaged file."""
+        raise sqlite3.DatabaseError("malformed")
+
+    (outcome,) = deliver(store, job(to()), current=unreadable)
+
+    assert outcome == local.NO_ACCOUNTS
+    assert not store.drafts
+
+
+def test_a_large_message_does_not_keep_the_reactor() -> None:
+    """Every piece is read and written in a thread, and others have their turn between two of them."""
+    store, contents = MemoryMail(), Contents(b"one\r\n", b"two\r\n")
+    turns: list[tuple[str, Deferred[None]]] = []
+
+    async def threads(function: Any, argument: Any) -> Any:
+        """Run *function* when it is told to."""
+        turns.append((function.__name__, Deferred()))
+        await turns[-1][1]
+        return function(argument)
+
+    pending = begin(store, job(to(), content=None, size=10), contents, threads=threads)
+    for at, name in enumerate(["read", "write", "read", "write", "read"]):
+        assert [called for called, _ in turns[at:]] == [name]
+        assert not pending.called
+        turns[at][1].callback(None)
+
+    assert SynchronousTestCase().successResultOf(pending) == [DELIVERED]
+    assert store.deliveries[0][0] == RETURN_PATH + b"one\r\ntwo\r\n"

@@ -399,3 +399,19 @@ def test_records_are_opened_when_they_are_needed_and_again_after_closing(path: s
 
     assert records.first_domain() == "example.com"
     records.close()
+
+
+def test_what_became_of_a_mailbox(accounts: Accounts, directory: SqliteDirectory) -> None:
+    """It is told by its number, which no other mailbox ever gets: who comes after the user is a stranger."""
+    accounts.users.add("gone@example.com")
+    meaning = find(directory, "gone")
+    assert isinstance(meaning, Mailboxes)
+    (box,) = meaning.mailboxes
+    assert directory.current(box) == box
+
+    accounts.users.remove("gone@example.com")
+    assert directory.current(box) is None
+    accounts.users.add("gone@example.com")
+
+    assert directory.current(box) is None
+    assert isinstance(find(directory, "gone"), Mailboxes)

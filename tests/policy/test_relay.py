@@ -28,7 +28,7 @@ MEANINGS = [
 
 
 @implementer(IBackupRecipients)
-class Known:
+class Asked:
     """Says what it was told to, at once or later, and remembers whom it was asked about."""
 
     def __init__(self, answer: Maybe[Known]) -> None:
@@ -61,7 +61,7 @@ def test_a_login_may_send_anywhere(meaning: Meaning) -> None:
 )
 def test_a_recipient_that_the_primary_would_refuse_is_refused(known: Known, reply: object) -> None:
     """Where nobody can say, mail is taken; where we have too much to ask, it is put off."""
-    recipients = Known(known)
+    recipients = Asked(known)
 
     assert NoRelay(recipients).judge(PEER, None, TO, Relayed(backup=True)) is reply
     assert recipients.asked == [TO]
@@ -69,7 +69,7 @@ def test_a_recipient_that_the_primary_would_refuse_is_refused(known: Known, repl
 
 def test_the_primary_is_asked_about_its_own_domains_alone() -> None:
     """What is local or relayed needs no other's word."""
-    recipients = Known(False)
+    recipients = Asked(False)
 
     for meaning in MEANINGS:
         if meaning != Relayed(backup=True):
@@ -80,8 +80,8 @@ def test_the_primary_is_asked_about_its_own_domains_alone() -> None:
 
 def test_an_answer_may_come_later() -> None:
     """The session waits for it."""
-    asked: Deferred[bool | None] = Deferred()
-    judged = NoRelay(Known(asked)).judge(PEER, None, TO, Relayed(backup=True))
+    asked: Deferred[Known] = Deferred()
+    judged = NoRelay(Asked(asked)).judge(PEER, None, TO, Relayed(backup=True))
     results: list[object] = []
     Deferred.fromCoroutine(judged).addCallback(results.append)  # type: ignore[arg-type]
 
