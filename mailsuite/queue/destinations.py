@@ -16,6 +16,8 @@ from mailsuite.queued import Job
 # For so many seconds after the last job it is remembered how a destination is; and of so many at most.
 REMEMBERED = 300.0
 KNOWN = 20_000
+# Until a destination has shown that it works it gets so many deliveries at a time.
+UNPROVEN_DELIVERIES = 2
 # Of those that work, so many are asked for by name where the others have all of their share.
 LOOKED_AT = 200
 
@@ -66,7 +68,10 @@ class Destination:
     @property
     def free(self) -> bool:
         """Whether one more delivery may begin. One that was down is looked at by a single delivery first."""
-        return self.under_way < (1 if self.trouble else self.concurrency.limit)
+        if self.trouble:
+            return self.under_way == 0
+        most = self.concurrency.limit
+        return self.under_way < (most if self.standing is Standing.PROVEN else min(most, UNPROVEN_DELIVERIES))
 
     def pop(self) -> Job | None:
         """Take the next job."""

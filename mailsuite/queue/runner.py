@@ -28,8 +28,10 @@ from mailsuite.queued import LOCAL, Job
 POLL = 1.0
 # Beyond so many octets of content in memory the next messages are read again when their turn comes.
 CONTENT_OCTETS = 32 * 1024 * 1024
-# New mail is claimed at once up to so many jobs of one destination; what is more waits its turn in the queue.
+# New mail is claimed at once up to so many jobs of one destination; what is more waits its turn in the queue. It is
+# fewer as long as nobody knows whether the destination works.
 AT_HAND = 200
+UNPROVEN_AT_HAND = 10
 # So many jobs of a destination are claimed for each delivery that it takes at a time.
 CLAIMED_PER_DELIVERY = 4
 # So many jobs that are only to be reported are at hand, and so many of them under way at a time.
@@ -128,7 +130,8 @@ class Runner:
             return False
         known = self._destinations.get(destination)
         standing = Standing.NEW if known is None else known.standing
-        if known is not None and (known.trouble or len(known.fresh) >= AT_HAND):
+        most = AT_HAND if standing is Standing.PROVEN else UNPROVEN_AT_HAND
+        if known is not None and (known.trouble or len(known.fresh) >= most):
             self._hungry = True
             return False
         if self._destinations.room(standing) <= self._admitted:

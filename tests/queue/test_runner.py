@@ -11,8 +11,16 @@ from twisted.logger import capturedLogs
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed
 from mailsuite.queue import destinations
 from mailsuite.queue.concluding import BOUNCED, GIVEN_UP, OWN_TROUBLE
-from mailsuite.queue.destinations import Standing
-from mailsuite.queue.runner import AT_HAND, POLL, REPORTS_AT_HAND, REPORTS_AT_ONCE, Limits, Runner
+from mailsuite.queue.destinations import UNPROVEN_DELIVERIES, Standing
+from mailsuite.queue.runner import (
+    AT_HAND,
+    POLL,
+    REPORTS_AT_HAND,
+    REPORTS_AT_ONCE,
+    UNPROVEN_AT_HAND,
+    Limits,
+    Runner,
+)
 from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
 from mailsuite.queued import AS_BEFORE, LOCAL, Held
 from tests.doubles_pop3 import KeptLog
@@ -201,6 +209,7 @@ def test_a_destination_that_returns_is_trusted_again() -> None:
 def test_one_outage_is_one_however_many_were_under_way() -> None:
     """Twenty that fail together put the destination off for one step of its back-off, not for twenty."""
     running = Running(Limits(destination_deliveries=20))
+    running.prove("b.example")
     running.target.outcomes["b.example"] = DOWN
     running.target.holding = True
     for _ in range(40):
@@ -269,7 +278,7 @@ def test_one_bad_connection_beside_good_ones() -> None:
 def test_limits() -> None:
     """So many deliveries at a time, to one destination and in all."""
     running = Running(Limits(deliveries=8, destination_deliveries=3))
-    running.prove(*(f"d{n}.example" for n in range(10)))
+    running.prove("b.example", *(f"d{n}.example" for n in range(10)))
     running.target.holding = True
     running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(10)])
     assert len(running.target.held) == 3
@@ -484,6 +493,20 @@ def test_hosts_that_say_nothing_do_not_take_all_there_is() -> None:
     assert [each.message.id for each in running.target.jobs[12:]] == ["w0", "w1"]
     assert "works.example" in running.queue.claims[-1][1]
     assert running.queue.claims[-1][2] == 0
+
+
+def test_who_has_shown_nothing_yet_gets_little() -> None:
+    """Two deliveries, and little new mail in memory, until one of them comes to a verdict."""
+    running = Running()
+    running.target.holding = True
+    running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(2 + UNPROVEN_AT_HAND)])
+    assert len(running.target.held) == UNPROVEN_DELIVERIES
+    assert not running.runner.admits("b.example")
+
+    running.target.let_go()
+
+    assert len(running.target.held) == FIRST_DELIVERIES
+    assert running.runner.admits("b.example")
 
 
 def test_new_mail_and_old_mail_have_turns() -> None:
