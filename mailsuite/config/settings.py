@@ -212,8 +212,9 @@ class Queue(Section, frozen=True, kw_only=True):
     )] = 25
     deliveries: Annotated[int, Meta(
         ge=1, le=10_000,
-        description="Deliveries at a time, to all destinations together.",
-    )] = 100
+        description="Deliveries at a time, to all destinations together; those that have not shown that they work"
+                    " get no more than three quarters of them.",
+    )] = 200
     destination_deliveries: Annotated[int, Meta(
         ge=1, le=1000,
         description="Deliveries at a time to one destination at most; it begins with fewer and grows while all goes"
