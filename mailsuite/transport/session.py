@@ -234,7 +234,7 @@ class SessionProtocol(Protocol):
         """Set the timer anew where it would look too late for the patience there is now, or for the term."""
         wait, term = self.core.patience, self.core.term
         if term:
-            wait = min(wait, max(self._phase_since + term - self._heard, 0.0))
+            wait = min(wait, max(self._phase_since + term - self._clock.seconds(), 0.0))
         if wait < self._armed and self._timer is not None and self._timer.active():
             self._armed = wait
             self._timer.reset(wait)

@@ -523,6 +523,29 @@ class TestClients:
 
         assert client.core.expired == 1
 
+    @pytest.mark.parametrize("protocol", [SessionProtocol, ClientProtocol])
+    def test_a_term_that_is_shorter_than_the_patience(self, protocol: type[SessionProtocol]) -> None:
+        """A phase ends with its term, however lively the other end is and however late the timer was to look."""
+        client = Client({0: 300, 1: 300}, starttls=True, protocol=protocol)
+        client.clock.advance(40)
+        client.core.term = 50.0
+        client.hear(b"220 welcome")
+        client.clock.advance(49)
+        assert client.core.expired == 0
+        client.clock.advance(1)
+
+        assert client.core.expired == 1
+
+    def test_octets_without_an_end(self) -> None:
+        """To a client they are no sign of life, also in a phase with a term; a server skips what it has refused."""
+        for protocol, expired in ((ClientProtocol, 1), (SessionProtocol, 0)):
+            client = Client({0: 30}, protocol=protocol)
+            client.core.term = 1000.0
+            for _ in range(30):
+                client.clock.advance(1)
+                client.protocol.dataReceived(b"2")
+            assert client.core.expired == expired
+
     def test_a_longer_phase_has_its_time(self) -> None:
         """What was left of a short one does not end it."""
         client = Client({0: 10, 1: 100})
