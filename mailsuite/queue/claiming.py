@@ -62,7 +62,7 @@ class Claim:
         self._most = most
         self._messages: dict[int, QueuedMessage] = {}
         self.at: Part | None = None
-        self._rows = rows
+        self._readable = rows
 
     def jobs(self, room: int, reports: int, allowances: Mapping[str, int], default: int) -> list[Job]:
         """See `IQueue.claim`."""
@@ -78,6 +78,7 @@ class Claim:
     # What is to be tried
 
     def _tries(self, room: int, allowances: Mapping[str, int], default: int) -> list[Job]:
+        self.at = None
         found = list(self._destinations(room, allowances, default))
         row = deque(found)
         jobs: list[Job] = []
@@ -142,7 +143,7 @@ class Claim:
     def _reports(self, room: int) -> list[Job]:
         groups: dict[tuple[int, int, str], list[Sequence[Any]]] = {}
         self.look(Part("reports"))
-        found = self._connection.execute(_TO_REPORT, (self._now, min(self._rows, REPORTED_AT_ONCE)))
+        found = self._connection.execute(_TO_REPORT, (self._now, min(self._readable, REPORTED_AT_ONCE)))
         for readable, row in enumerate(found, start=1):
             self.look(Part("reports", readable=readable))
             message, destination, state = row[:3]

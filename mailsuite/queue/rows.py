@@ -56,10 +56,16 @@ def as_text(outcome: Outcome) -> str:
 
 
 def as_outcome(text: str | None) -> Outcome | None:
-    """Return the outcome that `as_text` made *text* of."""
+    """Return the outcome that `as_text` made *text* of; none where it cannot be read: a message is not lost for it."""
     if text is None:
         return None
-    fields = json.loads(text)
+    try:
+        return _outcome(json.loads(text))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _outcome(fields: dict[str, Any]) -> Outcome:
     answer = _answer(fields.get("answer"))
     match fields["kind"]:
         case "delivered":

@@ -2,6 +2,7 @@
 
 A batch forms by itself, in the reactor's turn that it begins in and while the one before is committed; there is no
 timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing of it is kept.
+For some troubles SQLite undoes the whole transaction: what may meet them again and again has one of its own.
 """
 
 import errno
@@ -70,6 +71,7 @@ class _Asked:
     operation: Operation[Any]
     done: "Deferred[Any]"
     undo: Callable[[], None]
+    alone: bool
     result: Any = None
     error: OSError | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
@@ -109,15 +111,17 @@ class Writer:
         self._thread.join()
         self._thread = None
 
-    def ask(self, operation: Operation[T], undo: Callable[[], None] = _nothing) -> "Deferred[T]":
+    def ask(
+        self, operation: Operation[T], undo: Callable[[], None] = _nothing, alone: bool = False
+    ) -> "Deferred[T]":
         """Run *operation*; its result comes when it is durable. Fails with `OSError`.
 
-        *undo* is called, in either thread, where nothing came of it.
+        *undo* is called, in either thread, where nothing came of it. *alone*: in a transaction of its own.
         """
         if self._thread is None:
             undo()
             return fail(OSError(errno.ESHUTDOWN, "the queue is closed"))
-        asked = _Asked(operation, Deferred(), undo)
+        asked = _Asked(operation, Deferred(), undo, alone)
         self._waiting.append(asked)
         if not self._busy:
             # At the end of the reactor's turn: what else it brings goes into the same transaction.
@@ -126,7 +130,8 @@ class Writer:
         return asked.done
 
     def _hand_over(self) -> None:
-        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        count = next((index for index, asked in enumerate(self._waiting[:BATCH]) if asked.alone), BATCH) or 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
         self._queue.put(batch)
 
     def _settle(self, batch: list[_Asked]) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.outcome import DELIVERED
+from mailsuite.outcome import DELIVERED, Deferred
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.reading import Damaged, LoadedContent, open_file
 from mailsuite.queue.recovery import UNDER_WAY_SECONDS
+from mailsuite.queue.store import SqliteQueue
+from mailsuite.queue.unreadable import UNREADABLE_SECONDS
 from mailsuite.queued import AS_BEFORE, Settled
 from tests.queue.queues import LIFETIME, Queues, names, octets
 
@@ -183,3 +185,106 @@ class TestRecovery:
             queue.stop()
 
         assert queues.ask("SELECT state FROM recipients ORDER BY number") == [("damaged",), ("waiting",)]
+
+
+class TestRows:
+    """A part of the queue's file that cannot be read bars the way of nothing else."""
+
+    def fill(self, queues: Queues, queue: SqliteQueue) -> None:
+        """Let three messages wait for one destination, the first to be damaged, and one for another."""
+        for whom in ("r1@b.example", "r2@b.example", "r3@b.example", "eve@d.example"):
+            queues.accept(queue, whom)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "DELETE FROM messages WHERE number = 1",
+            "UPDATE messages SET id = CAST(x'ff' AS TEXT) WHERE number = 1",
+            "UPDATE recipients SET local = CAST(x'ff' AS TEXT) WHERE number = 1",
+        ],
+    )
+    def test_a_row_that_cannot_be_read_is_passed_over(self, queues: Queues, change: str) -> None:
+        """All the others are tried, and it is looked at again a while later, when it may have been mended."""
+        queue = queues.open()
+        self.fill(queues, queue)
+        with queues.sql() as connection:
+            connection.execute(change)
+        got = names([*queues.claim(queue), *queues.claim(queue)])
+        assert sorted(got) == ["eve@d.example", "r2@b.example", "r3@b.example"]
+        with queues.sql() as connection:
+            connection.execute(
+                """INSERT OR REPLACE INTO messages SELECT 1, id, shard, sender_local, sender_domain, arrived, expires,
+                size, body, ret, envid, origin, arrived_from, file, skip FROM messages WHERE number = 2"""
+            )
+            connection.execute("UPDATE recipients SET local = 'r1' WHERE number = 1")
+        assert queues.claim(queue) == []
+        queues.now += UNREADABLE_SECONDS
+
+        assert names(queues.claim(queue)) == ["r1@b.example"]
+
+    @pytest.mark.parametrize("table", ["recipients", "destinations"])
+    def test_words_that_cannot_be_read_hold_nothing_up(self, queues: Queues, table: str) -> None:
+        """What was said last is not known then."""
+        queue = queues.open()
+        self.fill(queues, queue)
+        with queues.sql() as connection:
+            connection.execute(f"UPDATE {table} SET last = '{{'")
+        jobs = queues.claim(queue)
+
+        assert len(names(jobs)) == 4
+        assert {each.last for job in jobs for each in job.recipients} == {None}
+
+    @pytest.mark.parametrize("table", ["messages", "recipients"])
+    def test_a_damaged_page(self, queues: Queues, table: str) -> None:
+        """The others go on, but for the few rows whose page has to be balanced with the damaged one."""
+        queue = queues.open()
+        for index in range(300):
+            queues.accept(queue, f"r{index}@{'b' if index < 150 else 'd'}.example", envid="x" * 100)
+        queue.stop()
+        _damage_page(queues, table)
+        queue = queues.open()
+        got = {name for _ in range(3) for name in names(queues.claim(queue, room=1000, default=1000))}
+
+        assert len([name for name in got if name.endswith("@d.example")]) > 130
+        assert "r0@b.example" not in got
+
+    def test_what_is_to_be_reported(self, queues: Queues) -> None:
+        """The others are reported, and it comes again a while later; a whole that cannot be read leaves the tries."""
+        queue = queues.open()
+        self.fill(queues, queue)
+        queues.wait(queue.put_off("b.example", queues.now + 2 * LIFETIME, Deferred("4.4.1", "down", whole=True)))
+        queues.now += LIFETIME
+        with queues.sql() as connection:
+            connection.execute("UPDATE messages SET id = CAST(x'ff' AS TEXT) WHERE number = 1")
+        assert sorted(names(queues.claim(queue))) == ["eve@d.example", "r2@b.example", "r3@b.example"]
+        assert queues.claim(queue) == []
+        with queues.sql() as connection:
+            connection.execute("UPDATE messages SET id = 'm1' WHERE number = 1")
+        queues.now += UNREADABLE_SECONDS
+
+        assert names(queues.claim(queue)) == ["r1@b.example"]
+
+    def test_reports_that_cannot_be_looked_through(self, queues: Queues) -> None:
+        """Mail is tried all the same, and what comes before the damage is reported."""
+        queue = queues.open()
+        self.fill(queues, queue)
+        queues.now += LIFETIME
+        queues.accept(queue, "new@e.example")
+        with queues.sql() as connection:
+            connection.execute("UPDATE recipients SET local = CAST(x'ff' AS TEXT) WHERE number = 2")
+        jobs = [*queues.claim(queue), *queues.claim(queue)]
+
+        assert [name for job in jobs if job.purpose == "try" for name in names([job])] == ["new@e.example"]
+        assert sorted(names(jobs)) == ["eve@d.example", "new@e.example", "r1@b.example", "r3@b.example"]
+
+
+def _damage_page(queues: Queues, table: str) -> None:
+    """Overwrite the beginning of a page that holds rows of *table*: the one with the first of them."""
+    path = queues.path / "queue.sqlite"
+    with queues.sql() as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        needle = {"messages": "m1carola.example", "recipients": "r0b.example"}[table].encode()
+    octets_ = bytearray(path.read_bytes())
+    at = octets_.rindex(needle) // 4096 * 4096
+    octets_[at : at + 64] = b"\xff" * 64
+    path.write_bytes(octets_)
