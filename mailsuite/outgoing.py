@@ -90,7 +90,7 @@ class Outgoing:
         self._mta_sts = MTASTS(self.resolver, policies, self._policies, time.time)
         self._refreshing = LoopingCall(lambda: Deferred.fromCoroutine(self._mta_sts.refresh()))
         self._refreshing.clock = reactor
-        self.router = Routes(route_rules(settings), _default_route(settings), self._is_backup)
+        self.router = Routes(route_rules(settings), default_route(settings), self._is_backup)
         self._lookup = Lookup(
             self.resolver, ourselves(settings, listens), random.SystemRandom().shuffle, delivery.prefer
         )
@@ -121,7 +121,7 @@ class Outgoing:
         lists = ListStore(settings.state_dir)
         primary = Primary(self.router, self._primary_hosts, self._connector, settings.hostname, reactor)
         self.backups = BackupRecipients(
-            lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor
+            lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor, time.time
         )
         web = WebClient(reactor, self.resolver, delivery.ca_file)
         self._pull = ListPull(_list_sources(settings), lists, web, reactor, time.time, _off_reactor)
@@ -177,7 +177,8 @@ def route_rules(settings: Settings) -> list[RouteRule]:
     ]
 
 
-def _default_route(settings: Settings) -> Route:
+def default_route(settings: Settings) -> Route:
+    """Return the way of what no rule of the routes table is for."""
     return Route(
         "", "", port=settings.queue.remote_port, tls=settings.delivery.tls, private=settings.delivery.allow_private
     )

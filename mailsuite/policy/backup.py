@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 # How often the files of the lists are looked at: within this time an import takes effect.
 LOOK_SECONDS = 5.0
+# A list that nobody has renewed for so long is no longer believed where it says no: the primary may have new users.
+OLD_SECONDS = 7 * 86_400
 
 _A_DAY_AND_AN_HOUR = Lifetimes(86_400.0, 3600.0)
 
@@ -49,7 +51,7 @@ class BackupDomain:
 class BackupRecipients:
     """Knows from lists in memory, which follow their files. To be started and stopped.
 
-    *domains* holds those that need other than the defaults, by their name in A-labels.
+    *domains* holds those that need other than the defaults, by their name in A-labels. *now* gives POSIX seconds.
     """
 
     def __init__(
@@ -59,21 +61,25 @@ class BackupRecipients:
         callouts: Callouts,
         clock: IReactorTime,
         run: Run,
+        now: Callable[[], float],
     ) -> None:
         self._store = store
         self._domains = domains
         self._callouts = callouts
         self._run = run
+        self._now = now
         self._lists: dict[str, BackupList] = {}
+        # What was read last, and why it could not be used: empty where it can.
         self._stamps: dict[str, Stamp | None] = {}
+        self._troubles: dict[str, str] = {}
         self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
         self._loop.clock = clock
 
     def start(self) -> None:
         """Read all lists, and follow their files from now on. Waits for the disk."""
         for domain, key in self._signed():
-            self._stamps[domain] = self._store.stamp(domain)
-            self._take(domain, self._loaded(domain, key))
+            stamp = self._store.stamp(domain)
+            self._take(domain, stamp, self._loaded(domain, key))
         self._loop.start(LOOK_SECONDS, now=False)
 
     def stop(self) -> None:
@@ -86,7 +92,7 @@ class BackupRecipients:
         """See `IBackupRecipients.known`."""
         domain = domain_key(address.domain)
         found = self._lists.get(domain)
-        if found is not None:
+        if found is not None and (found.has(address) or self._now() - found.made < OLD_SECONDS):
             return found.has(address)
         settings = self._domains.get(domain, _DEFAULT)
         return self._callouts.known(address, settings.lifetimes) if settings.callout else None
@@ -95,9 +101,8 @@ class BackupRecipients:
         try:
             for domain, key in self._signed():
                 stamp = self._store.stamp(domain)
-                if stamp != self._stamps[domain]:
-                    self._stamps[domain] = stamp
-                    self._take(domain, await self._run(partial(self._loaded, domain, key)))
+                if domain not in self._stamps or stamp != self._stamps[domain]:
+                    self._take(domain, stamp, await self._run(partial(self._loaded, domain, key)))
         except Exception:
             # The next look must come whatever this one stumbled over.
             _log.failure("The lists of recipients could not be looked at")
@@ -105,23 +110,35 @@ class BackupRecipients:
     def _signed(self) -> list[tuple[str, bytes]]:
         return [(domain, each.key) for domain, each in self._domains.items() if each.key is not None]
 
-    def _loaded(self, domain: str, key: bytes) -> BackupList | str | None:
+    def _loaded(self, domain: str, key: bytes) -> BackupList | BadList | OSError | None:
         """Return the list of *domain*, or why it cannot be used."""
         try:
             return self._store.load(domain, key)
         except (BadList, OSError) as error:
-            return str(error)
+            return error
 
-    def _take(self, domain: str, found: BackupList | str | None) -> None:
-        if isinstance(found, str):
+    def _take(self, domain: str, stamp: Stamp | None, found: BackupList | BadList | OSError | None) -> None:
+        """Use what was *found* in the file that had *stamp*."""
+        if isinstance(found, OSError):
+            # It may be read the next time, though nothing about the file has changed.
+            self._stamps.pop(domain, None)
+        else:
+            self._stamps[domain] = stamp
+        if isinstance(found, BadList | OSError):
             # One that was good before is still the best that we have.
-            _log.error(
-                "The list {path} of recipients cannot be used: {reason}", path=self._store.path(domain), reason=found
-            )
-        elif found is None:
+            self._tell(domain, str(found))
+            return
+        self._tell(domain, "")
+        if found is None:
             self._lists.pop(domain, None)
         else:
             self._lists[domain] = found
+
+    def _tell(self, domain: str, trouble: str) -> None:
+        if trouble and trouble != self._troubles.get(domain):
+            path = self._store.path(domain)
+            _log.error("The list {path} of recipients cannot be used: {reason}", path=path, reason=trouble)
+        self._troubles[domain] = trouble
 
 
 _DEFAULT = BackupDomain()

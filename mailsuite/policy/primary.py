@@ -36,6 +36,11 @@ class Hop(Protocol):
         """An IP address."""
 
 
+def can_ask(route: Route) -> bool:
+    """Say whether a question may go the way of *route*, and its answer be believed."""
+    return not (route.lmtp or route.implicit or route.credentials is not None or route.tls not in _LEVELS)
+
+
 class Primary:
     """Asks the primary of a domain about an address, as `mailsuite.policy.callout.Ask`.
 
@@ -63,7 +68,7 @@ class Primary:
         Raises `CannotAsk` where no host has said anything about it.
         """
         route = self._router.route(address, None)
-        if route.lmtp or route.implicit or route.credentials is not None or route.tls not in _LEVELS:
+        if not can_ask(route):
             raise CannotAsk(f"{route.destination} is not a way on which we can ask")
         end = self._clock.seconds() + ASKING_SECONDS
         why, tried = "no host of it can be reached", 0

@@ -514,6 +514,38 @@ def test_a_backup_domain_should_know_its_recipients(config: Path) -> None:
     assert problem.startswith("warning  backups.a.example: all recipients are taken")
 
 
+@pytest.mark.parametrize(
+    "tables",
+    [
+        '[delivery]\ntls = "verify"',
+        '[routes.a]\nrecipients = ["a.example"]\nhost = "mx.a.example"\ntls = "dane"',
+        '[routes.a]\nrecipients = ["a.example"]\nhost = "192.0.2.1"\nprotocol = "lmtp"\nport = 24',
+    ],
+)
+def test_a_primary_that_is_not_asked_is_not_said_to_be(config: Path, tables: str) -> None:
+    """Certificates are not looked at by a question, so where one is a must none is put (`[delivery] tls`, routes)."""
+    assert run("domain", "add", "a.example", "--class", "backup", "-c", config).exit_code == 0
+    add(config, tables)
+
+    (problem,) = problems(config)
+
+    assert problem.startswith("warning  backups.a.example: all recipients are taken")
+    assert "the primary is not asked; to mend it: let the primary publish a list" in problem
+
+
+def test_where_nobody_is_asked_an_old_list_has_all_taken(config: Path) -> None:
+    """The text says which of the two it is."""
+    assert run("domain", "add", "example.net", "--class", "backup", "-c", config).exit_code == 0
+    add(config, f'[backups."example.net"]\ncallout = false\nkey = "{shown_key(KEY)}"')
+    path = Path(ListStore(str(config.parent)).path("example.net"))
+    path.parent.mkdir()
+    path.write_bytes(signed_list("a", made=int(time.time()) - 8 * 86_400))
+
+    (problem,) = problems(config)
+
+    assert "8 days old: all that are not in it are taken" in problem
+
+
 def test_a_table_for_a_domain_that_is_no_backup_is_warned_of(config: Path) -> None:
     """The domain is missing, or of another class."""
     add(config, '[backups."a.example"]')
@@ -531,7 +563,7 @@ def test_a_table_for_a_domain_that_is_no_backup_is_warned_of(config: Path) -> No
          " import FILE|URL, or wait: the service fetches https://a.example/l"),
         (b"spoiled", "error    backups.example.net: {} cannot be used: it is not a list of recipients"),
         (signed_list("a", made=int(time.time()) - 8 * 86_400), "warning  backups.example.net: the list of its"
-         " recipients is 8 days old: newer ones are refused"),
+         " recipients is 8 days old: the primary is asked about newer ones"),
         (signed_list("a", made=int(time.time())), None),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Whom the primary would accept: by its list, else by asking, else nobody knows."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from mailsuite.address import Address
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Known
-from mailsuite.policy.backup import LOOK_SECONDS, BackupDomain, BackupRecipients
+from mailsuite.policy import backup_store
+from mailsuite.policy.backup import LOOK_SECONDS, OLD_SECONDS, BackupDomain, BackupRecipients
 from mailsuite.policy.backup_store import ListStore
 from mailsuite.policy.callout import Callouts, Lifetimes
 from tests.policy.lists import KEY, NOW, Threads, signed_list
@@ -31,6 +33,7 @@ class Backup:
         self.store = ListStore(str(folder))
         self.asked: list[tuple[str, str]] = []
         self.silent = False
+        self.now = float(NOW)
         self.recipients = BackupRecipients(
             self.store,
             {
@@ -41,6 +44,7 @@ class Backup:
             Callouts(self.ask, self.clock),
             self.clock,
             self.threads.run,
+            lambda: self.now,
         )
 
     async def ask(self, domain: str, address: Address) -> bool | None:
@@ -205,3 +209,55 @@ def test_a_look_that_fails_is_not_the_last(
 
     assert backup.known(BOB) is False
     assert len(logged) == 1
+
+
+def test_an_old_list_is_believed_no_more_where_it_says_no(backup: Backup) -> None:
+    """Who came to the primary since then must not be refused: it is asked. Who is in the list need not be."""
+    backup.keep("alice")
+    backup.recipients.start()
+    backup.now = NOW + OLD_SECONDS - 1
+    assert (backup.known(ALICE), backup.known(BOB), backup.asked) == (True, False, [])
+
+    backup.now += 1
+
+    assert (backup.known(ALICE), backup.known(BOB)) == (True, True)
+    assert backup.asked == [("example.net", "bob")]
+
+
+def test_where_nobody_is_to_be_asked_an_old_list_says_nothing(backup: Backup) -> None:
+    """Then mail is taken."""
+    backup.store.keep("silent.example", signed_list("alice", domain="silent.example"), KEY, NOW)
+    backup.recipients.start()
+    backup.now = NOW + OLD_SECONDS
+
+    assert backup.known(Address("bob", "silent.example")) is None
+    assert backup.known(Address("alice", "silent.example")) is True
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_file_that_could_not_be_read_is_read_again(
+    backup: Backup, logged: list[LogEvent], monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """A disk's trouble passes without a change of the file; it is said once."""
+    if started:
+        backup.recipients.start()
+    backup.keep("alice")
+    with monkeypatch.context() as patch:
+        patch.setattr(backup_store, "read_limited", broken)
+        if not started:
+            backup.recipients.start()
+        for _ in range(3):
+            backup.look()
+        assert backup.known(BOB) is True
+    assert [event["reason"] for event in logged] == ["[Errno 5] EIO"]
+
+    backup.look()
+
+    assert backup.known(BOB) is False
+
+
+def broken(path: str) -> bytes:
+    """Stand for a disk that cannot read the list of example.net."""
+    if "example.net" in path:
+        raise OSError(errno.EIO, "EIO")
+    raise FileNotFoundError

@@ -4,19 +4,25 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-from mailsuite.address import domain_key
+from mailsuite.address import Address, domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.settings import Backup
+from mailsuite.delivery.routes import Routes
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
 from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.outgoing import default_route, route_rules
+from mailsuite.policy.backup import OLD_SECONDS
 from mailsuite.policy.backup_list import BadList, parse_key
 from mailsuite.policy.backup_store import ListStore
+from mailsuite.policy.primary import can_ask
 
 DAY = 86_400
-# A list that nobody has renewed for so long has the primary's new users refused.
-OLD_DAYS = 7
+OLD_DAYS = OLD_SECONDS // DAY
+
+_ALL_TAKEN = "all recipients are taken, and those that the primary refuses are returned to forged senders"
+_PUBLISH = "let the primary publish a list: mailsuite backup-mx export"
 
 
 def backups(settings: Settings) -> Iterator[Finding]:
@@ -39,13 +45,19 @@ def _recipients(settings: Settings, domain: str, backup: Backup) -> Iterator[Fin
     where = f"backups.{domain}"
     if backup.key:
         yield from _list(settings, where, domain, backup)
-    elif backup.callout:
+    elif not backup.callout:
+        yield warning(where, _ALL_TAKEN, f"{_PUBLISH}, or remove callout = false")
+    elif _is_asked(settings, domain):
         yield ok(where, "its primary is asked about recipients; while it is away, all are taken")
     else:
-        yield warning(
-            where, "all recipients are taken, and those that the primary refuses are returned to forged senders",
-            "let the primary publish a list: mailsuite backup-mx export, or remove callout = false",
-        )
+        text = f"{_ALL_TAKEN}: on the way that its mail goes (a certificate, a login, LMTP) the primary is not asked"
+        yield warning(where, text, f"{_PUBLISH}, or set tls = \"encrypt\" in a route for the domain")
+
+
+def _is_asked(settings: Settings, domain: str) -> bool:
+    """Say whether the way of *domain*'s mail is one on which its primary is asked."""
+    router = Routes(route_rules(settings), default_route(settings), lambda name: True)
+    return can_ask(router.route(Address("postmaster", domain), None))
 
 
 def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterator[Finding]:
@@ -62,7 +74,9 @@ def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterat
         return
     days = int(time.time() - found.made) // DAY
     if days >= OLD_DAYS:
-        text = f"the list of its recipients is {days} days old: newer ones are refused"
+        asked = backup.callout and _is_asked(settings, domain)
+        new = "the primary is asked about newer ones" if asked else "all that are not in it are taken"
+        text = f"the list of its recipients is {days} days old: {new}"
         yield warning(where, text, "let the primary run mailsuite backup-mx export again and again")
     else:
         yield ok(where, f"the list of its recipients has {found.count} addresses")
