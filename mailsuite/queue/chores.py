@@ -11,6 +11,7 @@ from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.owners import Lease
 from mailsuite.queue.recovery import recover
 from mailsuite.queue.schema import connect, transaction, trouble
+from mailsuite.queue.writer import Work
 
 # After so many seconds without work there is time to tidy up, and after as many again for the next bit of it.
 IDLE_SECONDS = 0.5
@@ -21,15 +22,23 @@ _DESTINATIONS_AT_ONCE = 2000
 
 
 class Housekeeping:
-    """See `writer.Chores`. *path* is the queue's file, *now* gives POSIX time."""
+    """See `writer.Chores`. *path* is the queue's file, *now* gives POSIX time, *last* is done before it is closed."""
 
     _log = Logger()
 
-    def __init__(self, path: str, folder: ContentFolder, lease: Lease, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: str,
+        folder: ContentFolder,
+        lease: Lease,
+        now: Callable[[], float],
+        last: Callable[[Work], None],
+    ) -> None:
         self._path = path
         self._folder = folder
         self._lease = lease
         self._now = now
+        self._last = last
         self._untidy = True
         self._more = False
         self._changes = -1
@@ -85,10 +94,22 @@ class Housekeeping:
     def close(self, connection: sqlite3.Connection) -> None:
         """Give back what is claimed, and the lease."""
         try:
+            self._do_last(connection)
             with transaction(connection):
                 self._lease.give_back(connection, self._now())
         finally:
             connection.close()
+
+    def _do_last(self, connection: sqlite3.Connection) -> None:
+        work = Work(connection)
+        try:
+            with transaction(connection):
+                self._last(work)
+        except Exception:
+            self._log.failure("What was delivered last could not be recorded, and may be delivered again")
+            return
+        for call in work.after:
+            call()
 
     def _renew(self, connection: sqlite3.Connection) -> None:
         if self._lease.left <= 0 and not self._lease.renew(connection):

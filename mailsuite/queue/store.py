@@ -35,6 +35,11 @@ DATABASE = "queue.sqlite"
 JOB_RECIPIENTS = 100
 # For one claim, so many parts of the file that cannot be read are passed over.
 PASSED_AT_ONCE = 100
+# An outcome that cannot be recorded, as the only one, is tried again after so many seconds.
+LATE_SECONDS = 60.0
+
+# Troubles that are not about what is recorded, and that pass.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EAGAIN, errno.ENOMEM, errno.ESHUTDOWN)
 
 
 def _random_name() -> str:
@@ -71,9 +76,12 @@ class SqliteQueue:
         self._folder = ContentFolder(path, inline_size, name)
         self._lease = Lease(this_process, lease, boot_time, started)
         self._unreadable = Unreadable()
-        self._writer = Writer(reactor, Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now))
-        # What was to be recorded and could not be.
+        self._reactor = reactor
+        # What was to be recorded and could not be. Others than a claim only add to its end.
         self._unrecorded: list[Settled] = []
+        self._late_from = 0.0
+        chores = Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now, self._record_last)
+        self._writer = Writer(reactor, chores)
 
     # From the service
 
@@ -133,7 +141,8 @@ class SqliteQueue:
         return Deferred.fromCoroutine(self._claim_again(claim))
 
     async def _claim_again(self, claim: Callable[[Work], Sequence[Job]]) -> Sequence[Job]:
-        """Claim, until all that cannot be read is passed over."""
+        """Record what is late, then claim, until all that cannot be read is passed over."""
+        await self._record_late()
         left = PASSED_AT_ONCE
         while True:
             try:
@@ -151,7 +160,6 @@ class SqliteQueue:
         self, room: int, reports: int, allowances: Mapping[str, int], default: int, work: Work
     ) -> Sequence[Job]:
         now = self._now()
-        self._record_late(work)
         if self._lease.look_around(work.connection, now):
             self._log.info("What a process had claimed that does not live any more is free again")
         jobs = self._claim_readable(room, reports, allowances, default, now, work)
@@ -220,13 +228,38 @@ class SqliteQueue:
 
         What cannot be kept now, on a full disk, is kept with a later claim: nothing stays claimed for ever.
         """
-        settled = tuple(settled)
-        return self._writer.ask(partial(self._record, settled), partial(self._unrecorded.extend, settled))
+        return self._ask_to_record(tuple(settled))
 
-    def _record_late(self, work: Work) -> None:
-        if late := tuple(self._unrecorded):
+    def _ask_to_record(self, settled: Sequence[Settled], alone: bool = False) -> "Deferred[None]":
+        return self._writer.ask(partial(self._record, settled), partial(self._unrecorded.extend, settled), alone)
+
+    async def _record_late(self) -> None:
+        """Record what could not be: all of it at once, or else one by one, so that none keeps another one waiting.
+
+        Raises `OSError` where nothing can be recorded now.
+        """
+        left = len(self._unrecorded) if self._reactor.seconds() >= self._late_from else 0
+        size = left
+        while left > 0:
+            late = self._unrecorded[:size]
+            del self._unrecorded[:size]
+            try:
+                await self._ask_to_record(late, alone=True)
+                left -= size
+            except OSError as error:
+                # (What failed is at the end again.)
+                if error.errno in _PASSING:
+                    raise
+                if size == 1:
+                    self._late_from = self._reactor.seconds() + LATE_SECONDS
+                    left -= 1
+                size = 1
+
+    def _record_last(self, work: Work) -> None:
+        """In the thread, before all is given back: nothing that was delivered is to be delivered again."""
+        late = tuple(self._unrecorded)
+        if late:
             self._record(late, work)
-            work.after.append(self._unrecorded.clear)
 
     def _record(self, settled: Sequence[Settled], work: Work) -> None:
         lost = settle(work, self._lease.number, settled, self._folder, self._now())

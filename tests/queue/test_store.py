@@ -2,8 +2,10 @@
 
 import errno
 import os
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +17,12 @@ from mailsuite.interfaces import IDraft, IQueue
 from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
+from mailsuite.queue import store
 from mailsuite.queue.rows import as_outcome, as_text
-from mailsuite.queued import AS_BEFORE, LOCAL, QueuedMessage, QueuedRecipient, Settled
+from mailsuite.queue.settling import settle
+from mailsuite.queue.store import SqliteQueue
+from mailsuite.queue.writer import Work
+from mailsuite.queued import AS_BEFORE, LOCAL, Job, QueuedMessage, QueuedRecipient, Settled
 from tests.queue.queues import BODY, NOW, Queues, draft, names, to
 
 INLINE = 1000
@@ -251,6 +257,86 @@ class TestRecord:
         assert queues.files() == []
 
 
+class TestLate:
+    """What could not be recorded is recorded later: what was delivered is not delivered again."""
+
+    def two(self, queues: Queues, queue: SqliteQueue) -> list[Job]:
+        """Claim two messages of one recipient each."""
+        return [job for name in ("r1", "r2") for job in queues.accept(queue, f"{name}@b.example", claim=True)]
+
+    def test_when_the_file_can_be_written_again(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Until then claims fail, so that nothing new is begun."""
+        queue = queues.open()
+        jobs = self.two(queues, queue)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "settle", _full)
+            for attempt in (lambda: queues.done(queue, *jobs), lambda: queues.claim(queue)):
+                with pytest.raises(OSError) as caught:
+                    attempt()
+                assert caught.value.errno == errno.ENOSPC
+        assert queues.claim(queue) == []
+
+        assert queues.ask("SELECT count(*) FROM recipients") == [(0,)]
+
+    def test_one_that_fails_again_and_again(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It keeps neither the others nor a claim waiting, and is tried again after a while."""
+        queue = queues.open()
+        jobs = self.two(queues, queue)
+        first = jobs[0].recipients[0].number
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "settle", _failing(first))
+            with pytest.raises(OSError, match="malformed"):
+                queues.done(queue, *jobs)
+            queues.accept(queue, "r3@b.example")
+            assert names(queues.claim(queue)) == ["r3@b.example"]
+            assert queues.ask("SELECT number FROM recipients WHERE number < 3") == [(first,)]
+        queues.reactor.advance(store.LATE_SECONDS)
+        queues.claim(queue)
+
+        assert queues.ask("SELECT number FROM recipients WHERE number < 3") == []
+
+    def test_what_fails_beside_a_claim_is_kept(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In the same turn as a claim that records what was late before."""
+        queue = queues.open()
+        first, second = self.two(queues, queue)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "settle", _full)
+            with pytest.raises(OSError):
+                queues.done(queue, first)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "settle", _failing(second.recipients[0].number))
+            recording = queue.record([Settled(second.recipients[0], None)])
+            recording.addErrback(lambda failure: failure.trap(OSError))
+            queues.claim(queue)
+        queues.reactor.advance(store.LATE_SECONDS)
+        queues.claim(queue)
+
+        assert queues.ask("SELECT count(*) FROM recipients") == [(0,)]
+
+    def test_at_a_stop(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once more, before what is claimed is given back."""
+        queue = queues.open()
+        jobs = self.two(queues, queue)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "settle", _full)
+            with pytest.raises(OSError):
+                queues.done(queue, jobs[0])
+        queue.stop()
+
+        assert queues.ask("SELECT number, owner FROM recipients") == [(jobs[1].recipients[0].number, None)]
+
+    def test_a_stop_where_it_fails_again(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All is given back nevertheless."""
+        queue = queues.open()
+        jobs = self.two(queues, queue)
+        monkeypatch.setattr(store, "settle", _full)
+        with pytest.raises(OSError):
+            queues.done(queue, *jobs)
+        queue.stop()
+
+        assert queues.ask("SELECT count(*), max(owner) FROM recipients") == [(2, None)]
+
+
 def test_a_mailbox_of_ours(queues: Queues) -> None:
     """What is for a mailbox comes back with it."""
     queue = queues.open()
@@ -275,6 +361,21 @@ def test_a_closed_queue_refuses(queues: Queues) -> None:
 
 def _message() -> QueuedMessage:
     return QueuedMessage("m", None, NOW, NOW + 1000, 0)
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _failing(number: int) -> Callable[..., int]:
+    """Return a `settle` for which the recipient *number* lies in a damaged page."""
+
+    def settle_(work: Work, owner: int, settled: Sequence[Settled], *rest: Any) -> int:
+        if any(each.recipient.number == number for each in settled):
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return settle(work, owner, settled, *rest)
+
+    return settle_
 
 
 def _no_links(*_: object) -> None:
