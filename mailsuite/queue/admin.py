@@ -182,10 +182,13 @@ class Administration:
             progress(len(page))
 
     def _free_dead(self) -> None:
-        """What a dead process had claimed is nobody's, also while no server runs that would notice."""
+        """What a dead process had claimed is nobody's, also while no server runs that would notice.
+
+        A server that slept with the machine goes on with what it has: only another server takes that over.
+        """
         lease = Lease(this_process, 0, uptime, started)
         with transaction(self._connection):
-            lease.free_dead(self._connection, self._now())
+            lease.free_dead(self._connection, self._now(), hung=False)
 
     def _retry(self, work: Work, entries: Sequence[Entry], now: float) -> None:
         for name in {entry.place.name for entry in entries}:

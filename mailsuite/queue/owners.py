@@ -90,24 +90,30 @@ class Lease:
             return 0
         return self.free_dead(connection, now)
 
-    def free_dead(self, connection: sqlite3.Connection, now: float) -> int:
-        """Free what the dead had claimed; return how many of them there were."""
+    def free_dead(self, connection: sqlite3.Connection, now: float, hung: bool = True) -> int:
+        """Free what the dead had claimed; return how many of them there were.
+
+        With *hung*, that is also who lives and has not renewed its lease.
+        """
         self._looked = self._uptime()
         us = self._identify()
         rows = connection.execute(
             "SELECT number, node, boot, pid, started, until FROM owners WHERE number != ?", (self.number,)
         ).fetchall()
-        dead = [number for number, *said in rows if self._is_dead(us, *said)]
+        dead = [number for number, *said in rows if self._is_dead(us, hung, *said)]
         for number in dead:
             free(connection, number, now)
         return len(dead)
 
-    def _is_dead(self, us: Process, node: str, boot: str, pid: int, started: int, until: float) -> bool:
+    def _is_dead(self, us: Process, hung: bool, node: str, boot: str, pid: int, started: int, until: float) -> bool:
         # Of another boot, be it of this machine or, before the folder was moved here, of another one: SQLite's log is
         # shared by the processes of one running kernel alone, so that nobody else can be at work on the file.
-        if boot != us.boot or until <= self._uptime():
+        if boot != us.boot:
             return True
-        return node == us.node and self._started(pid) != started
+        seen = node == us.node
+        if until <= self._uptime() and (hung or not seen):
+            return True
+        return seen and self._started(pid) != started
 
 
 def free(connection: sqlite3.Connection, owner: int, now: float) -> None:

@@ -1,7 +1,7 @@
 """What became of claimed recipients, and how a message leaves the queue."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ _TRIED = ("try", "probe")
 _CLAIMED = """
     SELECT r.message, r.destination, d.troubled, r.purpose, r.next_try, r.report_at, r.warned, m.expires
     FROM recipients r JOIN messages m ON m.number = r.message JOIN destinations d ON d.number = r.destination
-    WHERE r.number = ? AND r.owner = ?"""
+    WHERE r.number = ?1 AND (r.owner = ?2 OR ?3 AND r.owner IS NULL)"""
 _EMPTIED = """
     DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = ?1)
     RETURNING file"""
@@ -28,15 +28,21 @@ _KEEP = """
     WHERE number = ?"""
 
 
-def settle(work: Work, owner: int, settled: Sequence[Settled], folder: ContentFolder, now: float) -> int:
-    """Keep what became of what *owner* has claimed; return how many are not its own any more, and stay as they are."""
+def settle(
+    work: Work, owner: int, settled: Sequence[Settled], folder: ContentFolder, now: float, stale: Collection[int] = ()
+) -> int:
+    """Keep what became of what *owner* has claimed; return how many are not its own any more, and stay as they are.
+
+    What it had claimed before it was given up, *stale*, is still its own where nobody else has claimed it since.
+    """
     connection = work.connection
     emptied: dict[int, None] = {}
     # With whether each turns out to work again.
     touched: dict[int, bool] = {}
     lost = 0
     for each in settled:
-        row = connection.execute(_CLAIMED, (each.recipient.number, owner)).fetchone()
+        number = each.recipient.number
+        row = connection.execute(_CLAIMED, (number, owner, number in stale)).fetchone()
         if row is None:
             lost += 1
             continue
@@ -44,7 +50,7 @@ def settle(work: Work, owner: int, settled: Sequence[Settled], folder: ContentFo
         works = bool(troubled) and purpose in _TRIED and _is_verdict(each.outcome)
         touched[destination] = touched.get(destination, False) or works
         if each.next_try is None:
-            connection.execute("DELETE FROM recipients WHERE number = ?", (each.recipient.number,))
+            connection.execute("DELETE FROM recipients WHERE number = ?", (number,))
             emptied[message] = None
         else:
             _keep(connection, each, each.next_try, purpose, *times)
@@ -71,12 +77,12 @@ def _is_verdict(outcome: Outcome | None) -> bool:
     return outcome is not None and not (isinstance(outcome, Deferred) and outcome.whole)
 
 
-def _keep(connection: sqlite3.Connection, settled: Settled, next_try: float, purpose: str, *times: Any) -> None:
+def _keep(connection: sqlite3.Connection, settled: Settled, next_try: float, purpose: str | None, *times: Any) -> None:
     before, report_at, warned, expires = times
     due = before if next_try == AS_BEFORE else next_try
     if settled.warned:
         warned, report_at = True, expires
-    elif purpose not in _TRIED and next_try != AS_BEFORE:
+    elif purpose is not None and purpose not in _TRIED and next_try != AS_BEFORE:
         # The report could not be made, and comes again then. A warning changes nothing about the next try.
         report_at = next_try
         due = before if purpose == "warn" else next_try

@@ -262,7 +262,7 @@ class SqliteQueue:
             self._record(late, work)
 
     def _record(self, settled: Sequence[Settled], work: Work) -> None:
-        lost = settle(work, self._lease.number, settled, self._folder, self._now())
+        lost = settle(work, self._lease.number, settled, self._folder, self._now(), self._lease.stale)
         work.after.append(partial(self._lease.let_go, settled))
         if lost:
             self._log.warn("The outcome for {count} recipients came too late: they are not ours any more", count=lost)

@@ -13,10 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mailsuite.outcome import Deferred
+from mailsuite.outcome import DELIVERED, Deferred
+from mailsuite.queue import admin
+from mailsuite.queue.entries import Selection
 from mailsuite.queue.process import started, this_process, uptime
 from mailsuite.queue.store import SqliteQueue
-from mailsuite.queued import Job, Settled
+from mailsuite.queued import AS_BEFORE, Job, Settled
 from tests.queue.queues import NOW, Queues, names
 
 LEASE = 60.0
@@ -74,10 +76,41 @@ def test_who_was_given_up_goes_on(queues: Queues) -> None:
     queues.claim(two, room=0)
     queues.accept(one, "eve@d.example")
     assert names(queues.claim(one)) == ["eve@d.example"]
-    queues.done(one, old)
+    queues.record(one, *(Settled(each, AS_BEFORE) for each in old.recipients))
 
     assert names(queues.claim(one)) == ["bob@b.example", "ben@b.example"]
     assert queues.claim(two) == []
+
+
+def test_what_was_done_meanwhile_counts_where_nobody_has_begun_anew(queues: Queues) -> None:
+    """Given up, and nothing claimed since: what it delivered leaves the queue, what it deferred waits as it says."""
+    one, two = queues.open(lease=LEASE), queues.open(lease=LEASE)
+    (job,) = queues.accept(one, "bob@b.example", "ben@b.example", claim=True)
+    queues.uptime += LEASE + 1
+    queues.claim(two, room=0)
+    bob, ben = job.recipients
+    queues.record(one, Settled(bob, None, DELIVERED), Settled(ben, NOW + 9, Deferred("4.2.0", "x")))
+    assert queues.ask("SELECT local, tries, next_try, report_at > ? FROM recipients", NOW + 9) == [
+        ("ben", 1, NOW + 9, 1)
+    ]
+    # A second word is none.
+    queues.record(one, Settled(ben, None, DELIVERED))
+    queues.now += 9
+
+    assert names(queues.claim(two)) == ["ben@b.example"]
+
+
+def test_a_command_gives_up_nobody_who_lives(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose machine slept for longer than its lease is still at work; another server may take over."""
+    monkeypatch.setattr(admin, "uptime", lambda: queues.uptime)
+    one = queues.open(lease=LEASE)
+    queues.accept(one, "bob@b.example", claim=True)
+    queues.uptime += LEASE + 1
+    with admin.Administration.open(str(queues.path), lambda: queues.now) as operator:
+        assert operator.hold(Selection()).busy == 1
+        with queues.sql() as connection:
+            connection.execute("UPDATE owners SET node = 'elsewhere'")
+        assert operator.retry(Selection()).changed == 1
 
 
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
