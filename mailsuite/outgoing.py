@@ -119,7 +119,9 @@ class Outgoing:
         )
         self.dispatch = Dispatch(self.queue, self.runner, self.router, reports, time.time, queue.lifetime)
         lists = ListStore(settings.state_dir)
-        primary = Primary(self.router, self._primary_hosts, self._connector, settings.hostname, reactor)
+        primary = Primary(
+            self.router, self._primary_hosts, self._connector, settings.hostname, reactor, delivery.source
+        )
         self.backups = BackupRecipients(
             lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor, time.time
         )

@@ -1,6 +1,6 @@
 """Who is asked by a call-out, and how: the hosts that mail for the domain would go to, one after the other."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, Protocol
 
@@ -45,7 +45,8 @@ class Primary:
     """Asks the primary of a domain about an address, as `mailsuite.policy.callout.Ask`.
 
     *hops* gives the addresses to which mail of a route goes, the best first, none that is ourselves or a worse
-    exchanger than we are; it raises `CannotConnect` where there is none. *hostname* is our name.
+    exchanger than we are; it raises `CannotConnect` where there is none. *hostname* is our name. *sources* are the
+    addresses to ask from where the route names none, one of a family.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Primary:
         connector: IConnector,
         hostname: str,
         clock: IReactorTime,
+        sources: Sequence[str] = (),
     ) -> None:
         self._router = router
         self._hops = hops
         self._connector = connector
         self._hostname = hostname
         self._clock = clock
+        self._sources = sources
 
     async def ask(self, domain: str, address: Address) -> bool | None:
         """Say whether the primary of *domain* takes mail for *address*; ``None`` where it does not say now.
@@ -75,11 +78,10 @@ class Primary:
         try:
             async with aclosing(self._hops(route)) as hops:
                 async for hop in hops:
-                    left = end - self._clock.seconds()
-                    if tried >= HOSTS or left <= 0:
+                    if tried >= HOSTS or end <= self._clock.seconds():
                         break
                     tried += 1
-                    probed = await self._probe(route, hop, address, left)
+                    probed = await self._ask_host(route, hop, address, end)
                     if probed.known is not None or probed.spoke:
                         return probed.known
                     why = f"{hop.host}: {probed.reason}"
@@ -87,15 +89,32 @@ class Primary:
             why = str(error)
         raise CannotAsk(why)
 
-    async def _probe(self, route: Route, hop: Hop, address: Address, seconds: float) -> Probed:
-        core = ProbeSession(self._hostname, address, seconds, _LEVELS[route.tls])
+    async def _ask_host(self, route: Route, hop: Hop, address: Address, end: float) -> Probed:
+        level = _LEVELS[route.tls]
+        probed, broke = await self._probe(route, hop, address, level, end - self._clock.seconds())
+        left = end - self._clock.seconds()
+        if broke and level == "may" and left > 0:
+            # RFC 7435, as for mail: where TLS was no must, a handshake that breaks is no reason not to ask.
+            probed, _ = await self._probe(route, hop, address, "none", left)
+        return probed
+
+    async def _probe(
+        self, route: Route, hop: Hop, address: Address, level: Literal["none", "may", "must"], seconds: float
+    ) -> tuple[Probed, bool]:
+        """Return what came of one connection, and whether its TLS broke."""
+        core = ProbeSession(self._hostname, address, seconds, level)
         listener = _Listener()
-        place = Endpoint(hop.address, route.port, hop.host, route.source, min(CONNECT_SECONDS, seconds))
+        source = route.source or self._source(hop.address)
+        place = Endpoint(hop.address, route.port, hop.host, source, min(CONNECT_SECONDS, seconds))
         try:
             await self._connector.connect(place, core, listener)
         except CannotConnect as error:
-            return Probed(None, str(error))
-        return await listener.probed
+            return Probed(None, str(error)), False
+        return await listener.probed, core.began_tls and not listener.encrypted
+
+    def _source(self, address: str) -> str:
+        ipv6 = ":" in address
+        return next((each for each in self._sources if (":" in each) == ipv6), "")
 
 
 @implementer(IRespondent)
@@ -104,6 +123,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.probed: Deferred[Probed] = Deferred()
+        self.encrypted = False
 
     def respond(self, event: Any) -> Any:
         """See `IRespondent.respond`: there are no questions."""
@@ -116,6 +136,7 @@ class _Listener:
 
     def tls_started(self, encryption: Encryption) -> None:
         """See `IRespondent.tls_started`: any TLS will do."""
+        self.encrypted = True
 
     def _tell(self, probed: Probed) -> None:
         # Whoever waited may have given up; and a session that has told is lost in the end, too.

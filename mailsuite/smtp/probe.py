@@ -80,11 +80,17 @@ class ProbeSession:
         self._seconds = seconds
         self._tls = tls
         self._encrypted = encrypted
+        self._began_tls = False
         self._reader = AnswerReader()
         self._step = _Step.GREETING
         self._events: list[Event] = []
         self._output = b""
         self._told = False
+
+    @property
+    def began_tls(self) -> bool:
+        """Whether the server had TLS begun; how that went its driver knows."""
+        return self._began_tls
 
     # What a driver asks for
 
@@ -192,6 +198,7 @@ class ProbeSession:
         if reply.code == 220:
             # Nothing is read before TLS has started: what came with this answer is not to be believed.
             self._reader.clear()
+            self._began_tls = True
             self._events.append(START_TLS)
         else:
             self._ask_in_the_clear()

@@ -1,12 +1,13 @@
 """Who is asked by a call-out: the hosts of the domain's way, one after the other, in bounded time."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
 from mailsuite.address import Address
@@ -16,6 +17,8 @@ from mailsuite.policy.callout import ASKING_SECONDS, CannotAsk
 from mailsuite.policy.primary import CONNECT_SECONDS, HOSTS, Primary
 from mailsuite.route import CannotConnect, Credentials, Endpoint, Route
 from mailsuite.smtp.probe import ProbeSession
+from mailsuite.transport.connector import Connector
+from mailsuite.wire.events import START_TLS
 
 ALICE = Address("alice", "a.example")
 ROUTE = Route("a.example", "a.example", backup=True)
@@ -48,6 +51,7 @@ class Servers:
         self.servers = servers
         self.asked: list[Endpoint] = []
         self.said = b""
+        self.broken_tls = False
 
     async def connect(self, endpoint: Endpoint, core: Any, respondent: IRespondent) -> None:
         self.asked.append(endpoint)
@@ -57,11 +61,20 @@ class Servers:
         if isinstance(server, Exception):
             raise server
         assert isinstance(core, ProbeSession)
-        respondent.tls_started(Encryption("TLSv1.3", "x"))
         for line in server or []:
             core.receive(f"{line}\r\n".encode())
             while (event := core.next_event()) is not None:
-                respondent.respond(event)
+                if event is not START_TLS:
+                    respondent.respond(event)
+                elif self.broken_tls:
+                    # As the transport does it: the core goes on, and its respondent hears of no TLS.
+                    core.tls_started()
+                    respondent.lost("lost", "TLS handshake failed: unsupported protocol")
+                    return
+                else:
+                    self.said += core.bytes_to_send()
+                    core.tls_started()
+                    respondent.tls_started(Encryption("TLSv1.3", "x"))
             self.said += core.bytes_to_send()
         respondent.lost("lost")
 
@@ -69,10 +82,12 @@ class Servers:
 class Asking:
     """One question, and what came of it."""
 
-    def __init__(self, servers: dict[str, list[str] | Exception | None], route: Route = ROUTE) -> None:
+    def __init__(
+        self, servers: dict[str, list[str] | Exception | None], route: Route = ROUTE, sources: Sequence[str] = ()
+    ) -> None:
         self.clock = Clock()
         self.servers = Servers(servers)
-        self.primary = Primary(OneWay(route), self.hops, self.servers, "mail.b.example", self.clock)
+        self.primary = Primary(OneWay(route), self.hops, self.servers, "mail.b.example", self.clock, sources)
         self.closed = False
 
     async def hops(self, route: Route) -> AsyncGenerator[Hop, None]:
@@ -171,6 +186,70 @@ def test_the_way_is_that_of_mail() -> None:
     with pytest.raises(CannotAsk, match="the server offers no TLS"):
         asking.ask()
     assert (asking.servers.asked[0].port, asking.servers.asked[0].source) == (2525, "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("address", "own", "source"),
+    [
+        ("192.0.2.1", "", "192.0.2.9"), ("2001:db8::1", "", "2001:db8::9"), ("192.0.2.1", "192.0.2.8", "192.0.2.8"),
+    ],
+)  # fmt: skip
+def test_questions_come_from_where_mail_comes_from(address: str, own: str, source: str) -> None:
+    """The address of its family in [delivery] source, where the route has none of its own."""
+    asking = Asking({address: server("250 x")}, replace(ROUTE, source=own), ["192.0.2.9", "2001:db8::9"])
+
+    assert asking.ask() is True
+    assert asking.servers.asked[0].source == source
+
+
+# A server that has TLS begun, and one that goes on as it is asked to.
+TLS = ["220 x", "250-x\r\n250 STARTTLS", "220 go on", "250 x", "250 x", "550 5.1.1 x"]
+
+
+def test_tls_that_breaks_is_left_out_where_it_is_no_must() -> None:
+    """The same host is asked in the clear, as mail would go there."""
+    asking = Asking({"192.0.2.1": ["220 x", "250-x\r\n250 STARTTLS", "220 go on", "550 5.1.1 x"]})
+    asking.servers.broken_tls = True
+
+    assert asking.ask() is False
+    assert [endpoint.address for endpoint in asking.servers.asked] == ["192.0.2.1"] * 2
+    assert asking.servers.said.count(b"STARTTLS") == 1
+
+
+@pytest.mark.parametrize("tls", ["may", "encrypt"])
+def test_tls_that_holds_is_used(tls: Literal["may", "encrypt"]) -> None:
+    """One connection, whatever came of the question."""
+    asking = Asking({"192.0.2.1": TLS}, replace(ROUTE, tls=tls))
+
+    assert asking.ask() is False
+    assert len(asking.servers.asked) == 1
+    assert b"STARTTLS\r\nEHLO" in asking.servers.said
+
+
+def test_tls_that_breaks_where_it_is_a_must_ends_the_question() -> None:
+    """Nothing is said in the clear."""
+    asking = Asking({"192.0.2.1": TLS}, replace(ROUTE, tls="encrypt"))
+    asking.servers.broken_tls = True
+
+    with pytest.raises(CannotAsk, match="TLS handshake failed"):
+        asking.ask()
+    assert len(asking.servers.asked) == 1
+    assert b"MAIL" not in asking.servers.said
+
+
+def test_who_stops_asking_asks_nobody_else() -> None:
+    """A connection that is given up is no host that cannot be reached."""
+    reactor = MemoryReactorClock()
+    asking = Asking({"192.0.2.1": None, "192.0.2.2": None})
+    primary = Primary(OneWay(ROUTE), asking.hops, Connector(reactor), "mail.b.example", reactor)
+    results: list[Any] = []
+    asked = Deferred.fromCoroutine(primary.ask("a.example", ALICE))
+    asked.addErrback(lambda failure: results.append(failure.type))
+    asked.cancel()
+
+    assert results == [CancelledError]
+    assert [client[0] for client in reactor.tcpClients] == ["192.0.2.1"]
+    assert asking.closed
 
 
 def test_time_that_is_over_is_not_used_for_one_more_host() -> None:
