@@ -106,9 +106,9 @@ class Settled:
     """What became of one claimed recipient.
 
     *next_try* is ``None`` where it leaves the queue; else it stays, unclaimed, and is due then (`AS_BEFORE`: when it
-    was before). *outcome* is kept as its last one; ``None``: it was not tried, and its tries are not counted up. One that
-    failed and stays is given up: its sender has to be told then, and it is not tried again.
-    *warned*: its sender was told.
+    was before). *outcome* is kept as its last one; ``None``: it was not tried, and its tries are not counted up. What
+    failed and stays is given up: its sender has to be told then, and it is not tried again. *warned*: its sender was
+    told.
     """
 
     recipient: QueuedRecipient
