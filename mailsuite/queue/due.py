@@ -55,7 +55,11 @@ def put_off(connection: sqlite3.Connection, name: str, until: float, outcome: De
 
 
 def lift(connection: sqlite3.Connection, number: int) -> None:
-    """The destination works, or is to be tried as if it did. The caller refreshes it."""
+    """The destination works, or is to be tried as if it did. The caller refreshes it.
+
+    A delivery that was to find that out, and may hang, is one like the others then: nothing waits for it.
+    """
+    connection.execute("UPDATE recipients SET purpose = 'try' WHERE destination = ? AND purpose = 'probe'", (number,))
     connection.execute(
         "UPDATE destinations SET not_before = 0, troubled = 0, last = NULL WHERE number = ? AND troubled", (number,)
     )

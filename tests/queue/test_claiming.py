@@ -203,6 +203,26 @@ class TestTrouble:
 class TestFlush:
     """All that waits for a destination, due now."""
 
+    @pytest.mark.parametrize("by_command", [False, True])
+    def test_while_one_finds_out_whether_it_works(
+        self, queues: Queues, queue: SqliteQueue, by_command: bool
+    ) -> None:
+        """That one may hang: nothing waits for it any more."""
+        fill(queues, queue, b_example=3)
+        queues.wait(queue.put_off("b.example", queues.now + 100, DOWN))
+        queues.now += 100
+        (probe,) = queues.claim(queue)
+        assert queues.claim(queue) == []
+        if by_command:
+            with Administration.open(str(queues.path), lambda: queues.now) as admin:
+                admin.retry(Selection(id="m3"))
+        else:
+            queues.wait(queue.flush("b.example"))
+        assert len(queues.claim(queue)) == 2
+        queues.done(queue, probe)
+
+        assert queues.ask("SELECT count(*) FROM recipients") == [(2,)]
+
     def test_what_waits_for_its_own_time_too(self, queues: Queues, queue: SqliteQueue) -> None:
         """More than one piece of it; other destinations are left alone; what is claimed is not counted."""
         whom = [f"r{index}@b.example" for index in range(1001)]
