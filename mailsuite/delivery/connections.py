@@ -1,8 +1,12 @@
 """Opens sessions with other servers: what TLS is asked for, the connection, TLS, the login."""
 
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal, Protocol
+
+from twisted.internet.threads import deferToThread
 
 from mailsuite.delivery import trouble
 from mailsuite.delivery.mx import UNIX, Hop
@@ -13,6 +17,7 @@ from mailsuite.delivery.tls_policy import Demand
 from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.dns import DnsTrouble
 from mailsuite.interfaces import IConnector
+from mailsuite.maybe import Maybe
 from mailsuite.route import CannotConnect, Endpoint, NoWay, Route
 from mailsuite.smtp.client import ClientSession
 from mailsuite.smtp.client_events import ClientSettings
@@ -31,16 +36,31 @@ class Demands(Protocol):
 
 
 def read_password(path: str) -> str:
-    """Return the first line of the file at *path*. Raises `OSError`; `ValueError` where it is no UTF-8."""
-    with open(path, "rb") as file:
-        line = file.readline(PASSWORD_OCTETS)
-    return line.decode("utf-8").rstrip("\r\n")
+    """Return the first line of the file at *path*; a byte order mark is no part of it. This waits for the disk.
+
+    Raises `OSError`, and `ValueError` where it is no UTF-8 or no file that can be read to its end.
+    """
+    # A FIFO does not keep the opening.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError(f"{path} is no regular file")
+        with open(fd, "rb", closefd=False) as file:
+            line = file.readline(PASSWORD_OCTETS)
+    finally:
+        os.close(fd)
+    return line.decode("utf-8-sig").rstrip("\r\n")
+
+
+def _read_in_thread(path: str) -> Awaitable[str]:
+    return deferToThread(read_password, path)
 
 
 class Connections:
     """Opens sessions by *connector*; *demands* says what TLS has to give.
 
-    *nonce* makes fresh random text for a login (`ClientSettings.nonce`), *read_password* reads its file.
+    *nonce* makes fresh random text for a login (`ClientSettings.nonce`), *read_password* reads its file:
+    in a thread, where nothing else is said.
     """
 
     def __init__(
@@ -49,7 +69,7 @@ class Connections:
         demands: Demands,
         sending: Sending,
         nonce: Callable[[], str],
-        read_password: Callable[[str], str] = read_password,
+        read_password: Callable[[str], Maybe[str]] = _read_in_thread,
     ) -> None:
         self._connector = connector
         self._demands = demands
@@ -81,7 +101,7 @@ class Connections:
         self, route: Route, hop: Hop, demand: Demand, chunking: bool, without: Trouble | None = None
     ) -> RemoteSession | Trouble:
         try:
-            settings = self._settings(route, demand.tls if without is None else "none", chunking)
+            settings = await self._settings(route, demand.tls if without is None else "none", chunking)
         except (OSError, ValueError) as error:
             return trouble.no_password(hop.host, str(error))
         core = ClientSession(settings, encrypted=route.implicit)
@@ -97,7 +117,7 @@ class Connections:
             return session.met(end)
         return session
 
-    def _settings(self, route: Route, tls: Literal["none", "may", "must"], chunking: bool) -> ClientSettings:
+    async def _settings(self, route: Route, tls: Literal["none", "may", "must"], chunking: bool) -> ClientSettings:
         sending = self._sending
         settings = ClientSettings(
             sending.hostname,
@@ -115,10 +135,11 @@ class Connections:
         login = route.credentials
         if login is None:
             return settings
+        password = self._read_password(login.password_file)
         return replace(
             settings,
             user=login.user,
-            password=self._read_password(login.password_file),
+            password=password if isinstance(password, str) else await password,
             mechanisms=login.mechanisms,
             nonce=self._nonce(),
             # Only where the route itself says that nothing there is to be encrypted.

@@ -1,9 +1,13 @@
 """How sessions with other servers are opened: TLS, logins, LMTP, addresses of ours."""
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from twisted.internet import defer
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.connections import PASSWORD_OCTETS, read_password
@@ -345,10 +349,37 @@ def test_password_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     for content, password in (
         ("p\u00e4ss word \nmore\n", "p\u00e4ss word "), ("pass\r\n", "pass"), ("pass", "pass"), ("", ""),
+        ("\ufeffpass\n", "pass"),
         ("x" * PASSWORD_OCTETS, "x" * PASSWORD_OCTETS), ("x" * (PASSWORD_OCTETS + 1), "x" * PASSWORD_OCTETS),
     ):
         file.write_bytes(content.encode())
         assert read_password(str(file)) == password
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_password_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Whoever should write into a FIFO is not waited for."""
+    make(tmp_path / "password")
+
+    with pytest.raises(ValueError, match="no regular file"):
+        read_password(str(tmp_path / "password"))
+
+
+@pytest.mark.parametrize(
+    ("result", "tried"), [("secret", ["192.0.2.50"]), (Failure(OSError("EIO")), [])], ids=["read", "trouble"]
+)
+def test_a_password_that_takes_its_time(result: str | Failure, tried: list[str]) -> None:
+    """The connection waits for it, and nobody else does; a trouble in the thread is the same as here."""
+    far = Scripted(ehlo="250-mx.example\n250 AUTH PLAIN")
+    world = World({"192.0.2.50": far}, replace(SMARTHOST, tls="none"))
+    password: defer.Deferred[str] = defer.Deferred()
+    world.delivery._network.connections._read_password = lambda path: password
+    pending = world.begin(job(ONE))
+    assert (world.tried, pending.called) == ([], False)
+
+    password.callback(result)
+
+    assert world.tried == tried
 
 
 # LMTP
