@@ -17,6 +17,6 @@ def then(value: Maybe[T], go_on: Callable[[T], Maybe[U]]) -> Maybe[U]:
 
 async def _later(value: Awaitable[T], go_on: Callable[[T], Maybe[U]]) -> U:
     made = go_on(await value)
-    if isinstance(made, Awaitable):
-        return await made
+    if hasattr(made, "__await__"):
+        return await cast(Awaitable[U], made)
     return made

@@ -1,6 +1,6 @@
 """Delivery to other hosts, by SMTP or LMTP."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
@@ -46,9 +46,11 @@ class RemoteDelivery:
         """Close all sessions that wait, and each of the others after its message."""
         self._network.pool.stop()
 
-    def _by_route(self, job: Job) -> Iterator[tuple[Route, list[int]]]:
+    def _by_route(self, job: Job) -> Iterable[tuple[Route, list[int]]]:
+        reverse_path = job.message.reverse_path
+        if len(job.recipients) == 1:
+            return [(self._router.route(job.recipients[0].address, reverse_path), [0])]
         routes: dict[Route, list[int]] = {}
         for index, recipient in enumerate(job.recipients):
-            route = self._router.route(recipient.address, job.message.reverse_path)
-            routes.setdefault(route, []).append(index)
-        yield from routes.items()
+            routes.setdefault(self._router.route(recipient.address, reverse_path), []).append(index)
+        return routes.items()

@@ -64,14 +64,15 @@ class Dispatch:
         if not any(recipient.onward or recipient.parameters for recipient in recipients):
             return _NOTHING
         found = Onward(told=any(_wants_success(recipient) for recipient in recipients))
-        came_by = forwarded_from(acceptance.header)
+        came_by = forwarded_from(acceptance.header) if any(map(_is_forwarded, recipients)) else frozenset()
         for recipient in recipients:
             if _is_forwarded(recipient) and recipient.address.key in came_by:
                 found.loops[recipient.address] = LOOP
             else:
                 found.recipients += self._targets(recipient, acceptance.envelope.reverse_path)
-        # Who is named twice gets it once.
-        found.recipients = list(dict.fromkeys(found.recipients))
+        if len(found.recipients) > 1:
+            # Who is named twice gets it once.
+            found.recipients = list(dict.fromkeys(found.recipients))
         return found
 
     async def tell_of_loops(self, acceptance: Acceptance, draft: IDraft, onward: Onward) -> None:
