@@ -74,8 +74,9 @@ class QueuedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Recipients of one message for one destination, claimed by this process, to be seen to together.
+    """Recipients of one message, claimed by this process, to be seen to together.
 
+    What is to be tried is for one destination; what is only to be reported may be for several.
     *content* is the message's where it is at hand, without its Return-Path; else the queue is asked for it.
     """
 
@@ -86,7 +87,7 @@ class Job:
 
     @property
     def destination(self) -> str:
-        """The one that all recipients have."""
+        """The one that all recipients have, where it is to be tried; else that of the first."""
         return self.recipients[0].destination
 
 

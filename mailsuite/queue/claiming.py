@@ -127,8 +127,8 @@ class Claim:
             return None
         message = self._message(first[0])
         if message.expires <= self._now:
-            return self._job(message, recipients, "expire", destination)
-        return self._job(message, recipients, "try", destination)
+            return self._job(message, recipients, "expire", [destination])
+        return self._job(message, recipients, "try", [destination])
 
     def _had_their_turn(self, destinations: Sequence[_Destination]) -> None:
         for destination in destinations:
@@ -141,22 +141,24 @@ class Claim:
     # What is to be reported
 
     def _reports(self, room: int) -> list[Job]:
-        groups: dict[tuple[int, int, str], list[Sequence[Any]]] = {}
+        # All of a message at once, whatever their destinations: its sender gets one report.
+        groups: dict[tuple[int, str], list[Sequence[Any]]] = {}
         self.look(Part("reports"))
         found = self._connection.execute(_TO_REPORT, (self._now, min(self._readable, REPORTED_AT_ONCE)))
         for readable, row in enumerate(found, start=1):
             self.look(Part("reports", readable=readable))
-            message, destination, state = row[:3]
-            groups.setdefault((message, destination, state), []).append(row)
+            message, _, state = row[:3]
+            groups.setdefault((message, state), []).append(row)
         jobs: list[Job] = []
-        for (number, place, state), rows in list(groups.items())[:room]:
+        for (number, state), rows in list(groups.items())[:room]:
             self.look(Part("report", message=number))
             message = self._message(number)
-            destination = self._destination(place)
-            recipients = self._fresh(as_recipient(row, destination.name) for row in rows[: self._most])
+            places = {place: self._destination(place) for _, place, *_ in rows[: self._most]}
+            recipients = self._fresh(as_recipient(row, places[row[1]].name) for row in rows[: self._most])
             if recipients:
-                jobs.append(self._job(message, recipients, self._why(message, state), destination))
-                refresh(self._connection, place, self._now)
+                jobs.append(self._job(message, recipients, self._why(message, state), places.values()))
+                for place in places:
+                    refresh(self._connection, place, self._now)
         return jobs
 
     def _why(self, message: QueuedMessage, state: str) -> Purpose:
@@ -185,13 +187,14 @@ class Claim:
         message: QueuedMessage,
         recipients: Sequence[QueuedRecipient],
         purpose: Purpose,
-        destination: _Destination,
+        destinations: Collection[_Destination],
     ) -> Job:
-        probe = purpose == "try" and destination.troubled
+        # What holds them up is the destination's trouble; their own last try tells less, or there was none.
+        troubles = {each.name: each.last for each in destinations if each.last is not None}
+        probe = purpose == "try" and any(each.troubled for each in destinations)
         self._connection.executemany(
             _CLAIM, [(self._owner, "probe" if probe else purpose, recipient.number) for recipient in recipients]
         )
-        if destination.last is not None and purpose != "bounce":
-            # What holds them up is the destination's trouble; their own last try tells less, or there was none.
-            recipients = [replace(recipient, last=destination.last) for recipient in recipients]
+        if purpose != "bounce":
+            recipients = [replace(each, last=troubles.get(each.destination, each.last)) for each in recipients]
         return Job(message, tuple(recipients), purpose)

@@ -339,6 +339,30 @@ class TestReports:
 
         assert [job.purpose for job in queues.claim(queue, room=5, reports=3)] == ["expire"] * 3 + ["try"] * 5
 
+    @pytest.mark.parametrize("purpose", ["expire", "bounce", "warn"])
+    def test_one_report_for_all_destinations(self, queues: Queues, queue: SqliteQueue, purpose: str) -> None:
+        """A sender hears once of a message; of each recipient with what is the matter with its own destination."""
+        queues.accept(queue, "bob@b.example", "dan@d.example", "eve@e.example")
+        queues.accept(queue, "bob@b.example")
+        for name in "bd":
+            trouble = Deferred("4.4.1", f"{name} is down", whole=True)
+            queues.wait(queue.put_off(f"{name}.example", NOW + 2 * LIFETIME, trouble))
+        if purpose == "bounce":
+            with Administration.open(str(queues.path), lambda: queues.now) as admin:
+                admin.bounce(Selection())
+        queues.now += {"expire": LIFETIME, "bounce": 0, "warn": WARNING}[purpose]
+        jobs = queues.claim(queue, room=0)
+
+        assert [names([job]) for job in jobs] == [
+            ["bob@b.example", "dan@d.example", "eve@e.example"], ["bob@b.example"],
+        ]  # fmt: skip
+        assert {job.purpose for job in jobs} == {purpose}
+        reasons = [getattr(each.last, "reason", None) for each in jobs[0].recipients]
+        assert reasons == ([None] * 3 if purpose == "bounce" else ["b is down", "d is down", None])
+        queues.done(queue, *jobs)
+
+        assert queues.ask("SELECT count(*) FROM messages") == [(0,)]
+
     def test_recipients_of_a_report_come_together(self, queues: Queues) -> None:
         """Up to the limit of a job."""
         queue = queues.open(job_recipients=2)
