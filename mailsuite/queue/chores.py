@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from mailsuite.queue.due import forget_unused
 from mailsuite.queue.errors import QueueError
 from mailsuite.queue.files import ContentFolder
-from mailsuite.queue.owners import Lease
+from mailsuite.queue.owners import Lease, free_orphans
 from mailsuite.queue.recovery import recover
 from mailsuite.queue.schema import connect, transaction, trouble
 from mailsuite.queue.writer import Work
@@ -63,6 +63,7 @@ class Housekeeping:
         try:
             with trouble(self._path), transaction(connection):
                 self._lease.free_dead(connection, now)
+                free_orphans(connection, now)
                 alone = connection.execute("SELECT 1 FROM owners").fetchone() is None
                 lost = recover(connection, self._folder, alone, now)
                 self._lease.take(connection)
@@ -74,7 +75,12 @@ class Housekeeping:
     def each(self, connection: sqlite3.Connection) -> None:
         """Renew the lease when it is time."""
         self._untidy = True
+        self._lease.remember()
         self._renew(connection)
+
+    def undone(self) -> None:
+        """Believe nothing of what was not kept."""
+        self._lease.undone()
 
     def pause(self) -> float:
         """Until the lease has to be renewed, or there is time to tidy up; a moment after a trouble."""
@@ -84,8 +90,7 @@ class Housekeeping:
     def rest(self, connection: sqlite3.Connection) -> None:
         """Renew the lease when it is time, and tidy up a bit."""
         if self._lease.left <= 0:
-            with transaction(connection):
-                self._renew(connection)
+            self._renew_alone(connection)
         self._untidy = self._more or connection.total_changes != self._changes
         if self._untidy:
             self._more = self._tidy(connection)
@@ -114,6 +119,15 @@ class Housekeeping:
     def _renew(self, connection: sqlite3.Connection) -> None:
         if self._lease.left <= 0 and not self._lease.renew(connection):
             self._log.warn("The queue's lease ran out before it was renewed: what was claimed may be tried twice")
+
+    def _renew_alone(self, connection: sqlite3.Connection) -> None:
+        self._lease.remember()
+        try:
+            with transaction(connection):
+                self._renew(connection)
+        except BaseException:
+            self._lease.undone()
+            raise
 
     def _tidy(self, connection: sqlite3.Connection) -> bool:
         """Bring the log's pages home, and do one bit of the rest, so that nobody waits long; say if there is more."""

@@ -41,6 +41,8 @@ class Lease:
         self._started = started
         self._renewed = 0.0
         self._looked = 0.0
+        # What `number` and the time of the last renewal were before the transaction under way.
+        self._before = (0, 0.0)
 
     @property
     def left(self) -> float:
@@ -56,6 +58,14 @@ class Lease:
             (process.node, process.boot, process.pid, process.started, self._renewed + self._seconds),
         )
         self.number = int(cursor.lastrowid or 0)
+
+    def remember(self) -> None:
+        """A transaction begins, and is kept or `undone`."""
+        self._before = (self.number, self._renewed)
+
+    def undone(self) -> None:
+        """Nothing of the transaction was kept: what `renew` did neither. (What is stale then stays so.)"""
+        self.number, self._renewed = self._before
 
     def renew(self, connection: sqlite3.Connection) -> bool:
         """Say that we live. ``False``: others had given us up; what we had claimed is free, and we begin anew."""
@@ -114,6 +124,15 @@ class Lease:
         if until <= self._uptime() and (hung or not seen):
             return True
         return seen and self._started(pid) != started
+
+
+def free_orphans(connection: sqlite3.Connection, now: float) -> None:
+    """Let everybody claim what is claimed by nobody that is known."""
+    unknown = connection.execute(
+        "SELECT DISTINCT owner FROM recipients WHERE owner IS NOT NULL AND owner NOT IN (SELECT number FROM owners)"
+    ).fetchall()
+    for (owner,) in unknown:
+        free(connection, owner, now)
 
 
 def free(connection: sqlite3.Connection, owner: int, now: float) -> None:

@@ -50,6 +50,9 @@ class Chores(Protocol):
     def each(self, connection: sqlite3.Connection) -> None:
         """Do what is due, at the beginning of each transaction."""
 
+    def undone(self) -> None:
+        """Nothing was kept of the transaction that `each` began."""
+
     def pause(self) -> float:
         """Return after how many seconds without any operation `rest` is to be called."""
 
@@ -170,16 +173,23 @@ class Writer:
     def _do(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            self._chores.each(connection)
-            for asked in batch:
-                self._do_one(connection, asked)
-            connection.execute("COMMIT")
+            self._do_all(connection, batch)
         except Exception as error:
             self._give_up(connection, batch, error)
         for asked in batch:
             for call in asked.after if asked.error is None else [asked.undo]:
                 self._try(call)
         self._reactor.callFromThread(self._settle, batch)
+
+    def _do_all(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
+        try:
+            self._chores.each(connection)
+            for asked in batch:
+                self._do_one(connection, asked)
+            connection.execute("COMMIT")
+        except Exception:
+            self._chores.undone()
+            raise
 
     def _do_one(self, connection: sqlite3.Connection, asked: _Asked) -> None:
         connection.execute("SAVEPOINT operation")

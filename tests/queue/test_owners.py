@@ -1,11 +1,13 @@
 """Leases: one process at a time has a recipient, whatever becomes of processes and clocks."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mailsuite.outcome import DELIVERED, Deferred
-from mailsuite.queue import admin
+from mailsuite.queue import admin, chores
+from mailsuite.queue.claiming import Claim
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.process import started, this_process, uptime
+from mailsuite.queue.schema import connect
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queued import AS_BEFORE, Job, Settled
 from tests.queue.queues import NOW, Queues, names
@@ -98,6 +102,51 @@ def test_what_was_done_meanwhile_counts_where_nobody_has_begun_anew(queues: Queu
     queues.now += 9
 
     assert names(queues.claim(two)) == ["ben@b.example"]
+
+
+def test_a_lease_that_could_not_be_taken_anew_is_none(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk: it is taken with the next transaction, and nothing is claimed under a number of nobody."""
+    one, two = queues.open(lease=LEASE), queues.open(lease=LEASE)
+    queues.accept(one, "bob@b.example")
+    queues.uptime += LEASE + 1
+    queues.claim(two, room=0)
+    number = one._lease.number
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "jobs", _rolled_back)
+        with pytest.raises(OSError):
+            queues.claim(one)
+    assert one._lease.number == number
+    assert names(queues.claim(one)) == ["bob@b.example"]
+
+    assert queues.ask("SELECT count(*) FROM recipients r JOIN owners o ON o.number = r.owner") == [(1,)]
+
+
+def test_a_transaction_that_cannot_begin_takes_no_lease_away(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was renewed before stays so."""
+    monkeypatch.setattr(chores, "connect", partial(connect, wait=0.0))
+    one, two = queues.open(lease=LEASE), queues.open(lease=LEASE)
+    queues.uptime += LEASE + 1
+    queues.claim(two, room=0)
+    queues.claim(one, room=0)
+    number = one._lease.number
+    with queues.sql() as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OSError):
+            queues.claim(one)
+        connection.execute("ROLLBACK")
+
+    assert one._lease.number == number
+
+
+def test_what_nobody_is_known_to_have_claimed_is_free_at_a_start(queues: Queues) -> None:
+    """It would wait for ever."""
+    one = queues.open()
+    queues.accept(one, "bob@b.example", claim=True)
+    with queues.sql() as connection:
+        connection.execute("UPDATE recipients SET owner = 77")
+    two = queues.open()
+
+    assert names(queues.claim(two)) == ["bob@b.example"]
 
 
 def test_a_command_gives_up_nobody_who_lives(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +361,12 @@ class Several(RuleBasedStateMachine):
 
 TestSeveral = Several.TestCase
 TestSeveral.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+def _rolled_back(claim: Claim, *_: object) -> list[Job]:
+    """Be a claim in which SQLite undoes the whole transaction, as it may on a full disk."""
+    claim._connection.execute("ROLLBACK")
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def numbers(jobs: list[Job]) -> list[int]:

@@ -53,6 +53,9 @@ class Chores:
         assert connection.in_transaction
         self.begun += 1
 
+    def undone(self) -> None:
+        self.begun -= 1
+
     def pause(self) -> float:
         return self.patience
 
