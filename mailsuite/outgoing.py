@@ -99,7 +99,10 @@ class Outgoing:
         connections = Connections(self._connector, tls, sending, lambda: secrets.token_urlsafe(24))
         pool = Pool(reactor, delivery.connection_idle, delivery.connection_messages)
         self._remote = RemoteDelivery(self.router, Network(connections, self._lookup, pool, sending))
-        self.queue = SqliteQueue(queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease)
+        self.queue = SqliteQueue(
+            queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease,
+            longest_wait=queue.retry_cap,
+        )  # fmt: skip
         self.own_mail = OwnMail(directory, store, next_id)
         reports = Reports(
             settings.hostname, self.own_mail.submit, log, time.time, lambda: secrets.token_hex(16), queue.report_size

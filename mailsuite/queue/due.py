@@ -18,6 +18,14 @@ _DUE = """
             WHERE destination = :number AND state = 'waiting' AND owner IS NULL
             ORDER BY next_try LIMIT 1)
     FROM destinations WHERE number = :number"""
+_FAR = "SELECT number FROM destinations WHERE due > ? AND held = 0 ORDER BY due LIMIT ?"
+_BRING_BACK = """
+    UPDATE recipients SET next_try = ? WHERE number IN (
+        SELECT number FROM recipients INDEXED BY recipients_of_destination
+        WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND next_try > ? ORDER BY next_try LIMIT ?)"""
+# So many are brought back in one transaction, of each destination and in all.
+_FAR_RECIPIENTS = 100
+_FAR_DESTINATIONS = 100
 
 
 def number_of(connection: sqlite3.Connection, name: str) -> int:
@@ -42,6 +50,17 @@ def refresh(connection: sqlite3.Connection, number: int, now: float) -> None:
         due = max(next_try, not_before, min(served, now))
     if due != known:
         connection.execute("UPDATE destinations SET due = ? WHERE number = ?", (due, number))
+
+
+def bring_back(connection: sqlite3.Connection, now: float, latest: float) -> None:
+    """What is not due before *latest*, later than anything is ever put off, is due now: the clock was set back.
+
+    Some of it at a time; the rest with the next calls.
+    """
+    for (number,) in connection.execute(_FAR, (latest, _FAR_DESTINATIONS)).fetchall():
+        connection.execute("UPDATE destinations SET not_before = min(not_before, ?) WHERE number = ?", (now, number))
+        connection.execute(_BRING_BACK, (now, number, latest, _FAR_RECIPIENTS))
+        refresh(connection, number, now)
 
 
 def put_off(connection: sqlite3.Connection, name: str, until: float, outcome: Deferred, now: float) -> None:

@@ -5,6 +5,7 @@ thread of its own alone. All methods are for the reactor's thread.
 """
 
 import errno
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -25,8 +26,9 @@ from mailsuite.queue.flushing import find_waiting, make_due
 from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process, uptime
 from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
+from mailsuite.queue.schedule import JITTER
 from mailsuite.queue.settling import settle
-from mailsuite.queue.unreadable import Unreadable
+from mailsuite.queue.unreadable import UNREADABLE_SECONDS, Unreadable
 from mailsuite.queue.writer import Work, Writer, WriterReactor
 from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 
@@ -53,7 +55,7 @@ class SqliteQueue:
     *now* gives POSIX time. A sender is told of a delay after *delay_warning* seconds (0: never). Content up to
     *inline_size* octets lies in the database. What a process has claimed is free for others *lease* seconds after its
     last sign of life, on the clock *boot_time* (seconds since boot), or when it is seen to be dead. *name* makes names
-    for files that nobody else makes.
+    for files that nobody else makes. Nothing is put off for longer than *longest_wait*, unless the clock was set back.
     """
 
     _log = Logger()
@@ -69,6 +71,7 @@ class SqliteQueue:
         job_recipients: int = JOB_RECIPIENTS,
         boot_time: Callable[[], float] = uptime,
         name: Callable[[], str] = _random_name,
+        longest_wait: float = math.inf,
     ) -> None:
         self._now = now
         self._delay_warning = delay_warning
@@ -77,6 +80,7 @@ class SqliteQueue:
         self._lease = Lease(this_process, lease, boot_time, started)
         self._unreadable = Unreadable()
         self._reactor = reactor
+        self._latest = longest_wait * (1 + JITTER) + UNREADABLE_SECONDS
         # What was to be recorded and could not be. Others than a claim only add to its end.
         self._unrecorded: list[Settled] = []
         self._late_from = 0.0
@@ -162,6 +166,8 @@ class SqliteQueue:
         now = self._now()
         if self._lease.look_around(work.connection, now):
             self._log.info("What a process had claimed that does not live any more is free again")
+        if self._latest < math.inf:
+            due.bring_back(work.connection, now, now + self._latest)
         jobs = self._claim_readable(room, reports, allowances, default, now, work)
         work.after.append(partial(self._lease.took, jobs))
         return jobs

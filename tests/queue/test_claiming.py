@@ -94,6 +94,41 @@ class TestFairness:
         assert len(queues.claim(queue)) == 1
 
 
+class TestClock:
+    """A clock that is set back, by a day, delays what was put off no longer than anything is put off."""
+
+    def test_what_waits_for_its_own_time(self, queues: Queues) -> None:
+        """It is due now, all of it; what is not too far ahead keeps its time."""
+        queue = queues.open(longest_wait=7200.0)
+        jobs = queues.accept(queue, *(f"r{index}@b.example" for index in range(150)), claim=True)
+        late = Deferred("4.2.0", "x")
+        queues.record(queue, *(Settled(each, queues.now + 100, late) for job in jobs for each in job.recipients))
+        queues.now -= 3600
+        assert queues.claim(queue) == []
+        queues.now -= 86_400 - 3600
+
+        assert len(names([*queues.claim(queue), *queues.claim(queue)])) == 150
+
+    def test_a_destination_that_is_down(self, queues: Queues) -> None:
+        """One message finds out whether it works again, also one that has come since."""
+        queue = queues.open(longest_wait=7200.0)
+        fill(queues, queue, b_example=1, d_example=1)
+        queues.done(queue, *queues.claim(queue))
+        queues.wait(queue.put_off("b.example", queues.now + 7200, DOWN))
+        queues.now -= 86_400
+        fill(queues, queue, b_example=2)
+
+        assert names(queues.claim(queue)) == ["r0@b.example"]
+
+    def test_what_is_put_off_keeps_its_time(self, queues: Queues) -> None:
+        """The longest wait, made longer by chance, is no sign of a clock."""
+        queue = queues.open(longest_wait=7200.0)
+        fill(queues, queue, b_example=1)
+        queues.wait(queue.put_off("b.example", queues.now + 7200 * 1.1, DOWN))
+
+        assert queues.claim(queue) == []
+
+
 class TestGrouping:
     """Recipients of one message that go the same way go together."""
 

@@ -121,6 +121,8 @@ def test_recording_costs_what_is_recorded(queues: Queues) -> None:
         claiming._ITS_RECIPIENTS,
         claiming._TO_REPORT,
         claiming._MESSAGE,
+        due._FAR,
+        due._BRING_BACK,
         due._DUE.replace(":number", "?1"),
         "SELECT 1 FROM recipients WHERE message = ? LIMIT 1",
         "SELECT DISTINCT destination FROM recipients WHERE owner = ?",
