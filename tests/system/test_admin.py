@@ -2,6 +2,7 @@
 
 import json
 import poplib
+import shutil
 import smtplib
 import time
 from collections.abc import Iterator
@@ -112,6 +113,29 @@ def test_suspended_and_removed_user(site: Site) -> None:
     with pytest.raises(poplib.error_proto):
         pop3_session(site, user)
     assert holds(site, "erin", b"before") == 1
+
+
+def test_a_user_who_is_removed_while_mail_waits(site: Site) -> None:
+    """It is returned as to somebody unknown (RFC 3463 X.1.1), and no mailbox is made for it."""
+    user = f"frank@{DOMAIN}"
+    site.cli("user", "add", user, "--no-password")
+    soon(site, user, KNOWN)
+    box = site.maildir("frank")
+    shutil.rmtree(box, ignore_errors=True)
+    box.write_text("in the way of a mailbox")
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [user, BOB], message(ALICE, b"late\r\n"))
+    until(lambda: user in site.cli("queue", "list").stdout, what="the queued message")
+    site.cli("user", "remove", user)
+    soon(site, user, UNKNOWN)
+    box.unlink()
+
+    site.cli("queue", "retry", "--recipient", user)
+
+    until(lambda: holds(site, "alice", b"Status: 5.1.1"), what="the report")
+    assert user not in site.cli("queue", "list").stdout
+    assert holds(site, "bob", b"late") == 1
+    assert not box.exists()
 
 
 def test_alias(site: Site) -> None:
