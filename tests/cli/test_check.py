@@ -385,6 +385,7 @@ def test_routes_are_told_of(config: Path) -> None:
         (None, 0o600, "error    routes.isp.password_file: {} cannot be read by this user: No such file or directory;"),
         (b"\nsecret\n", 0o600, "error    routes.isp.password_file: {} has an empty first line;"),
         (b"\xff\n", 0o600, "error    routes.isp.password_file: {} cannot be read by this user: it is not UTF-8;"),
+        (b"\xef\xbb\xbf\n", 0o600, "error    routes.isp.password_file: {} has an empty first line;"),
         (b"secret\n", 0o644, "warning  routes.isp.password_file: {} is open to other users of this machine;"),
         (b"secret\n", 0o600, None),
     ],
@@ -402,6 +403,15 @@ def test_a_password_has_to_be_there_and_secret(
     assert [problem.partition(";")[0] for problem in problems(config)] == (
         [] if told is None else [told.format(file).partition(";")[0]]
     )
+
+
+def test_a_password_is_no_pipe(config: Path) -> None:
+    """The check does not wait for somebody to write into it."""
+    add(config, '[routes.isp]\nhost = "smtp.isp.example"\nuser = "we"\npassword_file = "isp.password"')
+    os.mkfifo(config.parent / "isp.password")
+
+    (problem,) = problems(config)
+    assert "is no regular file" in problem
 
 
 def test_a_password_without_tls_is_warned_of(config: Path) -> None:

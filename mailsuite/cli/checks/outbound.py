@@ -11,6 +11,7 @@ from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.routes import SOCKET, loops, port_of, tls_of
 from mailsuite.config.settings import RouteTable
+from mailsuite.delivery.connections import read_password
 from mailsuite.outgoing import is_address_of_ours
 
 # The mechanisms that show the password to the host; the others prove that we know it.
@@ -69,10 +70,10 @@ def _login(where: str, route: RouteTable) -> Iterator[Finding]:
         return
     path, where_file = route.password_file, f"{where}.password_file"
     try:
-        with open(path, encoding="utf-8") as file:
-            password = file.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as problem:
-        text = f"{path} cannot be read by this user: {getattr(problem, 'strerror', None) or 'it is not UTF-8'}"
+        password = read_password(path)
+    except (OSError, ValueError) as problem:
+        why = "it is not UTF-8" if isinstance(problem, UnicodeDecodeError) else getattr(problem, "strerror", None)
+        text = f"{path} cannot be read by this user: {why or problem}"
         yield error(where_file, text, f"put the password into its first line, and chown USER {path}")
         return
     if not password:
