@@ -102,7 +102,7 @@ class Conclusions:
                     "id": message.id,
                     "from": sender,
                     "to": str(recipient.address),
-                    "via": None if job.destination == LOCAL else job.destination,
+                    "via": None if recipient.destination == LOCAL else recipient.destination,
                     "host": answer.host if answer is not None else None,
                     "tls": (answer.tls or None) if answer is not None else None,
                     "result": _RESULTS[type(outcome)] if job.purpose != "warn" else "late",

@@ -464,6 +464,19 @@ def test_the_log_has_what_was_said() -> None:
     assert (eve["result"], eve["host"], eve["tls"]) == ("delivered", "mx.b.example", "TLSv1.3 x")
 
 
+def test_the_log_of_a_job_for_several_destinations() -> None:
+    """Each line names the destination of its own recipient; that of our mailboxes is none."""
+    running = Running()
+    given_up = job("bob@b.example", "eve@c.example", "alice@example.org", purpose="expire")
+    bob, eve, alice = given_up.recipients
+    told = (bob, replace(eve, destination="c.example"), replace(alice, destination=LOCAL))
+
+    running.runner.begin([replace(given_up, recipients=told)])
+
+    vias = [(fields["to"], fields["via"]) for kind, fields in running.log.records if kind == "delivery"]
+    assert vias == [("bob@b.example", "b.example"), ("eve@c.example", "c.example"), ("alice@example.org", None)]
+
+
 def test_a_long_row_that_ends_at_once() -> None:
     """Thousands of jobs without a wait between them nest nowhere."""
     running = Running(Limits(window=5000))
