@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mailsuite.address import Address
-from mailsuite.meaning import Mailbox
+from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed
 
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -70,6 +70,15 @@ class Recipient:
     mailboxes: tuple[Mailbox, ...]
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     onward: tuple[Address, ...] = ()
+
+
+def recipient_of(
+    address: Address, meaning: Meaning, parameters: Mapping[str, Any] = NO_PARAMETERS
+) -> Recipient | None:
+    """Return *address* as a recipient, by what it means here; ``None`` where its mail leads nowhere."""
+    if isinstance(meaning, Mailboxes):
+        return Recipient(address, meaning.mailboxes, parameters, meaning.onward)
+    return Recipient(address, (), parameters, (address,)) if isinstance(meaning, Foreign | Relayed) else None
 
 
 @dataclass(slots=True)

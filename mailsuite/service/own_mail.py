@@ -4,9 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mailsuite.address import Address
-from mailsuite.envelope import NO_PARAMETERS, Acceptance, Envelope, Recipient
+from mailsuite.envelope import Acceptance, Envelope, recipient_of
 from mailsuite.interfaces import IIntake, IMailboxDirectory, IMailStore
-from mailsuite.meaning import Foreign, Mailboxes, Meaning, Relayed
 from mailsuite.message.trace import return_path
 from mailsuite.outcome import Delivered
 
@@ -29,7 +28,7 @@ class OwnMail:
         """
         message_id = self._next_id()
         meaning = self._directory.find(recipient)
-        found = _recipient(recipient, await meaning if hasattr(meaning, "__await__") else meaning)
+        found = recipient_of(recipient, await meaning if hasattr(meaning, "__await__") else meaning)
         if found is None:
             return None
         prefix = return_path(None)
@@ -47,11 +46,3 @@ class OwnMail:
         if not isinstance(outcome, Delivered):
             raise OSError(f"A report to {recipient} could not be kept: {outcome.reason}")
         return message_id
-
-
-def _recipient(address: Address, meaning: Meaning) -> Recipient | None:
-    if isinstance(meaning, Mailboxes):
-        return Recipient(address, meaning.mailboxes, NO_PARAMETERS, meaning.onward)
-    if isinstance(meaning, Foreign | Relayed):
-        return Recipient(address, (), NO_PARAMETERS, (address,))
-    return None

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
-from mailsuite.envelope import Acceptance, Envelope, Peer, Recipient
+from mailsuite.envelope import Acceptance, Envelope, Peer, recipient_of
 from mailsuite.interfaces import (
     IDraft,
     IIntake,
@@ -22,15 +22,8 @@ from mailsuite.interfaces import (
     IRespondent,
 )
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Relayed, Suspended, Unknown
-from mailsuite.message.trace import (
-    Hop,
-    hops,
-    protocol_keyword,
-    received,
-    return_path,
-    without_return_path,
-)
+from mailsuite.meaning import Broken, Login, Meaning, Suspended, Unknown
+from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Outcome
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
@@ -81,12 +74,11 @@ class Site:
     hop_limit: int = 100
 
 
+# What the relay policy leaves to the directory.
 _REFUSALS: Mapping[type, Reply] = {
     Unknown: replies.UNKNOWN_USER,
     Suspended: replies.SUSPENDED_USER,
     Broken: replies.ALIAS_LOOP,
-    Foreign: replies.NO_RELAY,
-    Relayed: replies.NO_RELAY,
 }
 
 # What a mailbox's or the disk's trouble is called to the peer; what it was stands in the log.
@@ -209,12 +201,8 @@ class Reception:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
-        if refusal is None and isinstance(meaning, Mailboxes):
-            recipient = Recipient(event.forward_path, meaning.mailboxes, event.parameters, meaning.onward)
-            transaction.envelope.recipients.append(recipient)
-            return replies.RECIPIENT_OK
-        if refusal is None and isinstance(meaning, Foreign | Relayed):
-            recipient = Recipient(event.forward_path, (), event.parameters, (event.forward_path,))
+        recipient = None if refusal is not None else recipient_of(event.forward_path, meaning, event.parameters)
+        if recipient is not None:
             transaction.envelope.recipients.append(recipient)
             return replies.RECIPIENT_OK
         reply = refusal or _REFUSALS[type(meaning)]
