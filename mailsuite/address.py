@@ -52,6 +52,11 @@ class Address:
         """The pair under which this address is looked up: `local_key` and `domain_key`."""
         return local_key(self.local), domain_key(self.domain)
 
+    @property
+    def in_a_labels(self) -> "Address":
+        """This address with a domain that is ASCII, as A-labels (RFC 5890); one that IDNA refuses stays as it is."""
+        return self if self.domain.isascii() else Address(self.local, domain_key(self.domain))
+
     def __str__(self) -> str:
         local = self.local
         if not _DOT_STRING.fullmatch(local):

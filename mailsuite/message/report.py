@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import Address
 from mailsuite.message import mime
 from mailsuite.message.downgrade import CannotConvert, to_seven_bit
 from mailsuite.message.enclosed import is_sound
@@ -124,9 +124,7 @@ def _subject(report: Report) -> str:
 
 def _recipient(sender: Address) -> str:
     """RFC 3464 §2: it is addressed to the reverse-path, in the header too, where that can stand in one."""
-    if not sender.domain.isascii():
-        sender = Address(sender.local, domain_key(sender.domain))
-    written = str(sender)
+    written = str(sender.in_a_labels)
     if _ADDRESS.fullmatch(written) is None or len(written) > VALUE_LETTERS:
         return "undisclosed-recipients:;"
     return f"<{written}>"

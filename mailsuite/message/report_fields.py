@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import Address
 from mailsuite.message.trace import date
 from mailsuite.outcome import Answer, Delivered, Outcome
 from mailsuite.queued import QueuedMessage
@@ -72,9 +72,7 @@ def one_line(text: str, letters: int) -> str:
 
 def path(address: Address) -> str:
     """Return *address* for a report, its domain as A-labels (RFC 5890)."""
-    if not address.domain.isascii():
-        address = Address(address.local, domain_key(address.domain))
-    return one_line(str(address), VALUE_LETTERS)
+    return one_line(str(address.in_a_labels), VALUE_LETTERS)
 
 
 def answer_lines(answer: Answer) -> Iterator[str]:

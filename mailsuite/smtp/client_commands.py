@@ -2,7 +2,7 @@
 
 import re
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import Address
 from mailsuite.outcome import Answer
 from mailsuite.smtp.client_events import Capabilities, Transaction, TransactionRecipient
 
@@ -57,8 +57,7 @@ def rcpt_line(recipient: TransactionRecipient, offered: Capabilities) -> bytes |
 
 def path_octets(address: Address) -> bytes | Answer:
     """Return *address* as a path; a domain of other letters as A-labels (RFC 5890)."""
-    if not address.domain.isascii():
-        address = Address(address.local, domain_key(address.domain))
+    address = address.in_a_labels
     text = str(address)
     if not text.isascii():
         return NEEDS_SMTPUTF8
