@@ -208,11 +208,9 @@ def _route(settings: Settings, table: RouteTable) -> Route:
 def policy_web(settings: Settings, reactor: Any, resolver: IResolver) -> WebClient:
     """Return what fetches MTA-STS policies, from wherever the DNS of strangers says."""
     # RFC 8461 §3.3: by the issuers that all the world trusts. [delivery] ca_file is for hosts that are our own choice.
-    return WebClient(reactor, resolver, allowed=_anywhere if settings.delivery.allow_private else is_public)
-
-
-def _anywhere(address: str) -> bool:
-    return True
+    if settings.delivery.allow_private:
+        return WebClient(reactor, resolver)
+    return WebClient(reactor, resolver, allowed=is_public)
 
 
 def _sending(settings: Settings) -> Sending:

@@ -43,11 +43,6 @@ class Concurrency:
         """How many may be under way now."""
         return int(self._exact)
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the last delivery did not fail for a trouble of the destination's."""
-        return self._failures == 0
-
     def succeeded(self) -> None:
         """One went well: after as many as may be under way, one more may."""
         self._failures = 0

@@ -77,7 +77,7 @@ class Resolver:
         asked = [
             Deferred.fromCoroutine(self._attempt(Question(name, kind))) for kind in (AAAA_RECORDS, A_RECORDS)
         ]
-        return _merged(host, [await each for each in asked])
+        return _merged([await each for each in asked])
 
     async def txt(self, name: str) -> Found[str]:
         """Return the TXT records; octets that are not UTF-8 are replaced."""
@@ -111,7 +111,7 @@ def _found(answer: Answer[T]) -> Found[T]:
     return Found(answer.records, answer.secure, answer.name)
 
 
-def _merged(host: str, attempts: Sequence[Answer[str] | DnsTrouble]) -> Found[str]:
+def _merged(attempts: Sequence[Answer[str] | DnsTrouble]) -> Found[str]:
     """Return the addresses of both families, or raise what stands in their way."""
     answers = [each for each in attempts if isinstance(each, Answer)]
     records = tuple(record for answer in answers for record in answer.records)
