@@ -165,7 +165,7 @@ class MaildropInUse(Exception):
 
 
 class IContent(Interface):
-    """One message being read out of a maildrop."""
+    """One message being read: out of a maildrop, out of the queue, or while it is a draft."""
 
     def read(size: int) -> Maybe[bytes]:
         """Return the next octets, CRLF line ends throughout, about *size* of them; ``b""`` at the end."""
@@ -194,7 +194,7 @@ class IMaildrop(Interface):
 
 
 class IMailLog(Interface):
-    """The mail log: one line for each SMTP transaction and each POP3 session."""
+    """The mail log: one line for what became of mail (transactions, deliveries, reports), of logins and sessions."""
 
     def record(kind: str, fields: Mapping[str, object]) -> None:
         """Write one line. Values may hold anything a peer sent: they are escaped here. ``None`` is left out."""

@@ -13,9 +13,9 @@ from mailsuite.message.headers import fields, unfold, without
 # Domain or address-literal, as the From-domain of a Received field must be.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
 # White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8).
-_NOWHERE: frozenset[tuple[str, str]] = frozenset()
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_NOWHERE: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ _RECIPIENT = """
     INSERT INTO recipients (message, destination, local, domain, mailbox_id, mailbox_path, notify, original, added,
         tries, next_try, report_at, warned, last, owner, purpose)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-
-
 # What is held, or was down and is not yet up again, gets no new mail past what waits already.
 _PLACE = """
     SELECT number, NOT (held OR troubled OR EXISTS (SELECT 1 FROM meta WHERE name = 'held'))

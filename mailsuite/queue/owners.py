@@ -20,9 +20,8 @@ class Lease:
     """The row of this process: *number*. *seconds* is how long the others believe in it after each renewal.
 
     *identify* says who we are, asked when the lease is taken; *uptime* gives seconds since boot, *started* when a
-    process began (`process.started`). *stale* are the recipients
-    that this process has in its hands and that are free for others, since they had given it up: until it has let go of
-    them it must not claim them once more.
+    process began (`process.started`). *stale* are the recipients that this process has in its hands and that are free
+    for others, since they had given it up: until it has let go of them it must not claim them once more.
     """
 
     def __init__(

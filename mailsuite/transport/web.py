@@ -1,4 +1,4 @@
-"""Small documents over HTTPS: what an MTA-STS policy host has to say (RFC 8461 §3.3)."""
+"""Small documents over HTTPS: MTA-STS policies (RFC 8461 §3.3), lists of recipients that primaries publish."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
