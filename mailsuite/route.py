@@ -1,11 +1,15 @@
 """Where mail goes next: what the routes table or DNS say, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 # How much TLS a destination needs: none at all, what can be had, any TLS, a certificate that we trust with the right
 # name, what its TLSA records say (RFC 7672), what its MTA-STS policy says (RFC 8461).
 TLSLevel: TypeAlias = Literal["none", "may", "encrypt", "verify", "dane", "mta-sts"]
+
+# What the host of a route begins with that is the path of a socket.
+UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Endpoint:
     seconds: float = 30.0
     implicit: bool = False
     worldwide: bool = False
+
+
+def source_for(address: str, sources: Sequence[str]) -> str:
+    """Return the one of *sources*, IP addresses, that is of the family of *address*; empty where none is."""
+    return next((source for source in sources if (":" in source) == (":" in address)), "")
 
 
 class CannotConnect(Exception):

@@ -8,9 +8,9 @@ from mailsuite.config.endpoints import Place, place
 from mailsuite.config.forms import ip, is_domain, is_pattern
 from mailsuite.config.settings import Listener, OutboundTLS, RouteTable, Settings
 from mailsuite.directory.spelling import shown
+from mailsuite.route import UNIX
 from mailsuite.sasl.choice import MECHANISMS
 
-SOCKET = "unix:"
 SMTP_PORT = 25
 # RFC 8314 §7.3.
 IMPLICIT_PORT = 465
@@ -33,7 +33,7 @@ def tls_of(route: RouteTable, settings: Settings) -> OutboundTLS:
         return "verify"
     if route.tls:
         return route.tls
-    if route.host.startswith(SOCKET):
+    if route.host.startswith(UNIX):
         # Nobody is on the way.
         return "none"
     if route.user:
@@ -77,8 +77,8 @@ def route_problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _host(route: RouteTable) -> Iterator[tuple[str, str]]:
-    if route.host.startswith(SOCKET):
-        if not route.host.startswith(f"{SOCKET}/"):
+    if route.host.startswith(UNIX):
+        if not route.host.startswith(f"{UNIX}/"):
             yield "host", f'"{shown(route.host)}": the path of a socket is absolute, as in unix:/run/lmtp'
         if route.protocol != "lmtp":
             yield "host", 'a socket is for another mail store: set protocol = "lmtp" too'
@@ -95,7 +95,7 @@ def _itself(route: RouteTable, settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _way(route: RouteTable) -> Iterator[tuple[str, str]]:
-    socket = route.host.startswith(SOCKET)
+    socket = route.host.startswith(UNIX)
     if route.protocol == "lmtp" and not socket:
         if not route.host:
             yield "protocol", "LMTP needs a host: no MX record leads to it"

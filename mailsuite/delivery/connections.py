@@ -9,8 +9,7 @@ from typing import Literal, Protocol
 from twisted.internet.threads import deferToThread
 
 from mailsuite.delivery import trouble
-from mailsuite.delivery.mx import UNIX, Hop
-from mailsuite.delivery.reachable import is_ipv6
+from mailsuite.delivery.mx import Hop
 from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.session import RemoteSession
 from mailsuite.delivery.tls_policy import Demand
@@ -18,7 +17,7 @@ from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.dns import DnsTrouble
 from mailsuite.interfaces import IConnector
 from mailsuite.maybe import Maybe
-from mailsuite.route import CannotConnect, Endpoint, NoWay, Route
+from mailsuite.route import UNIX, CannotConnect, Endpoint, NoWay, Route, source_for
 from mailsuite.smtp.client import ClientSession
 from mailsuite.smtp.client_events import ClientSettings
 
@@ -148,10 +147,7 @@ class Connections:
 
     def _endpoint(self, route: Route, hop: Hop, demand: Demand) -> Endpoint:
         port = 0 if route.host.startswith(UNIX) else route.port
-        source = route.source or self._source(hop.address)
+        source = route.source or source_for(hop.address, self._sending.sources)
         name = demand.sni or hop.host
         seconds = self._sending.connect_timeout
         return Endpoint(hop.address, port, name, source, seconds, route.implicit, demand.by_policy)
-
-    def _source(self, address: str) -> str:
-        return next((each for each in self._sending.sources if is_ipv6(each) == is_ipv6(address)), "")

@@ -12,12 +12,10 @@ from mailsuite.delivery.reachable import ip, is_ipv6, is_public, literal
 from mailsuite.dns import MX, DnsTrouble, Found, NoSuchDomain
 from mailsuite.interfaces import IResolver
 from mailsuite.outcome import Deferred, Failed
-from mailsuite.route import Route
+from mailsuite.route import UNIX, Route
 
 # A domain may name any number of exchangers; the best of them are looked at, and no more.
 EXCHANGERS = 32
-
-UNIX = "unix:"
 
 
 class Nowhere(Exception):

@@ -12,7 +12,7 @@ from mailsuite.address import Address
 from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IConnector, IRespondent, IRouter
 from mailsuite.policy.callout import ASKING_SECONDS, CannotAsk
-from mailsuite.route import CannotConnect, Endpoint, Route
+from mailsuite.route import CannotConnect, Endpoint, Route, source_for
 from mailsuite.smtp.probe import Probed, ProbeSession
 
 # Hosts that one question goes to at most, and how long a connection to each may take to stand.
@@ -104,17 +104,13 @@ class Primary:
         """Return what came of one connection, and whether its TLS broke."""
         core = ProbeSession(self._hostname, address, seconds, level)
         listener = _Listener()
-        source = route.source or self._source(hop.address)
+        source = route.source or source_for(hop.address, self._sources)
         place = Endpoint(hop.address, route.port, hop.host, source, min(CONNECT_SECONDS, seconds))
         try:
             await self._connector.connect(place, core, listener)
         except CannotConnect as error:
             return Probed(None, str(error)), False
         return await listener.probed, core.began_tls and not listener.encrypted
-
-    def _source(self, address: str) -> str:
-        ipv6 = ":" in address
-        return next((each for each in self._sources if (":" in each) == ipv6), "")
 
 
 @implementer(IRespondent)

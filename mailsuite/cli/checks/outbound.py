@@ -9,10 +9,11 @@ from ipaddress import ip_address
 from mailsuite.address import domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
-from mailsuite.config.routes import SOCKET, loops, port_of, tls_of
+from mailsuite.config.routes import loops, port_of, tls_of
 from mailsuite.config.settings import RouteTable
 from mailsuite.delivery.connections import read_password
 from mailsuite.outgoing import is_address_of_ours
+from mailsuite.route import UNIX
 
 # The mechanisms that show the password to the host; the others prove that we know it.
 SHOWING = {"PLAIN", "LOGIN"}
@@ -84,7 +85,7 @@ def _login(where: str, route: RouteTable) -> Iterator[Finding]:
 
 def _shown(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
     """Say who may come to know the password beside the host that it is for."""
-    if not route.user or route.host.startswith(SOCKET):
+    if not route.user or route.host.startswith(UNIX):
         return
     tls = tls_of(route, settings)
     if tls == "none":
