@@ -19,10 +19,11 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IContent, IDeliveryTarget, IMailLog, IQueue, IReports, IRouter, IRunner
 from mailsuite.outcome import Deferred, Outcome
-from mailsuite.queue.concluding import OWN_TROUBLE, Conclusions, untried
+from mailsuite.queue.concluding import Conclusions, untried
 from mailsuite.queue.destinations import Destination, Destinations, Standing
+from mailsuite.queue.learning import Learning
 from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
-from mailsuite.queued import LOCAL, Job
+from mailsuite.queued import Job
 
 # How often the queue is asked what is due, in seconds.
 POLL = 1.0
@@ -74,16 +75,13 @@ class Runner:
     ) -> None:
         self._queue = queue
         self._target = target
-        self._router = router
         self._log = log
-        self._backoff = backoff
-        self._probe = probe
         self._limits = limits
         self._clock = clock
         self._now = now
-        self._chance = chance
         self._conclusions = Conclusions(queue, reports, log, backoff, now, chance)
         self._destinations = Destinations(limits.destination_deliveries, limits.deliveries, limits.window)
+        self._learning = Learning(self._destinations, router, backoff, probe, self._flush_returned, now, chance)
         self._to_report: deque[Job] = deque()
         self._reporting = 0
         # Jobs that were tried, and are not recorded yet.
@@ -156,6 +154,9 @@ class Runner:
         count = await self._queue.flush(destination)
         self._claim()
         return count
+
+    def _flush_returned(self, destination: str) -> None:
+        self._go(self.flush(destination))
 
     def _take(self, job: Job, fresh: bool) -> None:
         if job.purpose != "try":
@@ -286,8 +287,9 @@ class Runner:
             self._destinations.ended(self._destinations.use(destination.name, self._now()))
         if not self._running:
             outcomes = [_unless_cut_off(outcome) for outcome in outcomes]
-        trouble = self._learn(job, destination, outcomes)
-        given_back = self._give_back(job, destination) if trouble is not None else []
+        trouble = self._learning.learn(job, destination, outcomes)
+        # Nothing more is to begin for one that is down.
+        given_back = self._emptied(destination) if trouble is not None else []
         self._concluding += 1
         try:
             self._destinations.line_up(destination)
@@ -310,48 +312,6 @@ class Runner:
             await recording
         except OSError as error:
             self._fall_sick(error)
-
-    def _learn(self, job: Job, destination: Destination, outcomes: Sequence[Outcome | None]) -> Deferred | None:
-        """Learn from *outcomes* how the destination is; return its trouble if it is to be put off as a whole."""
-        if not any(outcomes):
-            return None
-        trouble = next((each for each in outcomes if isinstance(each, Deferred) and each.whole), None)
-        if trouble is not None:
-            destination.tried = True
-            self._destinations.judge(destination, Standing.DOUBTFUL)
-            return trouble if destination.concurrency.failed(destination.under_way) else None
-        returned = destination.trouble > 0 or (not destination.tried and _was_down(job))
-        destination.tried = True
-        destination.trouble = 0
-        destination.down_until = 0.0
-        destination.concurrency.succeeded()
-        self._destinations.judge(destination, Standing.PROVEN)
-        if returned and self._is_backed_up(job):
-            # Its mail flows now, whatever time each message had of its own.
-            self._go(self.flush(destination.name))
-        return None
-
-    def _is_backed_up(self, job: Job) -> bool:
-        try:
-            return self._router.route(job.recipients[0].address, job.message.reverse_path).backup
-        except Exception:
-            # The accounts cannot be read now: what is known of the job must be recorded all the same.
-            self._logger.failure("It could not be found out whether we back up {name}", name=job.destination)
-            return False
-
-    def _give_back(self, job: Job, destination: Destination) -> list[Job]:
-        """The destination is down: return what is at hand for it, and let nothing more begin."""
-        if destination.down_until <= self._now():
-            # (Else it is one more of those that were under way when it went down: that is one outage, not several.)
-            destination.trouble += 1
-            wait = self._backoff.wait(destination.trouble, self._chance())
-            if self._is_backed_up(job):
-                wait = min(wait, self._probe)
-            if destination.name == LOCAL:
-                # Our own disk: nobody is spared by waiting longer.
-                wait = min(wait, OWN_TROUBLE)
-            destination.down_until = self._now() + wait
-        return self._emptied(destination)
 
     def _emptied(self, destination: Destination) -> list[Job]:
         jobs = self._destinations.empty(destination)
@@ -382,12 +342,6 @@ class Runner:
                 self._logger.failure("The queue could not be worked on", result)
 
         going.addBoth(ended)
-
-
-def _was_down(job: Job) -> bool:
-    """Whether what was last known of the job's destination is that it was in trouble."""
-    last = job.recipients[0].last
-    return isinstance(last, Deferred) and last.whole
 
 
 def _unless_cut_off(outcome: Outcome | None) -> Outcome | None:

@@ -41,11 +41,12 @@ class Running:
         self.target = ScriptedTarget()
         self.reports = KeptReports()
         self.log = KeptLog()
+        self.router = DomainRouter(*backups)
         self.runner = Runner(
             self.queue,
             self.target,
             self.reports,
-            DomainRouter(*backups),
+            self.router,
             self.log,
             Backoff(300, 2, 7200),
             60,
@@ -595,7 +596,7 @@ def test_a_trouble_of_ours_does_not_keep_a_job_claimed(part: str, monkeypatch: p
     if part == "put_off":
         monkeypatch.setattr(running.queue, "put_off", fails)
     else:
-        monkeypatch.setattr(running.runner._router, "route", raises)
+        monkeypatch.setattr(running.router, "route", raises)
     running.target.holding = True
     running.runner.begin([job(f"u{n}@b.example", message_id=f"m{n}") for n in range(3)])
     running.target.let_go()
