@@ -43,21 +43,26 @@ smtp_tls_security_level = may
 smtp_tls_loglevel = 1
 smtpd_peername_lookup = no
 """
-_MASTER = """\
+# All of its programs that a test may want, none in chroot.
+MASTER = """\
 {address}:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
+local unix - n n - - local
 virtual unix - n n - - virtual
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
@@ -95,7 +100,7 @@ class Postfix:
         )
         main += "".join(f"{name} = {value}\n" for name, value in settings.items())
         (self._folder / "conf/main.cf").write_text(main)
-        (self._folder / "conf/master.cf").write_text(_MASTER.format(address=host.address, port=host.smtp_port))
+        (self._folder / "conf/master.cf").write_text(MASTER.format(address=host.address, port=host.smtp_port))
 
     @property
     def log(self) -> str:

@@ -4,7 +4,6 @@ import email
 import email.policy
 import json
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -42,7 +41,6 @@ RETRY = 3000.0
 PATIENCE = 20.0
 # Reports return messages up to so many octets whole.
 RETURNED = 100_000
-_CODE = re.compile(r"\d{3} ")
 
 # What needs more than one message, or more than one recipient.
 LMTP = {"a": "250 2.1.5 Kept", "b": "452 4.2.2 Over quota", "c": "550 5.7.1 Not wanted"}

@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,16 @@ def at(port: int, **more: Any) -> Endpoint:
     return Endpoint("127.0.0.1", port, HOST, **more)
 
 
+@contextmanager
+def full() -> Iterator[int]:
+    """Give a port whose listener accepts nobody, and has no room for one more to wait."""
+    with socket.socket() as listener, socket.socket() as first:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        first.connect(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
 def refusal(connector: Connector, endpoint: Endpoint) -> str:
     """Return why there is no connection; the respondent hears nothing."""
     caller = Caller()
@@ -154,21 +165,14 @@ class TestSockets:
 
     def test_timed_out(self, connector: Connector) -> None:
         """A listener that accepts nobody, its queue full."""
-        with socket.socket() as full, socket.socket() as first:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            first.connect(full.getsockname())
-
-            text = refusal(connector, at(full.getsockname()[1], seconds=0.2))
+        with full() as port:
+            text = refusal(connector, at(port, seconds=0.2))
         assert text.endswith(": timed out after 0.2 seconds")
 
     def test_given_up(self, connector: Connector) -> None:
         """Who has asked for a connection may think better of it, and is then not told of a host that cannot be had."""
-        with socket.socket() as full, socket.socket() as first:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            first.connect(full.getsockname())
-            attempt = Deferred.fromCoroutine(connector.connect(at(full.getsockname()[1]), ClientCore(), Caller()))
+        with full() as port:
+            attempt = Deferred.fromCoroutine(connector.connect(at(port), ClientCore(), Caller()))
             reactor.iterate(0)
             attempt.cancel()
 
@@ -389,11 +393,8 @@ class TestEnds:
 
     def test_stopping_gives_up_attempts(self, connector: Connector) -> None:
         """Those that wait for a peer fail."""
-        with socket.socket() as full, socket.socket() as first:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            first.connect(full.getsockname())
-            attempt = Deferred.fromCoroutine(connector.connect(at(full.getsockname()[1]), ClientCore(), Caller()))
+        with full() as port:
+            attempt = Deferred.fromCoroutine(connector.connect(at(port), ClientCore(), Caller()))
             reactor.iterate(0)
             finish(connector.stop(5.0))
 

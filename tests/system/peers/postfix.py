@@ -1,6 +1,7 @@
 """Postfix, as it is installed, with a configuration of the test's."""
 
 from tests.system.peers.peer import Peer
+from tests.system.postfix import MASTER
 from tests.system.programs import run
 
 _MAIN = """\
@@ -23,26 +24,6 @@ smtpd_recipient_restrictions = reject_unauth_destination
 maillog_file = /var/log/postfix
 biff = no
 """
-_MASTER = """\
-{address}:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-local unix - n n - - local
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-tlsmgr unix - - n 1000? 1 tlsmgr
-postlog unix-dgram n - n - 1 postlogd
-"""
 
 
 class Postfix(Peer):
@@ -55,7 +36,7 @@ class Postfix(Peer):
     def configure(self) -> None:
         """See `Peer.configure`. The folders of its queue are made by its own program."""
         self._write("etc/postfix/main.cf", _MAIN)
-        self._write("etc/postfix/master.cf", _MASTER)
+        self._write("etc/postfix/master.cf", MASTER)
         self.quarters.make("var/spool/postfix")
         self.quarters.make("var/lib/postfix", "postfix")
         run(self.quarters.command("postfix", "check"))
