@@ -184,7 +184,15 @@ def test_unwritable_mailbox() -> None:
                 assert offer(site, mail(size), BOB).startswith(b"451 4.2.0")
                 for recipients in ((ALICE, BOB), (BOB, ALICE)):
                     assert offer(site, mail(size), *recipients).startswith(b"250")
+            _were_tried(site)
         _late_ones_arrive(site, 4)
+
+
+def _were_tried(site: Site) -> None:
+    """What waits was tried once: it is not on its way any more."""
+    until(
+        lambda: all(entry["tries"] for entry in json.loads(site.cli("queue", "list", "--json").stdout)), 10, "the tries"
+    )
 
 
 def _late_ones_arrive(site: Site, count: int) -> None:
@@ -210,6 +218,7 @@ def test_unwritable_folder() -> None:
         for size in (500, 500_000):
             assert offer(site, mail(size), BOB).startswith(b"451 4.2.0")
             assert offer(site, mail(size), ALICE, BOB).startswith(b"250")
+        _were_tried(site)
         for path in (folder / "new", folder / "tmp"):
             path.chmod(0o700)
         _late_ones_arrive(site, 2)
