@@ -190,9 +190,11 @@ def test_unwritable_mailbox() -> None:
 
 def _were_tried(site: Site) -> None:
     """What waits was tried once: it is not on its way any more."""
-    until(
-        lambda: all(entry["tries"] for entry in json.loads(site.cli("queue", "list", "--json").stdout)), 10, "the tries"
-    )
+
+    def tried() -> bool:
+        return all(entry["tries"] for entry in json.loads(site.cli("queue", "list", "--json").stdout))
+
+    until(tried, 10, "the tries")
 
 
 def _late_ones_arrive(site: Site, count: int) -> None:
