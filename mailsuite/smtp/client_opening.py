@@ -95,7 +95,7 @@ class Opening:
         if reply.kind == 2:
             session.start_tls()
         elif reply.kind in (4, 5) and session.settings.tls == "may":
-            # RFC 3207 §5: whether to go on in the clear is the client's to decide.
+            # RFC 3207 §4: whether to go on in the clear is the client's to decide.
             session.tls_refusal = reply.answer
             self._log_in()
         else:
