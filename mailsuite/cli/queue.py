@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mailsuite.address import Address
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
@@ -28,6 +29,7 @@ from mailsuite.config import Settings
 from mailsuite.queue.admin import Administration, Changed, Progress
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import QueueError
+from mailsuite.queued import LOCAL
 
 # Rows of one table: the queue may be longer than fits in memory.
 _ROWS = 1000
@@ -150,7 +152,8 @@ def hold(settings: Settings, selection: Selection, destination: str | None, whol
     """Let nothing happen to what is in the queue, until it is released: it is neither tried nor given up.
 
     With --destination or --queue nothing is tried from now on, also of what is still to come; with --queue no
-    report is sent either. Mail that waits for a held destination grows old all the same.
+    report is sent either. What is under way at that moment still ends. Mail that waits for a held destination grows
+    old all the same.
 
     \b
     Example:
@@ -159,7 +162,7 @@ def hold(settings: Settings, selection: Selection, destination: str | None, whol
       mailsuite queue hold --destination example.net
     """
     with _open(settings) as admin:
-        if not _switch(admin, selection, destination, whole, everything, True):
+        if not _switch(settings, admin, selection, destination, whole, everything, True):
             _change(admin, admin.hold, selection, everything, "Held", "it was held, or set aside, before")
 
 
@@ -178,7 +181,7 @@ def release(settings: Settings, selection: Selection, destination: str | None, w
       mailsuite queue release --queue
     """
     with _open(settings) as admin:
-        if not _switch(admin, selection, destination, whole, everything, False):
+        if not _switch(settings, admin, selection, destination, whole, everything, False):
             _change(admin, admin.release, selection, everything, "Released", "it was not held")
 
 
@@ -266,7 +269,13 @@ def _confirm(admin: Administration, selection: Selection, everything: bool, yes:
 
 
 def _switch(
-    admin: Administration, selection: Selection, destination: str | None, whole: bool, everything: bool, held: bool
+    settings: Settings,
+    admin: Administration,
+    selection: Selection,
+    destination: str | None,
+    whole: bool,
+    everything: bool,
+    held: bool,
 ) -> bool:
     """Hold or release a destination or the queue as a whole, where that is asked for; say whether it was."""
     if destination is None and not whole:
@@ -278,9 +287,42 @@ def _switch(
         click.echo("The queue is held: nothing is tried." if held else "The queue goes on.")
     else:
         assert destination is not None
-        admin.hold_destination(destination, held)
-        click.echo(f"{destination} is held: nothing is tried there." if held else f"{destination} goes on.")
+        _switch_destination(settings, admin, destination, held)
     return True
+
+
+def _switch_destination(settings: Settings, admin: Administration, destination: str, held: bool) -> None:
+    _, names = admin.held()
+    # What was held under a name that now goes another way can be released all the same.
+    name = destination if not held and destination in names else _as_destination(settings, destination)
+    known = admin.knows(name)
+    if not admin.hold_destination(name, held) and not held:
+        raise click.ClickException(f"{name} is not held")
+    click.echo(f"{name} is held: nothing is tried there." if held else f"{name} goes on.")
+    if held and not known:
+        click.echo("Nothing of that name is in the queue: this is for what may come.", err=True)
+
+
+def _as_destination(settings: Settings, name: str) -> str:
+    """Return the destination that an operator calls *name*; a domain that goes by a route is none of its own."""
+    # Half of a second that the other commands need not take.
+    from mailsuite.delivery.routes import Routes
+    from mailsuite.outgoing import default_route, route_rules
+
+    rules = route_rules(settings)
+    routes = {f"route:{rule.name}" for rule in rules if rule.route.host}
+    if name == LOCAL or name in routes:
+        return name
+    if name.startswith("route:"):
+        known = f"; there are {', '.join(sorted(routes))}" if routes else ""
+        raise click.ClickException(f"no next hop has the name {name}{known}")
+    destination = Routes(rules, default_route(settings)).route(Address("", name), None).destination
+    if destination in routes:
+        raise click.ClickException(
+            f"mail for {name} is scheduled as one of {destination}, with all else that goes that way: name"
+            f" {destination}, or hold only what is in the queue now, with --domain {name}"
+        )
+    return destination
 
 
 def _tell_of_holds(admin: Administration) -> None:

@@ -142,10 +142,20 @@ class Administration:
         """Have the server give it up and tell the sender."""
         return self._change(selection, ("waiting", "held", "damaged"), self._bounce, progress)
 
-    def hold_destination(self, name: str, held: bool) -> None:
-        """Try nothing for the destination *name*, or go on; what waits for it grows old all the same."""
+    def hold_destination(self, name: str, held: bool) -> bool:
+        """Try nothing for the destination *name*, or go on; what waits for it grows old all the same.
+
+        Returns whether that is news. One that nobody knows can be held: mail for it may come.
+        """
         with transaction(self._connection):
+            if due.is_held(self._connection, name) is held:
+                return False
             due.set_held(self._connection, name, held, self._now())
+            return True
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is, or was lately, anything for a destination *name*."""
+        return self._connection.execute("SELECT 1 FROM destinations WHERE name = ?", (name,)).fetchone() is not None
 
     def hold_queue(self, held: bool) -> None:
         """Let the whole queue stand still, or go on. New mail is accepted, and waits."""

@@ -91,6 +91,11 @@ def set_held(connection: sqlite3.Connection, name: str, held: bool, now: float) 
     refresh(connection, number, now)
 
 
+def is_held(connection: sqlite3.Connection, name: str) -> bool:
+    """Say whether an operator holds the destination *name*."""
+    return connection.execute("SELECT 1 FROM destinations WHERE name = ? AND held", (name,)).fetchone() is not None
+
+
 def queue_is_held(connection: sqlite3.Connection) -> bool:
     """Say whether an operator holds the whole queue."""
     return connection.execute("SELECT 1 FROM meta WHERE name = 'held'").fetchone() is not None

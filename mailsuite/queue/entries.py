@@ -98,7 +98,7 @@ class Selection:
             _address("m.sender_local", "m.sender_domain", self.sender),
             _address("r.local", "r.domain", self.recipient),
             _domain("r.domain", self.domain),
-            _equal("d.name = ?", self.destination),
+            _destination(self.destination),
             ("m.arrived <= ?", [self.before]) if self.before is not None else None,
             ("m.arrived >= ?", [self.since]) if self.since is not None else None,
             _status(self.status),
@@ -155,6 +155,11 @@ _Part: TypeAlias = tuple[str, Sequence[object]] | None
 
 def _equal(condition: str, text: str | None) -> _Part:
     return None if text is None else (condition, [text])
+
+
+def _destination(name: str | None) -> _Part:
+    """The name of a route is taken as it is, a domain however it is written."""
+    return None if name is None else ("d.name IN (?, ?)", [name, domain_key(name)])
 
 
 def _domain(column: str, text: str | None) -> _Part:

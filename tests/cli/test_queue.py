@@ -42,6 +42,10 @@ class Site:
         assert result.exit_code == 0, result.output
         return result.stdout
 
+    def route(self) -> None:
+        """Let mail for d.example go by a next hop, from now on."""
+        self.config.write_text(CONFIG + '[routes.isp]\nhost = "smtp.isp.example"\nrecipients = ["d.example"]\n')
+
     def listed(self) -> list[Any]:
         """The recipients that are in the queue."""
         found: list[Any] = json.loads(self.done("list", "--json"))
@@ -352,6 +356,48 @@ class TestChange:
         assert site.done("release", "--destination", "b.example") == "b.example goes on.\n"
 
         assert site.run("list").stderr == ""
+
+    @pytest.mark.parametrize(
+        ("typed", "name"),
+        [("B.Example", "b.example"), ("BÜCHER.example", "xn--bcher-kva.example"), ("local", "local"),
+         ("route:isp", "route:isp")],
+    )  # fmt: skip
+    def test_a_destination_however_it_is_written(self, site: Site, typed: str, name: str) -> None:
+        """It is held under the name that its mail goes by; where there is none yet, that is said."""
+        site.route()
+        told = site.run("hold", "--destination", typed)
+        assert told.stdout == f"{name} is held: nothing is tried there.\n"
+        assert "Nothing of that name is in the queue" in told.stderr
+        assert site.queues.ask("SELECT name FROM destinations WHERE held") == [(name,)]
+        assert site.done("release", "--destination", typed) == f"{name} goes on.\n"
+        again = site.run("release", "--destination", typed)
+
+        assert (again.exit_code, again.stderr) == (1, f"Error: {name} is not held\n")
+
+    def test_a_destination_that_mail_waits_for(self, site: Site) -> None:
+        """Nothing is said of it but that it is held; it is found however it is written."""
+        site.queues.accept(site.queue, "bob@b.example")
+        result = site.run("hold", "--destination", "B.Example")
+
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "bob@b.example" in site.done("list", "--destination", "B.EXAMPLE")
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("d.example", "mail for d.example is scheduled as one of route:isp"),
+            ("route:ips", "no next hop has the name route:ips; there are route:isp"),
+        ],
+    )
+    def test_what_is_no_destination_is_not_held(self, site: Site, name: str, why: str) -> None:
+        """It would confirm what it does not do; what was held before the route was made can be released."""
+        site.done("hold", "--destination", "d.example")
+        site.route()
+        result = site.run("hold", "--destination", name)
+        assert (result.exit_code, site.queues.ask("SELECT count(*) FROM destinations")) == (1, [(1,)])
+        assert why in result.stderr
+
+        assert site.done("release", "--destination", "d.example") == "d.example goes on.\n"
 
     @pytest.mark.parametrize("command", ["retry", "hold", "release", "remove", "bounce"])
     def test_nothing_that_fits(self, site: Site, command: str) -> None:
