@@ -6,13 +6,13 @@ Every transaction is short. What a process of the server has in its hands just n
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeAlias
 
 from mailsuite.queue import due
 from mailsuite.queue.damage import open_content
-from mailsuite.queue.entries import Entry, Place, Selection, State, count, pages
+from mailsuite.queue.entries import PAGE, Entry, Place, Selection, State, count, pages
 from mailsuite.queue.errors import NotQueued
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.owners import Lease
@@ -62,19 +62,28 @@ class Changed:
 class Administration:
     """The queue in the folder *path*. A context manager; every method raises `QueueError`.
 
-    *progress* of a method is called with the number of recipients that were looked at.
+    *progress* of a method is called with the number of recipients that were looked at. *sleep* lets a time go by.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: str,
+        now: Callable[[], float],
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._connection = connection
         self._path = path
         self._now = now
+        self._sleep = sleep
         self._folder = ContentFolder(path, 0, str)
 
     @classmethod
-    def open(cls, path: str, now: Callable[[], float] = time.time) -> "Administration":
+    def open(
+        cls, path: str, now: Callable[[], float] = time.time, sleep: Callable[[float], object] = time.sleep
+    ) -> "Administration":
         """Open the queue in the folder *path*. Raises `NoQueue` where the server has never started."""
-        return cls(connect(f"{path}/{DATABASE}"), path, now)
+        return cls(connect(f"{path}/{DATABASE}"), path, now, sleep)
 
     def __enter__(self) -> "Administration":
         return self
@@ -169,27 +178,51 @@ class Administration:
         change: Callable[[Work, Sequence[Entry], float], None],
         progress: Progress,
     ) -> Changed:
-        """Do *change* page by page, each in a transaction, with what is free and in a state that is *fit*."""
+        """Do *change* page by page, each in a transaction, with what is free and in a state that is *fit*.
+
+        After each page comes a pause as long as it took: a server at work has the queue for half of the time.
+        """
         self._free_dead()
         total = Changed()
-        found = pages(self._connection, selection)
-        while True:
-            work = Work(self._connection)
-            with transaction(self._connection):
-                page = next(found, None)
-                if page is None:
-                    return total
-                free = [entry for entry in page if not entry.claimed]
-                chosen = [entry for entry in free if entry.state in fit]
-                change(work, chosen, self._now())
-                for name in {entry.place.name for entry in chosen}:
-                    due.refresh(self._connection, due.number_of(self._connection, name), self._now())
-            for call in work.after:
-                call()
-            total.changed += len(chosen)
-            total.busy += len(page) - len(free)
-            total.unfit += len(free) - len(chosen)
+        begun = time.monotonic()
+        # What is meant is looked for before the transaction, which may keep the server waiting.
+        for page in pages(self._connection, selection):
+            self._change_page(page, fit, change, total)
             progress(len(page))
+            if len(page) == PAGE:
+                self._sleep(time.monotonic() - begun)
+            begun = time.monotonic()
+        return total
+
+    def _change_page(
+        self,
+        page: Sequence[Entry],
+        fit: Sequence[State],
+        change: Callable[[Work, Sequence[Entry], float], None],
+        total: Changed,
+    ) -> None:
+        work = Work(self._connection)
+        with transaction(self._connection):
+            now_there = list(self._as_now(page))
+            free = [entry for entry in now_there if not entry.claimed]
+            chosen = [entry for entry in free if entry.state in fit]
+            change(work, chosen, self._now())
+            for name in {entry.place.name for entry in chosen}:
+                due.refresh(self._connection, due.number_of(self._connection, name), self._now())
+        for call in work.after:
+            call()
+        total.changed += len(chosen)
+        total.busy += len(now_there) - len(free)
+        total.unfit += len(free) - len(chosen)
+
+    def _as_now(self, page: Sequence[Entry]) -> Iterator[Entry]:
+        """Yield those that are still there, claimed or not and in the state that they are in now."""
+        for entry in page:
+            row = self._connection.execute(
+                "SELECT owner IS NOT NULL, state FROM recipients WHERE number = ?", (entry.recipient.number,)
+            ).fetchone()
+            if row is not None:
+                yield replace(entry, claimed=bool(row[0]), state=row[1])
 
     def _free_dead(self) -> None:
         """What a dead process had claimed is nobody's, also while no server runs that would notice.

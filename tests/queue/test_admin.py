@@ -1,13 +1,14 @@
 """The queue in an operator's hands: what is seen, what is changed, and what is left to the server."""
 
 import sqlite3
+from collections.abc import Iterator
 
 import pytest
 
 from mailsuite.address import Address
 from mailsuite.outcome import Answer, Deferred
 from mailsuite.queue.admin import Administration
-from mailsuite.queue.entries import PAGE, Selection, Status
+from mailsuite.queue.entries import PAGE, Entry, Selection, Status, pages
 from mailsuite.queue.errors import NotQueued, QueueBusy, QueueError
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queued import Settled
@@ -259,6 +260,50 @@ class TestChanging:
             connection.execute("UPDATE owners SET started = -1")
 
         assert admin.remove(Selection()).changed == 1
+
+
+def test_the_server_has_its_turn(queues: Queues, queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may write while what is meant is looked for, and after each page for as long as that took."""
+    queues.accept(queue, *(f"r{index}@b.example" for index in range(2 * PAGE)))
+    slept: list[float] = []
+
+    def look(connection: sqlite3.Connection, selection: Selection) -> Iterator[list[Entry]]:
+        for page in pages(connection, selection):
+            queues.wait(queue.put_off("d.example", NOW, DOWN))
+            yield page
+
+    def sleep(seconds: float) -> None:
+        queues.wait(queue.put_off("e.example", NOW, DOWN))
+        slept.append(seconds)
+
+    monkeypatch.setattr("mailsuite.queue.admin.pages", look)
+    monkeypatch.setattr("mailsuite.queue.schema.connect.__defaults__", (False, 0.01))
+    with Administration.open(str(queues.path), lambda: queues.now, sleep) as admin:
+        assert admin.hold(Selection()).changed == 2 * PAGE
+
+    assert len(slept) == 2
+    assert min(slept) > 0
+
+
+def test_what_happens_after_it_was_found_counts(
+    queues: Queues, queue: SqliteQueue, admin: Administration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server has claimed or delivered meanwhile is left to it."""
+    queues.accept(queue, "bob@b.example")
+    queues.accept(queue, "eve@e.example")
+    queues.accept(queue, "dan@d.example")
+
+    def look(connection: sqlite3.Connection, selection: Selection) -> Iterator[list[Entry]]:
+        for page in pages(connection, selection):
+            eve, _ = queues.claim(queue, default=0, e_example=1, d_example=1)
+            queues.done(queue, eve)
+            yield page
+
+    monkeypatch.setattr("mailsuite.queue.admin.pages", look)
+    came = admin.hold(Selection())
+
+    assert (came.changed, came.busy, came.unfit) == (1, 1, 0)
+    assert queues.ask("SELECT local, state FROM recipients ORDER BY local") == [("bob", "held"), ("dan", "waiting")]
 
 
 def test_nothing_is_changed_while_others_write(
