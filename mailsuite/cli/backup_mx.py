@@ -71,6 +71,8 @@ def export(settings: Settings, domain: str, output: str | None) -> None:
     Example:
       mailsuite backup-mx export example.com --output /var/www/lists/example.com.list
     """
+    if output is not None and not os.path.isdir(folder := os.path.dirname(os.path.abspath(output))):
+        raise click.ClickException(f"there is no folder {folder!r} for the list: make it, or name another file")
     try:
         key = parse_domain(domain)
         found = _accepted(settings, key)
@@ -82,7 +84,7 @@ def export(settings: Settings, domain: str, output: str | None) -> None:
     except (AccountsError, BadKey, BadList) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise click.ClickException(f"the list could not be written: {error}") from error
+        raise click.ClickException(f"the list could not be written: {_why(error)}") from error
     others = "; a catch-all takes the others" if found.everything else ""
     click.echo(f"{len(found.locals)} addresses of {key} are in {path}{others}.")
     click.echo("\nOn the backup, in its configuration:\n")
@@ -109,7 +111,7 @@ def import_(settings: Settings, source: str) -> None:
     except (BadList, CannotConnect) as error:
         raise click.ClickException(f"{source} was not taken: {error}") from error
     except OSError as error:
-        raise click.ClickException(f"{source} could not be read, or kept: {error}") from error
+        raise click.ClickException(f"the list could not be read, or kept: {_why(error)}") from error
     click.echo(f"Recipients of {domain}: {_contents(taken)}, as of {_time(taken)}.")
 
 
@@ -128,6 +130,12 @@ def list_(settings: Settings, as_json: bool) -> None:
         return
     columns = ("domain", "list", "made", "callout", "trouble")
     print_table(columns, [[_cell(state[column]) for column in columns] for state in states])
+
+
+def _why(error: OSError) -> str:
+    """Return of which file the system says what."""
+    name = "" if error.filename is None else f"{error.filename!r}: "
+    return f"{name}{error.strerror or error}"
 
 
 def _accepted(settings: Settings, domain: str) -> Accepted:

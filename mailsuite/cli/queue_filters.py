@@ -27,11 +27,32 @@ def span(context: click.Context, option: click.Parameter, text: str | None) -> f
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def _sender(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Return *text*, which may be ``<>``; an empty one is more likely a variable of a script that was not set."""
+    return text if text == "<>" else _address(context, option, text)
+
+
+def _address(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Return *text*, an address or ``@domain``."""
+    if text is None or re.search(r"@[^@>]+>?$", text):
+        return text
+    raise click.BadParameter(f"{text!r} is no address; expected one such as a@example.org, or @example.org")
+
+
+def _domain(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Return *text*, a domain or an address literal."""
+    if text is not None and (not text or "@" in text or re.search(r"\s", text)):
+        raise click.BadParameter(f"{text!r} is no domain; expected one such as example.org")
+    return text
+
+
 _OPTIONS = (
     click.option("--id", "identity", metavar="ID", help="The message ID; the same as giving ID."),
-    click.option("--sender", metavar="ADDRESS", help="From this address, or @domain; '<>' for reports."),
-    click.option("--recipient", metavar="ADDRESS", help="To this address, or @domain."),
-    click.option("--domain", metavar="DOMAIN", help="To addresses of this domain."),
+    click.option(
+        "--sender", callback=_sender, metavar="ADDRESS", help="From this address, or @domain; '<>' for reports."
+    ),
+    click.option("--recipient", callback=_address, metavar="ADDRESS", help="To this address, or @domain."),
+    click.option("--domain", callback=_domain, metavar="DOMAIN", help="To addresses of this domain."),
     click.option("--older", callback=span, metavar="SPAN", help="That arrived longer ago than SPAN: 90m, 12h, 1d."),
     click.option("--younger", callback=span, metavar="SPAN", help="That arrived within SPAN."),
     click.option("--status", type=click.Choice(_STATUSES), help="In this state; claimed: in the server's hands now."),

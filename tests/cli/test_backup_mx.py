@@ -126,7 +126,8 @@ def test_a_list_that_cannot_be_written_is_said(primary: Path) -> None:
     """The folder of --output is not made."""
     told = refused("backup-mx", "export", DOMAIN, "--output", primary.parent / "no" / "list", "-c", primary)
 
-    assert told.startswith("Error: the list could not be written: [Errno 2] No such file or directory")
+    folder = str(primary.parent / "no")
+    assert told == f"Error: there is no folder {folder!r} for the list: make it, or name another file\n"
 
 
 def test_a_list_is_imported_and_shown(primary: Path, backup: Path) -> None:
@@ -182,8 +183,10 @@ def test_what_is_no_list_of_ours_is_refused(backup: Path, tmp_path: Path, conten
 
 
 def test_a_file_that_is_not_there_is_said(backup: Path, tmp_path: Path) -> None:
-    """With the system's words."""
-    assert "could not be read, or kept: [Errno 2]" in refused("backup-mx", "import", tmp_path / "no", "-c", backup)
+    """With its name, once, and the system's words."""
+    told = refused("backup-mx", "import", tmp_path / "no", "-c", backup)
+
+    assert told == f"Error: the list could not be read, or kept: {str(tmp_path / 'no')!r}: No such file or directory\n"
 
 
 def test_the_state_says_what_is_wrong(primary: Path, backup: Path) -> None:

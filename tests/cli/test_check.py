@@ -228,6 +228,15 @@ def test_a_postmaster_whom_nobody_is_is_warned_of(config: Path) -> None:
 
     (problem,) = problems(config)
     assert problem.startswith("warning  directory.postmaster: nobody@example.org is neither")
+    assert "to mend it: mailsuite user add nobody@example.org, or" in problem
+
+
+def test_a_postmaster_in_a_domain_that_is_not_here_is_warned_of(config: Path) -> None:
+    """A user cannot be added before the domain is."""
+    edit(config, 'postmaster = "postmaster@example.org"', 'postmaster = "me@b.example"')
+
+    (problem,) = problems(config)
+    assert "to mend it: mailsuite domain add b.example, or" in problem
 
 
 def test_accounts_without_a_domain_are_warned_of(config: Path) -> None:
@@ -365,17 +374,19 @@ def test_a_site_without_a_local_domain_has_no_postmaster(config: Path) -> None:
         "warning  directory: there is no local domain: mail for <postmaster> is refused;"
         " to mend it: mailsuite domain add DOMAIN",
         "warning  directory.postmaster: postmaster@example.org is neither a mailbox nor an alias of a local domain;"
-        " to mend it: mailsuite user add postmaster@example.org, or name another address",
+        " to mend it: mailsuite domain set example.org --class local, or name another address",
     ]
 
 
 def test_routes_are_told_of(config: Path) -> None:
     """For whose mail, and where it goes."""
     add(config, '[routes.a]\nrecipients = ["x.example"]\nsenders = ["y.example"]\nhost = "z.example"\n[routes.b]')
+    add(config, '[routes.c]\nrecipients = ["c.example"]\nprotocol = "lmtp"\nhost = "unix:/run/c"')
     found = [str(finding) for finding in findings(load(config), datetime.datetime.now(datetime.UTC))]
 
-    assert "ok       routes.a: mail for x.example and mail from y.example goes to z.example" in found
+    assert "ok       routes.a: mail for x.example and mail from y.example goes to z.example port 25" in found
     assert "ok       routes.b: all other mail goes to where MX records say" in found
+    assert "ok       routes.c: mail for c.example goes to unix:/run/c" in found
     assert problems(config) == []
 
 
@@ -558,11 +569,14 @@ def test_where_nobody_is_asked_an_old_list_has_all_taken(config: Path) -> None:
 
 def test_a_table_for_a_domain_that_is_no_backup_is_warned_of(config: Path) -> None:
     """The domain is missing, or of another class."""
-    add(config, '[backups."a.example"]')
+    assert run("domain", "add", "b.example", "--class", "relay", "-c", config).exit_code == 0
+    add(config, '[backups."a.example"]\n[backups."b.example"]')
 
     assert problems(config) == [
         "warning  backups.a.example: it is not a domain of class backup;"
-        " to mend it: mailsuite domain add a.example --class backup"
+        " to mend it: mailsuite domain add a.example --class backup",
+        "warning  backups.b.example: it is not a domain of class backup;"
+        " to mend it: mailsuite domain set b.example --class backup",
     ]
 
 

@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 
+from mailsuite.address import Address
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
+from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.spelling import parse_address
 
@@ -37,5 +39,15 @@ def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
     if postmaster and Resolver(records).listed(parse_address(postmaster)) is None:
         yield warning(
             "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias of a local domain",
-            f"mailsuite user add {postmaster}, or name another address",
+            f"{_mend(records, parse_address(postmaster))}, or name another address",
         )
+
+
+def _mend(records: Records, postmaster: Address) -> str:
+    """Return the command that lets mail for *postmaster* end here."""
+    domain = records.domain(postmaster.domain)
+    if domain is None:
+        return f"mailsuite domain add {postmaster.domain}"
+    if domain.domain_class != LOCAL:
+        return f"mailsuite domain set {domain.name} --class local"
+    return f"mailsuite user add {postmaster}"

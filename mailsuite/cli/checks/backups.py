@@ -27,16 +27,18 @@ _PUBLISH = "let the primary publish a list: mailsuite backup-mx export"
 
 def backups(settings: Settings) -> Iterator[Finding]:
     """Look at each domain of class backup, and at what the configuration says of others."""
+    told = {domain_key(name): backup for name, backup in settings.backups.items()}
     try:
         with closing(connect_for_lookups(settings.directory.path)) as connection:
-            domains = Records(lambda: connection).domains("backup")
+            records = Records(lambda: connection)
+            domains = records.domains("backup")
+            others = {domain: records.domain(domain) for domain in sorted({*told}.difference(domains))}
     except AccountsError:
         return  # another check says so
-    told = {domain_key(name): backup for name, backup in settings.backups.items()}
-    for domain in sorted(set(told).difference(domains)):
-        yield warning(
-            f"backups.{domain}", "it is not a domain of class backup", f"mailsuite domain add {domain} --class backup"
-        )
+    for domain, found in others.items():
+        verb = "add" if found is None else "set"
+        mend = f"mailsuite domain {verb} {domain} --class backup"
+        yield warning(f"backups.{domain}", "it is not a domain of class backup", mend)
     for domain in domains:
         yield from _recipients(settings, domain, told.get(domain, Backup()))
 

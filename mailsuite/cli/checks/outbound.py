@@ -32,7 +32,7 @@ def outbound(settings: Settings) -> Iterator[Finding]:
         yield from _loop(where, route, settings)
         yield from _login(where, route)
         yield from _shown(where, route, settings)
-        yield ok(where, f"{_whose(route)} goes to {route.host or 'where MX records say'}")
+        yield ok(where, f"{_whose(route)} goes to {_whither(route, settings)}")
 
 
 def _issuers(path: str) -> Iterator[Finding]:
@@ -93,6 +93,12 @@ def _shown(where: str, route: RouteTable, settings: Settings) -> Iterator[Findin
     elif tls in ("may", "encrypt") and (not route.mechanisms or not SHOWING.isdisjoint(route.mechanisms)):
         text = "the password is shown to whoever answers, with any certificate"
         yield warning(f"{where}.tls", text, 'set tls = "verify"')
+
+
+def _whither(route: RouteTable, settings: Settings) -> str:
+    if not route.host:
+        return "where MX records say"
+    return route.host if route.host.startswith(UNIX) else f"{route.host} port {port_of(route, settings)}"
 
 
 def _whose(route: RouteTable) -> str:
