@@ -52,7 +52,7 @@ def queue() -> None:
     \b
     Example:
       mailsuite queue list --domain example.net
-      mailsuite queue explain 4fk2m9a1
+      mailsuite queue explain 4fk2m9a1-1
       mailsuite queue retry --domain example.net
     """
 
@@ -92,9 +92,11 @@ def show(settings: Settings, message: str, content: bool, as_json_: bool) -> Non
 
     \b
     Example:
-      mailsuite queue show 4fk2m9a1
-      mailsuite queue show 4fk2m9a1 --content | less
+      mailsuite queue show 4fk2m9a1-1
+      mailsuite queue show 4fk2m9a1-1 --content | less
     """
+    if content and as_json_:
+        raise click.UsageError("--content is the message as it is, and no JSON: give one of --content and --json")
     with _open(settings) as admin:
         if content:
             _write_content(admin, message)
@@ -117,7 +119,7 @@ def explain(settings: Settings, message: str) -> None:
 
     \b
     Example:
-      mailsuite queue explain 4fk2m9a1
+      mailsuite queue explain 4fk2m9a1-1
     """
     now = time.time()
     with _open(settings) as admin:
@@ -195,7 +197,7 @@ def remove(settings: Settings, selection: Selection, everything: bool, yes: bool
 
     \b
     Example:
-      mailsuite queue remove 4fk2m9a1
+      mailsuite queue remove 4fk2m9a1-1
       mailsuite queue remove --sender '<>' --older 2d --yes
     """
     with _open(settings) as admin:
@@ -213,7 +215,7 @@ def bounce(settings: Settings, selection: Selection, everything: bool, yes: bool
 
     \b
     Example:
-      mailsuite queue bounce 4fk2m9a1
+      mailsuite queue bounce 4fk2m9a1-1
       mailsuite queue bounce --domain exmaple.net
     """
     with _open(settings) as admin:

@@ -183,6 +183,13 @@ class TestShow:
 
         assert (result.exit_code, result.stdout_bytes) == (0, body)
 
+    def test_its_content_is_no_json(self, site: Site) -> None:
+        """Both together are a slip, and not the one without the other."""
+        result = site.run("show", "m1", "--content", "--json")
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "give one of --content and --json" in result.stderr
+
     def test_content_that_is_gone(self, site: Site) -> None:
         """Exit code 1, and what is wrong."""
         site.queues.accept(site.queue, "bob@b.example", body=b"x" * 5000)
