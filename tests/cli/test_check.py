@@ -515,6 +515,17 @@ def test_issuers_have_to_be_certificates(config: Path, content: bytes | None) ->
     assert problem.startswith(f"error    delivery.ca_file: {config.parent}/issuers.pem cannot be used: ")
 
 
+def test_a_queue_that_cannot_be_read_is_an_error(config: Path) -> None:
+    """The service would not start with it; an empty folder it fills."""
+    folder = config.parent / "queue"
+    folder.mkdir(0o700)
+    assert problems(config) == []
+
+    (folder / "queue.sqlite").write_bytes(b"no database" * 100)
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    queue.path: {folder}/queue.sqlite is damaged or no queue of mailsuite")
+
+
 def test_a_queue_that_cannot_be_written_is_an_error(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it is there; the service makes it."""
     assert problems(config) == []

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
+from mailsuite.queue.errors import NoQueue, QueueBusy, QueueError
+from mailsuite.queue.schema import connect
+from mailsuite.queue.store import DATABASE
 
 MEBIBYTE = 1024 * 1024
 
@@ -24,12 +27,23 @@ def storage(settings: Settings) -> Iterator[Finding]:
         yield from _folder("log.path", log)
     if os.path.exists(settings.queue.path):
         yield from _folder("queue.path", settings.queue.path)
+        yield from _queue(settings.queue.path)
     if os.path.isdir(settings.log.path):
         yield error("log.path", f"{settings.log.path} is a folder", "name a file in [log] path")
     elif os.path.exists(settings.log.path) and not os.access(settings.log.path, os.W_OK):
         yield error(
             "log.path", f"{settings.log.path} cannot be written by this user", f"chown USER {settings.log.path}"
         )
+
+
+def _queue(path: str) -> Iterator[Finding]:
+    """Say whether the service would refuse to start with the queue that is there."""
+    try:
+        connect(f"{path}/{DATABASE}").close()
+    except (NoQueue, QueueBusy):
+        return  # the service makes it, or has it in use
+    except QueueError as problem:
+        yield error("queue.path", str(problem), "do that: the service does not start before")
 
 
 def _root(settings: Settings) -> Iterator[Finding]:
