@@ -6,6 +6,7 @@ Every transaction is short. What a process of the server has in its hands just n
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeAlias
@@ -83,7 +84,11 @@ class Administration:
         cls, path: str, now: Callable[[], float] = time.time, sleep: Callable[[float], object] = time.sleep
     ) -> "Administration":
         """Open the queue in the folder *path*. Raises `NoQueue` where the server has never started."""
-        return cls(connect(f"{path}/{DATABASE}"), path, now, sleep)
+        opened = cls(connect(f"{path}/{DATABASE}"), path, now, sleep)
+        # Who only looks gets on without it.
+        with suppress(sqlite3.Error):
+            opened._free_dead()
+        return opened
 
     def __enter__(self) -> "Administration":
         return self
@@ -230,6 +235,8 @@ class Administration:
         A server that slept with the machine goes on with what it has: only another server takes that over.
         """
         lease = Lease(this_process, 0, uptime, started)
+        if not lease.dead(self._connection, hung=False):
+            return
         with transaction(self._connection):
             lease.free_dead(self._connection, self._now(), hung=False)
 

@@ -104,15 +104,19 @@ class Lease:
 
         With *hung*, that is also who lives and has not renewed its lease.
         """
+        dead = self.dead(connection, hung)
+        for number in dead:
+            free(connection, number, now)
+        return len(dead)
+
+    def dead(self, connection: sqlite3.Connection, hung: bool = True) -> list[int]:
+        """Return the numbers of the dead; *hung* is as for `free_dead`."""
         self._looked = self._uptime()
         us = self._identify()
         rows = connection.execute(
             "SELECT number, node, boot, pid, started, until FROM owners WHERE number != ?", (self.number,)
         ).fetchall()
-        dead = [number for number, *said in rows if self._is_dead(us, hung, *said)]
-        for number in dead:
-            free(connection, number, now)
-        return len(dead)
+        return [number for number, *said in rows if self._is_dead(us, hung, *said)]
 
     def _is_dead(self, us: Process, hung: bool, node: str, boot: str, pid: int, started: int, until: float) -> bool:
         # Of another boot, be it of this machine or, before the folder was moved here, of another one: SQLite's log is

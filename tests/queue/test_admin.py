@@ -262,6 +262,30 @@ class TestChanging:
         assert admin.remove(Selection()).changed == 1
 
 
+    def test_what_a_dead_server_had_claimed_is_said_to_wait(self, queues: Queues, queue: SqliteQueue) -> None:
+        """There is no server that has it in its hands."""
+        queues.accept(queue, "bob@b.example", claim=True)
+        with queues.sql() as connection:
+            connection.execute("UPDATE owners SET started = -1")
+        with Administration.open(str(queues.path)) as admin:
+            assert [entry.status for entry in admin.list(Selection())] == ["waiting"]
+            assert listed(admin, status="claimed") == []
+            assert [counts.claimed for counts in admin.counts()] == [0]
+
+    def test_a_look_needs_no_turn(
+        self, queues: Queues, queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where others write, all is shown as it stands in the file."""
+        monkeypatch.setattr("mailsuite.queue.schema.connect.__defaults__", (False, 0.01))
+        queues.accept(queue, "bob@b.example", claim=True)
+        with queues.sql() as connection:
+            connection.execute("UPDATE owners SET started = -1")
+            connection.execute("BEGIN IMMEDIATE")
+            with Administration.open(str(queues.path)) as admin:
+                assert [entry.status for entry in admin.list(Selection())] == ["claimed"]
+            connection.execute("ROLLBACK")
+
+
 def test_the_server_has_its_turn(queues: Queues, queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may write while what is meant is looked for, and after each page for as long as that took."""
     queues.accept(queue, *(f"r{index}@b.example" for index in range(2 * PAGE)))
