@@ -263,7 +263,12 @@ class Parts:
         self._mark.set()
         self._hashing.start()
         self._barrier.start()
-        self._outgoing.start()
+        try:
+            self._outgoing.start()
+        except BaseException:
+            # Nothing was promised yet: that is no unclean stop.
+            self._mark.clear()
+            raise
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""

@@ -196,6 +196,19 @@ def test_accounts_missing(spoilt: Site) -> None:
     assert not (spoilt.folder / "accounts.sqlite").exists()
 
 
+def test_queue_is_none(spoilt: Site) -> None:
+    """A queue's file that is none stops the start, and says so; that was no unclean stop."""
+    folder = spoilt.folder / "queue"
+    folder.mkdir(mode=0o700)
+    (folder / "queue.sqlite").write_bytes(b"garbage" * 1000)
+    assert "queue.sqlite is damaged or no queue" in refusal(spoilt)
+    (folder / "queue.sqlite").unlink()
+    spoilt.start()
+    spoilt.stop()
+
+    assert "unclean" not in spoilt.log
+
+
 def test_certificate_missing(spoilt: Site) -> None:
     """Without its certificate the server does not start, and names the file."""
     spoilt.certificate.unlink()
