@@ -15,6 +15,8 @@ from mailsuite.queue.writer import Work
 
 # After so many seconds without work there is time to tidy up, and after as many again for the next bit of it.
 IDLE_SECONDS = 0.5
+# A process that is never idle tidies up a bit after so many transactions.
+BUSY_TRANSACTIONS = 500
 # So many pages (of 4 KiB) are kept for what comes; beyond them, and a quarter of the file, it is made shorter.
 _SPARE_PAGES = 4096
 _PAGES_AT_ONCE = 2000
@@ -43,6 +45,7 @@ class Housekeeping:
         self._more = False
         self._changes = -1
         self._seen = 0
+        self._since = 0
 
     def open(self) -> sqlite3.Connection:
         """Open and recover the queue, and claim from now on. Raises `QueueError`."""
@@ -75,6 +78,7 @@ class Housekeeping:
     def each(self, connection: sqlite3.Connection) -> None:
         """Renew the lease when it is time."""
         self._untidy = True
+        self._since += 1
         self._lease.remember()
         self._renew(connection)
 
@@ -84,11 +88,14 @@ class Housekeeping:
 
     def pause(self) -> float:
         """Until the lease has to be renewed, or there is time to tidy up; a moment after a trouble."""
+        if self._since >= BUSY_TRANSACTIONS:
+            return 0.0
         left = max(self._lease.left, 0.1)
         return min(left, IDLE_SECONDS) if self._untidy else left
 
     def rest(self, connection: sqlite3.Connection) -> None:
         """Renew the lease when it is time, and tidy up a bit."""
+        self._since = 0
         if self._lease.left <= 0:
             self._renew_alone(connection)
         self._untidy = self._more or connection.total_changes != self._changes

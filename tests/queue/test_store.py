@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,12 @@ from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
 from mailsuite.queue import store
+from mailsuite.queue.chores import BUSY_TRANSACTIONS, Housekeeping
+from mailsuite.queue.files import ContentFolder
+from mailsuite.queue.owners import Lease
+from mailsuite.queue.process import started, this_process
 from mailsuite.queue.rows import as_outcome, as_text
+from mailsuite.queue.schema import transaction
 from mailsuite.queue.settling import settle
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queue.writer import Work
@@ -335,6 +341,24 @@ class TestLate:
         queue.stop()
 
         assert queues.ask("SELECT count(*), max(owner) FROM recipients") == [(2, None)]
+
+
+def test_who_is_never_idle_tidies_up_too(tmp_path: Path) -> None:
+    """After so many transactions a bit of it is done: what is not needed any more is forgotten."""
+    folder = ContentFolder(str(tmp_path), 0, str)
+    lease = Lease(this_process, 60.0, lambda: 0.0, started)
+    chores = Housekeeping(str(tmp_path / "queue.sqlite"), folder, lease, lambda: NOW, lambda work: None)
+    with closing(chores.open()) as connection:
+        connection.execute("INSERT INTO destinations (name) VALUES ('b.example')")
+        for _ in range(BUSY_TRANSACTIONS):
+            assert chores.pause() > 0
+            with transaction(connection):
+                chores.each(connection)
+        assert chores.pause() == 0
+        chores.rest(connection)
+        assert chores.pause() > 0
+
+        assert connection.execute("SELECT count(*) FROM destinations").fetchone() == (0,)
 
 
 def test_a_mailbox_of_ours(queues: Queues) -> None:
