@@ -192,24 +192,26 @@ class SqliteQueue:
         """See `IQueue.content`. Fails also where others have claimed the job meanwhile."""
         if job.content is not None:
             return succeed(LoadedContent(job.content))
+        return Deferred.fromCoroutine(self._content(job))
+
+    async def _content(self, job: Job) -> IContent:
         opened: list[FileContent | LoadedContent] = []
 
         def close() -> None:
             for content in opened:
                 content.close()
 
-        asked = self._writer.ask(partial(self._open, job, opened), close)
-        return asked.addCallback(_content_or_trouble)
-
-    def _open(self, job: Job, opened: list[FileContent | LoadedContent], work: Work) -> IContent | OSError:
-        """Return the trouble instead of raising it, where what is done about it has to be kept."""
-        if not self._is_ours(job, work):
-            return OSError(errno.ESTALE, f"message {job.message.id} is not claimed any more")
         try:
-            opened.append(open_content(work.connection, job.message.number, self._folder))
+            return await self._writer.ask(partial(self._open, job, opened), close)
         except Damaged as error:
-            self._set_aside(job.message, error, work)
-            return error
+            # In a transaction of its own: in that one, nothing more could be written after a page that is damaged.
+            await self._writer.ask(partial(self._set_aside, job.message, error))
+            raise
+
+    def _open(self, job: Job, opened: list[FileContent | LoadedContent], work: Work) -> IContent:
+        if not self._is_ours(job, work):
+            raise OSError(errno.ESTALE, f"message {job.message.id} is not claimed any more")
+        opened.append(open_content(work.connection, job.message.number, self._folder))
         return opened[0]
 
     def _is_ours(self, job: Job, work: Work) -> bool:
@@ -289,9 +291,3 @@ class SqliteQueue:
 
     def _flush_piece(self, destination: int, numbers: Sequence[int], work: Work) -> None:
         make_due(work.connection, destination, numbers, self._now())
-
-
-def _content_or_trouble(opened: IContent | OSError) -> IContent:
-    if isinstance(opened, OSError):
-        raise opened
-    return opened

@@ -210,7 +210,8 @@ class Writer:
         if connection.in_transaction:
             self._try(lambda: connection.execute("ROLLBACK"))
         for asked in batch:
-            asked.error = trouble
+            # Whose own trouble came first has that one; it may be what the commit failed for.
+            asked.error = asked.error or trouble
 
     def _try(self, call: Callable[[], object]) -> None:
         try:

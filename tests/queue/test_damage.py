@@ -278,12 +278,29 @@ class TestRows:
         assert sorted(names(jobs)) == ["eve@d.example", "new@e.example", "r1@b.example", "r3@b.example"]
 
 
+    def test_content_in_a_damaged_page(self, queues: Queues) -> None:
+        """It is set aside like content that is gone, and not tried again and again."""
+        queue = queues.open()
+        queues.accept(queue, "bob@b.example", body=b"needle" + b"x" * 900)
+        for _ in range(9):
+            queues.accept(queue, "eve@d.example", body=b"x" * 900)
+        queue.stop()
+        _damage_page(queues, "contents")
+        queue = queues.open()
+        (job,) = queues.claim(queue, default=0, b_example=1)
+        with pytest.raises(Damaged):
+            queues.content(queue, job)
+        queues.record(queue, Settled(job.recipients[0], AS_BEFORE))
+
+        assert queues.ask("SELECT state FROM recipients WHERE number = 1") == [("damaged",)]
+
+
 def _damage_page(queues: Queues, table: str) -> None:
     """Overwrite the beginning of a page that holds rows of *table*: the one with the first of them."""
     path = queues.path / "queue.sqlite"
     with queues.sql() as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        needle = {"messages": "m1carola.example", "recipients": "r0b.example"}[table].encode()
+        needle = {"messages": "m1carola.example", "recipients": "r0b.example", "contents": "needle"}[table].encode()
     octets_ = bytearray(path.read_bytes())
     at = octets_.rindex(needle) // 4096 * 4096
     octets_[at : at + 64] = b"\xff" * 64
