@@ -33,6 +33,8 @@ class Standing(IntEnum):
     PROVEN = 2
 
 
+# (To go through the class itself takes many times longer.)
+_STANDINGS = tuple(Standing)
 # Which part of all deliveries, and of all jobs at hand, those of a standing and the lower ones may take together.
 SHARES = {Standing.DOUBTFUL: 0.5, Standing.NEW: 0.75, Standing.PROVEN: 1.0}
 
@@ -171,9 +173,9 @@ class Destinations:
 
     def next(self) -> tuple[Destination, Job] | None:
         """Take the next job, the standings and their destinations in turn; count it as under way."""
-        for _ in Standing:
-            self._turn = Standing((self._turn + 1) % len(Standing))
-            if _left(self.under_way, self._turn, self._deliveries) > 0:
+        for _ in _STANDINGS:
+            self._turn = _STANDINGS[(self._turn + 1) % len(_STANDINGS)]
+            if self._rows[self._turn] and _left(self.under_way, self._turn, self._deliveries) > 0:
                 found = self._next_of(self._turn)
                 if found is not None:
                     return found
@@ -226,7 +228,7 @@ def _left(taken: dict[Standing, int], standing: Standing, most: int) -> int:
     """
     left = most
     total = 0
-    for each in Standing:
+    for each in _STANDINGS:
         total += taken[each]
         if each >= standing:
             left = min(left, max(int(most * SHARES[each]), 1) - total)
