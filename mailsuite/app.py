@@ -329,6 +329,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         auth=listener.authentication,
         auth_required=listener.service == "submission",
         bare_newlines=settings.smtp.bare_newlines,
+        without=listener.switched_off,
     )
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:

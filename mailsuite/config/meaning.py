@@ -10,6 +10,11 @@ from mailsuite.config.forms import ip, is_domain, is_mail_address, is_network
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Listener, Settings
 from mailsuite.directory.spelling import shown
+from mailsuite.smtp.commands import EXTENSIONS
+
+# The extensions that have a key of their own, and what switches them off.
+_SWITCHED_BY = {"STARTTLS": 'tls = "none"', "AUTH": 'auth = "off"'}
+_KEYWORDS = {extension.keyword for extension in EXTENSIONS} - set(_SWITCHED_BY)
 
 
 def problems_of(settings: Settings) -> list[Problem]:
@@ -63,6 +68,19 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
             place(description)
         except ValueError as error:
             yield Problem(path, f'"{description}" is not an endpoint to listen on: {error}')
+    yield from _without_problems(("listen", name, "without"), listener)
+
+
+def _without_problems(path: tuple[str, ...], listener: Listener) -> Iterator[Problem]:
+    if listener.without and listener.service == "pop3":
+        yield Problem(path, "these are extensions of SMTP, and this listener speaks POP3")
+        return
+    for keyword in listener.without:
+        if keyword.upper() in _SWITCHED_BY:
+            yield Problem(path, f"{keyword.upper()} is switched off by {_SWITCHED_BY[keyword.upper()]}")
+        elif keyword.upper() not in _KEYWORDS:
+            known = ", ".join(sorted(_KEYWORDS))
+            yield Problem(path, f'"{shown(keyword)}" is no extension that there is here; these are: {known}')
 
 
 def _source_problems(settings: Settings) -> Iterator[Problem]:

@@ -68,6 +68,12 @@ class Listener(Section, frozen=True, kw_only=True):
         description="When a password is taken: never, under TLS only, or always;"
                     " empty means off for mta and tls for the others.",
     )] = ""
+    without: Annotated[list[str], Meta(
+        extra=written("a list of keywords of EHLO"),
+        examples=[["ETRN"]],
+        description="Extensions of SMTP that are switched off here, by their keywords; for STARTTLS and AUTH there are"
+                    " tls and auth.",
+    )] = []
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -80,6 +86,11 @@ class Listener(Section, frozen=True, kw_only=True):
         if self.auth == "":
             return "off" if self.service == "mta" else "tls"
         return self.auth
+
+    @property
+    def switched_off(self) -> frozenset[str]:
+        """The keywords of `without` as EHLO has them."""
+        return frozenset(map(str.upper, self.without))
 
 
 class Directory(Section, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The commands of RFC 5321 §4.1.1, and the table of all verbs, the extensions' with them."""
+"""The commands of RFC 5321 §4.1.1, and the tables of all verbs and parameters, the extensions' with them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from mailsuite.envelope import NO_PARAMETERS
 from mailsuite.smtp import events, extensions, grammar, replies
 from mailsuite.smtp.extension import Extension, Parameter, Verb
 from mailsuite.smtp.replies import Reply
-from mailsuite.smtp.states import LEGAL, State
+from mailsuite.smtp.states import LEGAL, REFUSED, State
 
 if TYPE_CHECKING:
     from mailsuite.smtp.server import ServerSession
@@ -40,7 +40,7 @@ def _greet(session: "ServerSession") -> Reply:
     hostname = session.settings.hostname
     if not session.extended:
         return Reply(250, "", hostname)
-    offers = (extension.offer(session) for extension in EXTENSIONS)
+    offers = (extension.offer(session) for extension in EXTENSIONS if extension.offered(session))
     return Reply(250, "", hostname, *(offer for offer in offers if offer is not None))
 
 
@@ -170,7 +170,7 @@ def _address(session: "ServerSession", path: str, refusal: Reply) -> Address | R
 
 
 def _parameters(
-    session: "ServerSession", text: str, owners: Mapping[str, Parameter]
+    session: "ServerSession", text: str, owners: Mapping[str, tuple[Extension, Parameter]]
 ) -> Mapping[str, Any] | Reply:
     if not text:
         return NO_PARAMETERS
@@ -181,9 +181,9 @@ def _parameters(
                 return replies.BAD_PARAMETER
             owner = owners.get(keyword)
             # §4.1.1.11; a HELO client was offered no parameters.
-            if owner is None or not session.extended:
+            if owner is None or not session.extended or not owner[0].offered(session):
                 return replies.UNKNOWN_PARAMETER
-            meaning = owner(session, value)
+            meaning = owner[1](session, value)
             if isinstance(meaning, Reply):
                 return meaning
             values[keyword] = meaning
@@ -192,8 +192,14 @@ def _parameters(
     return values
 
 
-MAIL_PARAMETERS = {k: p for extension in EXTENSIONS for k, p in extension.mail_parameters.items()}
-RCPT_PARAMETERS = {k: p for extension in EXTENSIONS for k, p in extension.rcpt_parameters.items()}
+def extension_verb(session: "ServerSession", name: str) -> Verb | None:
+    """Return the verb *name* of an extension that *session* has."""
+    found = EXTENSION_VERBS.get(name)
+    return found[1] if found is not None and found[0].offered(session) else None
+
+
+MAIL_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.mail_parameters.items()}
+RCPT_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.rcpt_parameters.items()}
 
 VERBS: dict[str, Verb] = {
     "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"]),
@@ -211,8 +217,11 @@ VERBS: dict[str, Verb] = {
     "HELP": Verb(help_text, LEGAL["HELP"]),
     "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True),
     "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True),
-    **{name: verb for extension in EXTENSIONS for name, verb in extension.verbs.items()},
 }
+EXTENSION_VERBS = {name: (e, verb) for e in EXTENSIONS for name, verb in e.verbs.items()}
+
+# Verbs that we know and may do nothing for: 502, where others are 500 (§4.2.4).
+KNOWN = REFUSED | set(EXTENSION_VERBS)
 
 # The longest line that any verb may have, beyond `Limits.command_line`.
-COMMAND_LINE_OCTETS = max(verb.more_octets for verb in VERBS.values())
+COMMAND_LINE_OCTETS = max(verb.more_octets for verb in (*VERBS.values(), *(v for _, v in EXTENSION_VERBS.values())))

@@ -38,6 +38,10 @@ class Extension:
     mail_octets: ClassVar[int] = 0
     rcpt_octets: ClassVar[int] = 0
 
+    def offered(self, session: "ServerSession") -> bool:
+        """Say whether *session* has this extension at all; where not, its verbs are 502 and its parameters 555."""
+        return self.keyword not in session.settings.without
+
     def offer(self, session: "ServerSession") -> str | None:
-        """Return this extension's line in the answer to EHLO; ``None`` where it is not offered now."""
+        """Return its line in the answer to EHLO, where it is `offered`; ``None`` where there is no use for it now."""
         return self.keyword

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from mailsuite.smtp import events, replies
-from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, VERBS
+from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, VERBS, extension_verb
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
-from mailsuite.smtp.states import REFUSED, State
+from mailsuite.smtp.states import State
 from mailsuite.wire.dots import DotReader
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.lines import Fault, Inbox
@@ -237,11 +237,11 @@ class ServerSession:
         name, _, argument = text.partition(" ")
         # Unicode has letters whose upper case is ASCII; a verb is ASCII as it came.
         name = name.upper() if name.isascii() else ""
-        verb = VERBS.get(name)
+        verb = VERBS.get(name) or extension_verb(self, name)
         if not text.isprintable():
             self.refuse(replies.BAD_COMMAND)
         elif verb is None:
-            self.refuse(replies.NOT_IMPLEMENTED if name in REFUSED else replies.BAD_COMMAND)
+            self.refuse(replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
         elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
             self.refuse(replies.LINE_TOO_LONG)
         elif self.state not in verb.states:

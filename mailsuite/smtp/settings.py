@@ -35,4 +35,6 @@ class Settings:
     auth_required: bool = False
     # A bare CR or LF in a message: refused, or made a CRLF.
     bare_newlines: Literal["reject", "normalize"] = "reject"
+    # Keywords of the extensions that are switched off here.
+    without: frozenset[str] = frozenset()
     software: str = "mailsuite"

@@ -171,6 +171,22 @@ def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
         assert problem.startswith("mailsuite.toml:2: smtp.etrn_peers: ")
 
 
+def test_extensions_are_switched_off_by_their_keywords(tmp_path: Path) -> None:
+    """In any case of letters; what has a key of its own is switched by that, and POP3 has none of them."""
+    table = f'{MINIMAL}[listen.x]\nservice = "mta"\nendpoint = "tcp:25"\nwithout = '
+
+    assert taken(tmp_path, table + '["etrn", "DSN"]').listen["x"].switched_off == {"ETRN", "DSN"}
+    for keyword, problem in (
+        ("ERTN", '"ERTN" is no extension that there is here; these are: 8BITMIME, '),
+        ("starttls", 'STARTTLS is switched off by tls = "none"'),
+        ("AUTH", 'AUTH is switched off by auth = "off"'),
+    ):
+        (said,) = refused(tmp_path, f'{table}["ETRN", "{keyword}"]')
+        assert said.startswith(f"mailsuite.toml:5: listen.x.without: {problem}")
+    (said,) = refused(tmp_path, (table + '["ETRN"]').replace("mta", "pop3"))
+    assert said == "mailsuite.toml:5: listen.x.without: these are extensions of SMTP, and this listener speaks POP3"
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [

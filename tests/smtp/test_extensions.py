@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from mailsuite.smtp.commands import EXTENSIONS, MAIL_PARAMETERS, RCPT_PARAMETERS
+from mailsuite.smtp.extension import Extension
 from mailsuite.smtp.extensions.auth import MECHANISMS
 from mailsuite.smtp.settings import Settings
 from tests.smtp.respondent import CLEAR_AUTH, PLAIN, SUBMISSION
-from tests.smtp.sessions import Talk
+from tests.smtp.sessions import ENVELOPE, Talk
 
 
 def test_the_discovered_set_is_pinned() -> None:
@@ -74,6 +75,31 @@ def test_lesson_17_no_password_is_accepted_before_tls(mechanism: str) -> None:
     assert talk.ask(f"AUTH {mechanism} AGEAc2VjcmV0".encode()) == "538 5.7.11"
     assert talk.ask(f"AUTH {mechanism}".encode()) == "538 5.7.11"
     assert talk.respondent.claims == []
+
+
+def without(*keywords: str) -> Talk:
+    """Return a conversation with a listener that has everything but *keywords*."""
+    return Talk(dataclasses.replace(CLEAR_AUTH, auth_required=False, starttls=True, without=frozenset(keywords)))
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda extension: str(extension.keyword))
+def test_what_is_switched_off_is_not_there(extension: Extension) -> None:
+    """It is not offered, in any state its verbs are 502, and its parameters 555; the others are as they were."""
+    off = without(extension.keyword).core.settings
+
+    assert offers(off) == offers(dataclasses.replace(off, without=frozenset())) - {extension.keyword}
+    for state in (b"", b"EHLO x\r\n", b"EHLO x\r\n" + ENVELOPE):
+        talk = Talk(off, greet=False)
+        talk.say(state)
+        for verb in extension.verbs:
+            talk.replies()
+            assert talk.ask(verb.encode()) == "502 5.5.1"
+    talk = Talk(off)
+    for parameter in extension.mail_parameters:
+        assert talk.ask(f"MAIL FROM:<a@a.example> {parameter}=1".encode()) == "555 5.5.4"
+    assert talk.ask(b"MAIL FROM:<a@a.example>") == "250 2.1.0"
+    for parameter in extension.rcpt_parameters:
+        assert talk.ask(f"RCPT TO:<a@a.example> {parameter}=1".encode()) == "555 5.5.4"
 
 
 def test_helo_has_no_extensions() -> None:

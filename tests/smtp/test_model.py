@@ -75,10 +75,8 @@ class Model:
             self.forget()
         if verb in (b"RSET", b"NOOP", b"VRFY"):
             return 252 if verb == b"VRFY" else 250
-        if verb == b"SEND":
+        if verb in (b"SEND", b"STARTTLS", b"AUTH"):
             return 502
-        if verb in (b"STARTTLS", b"AUTH"):
-            return 502 if self.greeted and self.sender is None else 503
         if verb in (b"MAIL", b"RCPT", b"DATA"):
             return self.transaction(verb, argument)
         return 500

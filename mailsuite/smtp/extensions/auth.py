@@ -38,9 +38,7 @@ def auth(session: "ServerSession", argument: str) -> None:
     """AUTH mechanism [initial-response] (RFC 4954 §4)."""
     name, _, initial = argument.partition(" ")
     name = name.upper()
-    if session.settings.auth == "off":
-        session.refuse(replies.NOT_IMPLEMENTED)
-    elif session.authenticated:
+    if session.authenticated:
         session.refuse(replies.ALREADY_AUTHENTICATED)
     elif not name:
         session.refuse(replies.NEEDS_ARGUMENT)
@@ -85,13 +83,17 @@ def mail_parameter(session: "ServerSession", value: str | None) -> str | Reply:
 
 
 class Auth(Extension):
-    """Offered with the mechanisms that may be used now."""
+    """Offered with the mechanisms that may be used now, where the listener takes logins."""
 
     keyword: ClassVar[str] = "AUTH"
     # RFC 4954 §4: not within a transaction. The line may hold an initial response.
     verbs: ClassVar[Mapping[str, Verb]] = {"AUTH": Verb(auth, READY, more_octets=LINE_OCTETS)}
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"AUTH": mail_parameter}
     mail_octets: ClassVar[int] = 500  # RFC 4954 §3
+
+    def offered(self, session: "ServerSession") -> bool:
+        """See `Extension.offered`."""
+        return session.settings.auth != "off" and super().offered(session)
 
     def offer(self, session: "ServerSession") -> str | None:
         """See `Extension.offer`."""

@@ -17,8 +17,6 @@ def starttls(session: "ServerSession", argument: str) -> None:
         session.refuse(replies.NO_ARGUMENT)
     elif session.encrypted:
         session.refuse(replies.ALREADY_TLS)
-    elif not session.settings.starttls:
-        session.refuse(replies.NOT_IMPLEMENTED)
     else:
         session.start_tls()
 
@@ -29,9 +27,13 @@ class StartTls(Extension):
     keyword: ClassVar[str] = "STARTTLS"
     verbs: ClassVar[Mapping[str, Verb]] = {"STARTTLS": Verb(starttls, READY)}
 
+    def offered(self, session: "ServerSession") -> bool:
+        """See `Extension.offered`."""
+        return session.settings.starttls and super().offered(session)
+
     def offer(self, session: "ServerSession") -> str | None:
         """See `Extension.offer`."""
-        return self.keyword if session.settings.starttls and not session.encrypted else None
+        return None if session.encrypted else self.keyword
 
 
 PART = StartTls()
