@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from mailsuite.discover import parts
+from mailsuite.encryption import Encryption
 from mailsuite.pop3 import capabilities, commands, events, responses
 from mailsuite.pop3.command import Capability, Command, Result, State, Words
 from mailsuite.pop3.drop import NO_DROP, Drop
@@ -57,6 +58,7 @@ class ServerSession:
         "_untold",
         "drop",
         "encrypted",
+        "encryption",
         "errors",
         "name",
         "settings",
@@ -66,6 +68,8 @@ class ServerSession:
     def __init__(self, settings: Settings, encrypted: bool = False) -> None:
         self.settings = settings
         self.encrypted = encrypted
+        # What TLS was agreed on, once its handshake is done.
+        self.encryption: Encryption | None = None
         self.state = State.AUTHORIZATION
         self.errors = 0
         # What USER said, until PASS has used it.

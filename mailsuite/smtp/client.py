@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from mailsuite.encryption import Encryption
 from mailsuite.outcome import Answer
 from mailsuite.smtp.answers import AnswerReader, Garbled, ServerReply
 from mailsuite.smtp.client_events import (
@@ -55,6 +56,7 @@ class ClientSession:
         "_streaming",
         "_tls_wanted",
         "capabilities",
+        "encryption",
         "opening",
         "phase",
         "settings",
@@ -67,6 +69,7 @@ class ClientSession:
         self.phase = 0
         # What was said to STARTTLS where we go on without it.
         self.tls_refusal: Answer | None = None
+        self.encryption: Encryption | None = None
         self._encrypted = encrypted
         self._stage = Stage.GREETING
         self._reader = AnswerReader()

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Any, Literal
 
 from mailsuite.address import Address
+from mailsuite.encryption import Encryption
 from mailsuite.outcome import Answer
 from mailsuite.smtp.answers import AnswerReader, Garbled, ServerReply
 from mailsuite.smtp.client_commands import path_octets
@@ -75,6 +76,7 @@ class ProbeSession:
         tls: Literal["none", "may", "must"] = "may",
         encrypted: bool = False,
     ) -> None:
+        self.encryption: Encryption | None = None
         self._hostname = hostname
         self._recipient = recipient
         self._seconds = seconds

@@ -7,6 +7,7 @@ so pipelined commands (RFC 2920) are answered in their order, whatever a lookup'
 from collections.abc import Callable
 from typing import TypeAlias
 
+from mailsuite.encryption import Encryption
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, VERBS, extension_verb
 from mailsuite.smtp.replies import Reply
@@ -38,6 +39,7 @@ class ServerSession:
         "_tls_wanted",
         "authenticated",
         "encrypted",
+        "encryption",
         "errors",
         "extended",
         "phase",
@@ -50,6 +52,8 @@ class ServerSession:
     def __init__(self, settings: Settings, encrypted: bool = False) -> None:
         self.settings = settings
         self.encrypted = encrypted
+        # What TLS was agreed on, once its handshake is done.
+        self.encryption: Encryption | None = None
         self.authenticated = False
         self.extended = False
         self.state = State.CONNECTED

@@ -7,10 +7,8 @@ rest is up to whoever has begun the session.
 
 import re
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from OpenSSL import SSL
-from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -18,6 +16,7 @@ from zope.interface import implementer
 
 from mailsuite.address import domain_key
 from mailsuite.encryption import Encryption
+from mailsuite.transport.peer_trust import distrust, look_at_peers, shown_chain
 
 # Forward secrecy comes first, but a peer that knows only old ciphers is better met with these than in the clear
 # (RFC 7435 §3). There is an end to it: RFC 8996 forbids TLS before 1.2, which nobody should rely on any more, and of
@@ -27,32 +26,9 @@ OPPORTUNISTIC_CIPHERS = (
 )
 # Issuers come and go: their file is read again so often.
 REREAD_SECONDS = 86_400.0
-# So many certificates may stand between the peer's and a trusted one. (OpenSSL reads at most 100 KB of them.)
-CHAIN_DEPTH = 10
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _SSL: Any = SSL
-_Codes: Any = SSL.X509VerificationCodes
-_NAMES: dict[int, str] = {
-    value: name.removeprefix("ERR_").replace("_", " ").lower()
-    for name, value in vars(_Codes).items()
-    if name.startswith("ERR_")
-}
-_UNKNOWN_ISSUER = "issuer not known"
-_REASONS = {
-    _Codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT: "self-signed",
-    _Codes.ERR_SELF_SIGNED_CERT_IN_CHAIN: "issuer not trusted",
-    _Codes.ERR_UNABLE_TO_GET_ISSUER_CERT: _UNKNOWN_ISSUER,
-    _Codes.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: _UNKNOWN_ISSUER,
-    _Codes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: _UNKNOWN_ISSUER,
-    _Codes.ERR_CERT_CHAIN_TOO_LONG: "chain too long",
-    _Codes.ERR_CERT_HAS_EXPIRED: "expired",
-    _Codes.ERR_CERT_NOT_YET_VALID: "not valid yet",
-    _Codes.ERR_CERT_SIGNATURE_FAILURE: "wrong signature",
-    _Codes.ERR_INVALID_PURPOSE: "not for servers",
-}
-# What is wrong with the chain, not with the one certificate at which it came out.
-_OF_CHAIN = {"issuer not trusted", _UNKNOWN_ISSUER, "chain too long"}
 
 
 class IssuersError(Exception):
@@ -88,21 +64,15 @@ class ClientTLS:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class PeerTLS:
-    """TLS of one connection, to a host called *name*.
-
-    `_note` finds it by its connection, and it does not know the connection: both go with their last users. (A
-    connection's app data is Twisted's, and a callback of its own would be a cycle.)
-    """
+    """TLS of one connection, to a host called *name*."""
 
     def __init__(self, context: Any, name: str) -> None:
         self._context = context
         self._name = server_name(name)
-        self._trust = ""
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Return the client's end of a new TLS connection."""
         connection = SSL.Connection(self._context, None)
-        _peers[connection] = self
         if self._name:
             # RFC 7672 §8.1: the client MUST send SNI; harmless elsewhere.
             connection.set_tlsext_host_name(self._name)
@@ -110,31 +80,13 @@ class PeerTLS:
 
     def encryption(self, connection: Any) -> Encryption:
         """Say what was agreed on, and what the peer showed."""
-        sent = connection.get_peer_cert_chain() or ()
-        chain = tuple(dump_certificate(FILETYPE_ASN1, certificate) for certificate in sent)
+        chain = shown_chain(connection, is_client=False)
         return Encryption(
             connection.get_protocol_version_name(),
             connection.get_cipher_name() or "",
             chain,
-            self._trust if chain else "no certificate shown",
+            distrust(connection) if chain else "no certificate shown",
         )
-
-    def distrust(self, reason: str) -> None:
-        """Note why the chain is not trusted; the first reason is the one that counts."""
-        self._trust = self._trust or reason
-
-
-_peers: WeakKeyDictionary[SSL.Connection, PeerTLS] = WeakKeyDictionary()
-
-
-def _note(connection: SSL.Connection, certificate: Any, error: int, depth: int, good: int) -> bool:
-    """Keep what OpenSSL finds wrong, and let the handshake go on."""
-    if not good:
-        reason = _REASONS.get(error) or _NAMES.get(error, f"OpenSSL's verify error {error}")
-        if depth and reason not in _OF_CHAIN:
-            reason += " (an issuer's certificate)"
-        _peers[connection].distrust(reason)
-    return True
 
 
 def server_name(name: str) -> bytes:
@@ -158,8 +110,7 @@ def client_context(ca_file: str, ciphers: bytes) -> Any:
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     # A resumed session shows no chain, and each delivery is to judge what it saw itself.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify_depth(CHAIN_DEPTH)
-    context.set_verify(SSL.VERIFY_PEER, _note)
+    look_at_peers(context, "servers")
     try:
         if ca_file:
             context.load_verify_locations(ca_file)

@@ -103,11 +103,13 @@ class SessionProtocol(Protocol):
         self._ended(self)
 
     def handshakeCompleted(self) -> None:
-        """Tell the respondent what TLS was agreed on."""
+        """Tell the core and the respondent what TLS was agreed on."""
         assert self._tls is not None
         self._encrypted = True
         self._shaking = False
-        self.respondent.tls_started(self._tls.encryption(self.transport.getHandle()))
+        encryption = self._tls.encryption(self.transport.getHandle())
+        self.core.encryption = encryption
+        self.respondent.tls_started(encryption)
 
     def pauseProducing(self) -> None:
         """The peer does not read: make no more output."""

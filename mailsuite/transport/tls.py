@@ -5,6 +5,7 @@ its own, so that a session ticket of one is worth nothing at another.
 """
 
 import hashlib
+from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
@@ -14,6 +15,7 @@ from zope.interface import implementer
 
 from mailsuite.certificates import Pair
 from mailsuite.encryption import Encryption
+from mailsuite.transport.channel_binding import server_binding
 
 # RFC 9325 §4.2: forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -40,8 +42,12 @@ class TLSContext:
         return SSL.Connection(self._context, None)
 
     def encryption(self, connection: Any) -> Encryption:
-        """Say what was agreed on. Our clients show no certificate."""
-        return Encryption(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
+        """Say what was agreed on."""
+        return Encryption(
+            connection.get_protocol_version_name(),
+            connection.get_cipher_name() or "",
+            binding=partial(server_binding, connection),
+        )
 
 
 def server_context(pair: Pair, listener: str, minimum: str) -> Any:

@@ -7,6 +7,8 @@ so replies keep the order of commands however long an answer takes.
 
 from typing import Any, ClassVar, Protocol
 
+from mailsuite.encryption import Encryption
+
 
 class Event:
     """Something that a session core tells or asks its respondent."""
@@ -53,7 +55,13 @@ SAID = Said()
 
 
 class SessionCore(Protocol):
-    """A pure protocol session, as `mailsuite.transport.session` drives it."""
+    """A pure protocol session, as `mailsuite.transport.session` drives it.
+
+    *encryption* is set by the driver when a handshake is done, TLS from the first octet or not, and before anything
+    that was encrypted comes in.
+    """
+
+    encryption: Encryption | None
 
     @property
     def unread(self) -> int:

@@ -38,6 +38,7 @@ class ClientCore:
         self, starttls: bool = False, patience: Mapping[int, float] | None = None, phases: bool = True
     ) -> None:
         self.step = 0
+        self.encryption: Encryption | None = None
         self._phases = phases
         self.term = 0.0
         self.unread = 0

@@ -15,7 +15,8 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from mailsuite.certificates import Pair
-from mailsuite.transport.client_tls import CHAIN_DEPTH, REREAD_SECONDS, ClientTLS, IssuersError, PeerTLS, server_name
+from mailsuite.transport.client_tls import REREAD_SECONDS, ClientTLS, IssuersError, PeerTLS, server_name
+from mailsuite.transport.peer_trust import CHAIN_DEPTH
 from tests.transport.authority import Authority, shown
 
 HOST = "mx.example.org"

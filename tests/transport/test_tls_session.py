@@ -36,6 +36,7 @@ class Tunnel:
         context = watch.context("smtp")
         watch.privilegedStartService()
         self.respondent = Late()
+        self.core: ServerSession | None = None
         sessions = SessionFactory(self.new_session, cast(IReactorTime, self.clock), context)
         factory = TLSMemoryBIOFactory(context, False, sessions, self.clock)
         self.server = factory.buildProtocol(None)
@@ -52,7 +53,8 @@ class Tunnel:
 
     def new_session(self, peer: Peer) -> tuple[SessionCore, IRespondent]:
         """Make both sides of the session."""
-        return ServerSession(SETTINGS, encrypted=True), cast(IRespondent, self.respondent)
+        self.core = ServerSession(SETTINGS, encrypted=True)
+        return self.core, cast(IRespondent, self.respondent)
 
     def carry(self) -> None:
         """Carry octets to and fro until nothing moves; what the client reads is in `heard`."""
@@ -103,6 +105,10 @@ def test_a_session_in_tls(tunnel: Tunnel) -> None:
     assert encryption.cipher
     assert encryption.chain == ()
     assert encryption.trust == "not looked at"
+    # The core has the same, for mechanisms that are bound to the connection.
+    assert tunnel.core is not None and tunnel.core.encryption is encryption
+    binding = encryption.binding("tls-exporter")
+    assert binding is not None and len(binding) == 32
     assert len(tunnel.respondent.inner.messages) == 1
 
 
