@@ -15,13 +15,18 @@ from mailsuite.queued import AS_BEFORE, Settled
 # What a recipient may be claimed for so that its outcome says something about its destination.
 _TRIED = ("try", "probe")
 
+# Numbers come as one JSON array: one statement for however many there are.
 _CLAIMED = """
-    SELECT r.message, r.destination, d.troubled, r.purpose, r.next_try, r.report_at, r.warned, m.expires
+    SELECT r.number, r.owner, r.message, r.destination, d.troubled, r.purpose, r.next_try, r.report_at, r.warned,
+        m.expires
     FROM recipients r JOIN messages m ON m.number = r.message JOIN destinations d ON d.number = r.destination
-    WHERE r.number = ?1 AND (r.owner = ?2 OR ?3 AND r.owner IS NULL)"""
+    WHERE r.number IN (SELECT value FROM json_each(?))"""
+_LEAVE = "DELETE FROM recipients WHERE number IN (SELECT value FROM json_each(?))"
 _EMPTIED = """
-    DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = ?1)
-    RETURNING file"""
+    DELETE FROM messages WHERE number IN (SELECT value FROM json_each(?))
+        AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = messages.number)
+    RETURNING number, file"""
+_FORGET = "DELETE FROM contents WHERE message IN (SELECT value FROM json_each(?))"
 _KEEP = """
     UPDATE recipients SET owner = NULL, purpose = NULL, next_try = ?, report_at = ?, warned = ?, tries = tries + ?,
         last = coalesce(?, last), state = CASE WHEN ? THEN 'bounce' ELSE state END
@@ -36,13 +41,15 @@ def settle(
     What it had claimed before it was given up, *stale*, is still its own where nobody else has claimed it since.
     """
     connection = work.connection
+    found = _claimed(connection, owner, [each.recipient.number for each in settled], stale)
+    leaving: list[int] = []
     emptied: dict[int, None] = {}
     # With whether each turns out to work again.
     touched: dict[int, bool] = {}
     lost = 0
     for each in settled:
         number = each.recipient.number
-        row = connection.execute(_CLAIMED, (number, owner, number in stale)).fetchone()
+        row = found.pop(number, None)
         if row is None:
             lost += 1
             continue
@@ -50,11 +57,13 @@ def settle(
         works = bool(troubled) and purpose in _TRIED and _is_verdict(each.outcome)
         touched[destination] = touched.get(destination, False) or works
         if each.next_try is None:
-            connection.execute("DELETE FROM recipients WHERE number = ?", (number,))
+            leaving.append(number)
             emptied[message] = None
         else:
             _keep(connection, each, each.next_try, purpose, *times)
-    remove_emptied(work, emptied, folder)
+    if leaving:
+        connection.execute(_LEAVE, (_array(leaving),))
+        remove_emptied(work, emptied, folder)
     for destination, works in touched.items():
         if works:
             lift(connection, destination)
@@ -64,12 +73,30 @@ def settle(
 
 def remove_emptied(work: Work, messages: Iterable[int], folder: ContentFolder) -> None:
     """Remove those of *messages* that have no recipient any more, with their content."""
-    for message in messages:
-        for (name,) in work.connection.execute(_EMPTIED, (message,)).fetchall():
-            if name is None:
-                work.connection.execute("DELETE FROM contents WHERE message = ?", (message,))
-            else:
-                work.after.append(partial(folder.remove, name))
+    inline: list[int] = []
+    for number, name in work.connection.execute(_EMPTIED, (_array(messages),)).fetchall():
+        if name is None:
+            inline.append(number)
+        else:
+            work.after.append(partial(folder.remove, name))
+    if inline:
+        work.connection.execute(_FORGET, (_array(inline),))
+
+
+def _claimed(
+    connection: sqlite3.Connection, owner: int, numbers: Sequence[int], stale: Collection[int]
+) -> dict[int, tuple[Any, ...]]:
+    """Return the rows of those of *numbers* that are still claimed by *owner*, by number."""
+    rows = connection.execute(_CLAIMED, (_array(numbers),))
+    return {
+        number: tuple(row)
+        for number, holder, *row in rows
+        if holder == owner or (holder is None and number in stale)
+    }
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
 
 
 def _is_verdict(outcome: Outcome | None) -> bool:

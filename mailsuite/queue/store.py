@@ -29,7 +29,7 @@ from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
 from mailsuite.queue.schedule import JITTER
 from mailsuite.queue.settling import settle
 from mailsuite.queue.unreadable import UNREADABLE_SECONDS, Unreadable
-from mailsuite.queue.writer import Work, Writer, WriterReactor
+from mailsuite.queue.writer import Joint, Work, Writer, WriterReactor
 from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 
 DATABASE = "queue.sqlite"
@@ -84,6 +84,7 @@ class SqliteQueue:
         # What was to be recorded and could not be. Others than a claim only add to its end.
         self._unrecorded: list[Settled] = []
         self._late_from = 0.0
+        self._recording = Joint(self._record, self._unrecorded.extend)
         chores = Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now, self._record_last)
         self._writer = Writer(reactor, chores)
 
@@ -236,10 +237,7 @@ class SqliteQueue:
 
         What cannot be kept now, on a full disk, is kept with a later claim: nothing stays claimed for ever.
         """
-        return self._ask_to_record(tuple(settled))
-
-    def _ask_to_record(self, settled: Sequence[Settled], alone: bool = False) -> "Deferred[None]":
-        return self._writer.ask(partial(self._record, settled), partial(self._unrecorded.extend, settled), alone)
+        return self._writer.join(self._recording, settled)
 
     async def _record_late(self) -> None:
         """Record what could not be: all of it at once, or else one by one, so that none keeps another one waiting.
@@ -252,7 +250,9 @@ class SqliteQueue:
             late = self._unrecorded[:size]
             del self._unrecorded[:size]
             try:
-                await self._ask_to_record(late, alone=True)
+                await self._writer.ask(
+                    partial(self._record, late), partial(self._unrecorded.extend, late), alone=True
+                )
                 left -= size
             except OSError as error:
                 # (What failed is at the end again.)

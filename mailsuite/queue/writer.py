@@ -3,16 +3,18 @@
 A batch forms by itself, in the reactor's turn that it begins in and while the one before is committed; there is no
 timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing of it is kept.
 For some troubles SQLite undoes the whole transaction: what may meet them again and again has one of its own.
+What is asked for very often, in few statements for many, is a `Joint` operation.
 """
 
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -63,8 +65,43 @@ class Chores(Protocol):
         """Do what comes last, and close the connection."""
 
 
+class Joint(Generic[T]):
+    """An operation on a list of items: those that come before the thread takes it up are done, or fail, together.
+
+    *undo* is called with them, in either thread, where nothing came of it.
+    """
+
+    __slots__ = ("items", "operation", "told", "undo")
+
+    def __init__(self, operation: Callable[[list[T], Work], None], undo: Callable[[list[T]], None]) -> None:
+        self.operation = operation
+        self.undo = undo
+        # What the thread has not been given yet, and who wants to know what comes of it.
+        self.items: list[T] = []
+        self.told: list[Deferred[None]] = []
+
+    def close(self) -> None:
+        """What comes from now on is for the next time."""
+        self.items = []
+        self.told = []
+
+
 def _nothing() -> None:
     """There is nothing to undo."""
+
+
+def _closed() -> OSError:
+    return OSError(errno.ESHUTDOWN, "the queue is closed")
+
+
+def _tell(listening: "Iterable[Deferred[None]]") -> None:
+    for told in listening:
+        told.callback(None)
+
+
+def _fail(listening: "Iterable[Deferred[None]]", error: BaseException) -> None:
+    for told in listening:
+        told.errback(error)
 
 
 @dataclass(slots=True)
@@ -78,6 +115,7 @@ class _Asked:
     result: Any = None
     error: OSError | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
+    joint: Joint[Any] | None = None
 
 
 class Writer:
@@ -123,8 +161,25 @@ class Writer:
         """
         if self._thread is None:
             undo()
-            return fail(OSError(errno.ESHUTDOWN, "the queue is closed"))
-        asked = _Asked(operation, Deferred(), undo, alone)
+            return fail(_closed())
+        return self._put(_Asked(operation, Deferred(), undo, alone))
+
+    def join(self, joint: Joint[T], items: Iterable[T]) -> "Deferred[None]":
+        """Do *joint* with *items*, and with what others bring meanwhile. Fails with `OSError`, as all of them do."""
+        if self._thread is None:
+            joint.undo(list(items))
+            return fail(_closed())
+        told: Deferred[None] = Deferred()
+        if not joint.told:
+            asked = _Asked(partial(joint.operation, joint.items), Deferred(), partial(joint.undo, joint.items), False)
+            asked.joint = joint
+            listening = joint.told
+            self._put(asked).addCallbacks(lambda _: _tell(listening), lambda failure: _fail(listening, failure.value))
+        joint.told.append(told)
+        joint.items.extend(items)
+        return told
+
+    def _put(self, asked: _Asked) -> "Deferred[Any]":
         self._waiting.append(asked)
         if not self._busy:
             # At the end of the reactor's turn: what else it brings goes into the same transaction.
@@ -135,6 +190,9 @@ class Writer:
     def _hand_over(self) -> None:
         count = next((index for index, asked in enumerate(self._waiting[:BATCH]) if asked.alone), BATCH) or 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        for asked in batch:
+            if asked.joint is not None:
+                asked.joint.close()
         self._queue.put(batch)
 
     def _settle(self, batch: list[_Asked]) -> None:
@@ -172,8 +230,8 @@ class Writer:
 
     def _do(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._do_all(connection, batch)
+            if not self._did_at_once(connection, batch):
+                self._do_rest(connection, batch)
         except Exception as error:
             self._give_up(connection, batch, error)
         for asked in batch:
@@ -181,11 +239,35 @@ class Writer:
                 self._try(call)
         self._reactor.callFromThread(self._settle, batch)
 
-    def _do_all(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
+    def _did_at_once(self, connection: sqlite3.Connection, batch: list[_Asked]) -> bool:
+        """Do all of *batch*. Where an operation fails it has its error, and nothing is kept: ``False``."""
+        connection.execute("BEGIN IMMEDIATE")
+        at_work: _Asked | None = None
+        try:
+            self._chores.each(connection)
+            for at_work in batch:
+                at_work.result = at_work.operation(Work(connection, at_work.after))
+            at_work = None
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._chores.undone()
+            # For some troubles SQLite undoes the whole transaction: that is everybody's.
+            if at_work is None or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK")
+            at_work.error = self._as_os_error(error)
+            return False
+        return True
+
+    def _do_rest(self, connection: sqlite3.Connection, batch: list[_Asked]) -> None:
+        """Do what has not failed, each so that it can be undone alone: there may be more trouble of that kind."""
+        connection.execute("BEGIN IMMEDIATE")
         try:
             self._chores.each(connection)
             for asked in batch:
-                self._do_one(connection, asked)
+                if asked.error is None:
+                    asked.after.clear()
+                    self._do_one(connection, asked)
             connection.execute("COMMIT")
         except Exception:
             self._chores.undone()
@@ -193,9 +275,8 @@ class Writer:
 
     def _do_one(self, connection: sqlite3.Connection, asked: _Asked) -> None:
         connection.execute("SAVEPOINT operation")
-        work = Work(connection, asked.after)
         try:
-            asked.result = asked.operation(work)
+            asked.result = asked.operation(Work(connection, asked.after))
         except Exception as error:
             if not connection.in_transaction:
                 # For some troubles SQLite undoes the whole transaction.

@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
@@ -12,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mailsuite.queue.errors import QueueError
-from mailsuite.queue.writer import BATCH, Work, Writer, WriterReactor
+from mailsuite.queue.writer import BATCH, Joint, Work, Writer, WriterReactor
 from tests.queue.queues import PATIENCE, Queues, ThreadClock, names
 
 
@@ -163,6 +164,73 @@ def test_an_operation_that_fails_is_undone_alone(world: World, trouble: Exceptio
     assert world.rows() == [1, 3]
     assert world.errno(2) == number
     assert (world.results[1], world.results[3], world.undone) == (1, 3, [2])
+
+
+def test_two_that_fail_take_nobody_with_them(world: World) -> None:
+    """The transaction begins anew behind the first of them; what comes after it comes once."""
+    after: list[int] = []
+    for number in range(5):
+        trouble = ValueError("a bug") if number in (1, 3) else None
+        call = partial(after.append, number)
+        world.put(number, trouble, lambda work, call=call: work.after.append(call))  # type: ignore[misc]
+    world.turn()
+
+    assert world.rows() == after == [0, 2, 4]
+    assert [world.errno(1), world.errno(3), world.undone] == [errno.EIO, errno.EIO, [1, 3]]
+    assert world.chores.begun == 1
+
+
+def joint(world: World, calls: list[list[int]], trouble: Exception | None = None) -> Joint[int]:
+    """Return an operation that adds a row for each of its items, and perhaps fails then."""
+
+    def operation(items: list[int], work: Work) -> None:
+        calls.append(list(items))
+        for number in items:
+            work.connection.execute("INSERT INTO t VALUES (?)", (number,))
+        if trouble is not None:
+            raise trouble
+
+    return Joint(operation, world.undone.extend)
+
+
+def test_a_joint_operation_takes_all_that_the_thread_has_not_begun_with(world: World) -> None:
+    """One call for what several brought; what comes after it was handed over is for the next."""
+    calls: list[list[int]] = []
+    both = joint(world, calls)
+    told = [world.writer.join(both, items) for items in ([1, 2], [], [3])]
+    world.reactor.advance(0)
+    told.append(world.writer.join(both, [4]))
+    world.reactor.threads.get(timeout=PATIENCE)()
+    assert [each.called for each in told] == [True, True, True, False]
+    world.turn()
+
+    assert calls == [[1, 2, 3], [4]]
+    assert told[3].called
+    assert world.rows() == [1, 2, 3, 4]
+
+
+def test_a_joint_operation_fails_for_all_of_its_items(world: World) -> None:
+    """And for nobody else."""
+    failing = joint(world, [], OSError(errno.EIO, "no"))
+    told = [world.writer.join(failing, [1]), world.writer.join(failing, [2])]
+    world.put(3)
+    world.turn()
+
+    failures: list[Failure] = []
+    for each in told:
+        each.addErrback(failures.append)
+    assert (world.rows(), world.undone) == ([3], [1, 2])
+    assert [failure.type for failure in failures] == [OSError, OSError]
+
+
+def test_a_joint_operation_that_comes_too_late_is_undone(world: World) -> None:
+    """As every other one, when the queue is closed."""
+    world.writer.stop()
+    failures: list[Failure] = []
+    world.writer.join(joint(world, []), [1]).addErrback(failures.append)
+
+    assert world.undone == [1]
+    assert isinstance(failures[0].value, OSError)
 
 
 @pytest.mark.parametrize(
