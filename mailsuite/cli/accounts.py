@@ -3,15 +3,18 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 
+from mailsuite.address import domain_key
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import UnfitPassword, prepared
-from mailsuite.directory.rows import User
+from mailsuite.directory.records import Records
+from mailsuite.directory.rows import LOCAL, User
+from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.sync import sync_folders
@@ -31,6 +34,16 @@ def open_accounts(settings: Settings) -> Iterator[Accounts]:
             yield accounts
     except AccountsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def is_local(settings: Settings, domain: str) -> bool:
+    """Say whether *domain* is one with mailboxes of ours; so is none where the accounts cannot be read."""
+    try:
+        with closing(connect_for_lookups(settings.directory.path)) as connection:
+            found = Records(lambda: connection).domain(domain_key(domain))
+    except AccountsError:
+        return False
+    return found is not None and found.domain_class == LOCAL
 
 
 def mail_path(settings: Settings, user: User) -> str:

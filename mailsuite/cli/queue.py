@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mailsuite.address import Address
+from mailsuite.cli.accounts import is_local
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
@@ -26,10 +27,12 @@ from mailsuite.cli.queue_words import (
 )
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.config.forms import is_domain
 from mailsuite.queue.admin import Administration, Changed, Progress
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import QueueError
 from mailsuite.queued import LOCAL
+from mailsuite.smtp.grammar import is_literal
 
 # Rows of one table: the queue may be longer than fits in memory.
 _ROWS = 1000
@@ -243,6 +246,9 @@ def _change(
     """Do *change*, and say what came of it; nothing that could have been changed is exit code 1."""
     _refuse_vague(selection, everything)
     recipients, _ = admin.count(selection)
+    if not recipients and everything:
+        click.echo("The queue is empty.")
+        return
     if not recipients:
         raise click.ClickException("nothing of that kind is in the queue")
     with progress("queue", recipients) as advance:
@@ -318,6 +324,7 @@ def _as_destination(settings: Settings, name: str) -> str:
     if name.startswith("route:"):
         known = f"; there are {', '.join(sorted(routes))}" if routes else ""
         raise click.ClickException(f"no next hop has the name {name}{known}")
+    _refuse_no_destination(settings, name)
     destination = Routes(rules, default_route(settings)).route(Address("", name), None).destination
     if destination in routes:
         raise click.ClickException(
@@ -325,6 +332,20 @@ def _as_destination(settings: Settings, name: str) -> str:
             f" {destination}, or hold only what is in the queue now, with --domain {name}"
         )
     return destination
+
+
+def _refuse_no_destination(settings: Settings, name: str) -> None:
+    """Refuse what no mail can be scheduled under."""
+    if not is_domain(name) and not (name.startswith("[") and name.endswith("]") and is_literal(name)):
+        raise click.ClickException(
+            f'"{_printable(name)}" is no destination: expected a domain, an address literal such as [192.0.2.1],'
+            f" route:NAME, or {LOCAL} for our own mailboxes"
+        )
+    if is_local(settings, name):
+        raise click.ClickException(
+            f"mail for {name} goes into mailboxes of ours, and waits in the queue only when they cannot take it: name"
+            f" {LOCAL}, or hold only what is in the queue now, with --domain {name}"
+        )
 
 
 def _tell_of_holds(admin: Administration) -> None:

@@ -390,6 +390,25 @@ def test_routes_are_told_of(config: Path) -> None:
     assert problems(config) == []
 
 
+def test_a_route_for_a_domain_of_ours_is_warned_of(config: Path) -> None:
+    """Its mail ends here, whatever a route says."""
+    add(config, '[routes.a]\nrecipients = ["EXAMPLE.test", ".example.test", "x.example"]\nhost = "z.example"')
+    run("domain", "add", "example.test", "--config", config)
+
+    assert problems(config) == [
+        "warning  routes.a.recipients: mail for EXAMPLE.test goes into mailboxes of ours and never this way: it is a"
+        " domain of class local; to mend it: mailsuite domain set EXAMPLE.test --class relay, or remove it here"
+    ]
+
+
+@pytest.mark.parametrize(("lifetime", "told"), [(14_401, False), (14_400, True)])
+def test_a_warning_that_comes_too_late_is_warned_of(config: Path, lifetime: int, told: bool) -> None:
+    """Nobody would ever be told of a delay."""
+    add(config, f"[queue]\nlifetime = {lifetime}")
+
+    assert [problem.partition(":")[0] for problem in problems(config)] == ["warning  queue.delay_warning"] * told
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "told"),
     [

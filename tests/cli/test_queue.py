@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsuite.cli import main
+from mailsuite.directory.accounts import Accounts
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred
 from mailsuite.queue.store import SqliteQueue
@@ -367,7 +368,7 @@ class TestChange:
     @pytest.mark.parametrize(
         ("typed", "name"),
         [("B.Example", "b.example"), ("BÜCHER.example", "xn--bcher-kva.example"), ("local", "local"),
-         ("route:isp", "route:isp")],
+         ("[192.0.2.1]", "[192.0.2.1]"), ("route:isp", "route:isp")],
     )  # fmt: skip
     def test_a_destination_however_it_is_written(self, site: Site, typed: str, name: str) -> None:
         """It is held under the name that its mail goes by; where there is none yet, that is said."""
@@ -394,6 +395,9 @@ class TestChange:
         [
             ("d.example", "mail for d.example is scheduled as one of route:isp"),
             ("route:ips", "no next hop has the name route:ips; there are route:isp"),
+            ("bob@d.example", '"bob@d.example" is no destination: expected a domain'),
+            ("", '"" is no destination: expected a domain'),
+            ("[192.0.2.256]", '"[192.0.2.256]" is no destination: expected a domain'),
         ],
     )
     def test_what_is_no_destination_is_not_held(self, site: Site, name: str, why: str) -> None:
@@ -405,6 +409,20 @@ class TestChange:
         assert why in result.stderr
 
         assert site.done("release", "--destination", "d.example") == "d.example goes on.\n"
+
+    def test_a_domain_of_ours_is_no_destination(self, site: Site) -> None:
+        """What waits for our own mailboxes has one destination, whatever the domain."""
+        with Accounts.open(str(site.config.with_name("accounts.sqlite")), create=True) as accounts:
+            accounts.domains.add("d.example")
+        result = site.run("hold", "--destination", "D.example")
+
+        assert (result.exit_code, site.queues.ask("SELECT count(*) FROM destinations")) == (1, [(0,)])
+        assert "name local, or hold only what is in the queue now, with --domain D.example" in result.stderr
+
+    @pytest.mark.parametrize("command", ["retry", "hold", "release", "remove", "bounce"])
+    def test_all_of_nothing(self, site: Site, command: str) -> None:
+        """An empty queue is no failure for who means all that there is."""
+        assert site.done(command, "--all") == "The queue is empty.\n"
 
     @pytest.mark.parametrize("command", ["retry", "hold", "release", "remove", "bounce"])
     def test_nothing_that_fits(self, site: Site, command: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from mailsuite.address import domain_key
+from mailsuite.cli.accounts import is_local
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.routes import loops, port_of, tls_of
@@ -26,9 +27,13 @@ def outbound(settings: Settings) -> Iterator[Finding]:
     if settings.delivery.ca_file:
         yield from _issuers(settings.delivery.ca_file)
     yield from _sources("delivery.source", settings.delivery.source)
+    if settings.queue.delay_warning >= settings.queue.lifetime:
+        text = "no sender is told of a delay: the message has failed by then"
+        yield warning("queue.delay_warning", text, "set less than lifetime, or 0 to tell nobody")
     for name, route in settings.routes.items():
         where = f"routes.{name}"
         yield from _sources(f"{where}.source", [route.source] if route.source else [])
+        yield from _local(where, route, settings)
         yield from _loop(where, route, settings)
         yield from _login(where, route)
         yield from _shown(where, route, settings)
@@ -52,6 +57,14 @@ def _sources(where: str, addresses: list[str]) -> Iterator[Finding]:
         except OSError as problem:
             text = f"nothing can be sent from {address}: {problem.strerror}"
             yield error(where, text, "name an address that this machine has")
+
+
+def _local(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
+    for domain in route.recipients:
+        if not domain.startswith(".") and is_local(settings, domain):
+            text = f"mail for {domain} goes into mailboxes of ours and never this way: it is a domain of class local"
+            mend = f"mailsuite domain set {domain} --class relay, or remove it here"
+            yield warning(f"{where}.recipients", text, mend)
 
 
 def _loop(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:
