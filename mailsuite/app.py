@@ -59,7 +59,7 @@ from mailsuite.service.mta import InboundRole
 from mailsuite.service.reception import Reception, Role, Site
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
-from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
 from mailsuite.transport.listener import CannotListen, Listener, NewSession
 from mailsuite.wire.events import SessionCore
@@ -104,7 +104,11 @@ class MailService(MultiService):
         self._passwords = Passwords()
         self._parts: Parts | None = None
         self._certificates = CertificateWatch(
-            settings.tls.certificate, settings.tls.key, settings.tls.minimum, reactor
+            NamedFiles(settings.tls.certificate, settings.tls.key),
+            settings.tls.minimum,
+            reactor,
+            [NamedFiles(each.certificate, each.key, tuple(each.names)) for each in settings.certificates.values()],
+            settings.tls.client_ca,
         )
         if any(listener.tls != "none" for listener in settings.listen.values()):
             self._certificates.setServiceParent(self)
@@ -168,7 +172,8 @@ class MailService(MultiService):
         return ", ".join(f"{each.name} at {', '.join(map(str, each.addresses))}" for each in self.listeners)
 
     def _listener(self, name: str, settings: ListenerSettings) -> Listener:
-        tls = self._certificates.context(name) if settings.tls != "none" else None
+        asks = settings.client_certificates == "ask"
+        tls = self._certificates.context(name, asks) if settings.tls != "none" else None
         implicit = settings.tls == "implicit"
         endpoints = [(text, self._endpoint(name, text)) for text in settings.endpoints]
         sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions

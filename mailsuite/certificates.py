@@ -81,6 +81,11 @@ def read_pair(certificate: str, key: str) -> Pair:
     return pair
 
 
+def read_chain(path: str) -> tuple[x509.Certificate, ...]:
+    """Read the certificates in a PEM file. Raises `PairError` when there is none."""
+    return _parse_chain(path, _read(path))
+
+
 def self_signed(
     hostname: str, now: datetime.datetime, names: Iterable[str] = (), days: int = SELF_SIGNED_DAYS
 ) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from mailsuite.config.backups import backup_problems
+from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_domain, is_mail_address, is_network
@@ -25,6 +26,7 @@ def problems_of(settings: Settings) -> list[Problem]:
         problems.append(Problem((), text))
     for name, listener in settings.listen.items():
         problems += _listener_problems(name, listener)
+    problems += certificate_problems(settings)
     for server in settings.dns.servers:
         try:
             name_server(server)

@@ -28,7 +28,12 @@ LISTENERS: Tables = {
     "pop3s": {"service": "pop3", "endpoint": "tcp:995", "tls": "implicit"},
 }
 
-# Shown as comments: a site that forwards its mail needs them, no other.
+# Shown as comments: only some sites need them.
+CERTIFICATES: Tables = {
+    "example-net": {
+        "names": ["mail.example.net"], "certificate": "example.net.pem", "key": "example.net.key",
+    },
+}
 ROUTES: Tables = {
     "smarthost": {
         "host": "smtp.isp.example", "port": 587, "tls": "verify", "user": "example.org",
@@ -45,7 +50,7 @@ BACKUPS: Tables = {
 }
 
 WRITTEN = {"listen": LISTENERS}
-SHOWN = {"routes": ROUTES, "backups": BACKUPS}
+SHOWN = {"certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS}
 
 
 def sample() -> str:

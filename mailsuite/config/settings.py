@@ -30,7 +30,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class TLS(Section, frozen=True, kw_only=True):
-    """The certificate of all listeners; its files are read again when they change or on SIGHUP."""
+    """The certificate of all listeners, for clients that ask for no other; files are read again when they change."""
 
     certificate: Annotated[str, Meta(
         min_length=1, extra=below("config"),
@@ -44,6 +44,29 @@ class TLS(Section, frozen=True, kw_only=True):
     minimum: Annotated[Literal["1.2", "1.3"], Meta(
         description="Oldest version of TLS that a client may use.",
     )] = "1.2"
+    client_ca: Annotated[str, Meta(
+        extra=below("config"),
+        description="PEM file with the issuers of our users' certificates, for listeners with"
+                    " client_certificates; empty: no issuer is trusted.",
+    )] = ""
+
+
+class Certificate(Section, frozen=True, kw_only=True):
+    """A further certificate, ``[certificates.NAME]``, shown to clients that ask for one of its names (SNI)."""
+
+    names: Annotated[list[str], Meta(
+        extra=written('a list of host names, such as "mail.example.org" or "*.example.org"'),
+        examples=[["mail.example.net"]],
+        description="The names by which clients ask for it; empty: all those that it is for.",
+    )] = []
+    certificate: Annotated[str, Meta(
+        min_length=1, extra=below("config"), examples=["example.net.pem"],
+        description="PEM file with the certificate first and the certificates of its issuers after it.",
+    )]
+    key: Annotated[str, Meta(
+        min_length=1, extra=below("config"), examples=["example.net.key"],
+        description="PEM file with the private key of that certificate, not encrypted.",
+    )]
 
 
 class Listener(Section, frozen=True, kw_only=True):
@@ -74,6 +97,11 @@ class Listener(Section, frozen=True, kw_only=True):
         description="Extensions of SMTP that are switched off here, by their keywords; for STARTTLS and AUTH there are"
                     " tls and auth.",
     )] = []
+
+    client_certificates: Annotated[Literal["off", "ask"], Meta(
+        description="Whether clients are asked for a certificate when TLS begins, which may log them"
+                    " in; those without one are served as ever.",
+    )] = "off"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -505,6 +533,9 @@ class Settings(Section, frozen=True, kw_only=True):
         description="Whether the service may run as root, which it otherwise refuses.",
     )] = False
     tls: TLS = TLS()
+    certificates: Annotated[dict[str, Certificate], Meta(
+        description="One table for each further certificate; NAME is yours to choose.",
+    )] = {}
     listen: Annotated[dict[str, Listener], Meta(
         description="One table for each listener; NAME is yours to choose.",
     )] = {}

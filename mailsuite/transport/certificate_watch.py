@@ -3,7 +3,11 @@
 import grp
 import os
 import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL
 from twisted.application.service import Service
@@ -11,58 +15,84 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from mailsuite.certificates import Pair, PairError, read_pair
+from mailsuite.certificates import Pair, PairError, read_chain, read_pair
+from mailsuite.transport.server_names import ServerNames, by_name
 from mailsuite.transport.tls import TLSContext, server_context
+from mailsuite.transport.watched import Watched
 
 POLL_SECONDS = 2.0
 # RFC 9325 §3.4: ticket keys must be changed regularly, or they undo forward secrecy.
 TICKET_KEY_SECONDS = 86_400.0
 
-_Fingerprint = tuple[tuple[int, int, int] | None, ...]
+T = TypeVar("T")
+
+
+class NamedFiles(NamedTuple):
+    """The files of one pair, and the names by which clients ask for it; none: those that it is for."""
+
+    certificate: str
+    key: str
+    names: tuple[str, ...] = ()
 
 
 class CertificateWatch(Service):
-    """Reads the site's certificate and key, and reads them again when the files change.
+    """Reads the site's certificates and keys, and reads them again when the files change.
+
+    *default* is shown to whoever asks for no name of *named*. *client_ca* holds the issuers of those certificates of
+    clients that are trusted; empty: there are none.
 
     The first reading is done by `privilegedStartService`, as root where we start as root, and raises `PairError`.
-    A later pair that cannot be used is logged, and the old one stays.
+    What cannot be used later is logged, and the old one stays.
     """
 
     name = "certificates"
     _log = Logger()
 
-    def __init__(self, certificate: str, key: str, minimum: str, clock: IReactorTime) -> None:
-        self._files = (certificate, key)
+    def __init__(
+        self,
+        default: NamedFiles,
+        minimum: str,
+        clock: IReactorTime,
+        named: Sequence[NamedFiles] = (),
+        client_ca: str = "",
+    ) -> None:
         self._minimum = minimum
         self._contexts: list[TLSContext] = []
-        self._pair: Pair | None = None
-        self._tried: _Fingerprint = ()
-        self._failed: _Fingerprint | None = None
+        self._files = (default, *named)
+        self._pairs = [
+            Watched((each.certificate, each.key), partial(usable_pair, each.certificate, each.key, minimum))
+            for each in self._files
+        ]
+        self._issuers = Watched((client_ca,) if client_ca else (), partial(_issuers, client_ca))
         self._polling = LoopingCall(self.poll)
         self._polling.clock = clock
         self._clock = clock
         self._keys_made = clock.seconds()
 
-    def context(self, listener: str) -> TLSContext:
-        """Return a new context for the listener of that name; it can be used once we have started."""
-        context = TLSContext(listener)
+    def context(self, listener: str, asks: bool = False) -> TLSContext:
+        """Return a new context for the listener of that name; it can be used once we have started.
+
+        *asks*: its clients are asked for a certificate.
+        """
+        context = TLSContext(listener, asks)
         self._contexts.append(context)
-        if self._pair is not None:
-            context.show(server_context(self._pair, listener, self._minimum))
+        if self._pairs[0].value is not None:
+            context.show(self._made(context, self._names()))
         return context
 
     def privilegedStartService(self) -> None:
-        """Read the pair for the first time. Raises `PairError` when it cannot be used."""
-        self._take_up()
+        """Read everything for the first time. Raises `PairError` for what cannot be used."""
+        self._read()
 
     def startService(self) -> None:
         """Watch the files from now on, and warn if we shall not be able to read them again."""
         super().startService()
-        if self._pair is None:
-            self._take_up()
-        for path in self._files:
-            if (remedy := unreadable(path)) is not None:
-                self._warn(path, remedy)
+        if self._pairs[0].value is None:
+            self._read()
+        for watched in self._watched:
+            for path in watched.files:
+                if (remedy := unreadable(path)) is not None:
+                    self._warn(watched, path, remedy)
         self._polling.start(POLL_SECONDS, now=False)
 
     def stopService(self) -> None:
@@ -72,68 +102,94 @@ class CertificateWatch(Service):
             self._polling.stop()
 
     def reload(self) -> bool:
-        """Read the files now (SIGHUP); say whether the pair in them is in use. What is wrong is logged."""
-        try:
-            self._take_up()
-        except PairError as error:
-            self._log.error(
-                "the new certificate is not used, the old one stays: {reason}", reason=str(error)
-            )
-            return False
-        return True
+        """Read the files now (SIGHUP); say whether all that is in them is in use. What is wrong is logged."""
+        return self._each(self._take_up)
 
     def poll(self) -> None:
-        """Take up the pair if a file has changed; complain of a bad one once it has stopped changing.
+        """Take up what has changed; complain of what is of no use once it has stopped changing.
 
-        Renewal replaces one file after the other: the moment between is not worth a line in the log. Nothing is
-        raised: what no `PairError` foresees is logged, and watching goes on.
+        Nothing is raised: what no `PairError` foresees is logged, and watching goes on.
         """
         try:
-            self._poll()
+            old = self._clock.seconds() - self._keys_made >= TICKET_KEY_SECONDS
+            self._each(self._look, old)
         except Exception:
             self._log.failure("the certificate could not be looked at, the old one stays")
 
-    def _poll(self) -> None:
-        if self._pair is not None and self._clock.seconds() - self._keys_made >= TICKET_KEY_SECONDS:
-            self._show(self._pair)
-        now = self._fingerprint()
-        if now == self._tried:
-            if self._failed == now:
-                self._failed = None
-                self.reload()
-            return
-        try:
-            self._take_up()
-        except PairError:
-            self._failed = now
+    @property
+    def _watched(self) -> "list[Watched[Any]]":
+        return [*self._pairs, self._issuers]
 
-    def _warn(self, path: str, remedy: str) -> None:
+    def _read(self) -> None:
+        for watched in self._watched:
+            self._take_up(watched)
+        self._show()
+
+    def _each(self, act: "Callable[[Watched[Any]], bool]", changed: bool = False) -> bool:
+        """Do *act* with all that is watched, and show what is new; say whether nothing was wrong."""
+        well = True
+        try:
+            for watched in self._watched:
+                try:
+                    changed = act(watched) or changed
+                except PairError as error:
+                    well = False
+                    self._log.error("the new certificate is not used, the old one stays: {reason}", reason=str(error))
+        finally:
+            if changed:
+                self._show()
+        return well
+
+    def _take_up(self, watched: "Watched[Any]") -> bool:
+        self._tell(watched.take_up())
+        return True
+
+    def _look(self, watched: "Watched[Any]") -> bool:
+        if not watched.look():
+            return False
+        self._tell(watched.value)
+        return True
+
+    def _tell(self, value: Any) -> None:
+        if isinstance(value, Pair):
+            self._log.info(
+                "certificate in use: {names}, until {until}", names=value.shown, until=f"{value.expires:%Y-%m-%d}"
+            )
+
+    def _warn(self, watched: "Watched[Any]", path: str, remedy: str) -> None:
         # What we see of the files from now on is not what root saw; that alone is no change.
-        self._tried = self._fingerprint()
+        watched.note()
         self._log.warn(
             "{path} cannot be read any more by the user that we run as: a renewed certificate will not be used"
             " before a restart; to mend it: {remedy}", path=path, remedy=remedy,
         )
 
-    def _take_up(self) -> None:
-        self._tried = self._fingerprint()
-        pair = usable_pair(*self._files, self._minimum)
-        self._show(pair)
-        self._pair, self._failed = pair, None
-        self._log.info(
-            "certificate in use: {names}, until {until}",
-            names=pair.shown, until=f"{pair.expires:%Y-%m-%d}",
-        )
-
-    def _show(self, pair: Pair) -> None:
+    def _show(self) -> None:
         """Give every listener a fresh context."""
-        fresh = [server_context(pair, context.listener, self._minimum) for context in self._contexts]
+        names = self._names()
+        fresh = [self._made(context, names) for context in self._contexts]
         for context, made in zip(self._contexts, fresh, strict=True):
             context.show(made)
         self._keys_made = self._clock.seconds()
 
-    def _fingerprint(self) -> _Fingerprint:
-        return tuple(_stamp(path) for path in self._files)
+    def _names(self) -> ServerNames:
+        default, *others = (_present(watched.value) for watched in self._pairs)
+        return ServerNames(default, zip(others, (each.names for each in self._files[1:]), strict=True))
+
+    def _made(self, context: TLSContext, names: ServerNames) -> Any:
+        issuers = _present(self._issuers.value) if context.asks else None
+        return by_name(names, lambda pair: server_context(pair, context.listener, self._minimum, issuers))
+
+
+def _present(value: T | None) -> T:
+    """Return what was read at the start."""
+    assert value is not None
+    return value
+
+
+def _issuers(path: str) -> tuple[x509.Certificate, ...]:
+    """Return the issuers whose clients' certificates are trusted. Raises `PairError`."""
+    return read_chain(path) if path else ()
 
 
 def usable_pair(certificate: str, key: str, minimum: str) -> Pair:
@@ -168,11 +224,3 @@ def _group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size

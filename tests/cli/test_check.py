@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.certificates import read_pair, self_signed
+from mailsuite.certificates import read_pair, self_signed, write_pair
 from mailsuite.cli.check import findings
 from mailsuite.cli.checks import outbound
 from mailsuite.cli.checks.certificate import renewal
@@ -136,6 +136,39 @@ def test_a_certificate_for_another_name_is_warned_of(config: Path) -> None:
 
     (problem,) = problems(config)
     assert problem.startswith("warning  tls.certificate: it is for mail.example.org, not for mx.example.org")
+
+
+def test_each_further_certificate_is_looked_at(config: Path) -> None:
+    """Its pair, its names, its days; one that is missing keeps the service from starting."""
+    begins = read_pair(str(config.parent / "cert.pem"), str(config.parent / "key.pem")).begins
+    now = begins + datetime.timedelta(hours=1)
+    write_pair(str(config.parent / "net.pem"), str(config.parent / "net.key"), self_signed("*.example.net", now))
+    table = '\n[certificates.net]\ncertificate = "net.pem"\nkey = "net.key"\n'
+    text = config.read_text()
+    config.write_text(text + table + 'names = ["mail.example.net", "*.example.net", "*.example.com"]\n')
+
+    (problem,) = problems(config)
+    assert problem.startswith(
+        "warning  certificates.net.certificate: it is for *.example.net, not for *.example.com: mail programs"
+    )
+    assert len(problems(config, later=820)) == 3
+    os.unlink(config.parent / "net.key")
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    certificates.net: {config.parent}/net.key cannot be read")
+
+
+def test_issuers_of_clients_are_looked_at(config: Path) -> None:
+    """Their file, and whether anybody asks."""
+    edit(config, '[tls]', '[tls]\nclient_ca = "ca.pem"')
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    tls.client_ca: {config.parent}/ca.pem cannot be read")
+
+    (config.parent / "ca.pem").write_bytes((config.parent / "cert.pem").read_bytes())
+    (problem,) = problems(config)
+    assert problem.startswith("warning  tls.client_ca: no listener asks clients for a certificate")
+
+    edit(config, 'tls = "implicit"', 'tls = "implicit"\nclient_certificates = "ask"')
+    assert problems(config) == []
 
 
 @pytest.mark.parametrize(

@@ -217,3 +217,32 @@ def test_a_backup_that_cannot_work_is_named(tmp_path: Path, table: str, problem:
 def test_a_backup_that_can_work_is_taken(tmp_path: Path, lines: str) -> None:
     """From the web, from a file, by hand, or by asking alone."""
     assert list(taken(tmp_path, f'{MINIMAL}[backups."a.example"]\n{lines}\n').backups) == ["a.example"]
+
+
+CERTIFICATE = '[certificates.one]\ncertificate = "a.pem"\nkey = "a.key"\n'
+
+
+def test_a_certificate_has_names_that_clients_can_ask_for(tmp_path: Path) -> None:
+    """Whole names and wildcards of one label; each is of one certificate. Path names begin at the file's folder."""
+    names = '["mail.example.net", "*.example.org", "bücher.example"]'
+    table = taken(tmp_path, f"{MINIMAL}{CERTIFICATE}names = {names}\n").certificates["one"]
+
+    assert (table.names[1], table.certificate) == ("*.example.org", f"{tmp_path}/a.pem")
+    for name in ("a b", "*", "*.*.example.org", "mail.*.example.org"):
+        (said,) = refused(tmp_path, f'{MINIMAL}{CERTIFICATE}names = ["{name}"]\n')
+        assert said == (
+            f'mailsuite.toml:5: certificates.one.names: "{name}" is not a host name such as mail.example.org'
+            " or *.example.org"
+        )
+    two = CERTIFICATE.replace("one", "two") + 'names = ["MAIL.example.net"]\n'
+    (said,) = refused(tmp_path, f"{MINIMAL}{CERTIFICATE}names = {names}\n{two}")
+    assert said.endswith('certificates.two.names: "MAIL.example.net" is a name of [certificates.one] already')
+
+
+def test_nobody_is_asked_for_a_certificate_without_tls(tmp_path: Path) -> None:
+    """It is part of the handshake."""
+    listener = f'{MINIMAL}[listen.x]\nservice = "mta"\nendpoint = "tcp:25"\nclient_certificates = "ask"\n'
+
+    assert taken(tmp_path, listener + 'tls = "starttls"\n').listen["x"].client_certificates == "ask"
+    (said,) = refused(tmp_path, listener)
+    assert said.startswith("mailsuite.toml:5: listen.x.client_certificates: nobody can be asked without TLS")

@@ -20,7 +20,13 @@ from zope.interface.verify import verifyObject
 
 from mailsuite.certificates import PairError, self_signed
 from mailsuite.transport import certificate_watch
-from mailsuite.transport.certificate_watch import POLL_SECONDS, TICKET_KEY_SECONDS, CertificateWatch, unreadable
+from mailsuite.transport.certificate_watch import (
+    POLL_SECONDS,
+    TICKET_KEY_SECONDS,
+    CertificateWatch,
+    NamedFiles,
+    unreadable,
+)
 from mailsuite.transport.tls import TLSContext
 from tests.test_certificates import UNKNOWN_CURVE
 
@@ -34,7 +40,7 @@ class Site:
         self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
         self.put("mail.example.org")
         self.clock = Clock()
-        self.watch = CertificateWatch(str(self.certificate), str(self.key), minimum, self.clock)
+        self.watch = CertificateWatch(NamedFiles(str(self.certificate), str(self.key)), minimum, self.clock)
         self.context = self.watch.context("submission")
 
     def put(self, hostname: str) -> None:
@@ -101,10 +107,14 @@ class Meeting:
     """A client and a server whose octets are carried by hand."""
 
     def __init__(
-        self, context: TLSContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None
+        self,
+        context: TLSContext,
+        client: ssl.SSLContext,
+        session: ssl.SSLSession | None = None,
+        name: str | None = None,
     ) -> None:
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.client = client.wrap_bio(self._into, self._out, server_hostname=None, session=session)
+        self.client = client.wrap_bio(self._into, self._out, server_hostname=name, session=session)
         self.server = context.serverConnectionForTLS(None)  # type: ignore[arg-type]
         self.server.set_accept_state()
         for _ in range(4):

@@ -15,7 +15,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Limits, Settings
-from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.listener import SessionFactory
 from mailsuite.wire.events import SessionCore
 from tests.transport.wires import Late, Wire
@@ -32,7 +32,7 @@ class Tunnel:
         (folder / "cert.pem").write_bytes(certificate)
         (folder / "key.pem").write_bytes(key)
         self.clock = Clock()
-        watch = CertificateWatch(str(folder / "cert.pem"), str(folder / "key.pem"), "1.2", self.clock)
+        watch = CertificateWatch(NamedFiles(str(folder / "cert.pem"), str(folder / "key.pem")), "1.2", self.clock)
         context = watch.context("smtp")
         watch.privilegedStartService()
         self.respondent = Late()

@@ -1,9 +1,9 @@
 """Is there a certificate, does the key belong to it, is it for us, and for how long?"""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mailsuite.certificates import Pair, PairError
+from mailsuite.certificates import Pair, PairError, read_chain
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.transport.certificate_watch import unreadable, usable_pair
@@ -12,33 +12,68 @@ SOON = datetime.timedelta(days=14)
 
 
 def certificate(settings: Settings, now: datetime.datetime) -> Iterator[Finding]:
-    """Look at the pair of files, if any listener uses TLS."""
+    """Look at each pair of files, if any listener uses TLS, and at the issuers of our users' certificates."""
     if all(listener.tls == "none" for listener in settings.listen.values()):
         return
-    try:
-        pair = usable_pair(settings.tls.certificate, settings.tls.key, settings.tls.minimum)
-    except PairError as problem:
-        yield error("tls", str(problem), "put a matching certificate and key there, or correct [tls]")
-        return
-    yield ok("tls", f"{settings.tls.certificate} and its key belong together")
-    yield from _names(settings, pair)
-    yield from _dates(settings, pair, now)
+    yield from _pair("tls", settings.tls.certificate, settings.tls.key, settings, [settings.hostname], now)
+    for title, table in settings.certificates.items():
+        where = f"certificates.{title}"
+        yield from _pair(where, table.certificate, table.key, settings, table.names, now)
+    yield from _issuers(settings)
 
 
 def renewal(settings: Settings) -> Iterator[Finding]:
     """As the user that the service runs as, look whether new files could be read while it runs."""
-    for path in (settings.tls.certificate, settings.tls.key):
+    for where, path in _files(settings):
         if (remedy := unreadable(path)) is not None:
-            yield warning("tls", f"{path} cannot be read after root is dropped: renewal would need a restart", remedy)
+            yield warning(where, f"{path} cannot be read after root is dropped: renewal would need a restart", remedy)
 
 
-def _names(settings: Settings, pair: Pair) -> Iterator[Finding]:
-    where = "tls.certificate"
-    if not pair.is_for(settings.hostname):
+def _files(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from (("tls", path) for path in (settings.tls.certificate, settings.tls.key, settings.tls.client_ca) if path)
+    for title, table in settings.certificates.items():
+        yield from ((f"certificates.{title}", path) for path in (table.certificate, table.key))
+
+
+def _pair(
+    where: str, file: str, key: str, settings: Settings, names: Sequence[str], now: datetime.datetime
+) -> Iterator[Finding]:
+    try:
+        pair = usable_pair(file, key, settings.tls.minimum)
+    except PairError as problem:
+        yield error(where, str(problem), f"put a matching certificate and key there, or correct [{where}]")
+        return
+    yield ok(where, f"{file} and its key belong together")
+    yield from _names(f"{where}.certificate", pair, names)
+    yield from _dates(f"{where}.certificate", pair, now)
+
+
+def _issuers(settings: Settings) -> Iterator[Finding]:
+    where, file = "tls.client_ca", settings.tls.client_ca
+    asked = [name for name, each in settings.listen.items() if each.client_certificates == "ask"]
+    if not file:
+        return
+    try:
+        issuers = read_chain(file)
+    except PairError as problem:
+        yield error(where, str(problem), "put the issuers' certificates there, or leave client_ca empty")
+        return
+    if asked:
+        yield ok(where, f"{len(issuers)} issuers of clients' certificates are trusted")
+    else:
         yield warning(
-            where, f"it is for {pair.shown}, not for {settings.hostname}: mail programs will complain",
-            f"get a certificate that names {settings.hostname}",
+            where, "no listener asks clients for a certificate", 'set client_certificates = "ask" where they log in'
         )
+
+
+def _names(where: str, pair: Pair, names: Sequence[str]) -> Iterator[Finding]:
+    for name in names:
+        # A wildcard is for names below it, such as this one.
+        if not pair.is_for(name.replace("*", "x", 1) if name.startswith("*.") else name):
+            yield warning(
+                where, f"it is for {pair.shown}, not for {name}: mail programs will complain",
+                f"get a certificate that names {name}",
+            )
     if pair.chain[0].issuer == pair.chain[0].subject:
         yield warning(
             where, "it is self-signed: mail programs will ask their users",
@@ -46,8 +81,8 @@ def _names(settings: Settings, pair: Pair) -> Iterator[Finding]:
         )
 
 
-def _dates(settings: Settings, pair: Pair, now: datetime.datetime) -> Iterator[Finding]:
-    where, left = "tls.certificate", pair.expires - now
+def _dates(where: str, pair: Pair, now: datetime.datetime) -> Iterator[Finding]:
+    left = pair.expires - now
     mend = "renew it and put the new files in place; no restart is needed"
     if left <= datetime.timedelta():
         yield error(where, f"it ended on {pair.expires:%Y-%m-%d}", mend)
