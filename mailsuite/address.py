@@ -1,17 +1,22 @@
 """Mail addresses as values: what was written, and how two of them are compared.
 
 RFC 5321 §2.3.11 and §4.1.2 (local part and domain), §2.4 (domains match without regard to case),
-RFC 5890 (A-labels). Parsing an address off the wire is `mailsuite.smtp.grammar`'s work.
+RFC 5890 (A-labels and U-labels), RFC 6531 §3.3 (other letters than ASCII). Parsing an address off the wire is
+`mailsuite.smtp.grammar`'s work.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
 _DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
                          r"(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+)*")
+# A domain name on the wire (RFC 5321 §4.1.2), and the most octets that one has (§4.5.3.1.2).
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+_NAME_OCTETS = 255
 
 
 def domain_key(domain: str) -> str:
@@ -23,10 +28,24 @@ def domain_key(domain: str) -> str:
     lowered = domain.lower()
     if lowered.isascii():
         return lowered
+    return a_labels(lowered) or lowered
+
+
+# The same domains come again and again.
+@lru_cache(maxsize=1024)
+def a_labels(domain: str) -> str | None:
+    """Return *domain*, which is not ASCII, in lower case and as A-labels; ``None`` where that is no domain name.
+
+    What IDNA 2008 refuses is none (RFC 5891 §5.4, RFC 5893). Case, width and composition make no difference (UTS 46);
+    but only a full stop parts labels, so that everybody finds the same ones.
+    """
+    if len(domain) > _NAME_OCTETS:
+        return None
     try:
-        return idna.encode(lowered, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return lowered
+        name = idna.encode(domain.lower(), uts46=True).decode("ascii")
+    except UnicodeError:
+        return None
+    return name if name.count(".") == domain.count(".") and _NAME.fullmatch(name) else None
 
 
 def local_key(local: str) -> str:
@@ -56,6 +75,20 @@ class Address:
     def in_a_labels(self) -> "Address":
         """This address with a domain that is ASCII, as A-labels (RFC 5890); one that IDNA refuses stays as it is."""
         return self if self.domain.isascii() else Address(self.local, domain_key(self.domain))
+
+    @property
+    def in_u_labels(self) -> "Address":
+        """This address with a domain in the letters of those who use it, as U-labels (RFC 5890 §2.3.2.1)."""
+        try:
+            return Address(self.local, idna.decode(self.domain)) if "xn--" in self.domain.lower() else self
+        except UnicodeError:
+            return self
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether only SMTPUTF8 can carry it (RFC 6531 §3.2): a domain has A-labels for its letters, nothing else has.
+        """
+        return not self.local.isascii()
 
     def __str__(self) -> str:
         local = self.local

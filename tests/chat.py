@@ -5,6 +5,7 @@ Lines of a script::
     C: MAIL FROM:<a@example.org>      the client sends this line and CRLF
     C> raw octets\\r\\n                 the client sends exactly these (Python escapes)
     S: 250 2.1.0 *                    the server says this line (fnmatch pattern)
+    S+ 250                            the server says a reply of this code, of however many lines
     TLS                               the core asked for TLS; it has now begun
     CLOSED                            the core closed the session
 
@@ -90,6 +91,11 @@ def play(conversation: Conversation, script: str, whole: bool) -> Conversation:
         elif turn.startswith("S: "):
             said = conversation.line()
             assert fnmatchcase(said, turn[3:]), f"expected {turn[3:]!r}, got {said!r}"
+        elif turn.startswith("S+ "):
+            said = conversation.line()
+            while said.startswith(f"{turn[3:]}-"):
+                said = conversation.line()
+            assert said.startswith(f"{turn[3:]} "), f"expected {turn[3:]!r}, got {said!r}"
         elif turn.startswith(("C:", "C>")):
             send(conversation, octets(turn), whole)
         else:

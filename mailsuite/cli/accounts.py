@@ -15,7 +15,6 @@ from mailsuite.directory.passwords import UnfitPassword, prepared
 from mailsuite.directory.records import Records
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import connect_for_lookups
-from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.sync import sync_folders
 
@@ -82,12 +81,6 @@ def read_password(from_stdin: bool) -> str:
     except UnfitPassword as error:
         raise click.ClickException(str(error)) from error
     return password
-
-
-def tell_of_smtputf8(user: User) -> None:
-    """Say so where the user's address cannot be written in SMTP: we do not offer SMTPUTF8 (RFC 6531)."""
-    if not parse_address(user.name).local.isascii():
-        click.echo(f"Warning: {user.name} is not deliverable yet over SMTP: its local part is not ASCII.", err=True)
 
 
 def _line_of_stdin() -> str:

@@ -11,7 +11,6 @@ from mailsuite.cli.accounts import (
     password_stdin,
     read_password,
     tell_of_mail,
-    tell_of_smtputf8,
 )
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
@@ -52,7 +51,6 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
         hashed = None if no_password else Passwords().hash(read_password(password_stdin))
         added = accounts.users.add(address, hashed)
     click.echo(f"Added {added.name}.")
-    tell_of_smtputf8(added)
     make_mail_folder(settings, added)
 
 

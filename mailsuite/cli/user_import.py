@@ -6,7 +6,7 @@ from io import TextIOWrapper
 
 import click
 
-from mailsuite.cli.accounts import make_mail_folder, open_accounts, tell_of_smtputf8
+from mailsuite.cli.accounts import make_mail_folder, open_accounts
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -45,7 +45,6 @@ def import_(settings: Settings, file: TextIOWrapper) -> None:
     with open_accounts(settings) as accounts, progress("importing", len(rows)) as advance:
         for outcome in accounts.import_users(rows, Passwords().hash, advance):
             if isinstance(outcome, Imported):
-                tell_of_smtputf8(outcome.user)
                 make_mail_folder(settings, outcome.user)
                 done += 1
             else:

@@ -14,7 +14,6 @@ from mailsuite.directory.references import (
     refuse_broken,
     refuse_dangling,
     refuse_lost,
-    refuse_unsendable,
 )
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, Alias
@@ -110,7 +109,6 @@ class Aliases:
         """Return the target that *text* names, as it is kept: that of another system in its own spelling."""
         target, written = parse_address(text), parse_written(text)
         if Resolver(Records(lambda: self._connection)).is_remote(target):
-            refuse_unsendable(written)
             return written
         if target != alias:
             refuse_lost(self._connection, target, f"the alias {alias}")

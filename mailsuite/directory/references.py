@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from mailsuite.address import Address, local_key
-from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, WrongClass
+from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, WrongClass
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
@@ -46,12 +46,6 @@ def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> 
             " an alias may lead elsewhere"
         )
     raise LeadsNowhere(f"no user or alias {address} here; add it first with: mailsuite user add {address}")
-
-
-def refuse_unsendable(address: Address) -> None:
-    """Raise `BadName` where *address*, which is elsewhere, cannot be written in SMTP (RFC 6531 would be needed)."""
-    if not address.local.isascii():
-        raise BadName(f"{address} cannot be sent to: only ASCII can stand before the @ of an address elsewhere")
 
 
 def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:

@@ -25,16 +25,16 @@ class Hop:
     helo: str
     peer: Peer
     hostname: str
-    protocol: str  # a keyword of RFC 3848
+    protocol: str  # a keyword of RFC 3848 or RFC 6531
     tls: str  # version and cipher, or empty
     id: str
 
 
-def protocol_keyword(extended: bool, encrypted: bool, authenticated: bool) -> str:
-    """Return the with-protocol keyword of a session (RFC 3848; SMTP for HELO)."""
+def protocol_keyword(extended: bool, encrypted: bool, authenticated: bool, utf8: bool = False) -> str:
+    """Return the with-protocol keyword of a transaction (RFC 3848; RFC 6531 §4.3 with SMTPUTF8; SMTP for HELO)."""
     if not extended:
         return "SMTP"
-    return "ESMTP" + ("S" if encrypted else "") + ("A" if authenticated else "")
+    return ("UTF8SMTP" if utf8 else "ESMTP") + ("S" if encrypted else "") + ("A" if authenticated else "")
 
 
 def return_path(reverse_path: Address | None) -> bytes:

@@ -64,25 +64,31 @@ class SubmissionRole:
         owned = session.site.directory.may_send_as(login, first)
         return then(owned, lambda own: self._own_all(session, login, rest) if own else replies.NOT_YOUR_FROM)
 
-    def expand(self, session: Reception, text: str) -> Maybe[Reply]:
+    def expand(self, session: Reception, event: events.Expand) -> Maybe[Reply]:
         """The members of an alias, for those who have logged in (RFC 5321 §3.5, §7.3)."""
         if session.login is None:
             return replies.CANNOT_VERIFY
-        path = text if text.startswith("<") else f"<{text}>"
+        path = event.text if event.text.startswith("<") else f"<{event.text}>"
         try:
-            address = grammar.mailbox(path, _PATH, _PATH, _PATH)
-        except grammar.TooLong:
+            # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
+            address = grammar.mailbox(path, _PATH, _PATH, _PATH, utf8=True)
+        except (grammar.TooLong, grammar.BadDomain):
             address = None
         if address is None:
             return replies.UNKNOWN_LIST
-        return then(session.site.directory.expand(address), _members)
+        return then(session.site.directory.expand(address), lambda members: _members(members, event.utf8))
 
 
 # No real address is longer; the limits of RCPT are the session's, this only bounds the question.
 _PATH = 512
 
 
-def _members(members: Sequence[Address] | None) -> Reply:
+def _members(members: Sequence[Address] | None, utf8: bool) -> Reply:
     if not members:
         return replies.UNKNOWN_LIST
-    return Reply(250, "2.1.5", *(f"<{member}>" for member in members))
+    if utf8:
+        # RFC 6531 §3.7: with it, a domain is shown as U-labels.
+        return Reply(250, "2.1.5", *(f"<{member.in_u_labels}>" for member in members))
+    if any(member.needs_utf8 for member in members):
+        return replies.NEEDS_UTF8_REPLY
+    return Reply(250, "2.1.5", *(f"<{member.in_a_labels}>" for member in members))

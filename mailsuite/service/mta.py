@@ -45,6 +45,6 @@ class InboundRole:
         """What comes for our addresses is taken as it is."""
         return None
 
-    def expand(self, session: Reception, text: str) -> Maybe[Reply]:
+    def expand(self, session: Reception, event: events.Expand) -> Maybe[Reply]:
         """RFC 5321 §7.3: membership is told to nobody here."""
         return replies.CANNOT_VERIFY

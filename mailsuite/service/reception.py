@@ -53,7 +53,7 @@ class Role(Protocol):
     def content(self, session: "Reception", header: bytes) -> Maybe[Reply | None]:
         """Judge the whole message by its header section as it came; ``None`` accepts it."""
 
-    def expand(self, session: "Reception", text: str) -> Maybe[Reply]:
+    def expand(self, session: "Reception", event: events.Expand) -> Maybe[Reply]:
         """Answer EXPN."""
 
     def flush(self, session: "Reception", event: events.Etrn) -> Maybe[Reply]:
@@ -159,7 +159,7 @@ class Reception:
         return replies.CANNOT_VERIFY
 
     def _expand(self, event: events.Expand) -> Maybe[Reply]:
-        return self.role.expand(self, event.text)
+        return self.role.expand(self, event)
 
     def _etrn(self, event: events.Etrn) -> Maybe[Reply]:
         return self.role.flush(self, event)
@@ -236,7 +236,8 @@ class Reception:
         if hops(header) > self.site.hop_limit:
             return replies.MAIL_LOOP
         envelope = transaction.envelope
-        protocol = protocol_keyword(self.extended, bool(self.tls), self.login is not None)
+        utf8 = "SMTPUTF8" in envelope.parameters
+        protocol = protocol_keyword(self.extended, bool(self.tls), self.login is not None, utf8)
         hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id)
         only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
         kept = self.role.head(self, without_return_path(header), transaction.id)

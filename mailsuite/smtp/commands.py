@@ -1,6 +1,7 @@
 """The commands of RFC 5321 §4.1.1, and the tables of all verbs and parameters, the extensions' with them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import Address
@@ -51,18 +52,20 @@ def mail(session: "ServerSession", argument: str) -> None:
         session.refuse(replies.BAD_MAIL)
         return
     path, text = found
-    reverse_path = None if path == "<>" else _address(session, path, replies.BAD_REVERSE_PATH)
-    if isinstance(reverse_path, Reply):
-        session.refuse(reverse_path)
-        return
     parameters = _parameters(session, text, MAIL_PARAMETERS)
     if isinstance(parameters, Reply):
         session.refuse(parameters)
         return
+    # RFC 6531 §3.4: what letters the path may have is said behind it.
+    utf8 = "SMTPUTF8" in parameters
+    reverse_path = None if path == "<>" else _address(session, path, utf8, _REVERSE_PATH)
+    if isinstance(reverse_path, Reply):
+        session.refuse(reverse_path)
+        return
 
     def answered(reply: Reply) -> None:
         if reply.code < 400:
-            session.begin_transaction()
+            session.begin_transaction(utf8)
 
     session.ask(events.MailFrom(reverse_path, parameters), answered)
 
@@ -78,7 +81,7 @@ def rcpt(session: "ServerSession", argument: str) -> None:
         # §4.1.1.3, §4.5.1: the one address without a domain, in any case.
         forward_path: Address | Reply = Address(path[1:-1], "")
     else:
-        forward_path = _address(session, path, replies.BAD_FORWARD_PATH)
+        forward_path = _address(session, path, session.utf8, _FORWARD_PATH)
     if isinstance(forward_path, Reply):
         session.refuse(forward_path)
         return
@@ -138,19 +141,21 @@ def quit_session(session: "ServerSession", argument: str) -> None:
 
 
 def vrfy(session: "ServerSession", argument: str) -> None:
-    """VRFY (§4.1.1.6)."""
-    if not argument:
+    """VRFY (§4.1.1.6, RFC 6531 §3.7.4.2)."""
+    text, utf8 = _utf8_allowed(session, argument)
+    if not text:
         session.refuse(replies.NEEDS_ARGUMENT)
         return
-    session.ask(events.Verify(argument))
+    session.ask(events.Verify(text, utf8))
 
 
 def expn(session: "ServerSession", argument: str) -> None:
-    """EXPN (§4.1.1.7)."""
-    if not argument:
+    """EXPN (§4.1.1.7, RFC 6531 §3.7.4.2)."""
+    text, utf8 = _utf8_allowed(session, argument)
+    if not text:
         session.refuse(replies.NEEDS_ARGUMENT)
         return
-    session.ask(events.Expand(argument))
+    session.ask(events.Expand(text, utf8))
 
 
 def help_text(session: "ServerSession", argument: str) -> None:
@@ -158,15 +163,49 @@ def help_text(session: "ServerSession", argument: str) -> None:
     session.say(Reply(214, "2.0.0", "Commands: " + " ".join(sorted(VERBS)), "RFC 5321 says what they do"))
 
 
-def _address(session: "ServerSession", path: str, refusal: Reply) -> Address | Reply:
-    if not path.isascii():
-        return replies.NEEDS_SMTPUTF8  # RFC 6531 §3.5
+def _utf8_allowed(session: "ServerSession", argument: str) -> tuple[str, bool]:
+    """Take SMTPUTF8 off the end of what follows VRFY or EXPN; say whether it was there (RFC 6531 §3.7.4.2)."""
+    text, space, last = argument.rpartition(" ")
+    if space and last.upper() == "SMTPUTF8" and session.extended and session.settings.smtputf8:
+        return text.rstrip(" "), True
+    return argument, False
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusals:
+    """What is said of a path that is none, that is too long, that is not ASCII, or whose domain IDNA refuses."""
+
+    syntax: Reply
+    length: Reply
+    letters: Reply
+    domain: Reply
+
+
+_REVERSE_PATH = _Refusals(
+    replies.BAD_REVERSE_PATH,
+    replies.BAD_REVERSE_PATH.with_text("Address too long"),
+    replies.SENDER_NEEDS_SMTPUTF8,
+    replies.BAD_SENDER_DOMAIN,
+)
+_FORWARD_PATH = _Refusals(
+    replies.BAD_FORWARD_PATH,
+    replies.BAD_FORWARD_PATH.with_text("Address too long"),
+    replies.NEEDS_SMTPUTF8,
+    replies.BAD_RECIPIENT_DOMAIN,
+)
+
+
+def _address(session: "ServerSession", path: str, utf8: bool, refusals: _Refusals) -> Address | Reply:
+    if not utf8 and not path.isascii():
+        return refusals.letters  # RFC 6531 §3.5
     limits = session.settings.limits
     try:
-        address = grammar.mailbox(path, limits.path, limits.local_part, limits.domain)
+        address = grammar.mailbox(path, limits.path, limits.local_part, limits.domain, utf8)
     except grammar.TooLong:
-        return refusal.with_text("Address too long")
-    return refusal if address is None else address
+        return refusals.length
+    except grammar.BadDomain:
+        return refusals.domain
+    return refusals.syntax if address is None else address
 
 
 def _parameters(
@@ -175,14 +214,17 @@ def _parameters(
     if not text:
         return NO_PARAMETERS
     values: dict[str, Any] = {}
+    wide = not text.isascii() and session.settings.smtputf8
     try:
-        for keyword, value in grammar.parameters(text):
+        for keyword, value in grammar.parameters(text, wide):
             if keyword in values:
                 return replies.BAD_PARAMETER
             owner = owners.get(keyword)
             # §4.1.1.11; a HELO client was offered no parameters.
             if owner is None or not session.extended or not owner[0].offered(session):
                 return replies.UNKNOWN_PARAMETER
+            if wide and value and not value.isascii() and keyword not in owner[0].wide_parameters:
+                return replies.BAD_PARAMETER
             meaning = owner[1](session, value)
             if isinstance(meaning, Reply):
                 return meaning

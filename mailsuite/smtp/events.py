@@ -80,16 +80,18 @@ class Reset(Event):
 
 @dataclass(frozen=True, slots=True)
 class Verify(Ask):
-    """VRFY (RFC 5321 §3.5.1) with the text that followed it."""
+    """VRFY (RFC 5321 §3.5.1) with the text that followed it. *utf8*: so may the answer be (RFC 6531 §3.7.4.2)."""
 
     text: str
+    utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Expand(Ask):
-    """EXPN (RFC 5321 §3.5.2) with the text that followed it."""
+    """EXPN (RFC 5321 §3.5.2) with the text that followed it. *utf8*: so may the answer be (RFC 6531 §3.7.4.2)."""
 
     text: str
+    utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)

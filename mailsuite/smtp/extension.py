@@ -34,6 +34,8 @@ class Extension:
     # Parameters of MAIL and RCPT that it owns, by keyword.
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {}
     rcpt_parameters: ClassVar[Mapping[str, Parameter]] = {}
+    # Those of them whose values may have other letters than ASCII, where SMTPUTF8 is offered (RFC 6531 §3.3).
+    wide_parameters: ClassVar[frozenset[str]] = frozenset()
     # What its parameters add to the length of a MAIL or RCPT line (RFC 5321 §4.5.3.1.4).
     mail_octets: ClassVar[int] = 0
     rcpt_octets: ClassVar[int] = 0

@@ -131,7 +131,13 @@ NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "This login may not send from that addres
 NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From address")
 BAD_FROM = Reply(550, "5.6.0", "The From field is ambiguous or unreadable; names with , . @ [ ] need quotes")
 TOO_LARGE = Reply(552, "5.3.4", "Message too large")
-NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "Addresses are ASCII here")
+# RFC 6531 §3.5: 550 where it is the sender's, 553 where it is the recipient's.
+SENDER_NEEDS_SMTPUTF8 = Reply(550, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")
+BAD_SENDER_DOMAIN = Reply(553, "5.1.8", "The domain in the reverse-path is no valid internationalized name (IDNA)")
+BAD_RECIPIENT_DOMAIN = Reply(553, "5.1.2", "The domain in the forward-path is no valid internationalized name (IDNA)")
+# RFC 6531 §3.7.4.2
+NEEDS_UTF8_REPLY = Reply(252, "2.6.8", "It has members whose addresses are not ASCII; say SMTPUTF8 to be shown them")
 MAIL_LOOP = Reply(554, "5.4.6", "Too many Received lines: a mail loop")
 BARE_NEWLINE_IN_BODY = Reply(554, "5.6.0", "The message has a bare CR or LF; lines end in CR LF")
 LONG_LINE_IN_BODY = Reply(554, "5.6.0", "The message has a line longer than the limit")

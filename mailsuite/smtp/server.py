@@ -10,6 +10,7 @@ from typing import TypeAlias
 from mailsuite.encryption import Encryption
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, VERBS, extension_verb
+from mailsuite.smtp.grammar import is_printable
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
 from mailsuite.smtp.states import State
@@ -47,6 +48,7 @@ class ServerSession:
         "settings",
         "size",
         "state",
+        "utf8",
     )
 
     def __init__(self, settings: Settings, encrypted: bool = False) -> None:
@@ -60,6 +62,8 @@ class ServerSession:
         self.errors = 0
         self.recipients = 0
         self.size = 0
+        # RFC 6531 §3.4: the transaction was begun with SMTPUTF8.
+        self.utf8 = False
         self.phase = 0
         self._inbox = Inbox()
         self._output: list[bytes] = []
@@ -193,9 +197,10 @@ class ServerSession:
         self._tls_wanted = True
         self.tell(START_TLS)
 
-    def begin_transaction(self) -> None:
-        """A reverse-path was accepted."""
+    def begin_transaction(self, utf8: bool = False) -> None:
+        """A reverse-path was accepted. *utf8*: the paths that follow may have other letters than ASCII."""
         self.recipients = 0
+        self.utf8 = utf8
         self.state = State.MAIL
 
     def end_transaction(self) -> None:
@@ -242,7 +247,7 @@ class ServerSession:
         # Unicode has letters whose upper case is ASCII; a verb is ASCII as it came.
         name = name.upper() if name.isascii() else ""
         verb = VERBS.get(name) or extension_verb(self, name)
-        if not text.isprintable():
+        if not (text.isprintable() or is_printable(text)):
             self.refuse(replies.BAD_COMMAND)
         elif verb is None:
             self.refuse(replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)

@@ -38,3 +38,8 @@ class Settings:
     # Keywords of the extensions that are switched off here.
     without: frozenset[str] = frozenset()
     software: str = "mailsuite"
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether SMTPUTF8 is offered: where 8BITMIME is, too (RFC 6531 §3.1, item 8)."""
+        return self.without.isdisjoint(("SMTPUTF8", "8BITMIME"))

@@ -397,14 +397,15 @@ def test_where_nobody_can_be_asked_the_other_way_is_named(site: Site) -> None:
     assert "use --password-stdin" in site.refused("user", "add", "alice@example.com")
 
 
-def test_an_address_that_smtp_cannot_write_is_warned_of(site: Site) -> None:
-    """One by one and in an import."""
-    added = site.run("user", "add", "ünal@example.com", "--no-password")
+def test_addresses_in_any_letters(site: Site) -> None:
+    """RFC 6531: one by one and in an import, each with a folder of its own."""
+    added = site.run("user", "add", "Ünal@example.com", "--no-password")
     imported = site.run("user", "import", "-", typed="änne@example.com:secret\nbob@example.com:secret\n")
 
     assert added.exit_code == imported.exit_code == 0
-    assert "Warning: ünal@example.com is not deliverable yet over SMTP" in added.stderr
-    assert imported.stderr.count("not deliverable yet over SMTP") == 1
+    assert (added.stdout, added.stderr) == ("Added ünal@example.com.\n", "")
+    assert "Warning" not in imported.stderr
+    assert {"ünal", "änne"} <= {path.name for path in (site.folder / "mail/example.com").iterdir()}
 
 
 @pytest.mark.parametrize("words", [("user", "list", "--json"), ("user", "list"), ("user", "--help")])

@@ -151,13 +151,24 @@ def test_a_domain_of_ours_that_is_not_local_is_elsewhere_for_an_alias(
     assert list(accounts.aliases.list("example.net")) == []
 
 
-@pytest.mark.parametrize("target", ["ünal@elsewhere.example", "a@[192.0.2.1]", "nobody"])
+@pytest.mark.parametrize("target", ["a@[192.0.2.1]", "ünal@☃.example", "nobody"])
 def test_what_cannot_be_sent_to_is_refused(accounts: Accounts, target: str) -> None:
-    """Nothing but ASCII before the @, a domain after it."""
+    """A domain has to stand behind the @, one that IDNA knows."""
     with pytest.raises(BadName):
         accounts.aliases.add(SALES, [target])
 
     assert list(accounts.aliases.list()) == []
+
+
+def test_addresses_in_any_letters(accounts: Accounts) -> None:
+    """RFC 6531: here they are kept in one form; of one elsewhere, the local part as it is written (§3.2)."""
+    accounts.domains.add("例子.测试")
+    accounts.users.add("用户@例子.测试")
+    made = accounts.aliases.add("Ёлка@例子.测试", ["用户@xn--fsqu00a.xn--0zwm56d", "Ünal@пример.рф"])
+
+    assert made.name == "ёлка@xn--fsqu00a.xn--0zwm56d"
+    assert made.targets == ("用户@xn--fsqu00a.xn--0zwm56d", "Ünal@xn--e1afmkfd.xn--p1ai")
+    assert accounts.aliases.leading_to("用户@例子.测试") == (made.name,)
 
 
 def test_an_address_elsewhere_is_no_reason_to_keep_anything(accounts: Accounts) -> None:

@@ -101,6 +101,20 @@ def test_protocol_keywords(extended: bool, encrypted: bool, authenticated: bool,
     assert protocol_keyword(extended, encrypted, authenticated) == keyword
 
 
+@pytest.mark.parametrize(
+    ("encrypted", "authenticated", "keyword"),
+    [
+        (False, False, "UTF8SMTP"),
+        (True, False, "UTF8SMTPS"),
+        (False, True, "UTF8SMTPA"),
+        (True, True, "UTF8SMTPSA"),
+    ],
+)
+def test_protocol_keywords_with_smtputf8(encrypted: bool, authenticated: bool, keyword: str) -> None:
+    """RFC 6531 §4.3."""
+    assert protocol_keyword(True, encrypted, authenticated, utf8=True) == keyword
+
+
 def test_return_path() -> None:
     """RFC 5321 §4.4: the reverse-path, quoted where it must be; the null path is empty brackets."""
     assert return_path(Address("a b", "a.example")) == b'Return-Path: <"a b"@a.example>\r\n'

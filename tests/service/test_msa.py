@@ -228,6 +228,20 @@ class TestExpand:
 
         assert made.said == b'250-2.1.5 <alice@b.example>\r\n250 2.1.5 <"a b"@b.example>\r\n'
 
+    def test_members_with_other_letters(self) -> None:
+        """RFC 6531 §3.7.4.2: they are shown to who says SMTPUTF8; RFC 6531 §3.7: domains are U-labels then."""
+        made = world()
+        made.directory.members["друзья@b.example"] = [Address("пётр", "b.example"), Address("a", "xn--p1ai")]
+        made.directory.members["list@b.example"] = [Address("alice", "рф")]
+        made.core.receive("EXPN друзья@b.example SMTPUTF8\r\n".encode())
+        made.pump()
+
+        assert made.said.decode() == "250-2.1.5 <пётр@b.example>\r\n250 2.1.5 <a@рф>\r\n"
+        made.said = b""
+        (reply,) = made.say("EXPN друзья@b.example\r\n".encode())
+        assert reply.startswith("252 2.6.8 ") and reply.isascii()
+        assert made.say(b"EXPN list@b.example\r\n") == ["250 2.1.5 <alice@xn--p1ai>"]
+
     @pytest.mark.parametrize("text", [b"nothing@b.example", b"alice", b"a b", b"x" * 400, b"x" * 300 + b"@b.example"])
     def test_no_list(self, text: bytes) -> None:
         """An address that is no list, and what is no address, are the same to the asker."""

@@ -9,6 +9,7 @@ from mailsuite.outcome import DELIVERED, Deferred
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.service.dispatch import LOOP
 from mailsuite.smtp import replies
+from tests.doubles import mailboxes
 from tests.service.world import ALICE, ETRN_PEER, PEER, World
 
 
@@ -129,6 +130,23 @@ def test_no_header_is_repaired() -> None:
     world.send(b"Bcc: x\r\nFrom: not readable\r\n\r\nhello\r\n")
 
     assert world.delivered[0][0].endswith(b"\r\nBcc: x\r\nFrom: not readable\r\n\r\nhello\r\n")
+
+
+def test_a_message_with_smtputf8() -> None:
+    """RFC 6531 §3.7.3, §4.3: the paths stand in the trace as they came, and the keyword says how."""
+    world = World()
+    world.directory.meanings["пётр@b.example"] = mailboxes(7)
+    envelope = "MAIL FROM:<мария@пример.рф> SMTPUTF8\r\nRCPT TO:<пётр@b.example>\r\n"
+    assert [reply[:3] for reply in world.say(b"EHLO x\r\n" + envelope.encode())] == ["250"] * 3
+    assert world.say("DATA\r\nFrom: Мария <мария@пример.рф>\r\n\r\nhello\r\n.\r\n".encode())[1][:3] == "250"
+
+    ((content, boxes),) = world.delivered
+    text = content.decode()
+    assert text.startswith("Return-Path: <мария@пример.рф>\r\nReceived: from x ")
+    assert " with UTF8SMTP id " in text and "\tfor <пётр@b.example>; " in text
+    assert text.endswith("From: Мария <мария@пример.рф>\r\n\r\nhello\r\n")
+    assert boxes == [7]
+    assert world.records()[0]["to"] == ["пётр@b.example"]
 
 
 def test_lists_are_not_expanded() -> None:

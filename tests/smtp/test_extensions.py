@@ -22,6 +22,7 @@ def test_the_discovered_set_is_pinned() -> None:
         "ETRN",
         "PIPELINING",
         "SIZE",
+        "SMTPUTF8",
         "STARTTLS",
     ]
     assert set(MECHANISMS) == {"LOGIN", "PLAIN"}
@@ -32,7 +33,7 @@ def test_each_parameter_and_verb_has_one_owner() -> None:
     parameters = [name for extension in EXTENSIONS for name in extension.mail_parameters]
     verbs = [name for extension in EXTENSIONS for name in extension.verbs]
 
-    assert sorted(parameters) == ["AUTH", "BODY", "ENVID", "RET", "SIZE"] == sorted(MAIL_PARAMETERS)
+    assert sorted(parameters) == ["AUTH", "BODY", "ENVID", "RET", "SIZE", "SMTPUTF8"] == sorted(MAIL_PARAMETERS)
     assert sorted(verbs) == ["AUTH", "ETRN", "STARTTLS"]
     assert sorted(RCPT_PARAMETERS) == ["NOTIFY", "ORCPT"]
 
@@ -46,7 +47,9 @@ def offers(settings: Settings, encrypted: bool = False) -> set[str]:
     return {line[4:].split(" ")[0] for line in talk.conversation.said.decode().splitlines()[1:]}
 
 
-ALWAYS = {"8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "ETRN", "PIPELINING", "SIZE"}
+ALWAYS = {"8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "ETRN", "PIPELINING", "SIZE", "SMTPUTF8"}
+# Extensions that others are not to be had without (RFC 6531 §3.1, item 8).
+NEEDED_BY = {"8BITMIME": {"SMTPUTF8"}}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,8 @@ def test_what_is_switched_off_is_not_there(extension: Extension) -> None:
     """It is not offered, in any state its verbs are 502, and its parameters 555; the others are as they were."""
     off = without(extension.keyword).core.settings
 
-    assert offers(off) == offers(dataclasses.replace(off, without=frozenset())) - {extension.keyword}
+    gone = {extension.keyword} | NEEDED_BY.get(extension.keyword, set())
+    assert offers(off) == offers(dataclasses.replace(off, without=frozenset())) - gone
     for state in (b"", b"EHLO x\r\n", b"EHLO x\r\n" + ENVELOPE):
         talk = Talk(off, greet=False)
         talk.say(state)

@@ -211,3 +211,117 @@ def test_host_names_are_taken_as_they_come(name: str) -> None:
 def test_what_cannot_stand_behind_ehlo(name: str) -> None:
     """But one printable ASCII word it has to be."""
     assert not grammar.is_host(name)
+
+
+def wide(path: str) -> Address | None:
+    """Return what the server's own limits make of *path* in a transaction with SMTPUTF8."""
+    return grammar.mailbox(path, 256, 64, 255, utf8=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("<пётр@b.example>", Address("пётр", "b.example")),
+        ("<用户@例子.测试>", Address("用户", "例子.测试")),
+        ("<peter@ПРИМЕР.рф>", Address("peter", "ПРИМЕР.рф")),
+        ("<peter@xn--e1afmkfd.рф>", Address("peter", "xn--e1afmkfd.рф")),
+        ('<"пётр \\"и"@b.example>', Address('пётр "и', "b.example")),
+        ("<я@[192.0.2.1]>", Address("я", "[192.0.2.1]")),
+        ("<@пример.рф,@y.example:я@b.example>", Address("я", "b.example")),
+        ("<a@b.example>", Address("a", "b.example")),
+        ("<пётр@b_c.example>", None),
+        ("<a@b_c.é>", None),
+        ("<пётр@-b.example>", None),
+        ("<пётр@b..example>", None),
+        ("<пётр@[300.1.1.1]>", None),
+        ("<пётр@[пример]>", None),
+        ("<пётр..и@b.example>", None),
+        ("<.пётр@b.example>", None),
+        ("<пётр и@b.example>", None),
+        ("<пётр@>", None),
+        ("<пётр>", None),
+        ('<"пётр"и"@b.example>', None),
+        ("<p\ufffdter@b.example>", None),
+        ("<пётр@b.example>\n", None),
+        ("<пётр\n@b.example>", None),
+        ("<пётр\0@b.example>", None),
+    ],
+)
+def test_paths_with_smtputf8(path: str, address: Address | None) -> None:
+    """RFC 6531 §3.3: other letters may stand in atoms, quoted strings and labels; all else is as it was."""
+    assert wide(path) == address
+
+
+@pytest.mark.parametrize("domain", ["☃.example", "אa.example", "é-.example", "b。é.example", "xn--zz.é", "é."])
+def test_domains_that_idna_refuses(domain: str) -> None:
+    """RFC 6531 §3.3: sub-domain =/ U-label, and these hold none."""
+    with pytest.raises(grammar.BadDomain):
+        wide(f"<a@{domain}>")
+
+
+def test_other_letters_only_where_they_were_announced() -> None:
+    """RFC 6531 §3.4: without SMTPUTF8 a path is ASCII."""
+    assert mailbox("<пётр@b.example>") is None
+    assert mailbox("<a@пример.рф>") is None
+
+
+def test_lesson_13_octets_are_counted() -> None:
+    """RFC 5321 §4.5.3.1: 64 octets of UTF-8 before the @; 255 behind it, as A-labels."""
+    assert wide(f"<{'я' * 32}@b.example>") is not None
+    with pytest.raises(grammar.TooLong):
+        wide(f"<{'я' * 32}x@b.example>")
+    with pytest.raises(grammar.TooLong):
+        wide(f"<я@{domain(255 - len('<я@>'.encode()) + 2)}>")
+    with pytest.raises(grammar.BadDomain):
+        wide(f"<a@{'я' * 60}.example>")
+
+
+@given(
+    st.text(st.characters(), max_size=20),
+    st.text(st.one_of(st.sampled_from("aé.-例"), st.characters()), max_size=20),
+    st.sampled_from(["<{}@{}>", '<"{}"@{}>', "<@x.example:{}@{}>", "{}{}"]),
+)
+def test_no_path_with_smtputf8_leaves_its_place(local: str, name: str, form: str) -> None:
+    """What is taken ends no line, starts no field, and reads as the same address again."""
+    try:
+        address = wide(form.format(local, name))
+    except (grammar.TooLong, grammar.BadDomain):
+        return
+    if address is not None:
+        written = str(address)
+        assert not set("\r\n\0\ufffd") & set(written)
+        assert not any(letter < " " or letter == "\x7f" for letter in written)
+        assert grammar.mailbox(f"<{written}>", 999, 999, 999, utf8=True) == address
+        assert address.in_a_labels.domain.isascii()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("пётр@b.example", "пётр@b.example"),
+        ("\\x{43F}\\x{0451}\\x{442}\\x{440}@b.example", "пётр@b.example"),
+        ("a\\x{2B}b\\x{3D}\\x{20}\\x{5C}\\x{5c}", "a+b= \\\\"),
+        ("\\x{1F600}\\x{10FFFF}", "\U0001f600\U0010ffff"),
+    ],
+)
+def test_unitext(value: str, text: str) -> None:
+    """RFC 6533 §3: all forms of an address of type utf-8."""
+    assert grammar.unitext(value) == text
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a+2B", "a=b", "a b", "\\", "\\x{}", "\\x{2", "\\x{zz}", "\\x{110000}", "\x00", "\ufffd"]
+)
+def test_bad_unitext(value: str) -> None:
+    """What has another form is none."""
+    with pytest.raises(ValueError):
+        grammar.unitext(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "printable"),
+    [("нет слов", True), ("ن\u200cی", True), ("a\u202eb", False), ("a\u0085", False), ("\n", False)],
+)
+def test_what_can_be_shown(text: str, printable: bool) -> None:
+    """Joiners are letters to some; controls, directions and line ends are to nobody."""
+    assert grammar.is_printable(text) is printable

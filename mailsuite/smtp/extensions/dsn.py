@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 # RFC 3461 §4.4: up to 100 characters. Counted decoded, so that it holds both of what is sent and of what is meant.
 ENVID_LETTERS = 100
-# RFC 3461 §4.2: up to 500 characters, as they are sent.
+# RFC 3461 §4.2: up to 500 characters, as they are sent; of those that are not ASCII we count the octets.
 ORCPT_LETTERS = 500
+
+# The address type of RFC 6533 §3.
+UTF8_TYPE = "utf-8"
 
 _EVENTS = ("SUCCESS", "FAILURE", "DELAY")
 # original-recipient-address = addr-type ";" xtext; addr-type is an atom that IANA has registered: letters, digits and
@@ -49,12 +52,27 @@ def notify(session: "ServerSession", value: str | None) -> str | Reply:
 
 
 def orcpt(session: "ServerSession", value: str | None) -> str | Reply:
-    """Return the address that the sender named first, decoded, with its type: ``rfc822;a@example.org`` (§4.2)."""
+    """Return the address that the sender named first, decoded, with its type: ``rfc822;a@example.org`` (§4.2).
+
+    One of type ``utf-8`` has its own encodings, and may have other letters than ASCII (RFC 6533 §3).
+    """
     found = _ORIGINAL.fullmatch(value or "")
-    if found is None or len(found[0]) > ORCPT_LETTERS:
+    if found is None or len(found[0].encode()) > ORCPT_LETTERS:
         return replies.BAD_ORCPT
-    address = _decoded(found[2])
-    return replies.BAD_ORCPT if address is None else f"{found[1]};{address}"
+    kind, encoded = found.groups()
+    address = _internationalized(encoded) if kind.lower() == UTF8_TYPE else None
+    if address is None:
+        address = _decoded(encoded)
+    return replies.BAD_ORCPT if address is None else f"{kind};{address}"
+
+
+def _internationalized(value: str) -> str | None:
+    """Return what *value* encodes; ``None`` where it has another form: RFC 6533 §3 asks to bear with such a thing."""
+    try:
+        decoded = grammar.unitext(value)
+    except ValueError:
+        return None
+    return decoded if grammar.is_printable(decoded) else None
 
 
 def _decoded(value: str) -> str | None:
@@ -72,6 +90,7 @@ class Dsn(Extension):
     keyword: ClassVar[str] = "DSN"
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"RET": ret, "ENVID": envid}
     rcpt_parameters: ClassVar[Mapping[str, Parameter]] = {"NOTIFY": notify, "ORCPT": orcpt}
+    wide_parameters: ClassVar[frozenset[str]] = frozenset({"ORCPT"})
     # RFC 3461 §5.4 asks for the parameters' own lengths at least; of ENVID each letter may be sent as three.
     mail_octets: ClassVar[int] = len(" RET=FULL ENVID=") + 3 * ENVID_LETTERS
     rcpt_octets: ClassVar[int] = len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + ORCPT_LETTERS
