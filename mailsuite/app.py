@@ -9,8 +9,9 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
@@ -44,9 +45,12 @@ from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
 from mailsuite.outgoing import Outgoing, leads_here
+from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.guessing import GuessingLimit
+from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, SubmissionRelay
 from mailsuite.policy.state import MemoryState
+from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
 from mailsuite.queue.errors import QueueError
@@ -57,8 +61,10 @@ from mailsuite.service.maa import MailboxAccess, MailboxSite
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
 from mailsuite.service.reception import Reception, Role, Site
+from mailsuite.smtp import replies as smtp_replies
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
+from mailsuite.transport.bounds import Admission, Bounds
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
 from mailsuite.transport.listener import CannotListen, Listener, NewSession
@@ -103,6 +109,8 @@ class MailService(MultiService):
         # Made here since it loads modules, which another user may not be able to read.
         self._passwords = Passwords()
         self._parts: Parts | None = None
+        self._exempt = peers_in(settings.limits.exempt, unix=True)
+        self._arrivals = MemoryState(time.monotonic)
         self._certificates = CertificateWatch(
             NamedFiles(settings.tls.certificate, settings.tls.key),
             settings.tls.minimum,
@@ -185,9 +193,24 @@ class MailService(MultiService):
             tls,
             implicit,
             self._settings.limits.shutdown_grace,
+            bounds(self._settings, settings),
+            self._admission(name, settings),
         )
         listener.setServiceParent(self)
         return listener
+
+    def _admission(self, name: str, settings: ListenerSettings) -> Admission:
+        limits = self._settings.limits
+        caps = Caps(
+            limits.connections, limits.address_connections, limits.network_connections, limits.connection_rate
+        )
+        words = _POP3_WORDS if settings.service == "pop3" else _SMTP_WORDS
+
+        def refuse(peer: Peer, limit: str) -> bytes:
+            self._running().log.record("limit", {"service": settings.service, "peer": peer.host, "limit": limit})
+            return words.get(limit, words["connections"])
+
+        return Admission(ConnectionLimit(name, caps, self._arrivals, self._exempt), refuse)
 
     def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
         try:
@@ -259,10 +282,15 @@ class Parts:
             clocks.seconds,
             settings.limits.hops,
         )
-        flush = Flush(self._outgoing.runner, self._outgoing.router, etrn_peers(settings))
-        self.mta: Role = InboundRole(NoRelay(self._outgoing.backups), self.logins, flush)
+        flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
+        limits = settings.limits
+        allowances = Allowances(
+            limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
+        )
+        rates = Rates(allowances, MemoryState(clocks.seconds), peers_in(limits.exempt, unix=True))
+        self.mta: Role = InboundRole(NoRelay(self._outgoing.backups), self.logins, flush, rates)
         self.submission: Role = SubmissionRole(
-            SubmissionRelay(), self.logins, flush, settings.submission.check_from
+            SubmissionRelay(), self.logins, flush, settings.submission.check_from, rates
         )
         self.pop3 = MailboxSite(settings.hostname, store, self.logins, self.log, clocks.seconds)
         self._mark.set()
@@ -285,15 +313,39 @@ class Parts:
         self.log.close()
 
 
-def etrn_peers(settings: Settings) -> Callable[[Peer], bool]:
-    """Return what says of a peer whether it may ask for its mail."""
-    networks = [ip_network(text, strict=False) for text in settings.smtp.etrn_peers]
+def peers_in(networks: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
+    """Return what says of a peer whether it is in one of *networks*; *unix* is the answer for UNIX sockets."""
+    listed = [ip_network(text, strict=False) for text in networks]
 
-    def allowed(peer: Peer) -> bool:
-        address = peer.address
-        return address is not None and any(address in network for network in networks)
+    @lru_cache(maxsize=1024)
+    def is_in(host: str) -> bool:
+        address = Peer(host).address
+        return unix if address is None else any(address in network for network in listed)
 
-    return allowed
+    return lambda peer: is_in(peer.host)
+
+
+def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
+    """Return the times that a session of *listener* has."""
+    smtp, limits = settings.smtp, settings.limits
+    greets_late = listener.service in ("mta", "submission")
+    return Bounds(
+        handshake=limits.handshake_timeout,
+        lifetime=limits.session_time,
+        greeting_delay=smtp.greeting_delay if greets_late else 0.0,
+        early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
+    )
+
+
+# What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.
+_SMTP_WORDS: Mapping[str, bytes] = {
+    "connections": smtp_replies.TOO_MANY_CONNECTIONS.octets,
+    "connection_rate": smtp_replies.TOO_MANY_NEW_CONNECTIONS.octets,
+}
+_POP3_WORDS: Mapping[str, bytes] = {
+    "connections": pop3_responses.TOO_MANY_CONNECTIONS.encode(),
+    "connection_rate": pop3_responses.TOO_MANY_NEW_CONNECTIONS.encode(),
+}
 
 
 def recover(root: str, mark: RunMark, now: float) -> None:
@@ -327,6 +379,8 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
             local_part=limits.local_part,
             domain=limits.domain,
             errors=limits.errors,
+            unknown_recipients=limits.unknown_recipients,
+            session_messages=limits.session_messages,
             idle_timeout=limits.idle_timeout,
             data_timeout=limits.data_timeout,
         ),
@@ -334,6 +388,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         auth=listener.authentication,
         auth_required=listener.service == "submission",
         bare_newlines=settings.smtp.bare_newlines,
+        early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,
     )
 

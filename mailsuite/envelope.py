@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Any
 
@@ -33,10 +33,12 @@ class Peer:
     @property
     def network(self) -> str:
         """The unit that limits count: an IPv4 address (mapped ones unwrapped) or an IPv6 /64."""
-        plain = _ip(self.host)
-        if isinstance(plain, IPv6Address):
-            return str(IPv6Network((plain, 64), strict=False))
-        return self.host if plain is None else str(plain)
+        return _network(self.host, 32, 64)
+
+    @property
+    def wider_network(self) -> str:
+        """What one site is likely to hold of addresses: an IPv4 /24 or an IPv6 /48."""
+        return _network(self.host, 24, 48)
 
 
 # The same hosts come again and again.
@@ -49,6 +51,16 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+@lru_cache(maxsize=1024)
+def _network(host: str, bits: int, bits_of_6: int) -> str:
+    plain = _ip(host)
+    if plain is None:
+        return host
+    if isinstance(plain, IPv6Address):
+        return str(IPv6Network((plain, bits_of_6), strict=False))
+    return str(plain) if bits == 32 else str(IPv4Network((plain, bits), strict=False))
 
 
 @lru_cache(maxsize=1024)

@@ -26,8 +26,9 @@ class IRespondent(Interface):
         """Answer *event*, now or by an awaitable; what a telling event returns is ignored."""
 
     def lost(reason: str, cause: str = "") -> None:
-        """The connection is gone, for *reason* (``closed`` or ``lost``); no event follows.
+        """The connection is gone, for *reason*; no event follows.
 
+        That is ``closed``, ``lost``, or ``handshake`` where TLS took longer than the listener allows.
         Called once, also after a clean close. *cause* is a text for people where there is more to say.
         """
 
@@ -84,6 +85,29 @@ class IGuessingLimit(Interface):
 
     def succeeded(peer: Peer) -> None:
         """*peer* proved who it is."""
+
+
+class IConnectionLimit(Interface):
+    """Caps on the connections of one listener: in all, by address, by network, and by how fast new ones come.
+
+    Every connection is asked about, so the answers are plain values.
+    """
+
+    def admit(peer: Peer) -> str:
+        """Count a connection of *peer* and return ``""``; or return the key of the limit that refuses it."""
+
+    def ended(peer: Peer) -> None:
+        """A connection of *peer* that was admitted is gone."""
+
+
+class IRates(Interface):
+    """How much mail may come in a time: by login where there is one, else by `Peer.network`. Answers at once."""
+
+    def message(peer: Peer, login: Login | None) -> str:
+        """Count a message and return ``""``; or return the key of the limit that it is beyond, uncounted."""
+
+    def recipient(peer: Peer, login: Login | None) -> str:
+        """Count a recipient likewise."""
 
 
 class IRelayPolicy(Interface):

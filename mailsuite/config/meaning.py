@@ -41,6 +41,9 @@ def problems_of(settings: Settings) -> list[Problem]:
     problems += route_problems(settings)
     problems += backup_problems(settings)
     problems += _peer_problems(settings)
+    if settings.smtp.early_talkers != "ignore" and not settings.smtp.greeting_delay:
+        text = f'"{settings.smtp.early_talkers}" finds nobody unless greeting_delay gives them time to speak'
+        problems.append(Problem(("smtp", "early_talkers"), text))
     return problems
 
 
@@ -104,7 +107,8 @@ def _ourselves_problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _peer_problems(settings: Settings) -> Iterator[Problem]:
-    for text in settings.smtp.etrn_peers:
-        if not is_network(text):
-            yield Problem(("smtp", "etrn_peers"), f'"{shown(text)}" is not an IP address, nor a network such as'
-                                                  " 192.0.2.0/24")
+    lists = {("smtp", "etrn_peers"): settings.smtp.etrn_peers, ("limits", "exempt"): settings.limits.exempt}
+    for path, peers in lists.items():
+        for text in peers:
+            if not is_network(text):
+                yield Problem(path, f'"{shown(text)}" is not an IP address, nor a network such as 192.0.2.0/24')

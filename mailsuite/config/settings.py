@@ -471,6 +471,63 @@ class Limits(Section, frozen=True, kw_only=True):
         ge=1, le=86_400,
         description="For how long a wrong password counts.",
     )] = 600.0
+    unknown_recipients: Annotated[int, Meta(
+        ge=1,
+        description="Recipients unknown here that one SMTP session may name; it is closed at the next one.",
+    )] = 25
+    session_messages: Annotated[int, Meta(
+        ge=1,
+        description="Messages that one SMTP session may begin (MAIL); it is closed at the next one.",
+    )] = 1000
+    session_time: Annotated[float, Meta(
+        ge=1, le=604_800,
+        description="How long a session may last in all, SMTP or POP3, however lively it is.",
+    )] = 14_400.0
+    handshake_timeout: Annotated[float, Meta(
+        ge=1, le=3600,
+        description="How long a TLS handshake may take in all.",
+    )] = 30.0
+    connections: Annotated[int, Meta(
+        ge=1,
+        description="Connections that one listener has open at most, those of exempt peers with them.",
+    )] = 2000
+    address_connections: Annotated[int, Meta(
+        ge=0,
+        description="Connections that one address (IPv6: one /64) may have open to one listener; 0 means any number.",
+    )] = 50
+    network_connections: Annotated[int, Meta(
+        ge=0,
+        description="Connections that one network (IPv4: a /24, IPv6: a /48) may have open to one listener; 0 means"
+                    " any number.",
+    )] = 200
+    connection_rate: Annotated[int, Meta(
+        ge=0,
+        description="New connections of one address (IPv6: one /64) to one listener within a minute; 0 means any"
+                    " number.",
+    )] = 300
+    message_rate: Annotated[int, Meta(
+        ge=0,
+        description="Messages of one address (IPv6: one /64) without a login within a minute; 0 means any number.",
+    )] = 1200
+    recipient_rate: Annotated[int, Meta(
+        ge=0,
+        description="Recipients named by one address (IPv6: one /64) without a login within a minute; 0 means any"
+                    " number.",
+    )] = 6000
+    login_messages: Annotated[int, Meta(
+        ge=0,
+        description="Messages of one login within an hour; 0 means any number.",
+    )] = 1000
+    login_recipients: Annotated[int, Meta(
+        ge=0,
+        description="Recipients named by one login within an hour; 0 means any number.",
+    )] = 5000
+    exempt: Annotated[list[str], Meta(
+        extra=written("a list of IP addresses and networks"),
+        examples=[["127.0.0.0/8", "::1", "192.0.2.25"]],
+        description="Peers that the limits by address and by network do not hold, nor the rates of those without a"
+                    " login: a gateway, the other one of a pair; a UNIX socket's always belong to them.",
+    )] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     shutdown_grace: Annotated[float, Meta(
         ge=0, le=3600,
         description="How long sessions may go on with the message in hand when the service stops.",
@@ -484,6 +541,20 @@ class SMTP(Section, frozen=True, kw_only=True):
         description="What becomes of a message with a CR or LF that stands alone:"
                     " refuse it, or make each a CRLF.",
     )] = "reject"
+    greeting_delay: Annotated[float, Meta(
+        ge=0, le=60,
+        description="How many seconds a client of mta and submission waits for its greeting, but where TLS begins with"
+                    " the connection; programs that send spam have no time to wait.",
+    )] = 0.0
+    early_talkers: Annotated[Literal["ignore", "delay", "drop"], Meta(
+        description="What becomes of a client that speaks while it waits for its greeting: nothing, a longer wait, or"
+                    " a refusal.",
+    )] = "ignore"
+    early_delay: Annotated[float, Meta(
+        ge=1, le=240,
+        description="For how many seconds more it waits where early_talkers is delay; RFC 5321 §4.5.3.2.1 has clients"
+                    " wait for 300.",
+    )] = 20.0
     etrn_peers: Annotated[list[str], Meta(
         extra=written("a list of IP addresses and networks"),
         examples=[["192.0.2.0/24"]],

@@ -20,6 +20,8 @@ class Ending(Enum):
     ERRORS = "too many errors"
     GUESSES = "too many wrong passwords"
     IDLE = "idle"
+    LIFETIME = "session_time"
+    FOREIGN = "other_protocol"
     SHUTDOWN = "shutdown"
     DAMAGED = "a message ended before its size"
 

@@ -76,9 +76,16 @@ UNAVAILABLE = Response(False, "That message cannot be read now", "SYS/TEMP")
 NOT_REMOVED = Response(False, "Some deleted messages were not removed", "SYS/TEMP", Ending.QUIT)
 NO_MAILBOX = Response(False, "This login has no mailbox", "SYS/PERM")
 NOT_NOW = Response(False, "Temporary trouble here; try again later", "SYS/TEMP", Ending.REFUSED)
+# Said in place of a greeting.
+TOO_MANY_CONNECTIONS = Response(False, "Too many connections; try again later", "SYS/TEMP", Ending.REFUSED)
+TOO_MANY_NEW_CONNECTIONS = Response(
+    False, "Too many new connections from your address; try again later", "SYS/TEMP", Ending.REFUSED
+)
 
 TOO_MANY_GUESSES = Response(False, "Too many wrong passwords; try again later", "SYS/TEMP", Ending.GUESSES)
 TOO_MANY_ERRORS = Response(False, "Too many errors", ending=Ending.ERRORS)
+OTHER_PROTOCOL = Response(False, "Mail is fetched here, and nothing else", ending=Ending.FOREIGN)
+OVERSTAYED = Response(False, "This session has lasted too long; nothing was deleted", "SYS/TEMP", Ending.LIFETIME)
 TOO_SLOW = Response(False, "Idle for too long; nothing was deleted", ending=Ending.IDLE)
 SHUTTING_DOWN = Response(False, "The server stops; nothing was deleted", "SYS/TEMP", Ending.SHUTDOWN)
 

@@ -17,6 +17,7 @@ from mailsuite.pop3.responses import Response
 from mailsuite.pop3.sending import Cut, Progress, Sending
 from mailsuite.pop3.settings import Settings
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
+from mailsuite.wire.foreign import TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
 
 CAPABILITIES: tuple[Capability, ...] = parts(capabilities)
@@ -164,6 +165,10 @@ class ServerSession:
         """See `SessionCore.expire`: autologout, without the UPDATE state (RFC 1939 §3)."""
         self._leave(responses.TOO_SLOW)
 
+    def overstay(self) -> None:
+        """See `SessionCore.overstay`: as `expire`."""
+        self._leave(responses.OVERSTAYED)
+
     def shut_down(self) -> None:
         """See `SessionCore.shut_down`. A QUIT whose removal has begun is left to end by itself."""
         self._leave(responses.SHUTTING_DOWN)
@@ -246,6 +251,10 @@ class ServerSession:
         if self._sending is not None:
             self._told = (events.READ_BODY,)
             return True
+        if self._inbox.starts_with(TLS_RECORD):
+            # It is longer than a line may be, and has no end of one.
+            self._close(Ending.FOREIGN)
+            return True
         line = self._inbox.line(self._line_octets)
         if line is None:
             return False
@@ -269,7 +278,9 @@ class ServerSession:
         verb = verb.upper()  # RFC 1939 §3: keywords are case-insensitive
         command = LEGAL[self.state].get(verb)
         if command is None:
-            return responses.WRONG_STATE if verb in VERBS else responses.UNKNOWN
+            if verb in VERBS:
+                return responses.WRONG_STATE
+            return responses.OTHER_PROTOCOL if is_foreign(line) else responses.UNKNOWN
         words = command.words(argument)
         return responses.BAD_ARGUMENTS if words is None else command.obey(self, words)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mailsuite.address import Address
-from mailsuite.interfaces import IRelayPolicy
+from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
 from mailsuite.message.submission import authors, complete
@@ -20,8 +20,11 @@ class SubmissionRole:
 
     name = "submission"
 
-    def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, check_from: bool) -> None:
+    def __init__(
+        self, relay: IRelayPolicy, logins: Logins, flush: Flush, check_from: bool, rates: IRates | None = None
+    ) -> None:
         self.relay = relay
+        self.rates = rates
         self._logins = logins
         self._flush = flush
         self._check_from = check_from

@@ -5,7 +5,7 @@ to submission); the one exception is Return-Path, which final delivery replaces.
 """
 
 from mailsuite.address import Address
-from mailsuite.interfaces import IRelayPolicy
+from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
@@ -20,8 +20,9 @@ class InboundRole:
 
     name = "mta"
 
-    def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush) -> None:
+    def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, rates: IRates | None = None) -> None:
         self.relay = relay
+        self.rates = rates
         self._logins = logins
         self._flush = flush
 

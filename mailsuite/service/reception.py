@@ -18,6 +18,7 @@ from mailsuite.interfaces import (
     IMailboxDirectory,
     IMailLog,
     IMailStore,
+    IRates,
     IRelayPolicy,
     IRespondent,
 )
@@ -40,6 +41,10 @@ class Role(Protocol):
     @property
     def relay(self) -> IRelayPolicy:
         """Who may send where."""
+
+    @property
+    def rates(self) -> IRates | None:
+        """How much may come in a time; ``None``: any amount."""
 
     def sender(self, session: "Reception", reverse_path: Address | None) -> Maybe[Reply]:
         """Judge MAIL."""
@@ -116,6 +121,8 @@ class Reception:
 
     def lost(self, reason: str, cause: str = "") -> None:
         """See `IRespondent.lost`: a transaction that was under way is dropped, nothing was promised."""
+        if reason == "handshake":
+            self._record_limit("handshake_timeout")
         self._drop(f"connection {reason}")
 
     def tls_started(self, encryption: Encryption) -> None:
@@ -171,11 +178,34 @@ class Reception:
         if self._transaction is not None:
             self._transaction.note(event.reply)
 
+    def _limit_reached(self, event: events.LimitReached) -> None:
+        self._record_limit(event.limit)
+
+    def _record_limit(self, limit: str) -> None:
+        """Write a line of the mail log about a peer that went beyond *limit*."""
+        self.site.log.record(
+            "limit",
+            {
+                "service": self.role.name,
+                "id": self.id,
+                "peer": self.peer.host,
+                "helo": self.helo or None,
+                "tls": self.tls or None,
+                "login": self.login.name if self.login is not None else None,
+                "limit": limit,
+            },
+        )
+
     # The envelope
 
     def _mail(self, event: events.MailFrom) -> Maybe[Reply]:
         if not self.site.store.has_room(event.parameters.get("SIZE", 0)):
             return self._open(event, replies.NO_ROOM)
+        if self.role.rates is not None:
+            limit = self.role.rates.message(self.peer, self.login)
+            if limit:
+                self._record_limit(limit)
+                return self._open(event, replies.TOO_MUCH_MAIL)
         return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply))
 
     def _open(self, event: events.MailFrom, reply: Reply) -> Reply:
@@ -190,6 +220,15 @@ class Reception:
         return reply
 
     def _rcpt(self, event: events.RcptTo) -> Maybe[Reply]:
+        transaction = self._transaction
+        if self.role.rates is not None and transaction is not None:
+            limit = self.role.rates.recipient(self.peer, self.login)
+            if limit:
+                if not transaction.limited:
+                    transaction.limited = True
+                    self._record_limit(limit)
+                transaction.note(replies.TOO_MANY_ADDRESSED, event.forward_path)
+                return replies.TOO_MANY_ADDRESSED
         meaning: Maybe[Meaning] = self.site.directory.find(event.forward_path)
         return then(meaning, lambda known: self._judge(event, known))
 
@@ -356,4 +395,5 @@ _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
     events.Expand: Reception._expand,
     events.Etrn: Reception._etrn,
     events.ProtocolError: Reception._refused,
+    events.LimitReached: Reception._limit_reached,
 }

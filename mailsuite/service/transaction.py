@@ -28,6 +28,7 @@ class Transaction:
         "envelope",
         "header",
         "id",
+        "limited",
         "prefix",
         "refusal",
         "refused",
@@ -46,6 +47,8 @@ class Transaction:
         self.refused: list[str] = []
         # What went wrong on our side, for the log alone.
         self.trouble: str | None = None
+        # Whether the log says already that there were too many recipients in a short time.
+        self.limited = False
         # Why the message will be refused at its end.
         self.refusal: Reply | None = None
         # The header section as it came; None while it has not come to its end.

@@ -174,6 +174,10 @@ class ClientSession:
         else:
             self.break_off(None, "timed out within the message" if self._streaming else "timed out without an answer")
 
+    def overstay(self) -> None:
+        """See `SessionCore.overstay`; nobody bounds a client's session so."""
+        self.expire()
+
     def shut_down(self) -> None:
         """See `SessionCore.shut_down`: QUIT where nothing is under way."""
         if self._closed or self._quitting:

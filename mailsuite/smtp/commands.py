@@ -47,6 +47,9 @@ def _greet(session: "ServerSession") -> Reply:
 
 def mail(session: "ServerSession", argument: str) -> None:
     """MAIL (§4.1.1.2). A refused one leaves no trace in the session."""
+    if session.messages >= session.settings.limits.session_messages:
+        session.say(session.reach("session_messages", replies.TOO_MANY_MESSAGES))
+        return
     found = grammar.split_path(argument, "FROM")
     if found is None:
         session.refuse(replies.BAD_MAIL)
@@ -93,10 +96,15 @@ def rcpt(session: "ServerSession", argument: str) -> None:
         session.refuse(replies.TOO_MANY_RECIPIENTS)  # §4.5.3.1.10
         return
 
-    def answered(reply: Reply) -> None:
+    def answered(reply: Reply) -> Reply | None:
         if reply.code < 400:
             session.recipients += 1
             session.state = State.RCPT
+        elif reply.status == replies.UNKNOWN_USER.status:
+            session.unknown += 1
+            if session.unknown > session.settings.limits.unknown_recipients:
+                return session.reach("unknown_recipients", replies.TOO_MANY_UNKNOWN)
+        return None
 
     session.ask(events.RcptTo(forward_path, parameters), answered)
 

@@ -120,6 +120,13 @@ class ProtocolError(Event):
     reply: Reply
 
 
+@dataclass(frozen=True, slots=True)
+class LimitReached(Event):
+    """Told: the session ran into *limit*, a key of ``[limits]`` mostly. It is for the log, the peer has its reply."""
+
+    limit: str
+
+
 CONNECTED = Connected()
 DATA_BEGINS = DataBegins()
 MESSAGE_ENDS = MessageEnds()

@@ -143,6 +143,10 @@ class ProbeSession:
         """See `SessionCore.expire`."""
         self._end(f"no answer within {self._seconds:g} seconds", HANG_UP)
 
+    def overstay(self) -> None:
+        """See `SessionCore.overstay`; nobody bounds a client's session so."""
+        self.expire()
+
     def shut_down(self) -> None:
         """See `SessionCore.shut_down`."""
         self._end("we are stopping", CLOSE)

@@ -71,9 +71,17 @@ CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify it, but will take mail for it
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again soon")
 NO_SERVICE = Reply(421, "4.3.0", "Trouble on our side, closing the connection")
 TOO_SLOW = Reply(421, "4.4.2", "Waited too long, closing the connection")
+OVERSTAYED = Reply(421, "4.3.2", "This session has lasted too long, open another")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
+TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing the connection")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one session, open another")
+# Said in place of a greeting.
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+TOO_MANY_NEW_CONNECTIONS = Reply(421, "4.7.0", "Too many new connections from your address, try again later")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
 
+TOO_MUCH_MAIL = Reply(450, "4.7.1", "Too many messages in a short time, try again later")
+TOO_MANY_ADDRESSED = Reply(450, "4.7.1", "Too many recipients in a short time, try again later")
 TROUBLE = Reply(451, "4.3.0", "Trouble on our side, try again later")
 TOO_BUSY = Reply(451, "4.3.2", "Too busy to look this recipient up, try again later")
 MAILBOX_TROUBLE = Reply(451, "4.2.0", "A mailbox cannot take mail now, try again later")
@@ -89,6 +97,7 @@ ETRN_NOT_ALLOWED = Reply(459, "4.7.1", "Node not allowed: you may not ask for it
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 BARE_NEWLINE = Reply(500, "5.5.2", "A line ends in CR LF; a bare CR or LF is refused")
 BAD_COMMAND = Reply(500, "5.5.2", "No such command")
+OTHER_PROTOCOL = Reply(500, "5.5.1", "Mail is spoken here, and nothing else; closing the connection")
 AUTH_LINE_TOO_LONG = Reply(500, "5.5.6", "Authentication line too long")
 # RFC 1985 §7: 500 without a node, 501 for one that is none.
 ETRN_NEEDS_NODE = Reply(500, "5.5.2", "Syntax: ETRN domain")
@@ -138,6 +147,7 @@ BAD_SENDER_DOMAIN = Reply(553, "5.1.8", "The domain in the reverse-path is no va
 BAD_RECIPIENT_DOMAIN = Reply(553, "5.1.2", "The domain in the forward-path is no valid internationalized name (IDNA)")
 # RFC 6531 §3.7.4.2
 NEEDS_UTF8_REPLY = Reply(252, "2.6.8", "It has members whose addresses are not ASCII; say SMTPUTF8 to be shown them")
+EARLY_TALKER = Reply(554, "5.5.1", "You spoke before the greeting, closing the connection")
 MAIL_LOOP = Reply(554, "5.4.6", "Too many Received lines: a mail loop")
 BARE_NEWLINE_IN_BODY = Reply(554, "5.6.0", "The message has a bare CR or LF; lines end in CR LF")
 LONG_LINE_IN_BODY = Reply(554, "5.6.0", "The message has a line longer than the limit")

@@ -16,6 +16,7 @@ from mailsuite.smtp.settings import Settings
 from mailsuite.smtp.states import State
 from mailsuite.wire.dots import DotReader
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
+from mailsuite.wire.foreign import OTHER_PROTOCOL, TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
 
 # Called with the answer before it is sent; may return another reply to be sent in its place.
@@ -43,11 +44,13 @@ class ServerSession:
         "encryption",
         "errors",
         "extended",
+        "messages",
         "phase",
         "recipients",
         "settings",
         "size",
         "state",
+        "unknown",
         "utf8",
     )
 
@@ -60,6 +63,9 @@ class ServerSession:
         self.extended = False
         self.state = State.CONNECTED
         self.errors = 0
+        # Of the whole session: MAIL commands that were accepted, and RCPT commands for nobody.
+        self.messages = 0
+        self.unknown = 0
         self.recipients = 0
         self.size = 0
         # RFC 6531 §3.4: the transaction was begun with SMTPUTF8.
@@ -83,6 +89,11 @@ class ServerSession:
             return replies.NO_SERVICE
         if greeting.code >= 400:
             self.state = State.UNWELCOME
+        elif self._inbox and self.settings.early_talkers != "ignore":
+            self.tell(events.LimitReached("early_talkers"))
+            if self.settings.early_talkers == "drop":
+                self._close(HANG_UP)
+                return replies.EARLY_TALKER
         return None
 
     # From the driver
@@ -145,7 +156,11 @@ class ServerSession:
 
     def expire(self) -> None:
         """See `SessionCore.expire`."""
-        self._leave(replies.TOO_SLOW)
+        self._leave(replies.TOO_SLOW, "idle_timeout" if self._body is None else "data_timeout")
+
+    def overstay(self) -> None:
+        """See `SessionCore.overstay`."""
+        self._leave(replies.OVERSTAYED, "session_time")
 
     def shut_down(self) -> None:
         """See `SessionCore.shut_down`."""
@@ -168,9 +183,14 @@ class ServerSession:
         if reply.code >= 500:
             self.errors += 1
             if self.errors > self.settings.limits.errors:
-                self._leave(replies.TOO_MANY_ERRORS)
+                self._leave(replies.TOO_MANY_ERRORS, "errors")
         if reply.closes:
             self._close(CLOSE if reply.code == 221 else HANG_UP)
+
+    def reach(self, limit: str, reply: Reply) -> Reply:
+        """Tell that *limit* ends the session, and return *reply*, which says so to the peer."""
+        self.tell(events.LimitReached(limit))
+        return reply
 
     def refuse(self, reply: Reply) -> None:
         """Send an error that no respondent gave, and tell the respondent of it."""
@@ -201,6 +221,7 @@ class ServerSession:
         """A reverse-path was accepted. *utf8*: the paths that follow may have other letters than ASCII."""
         self.recipients = 0
         self.utf8 = utf8
+        self.messages += 1
         self.state = State.MAIL
 
     def end_transaction(self) -> None:
@@ -233,7 +254,10 @@ class ServerSession:
             return line is not None
         line = self._inbox.line(self.settings.limits.command_line + COMMAND_LINE_OCTETS)
         if line is None:
-            return False
+            foreign = self._inbox.starts_with(TLS_RECORD)
+            if foreign:
+                self._hang_up_on(TLS_RECORD)
+            return foreign
         if isinstance(line, Fault):
             self.refuse(replies.LINE_TOO_LONG if line is Fault.TOO_LONG else replies.BARE_NEWLINE)
         else:
@@ -248,9 +272,9 @@ class ServerSession:
         name = name.upper() if name.isascii() else ""
         verb = VERBS.get(name) or extension_verb(self, name)
         if not (text.isprintable() or is_printable(text)):
-            self.refuse(replies.BAD_COMMAND)
+            self._refuse_unknown(line, replies.BAD_COMMAND)
         elif verb is None:
-            self.refuse(replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
+            self._refuse_unknown(line, replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
         elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
             self.refuse(replies.LINE_TOO_LONG)
         elif self.state not in verb.states:
@@ -259,6 +283,20 @@ class ServerSession:
             self.refuse(self._not_yet())
         else:
             verb.run(self, argument.strip(" "))
+
+    def _refuse_unknown(self, line: bytes, reply: Reply) -> None:
+        if is_foreign(line):
+            self._hang_up_on(line)
+        else:
+            self.refuse(reply)
+
+    def _hang_up_on(self, line: bytes) -> None:
+        """Have nothing more to do with a peer that speaks another protocol; words would be lost on TLS."""
+        if line.startswith(TLS_RECORD):
+            self.tell(events.LimitReached(OTHER_PROTOCOL))
+            self._close(HANG_UP)
+        else:
+            self._leave(replies.OTHER_PROTOCOL, OTHER_PROTOCOL)
 
     def _not_yet(self) -> Reply:
         """Say what the peer has to do before its command (RFC 3207 §4, RFC 4954 §6)."""
@@ -311,10 +349,12 @@ class ServerSession:
     def _message_settled(self, reply: Reply) -> None:
         self.end_transaction()
 
-    def _leave(self, reply: Reply) -> None:
+    def _leave(self, reply: Reply, limit: str = "") -> None:
         if not self._closed:
             self._output.append(reply.octets)
             self.tell(events.ProtocolError(reply))
+            if limit:
+                self.tell(events.LimitReached(limit))
             self._close(HANG_UP)
 
     def _close(self, how: Event) -> None:

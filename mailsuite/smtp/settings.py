@@ -16,6 +16,8 @@ class Limits:
     local_part: int = 64  # §4.5.3.1.1
     domain: int = 255  # §4.5.3.1.2
     errors: int = 50
+    unknown_recipients: int = 25
+    session_messages: int = 1000
 
     idle_timeout: float = 300.0  # §4.5.3.2.7
     data_timeout: float = 3600.0
@@ -37,6 +39,8 @@ class Settings:
     bare_newlines: Literal["reject", "normalize"] = "reject"
     # Keywords of the extensions that are switched off here.
     without: frozenset[str] = frozenset()
+    # A peer that speaks before the greeting: served all the same, served and noted, or sent away (RFC 5321 §3.1).
+    early_talkers: Literal["ignore", "delay", "drop"] = "ignore"
     software: str = "mailsuite"
 
     @property

@@ -13,13 +13,14 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
+from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
 from mailsuite.transport.open_sessions import OpenSessions
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
@@ -37,23 +38,63 @@ class CannotListen(Exception):
     """A listener's address cannot be bound; the text says which one and why."""
 
 
+class Refused(Protocol):
+    """A connection that is too many: it is told *words*, where that is quick, and closed at once."""
+
+    transport: Any
+
+    def __init__(self, words: bytes) -> None:
+        self._words = words
+
+    def connectionMade(self) -> None:
+        """Say it and close. No TLS handshake is worth it."""
+        if isinstance(self.transport, TLSMemoryBIOProtocol):
+            self.transport.abortConnection()
+        else:
+            self.transport.write(self._words)
+            self.transport.loseConnection()
+
+
 class SessionFactory(ServerFactory):
-    """Builds a `SessionProtocol` for each connection and knows those that are open."""
+    """Builds a `SessionProtocol` for each connection that is admitted, and knows those that are open."""
 
     noisy = False
 
-    def __init__(self, new_session: NewSession, clock: IReactorTime, tls: TLSContext | None) -> None:
+    def __init__(
+        self,
+        new_session: NewSession,
+        clock: IReactorTime,
+        tls: TLSContext | None,
+        bounds: Bounds = UNBOUNDED,
+        admission: Admission | None = None,
+    ) -> None:
         self.sessions = OpenSessions()
         self._new_session = new_session
         self._clock = clock
         self._tls = tls
+        self._bounds = bounds
+        self._admission = admission
 
-    def buildProtocol(self, addr: IAddress | None) -> SessionProtocol:
+    def buildProtocol(self, addr: IAddress | None) -> SessionProtocol | Refused:
         """See `IProtocolFactory.buildProtocol`."""
-        core, respondent = self._new_session(_peer(addr))
-        session = SessionProtocol(core, respondent, self._clock, self._tls, self.sessions.ended)
+        peer = _peer(addr)
+        ended: Callable[[SessionProtocol], None] = self.sessions.ended
+        if self._admission is not None:
+            limit = self._admission.limit.admit(peer)
+            if limit:
+                return Refused(self._admission.refuse(peer, limit))
+            ended = self._counted(self._admission, peer)
+        core, respondent = self._new_session(peer)
+        session = SessionProtocol(core, respondent, self._clock, self._tls, ended, self._bounds)
         self.sessions.add(session)
         return session
+
+    def _counted(self, admission: Admission, peer: Peer) -> Callable[[SessionProtocol], None]:
+        def ended(session: SessionProtocol) -> None:
+            admission.limit.ended(peer)
+            self.sessions.ended(session)
+
+        return ended
 
 
 class Listener(Service):
@@ -73,12 +114,14 @@ class Listener(Service):
         tls: TLSContext | None,
         implicit: bool,
         grace: float,
+        bounds: Bounds = UNBOUNDED,
+        admission: Admission | None = None,
     ) -> None:
         self.setName(name)
         self._endpoints = endpoints
         self._clock = clock
         self._grace = grace
-        self._sessions = SessionFactory(new_session, clock, tls)
+        self._sessions = SessionFactory(new_session, clock, tls, bounds, admission)
         self._factory: Any = self._sessions
         if implicit and tls is not None:
             self._factory = TLSMemoryBIOFactory(tls, False, self._sessions, clock)

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.interfaces import IRespondent
+from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
 from mailsuite.transport.direct import send
@@ -34,7 +35,8 @@ LINGER = 10.0
 class SessionProtocol(Protocol):
     """One connection with one core and one respondent, at either end of it.
 
-    *ended* is called once, with this protocol, when the connection is gone.
+    *ended* is called once, with this protocol, when the connection is gone. A greeting that is to be delayed by
+    *bounds* is one that nobody asks for: TLS that begins with the connection goes without.
     """
 
     log = Logger()
@@ -52,9 +54,11 @@ class SessionProtocol(Protocol):
     _over = False
     _encrypted = False
     _shaking = False  # TLS has begun, its handshake is not done
+    _opening: IDelayedCall | None = None  # the greeting has its time to wait
     _timer: IDelayedCall | None = None
     _armed = 0.0  # for how many seconds the timer was set
     _phase = 0
+    _lost = "lost"  # how the respondent is told
     _cut = ""  # why we cut the connection off
 
     def __init__(
@@ -64,13 +68,15 @@ class SessionProtocol(Protocol):
         clock: IReactorTime,
         tls: TLSContext | PeerTLS | None,
         ended: Callable[["SessionProtocol"], None],
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
         self.core = core
         self.respondent = respondent
         self._clock = clock
         self._tls = tls
         self._ended = ended
-        self._heard = self._phase_since = clock.seconds()
+        self._bounds = bounds
+        self._began = self._heard = self._phase_since = self._shaking_since = clock.seconds()
 
     # From Twisted
 
@@ -80,8 +86,13 @@ class SessionProtocol(Protocol):
         if no_delay is not None:
             no_delay(True)
         self._shaking = isinstance(self.transport, TLSMemoryBIOProtocol)
-        self._set_timer(self.core.patience)
-        self._pump()
+        self._set_timer(self._left(self._clock.seconds()))
+        delay = self._bounds.greeting_delay
+        if delay and not self._shaking:
+            self._waiting = True
+            self._opening = self._clock.callLater(delay, self._open, self._bounds.early_delay)
+        else:
+            self._pump()
 
     def dataReceived(self, data: bytes) -> None:
         """Give *data* to the core; after goodbye it is dropped."""
@@ -93,13 +104,14 @@ class SessionProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the respondent; an answer that comes later goes nowhere."""
         self._over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        for call in (self._timer, self._opening):
+            if call is not None and call.active():
+                call.cancel()
+        self._timer = self._opening = None
         if self._leaving:
             self.respondent.lost("closed")
         else:
-            self.respondent.lost("lost", self._cause(reason))
+            self.respondent.lost(self._lost, self._cause(reason))
         self._ended(self)
 
     def handshakeCompleted(self) -> None:
@@ -130,7 +142,10 @@ class SessionProtocol(Protocol):
     def shut_down(self) -> None:
         """End the session in good order: at once, or when the question at hand is answered."""
         self._stopping = True
-        if not (self._waiting or self._leaving or self._over):
+        if self._opening is not None:
+            # Nothing was said yet, and after a greeting there would be more to say.
+            self.abort()
+        elif not (self._waiting or self._leaving or self._over):
             self.core.shut_down()
             self._writable = True
             self._pump()
@@ -141,6 +156,15 @@ class SessionProtocol(Protocol):
             self.transport.abortConnection()
 
     # The loop
+
+    def _open(self, early_delay: float) -> None:
+        """The greeting has waited; for *early_delay* more where the peer did not."""
+        if early_delay and self.core.unread:
+            self._opening = self._clock.callLater(early_delay, self._open, 0.0)
+            return
+        self._opening = None
+        self._waiting = False
+        self._proceed()
 
     def _pump(self) -> None:
         """Take events and give answers until the core waits; then send what there is to be sent."""
@@ -237,6 +261,9 @@ class SessionProtocol(Protocol):
         wait, term = self.core.patience, self.core.term
         if term:
             wait = min(wait, max(self._phase_since + term - self._clock.seconds(), 0.0))
+        self._look_within(wait)
+
+    def _look_within(self, wait: float) -> None:
         if wait < self._armed and self._timer is not None and self._timer.active():
             self._armed = wait
             self._timer.reset(wait)
@@ -250,6 +277,8 @@ class SessionProtocol(Protocol):
     def _obey(self, event: Event) -> None:
         if event is START_TLS:
             self._shaking = True
+            self._shaking_since = self._clock.seconds()
+            self._look_within(self._bounds.handshake)
             self.transport.startTLS(self._tls)
             self.core.tls_started()
             return
@@ -304,9 +333,14 @@ class SessionProtocol(Protocol):
                 # No reply can reach the peer, and a client's core cannot be told: its question is for the outcome of
                 # this handshake.
                 self._cut = "TLS handshake failed: timed out"
+                if now >= self._shaking_since + self._bounds.handshake:
+                    self._lost = "handshake"
                 self.abort()
                 return
-            self.core.expire()
+            if now >= self._began + self._bounds.lifetime:
+                self.core.overstay()
+            else:
+                self.core.expire()
             self._writable = True
             self._pump()
             left = LINGER
@@ -322,7 +356,9 @@ class SessionProtocol(Protocol):
         patience = self.core.patience
         if self._waiting and not self._shaking:
             return patience
-        left = self._heard + patience - now
+        left = min(self._heard + patience, self._began + self._bounds.lifetime) - now
+        if self._shaking:
+            return min(left, self._shaking_since + self._bounds.handshake - now)
         term = self.core.term
         return min(left, self._phase_since + term - now) if term else left
 

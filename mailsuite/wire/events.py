@@ -97,6 +97,9 @@ class SessionCore(Protocol):
     def expire(self) -> None:
         """The peer was silent for too long: say so and close."""
 
+    def overstay(self) -> None:
+        """The session has lasted for as long as one may: say so and close."""
+
     def shut_down(self) -> None:
         """The service stops: say so and close."""
 

@@ -37,6 +37,10 @@ class Inbox:
         self._start = 0
         self._skipping = False
 
+    def starts_with(self, prefix: bytes) -> bool:
+        """Say whether the next octets to be read are *prefix*."""
+        return self._data.startswith(prefix, self._start)
+
     def take(self) -> bytes:
         """Return all that is here, unread, and forget it."""
         data = self._data[self._start :] if self._start else self._data

@@ -9,7 +9,7 @@ from tests.smtp.respondent import session
 from tests.smtp.sessions import finals, late
 from tests.wire.cutting import cut, octets
 
-PATIENT = Settings("mail.example.org", Limits(errors=10_000))
+PATIENT = Settings("mail.example.org", Limits(errors=10_000, unknown_recipients=10_000))
 NAMES = ["ok", "nobody", "crash"]
 LINES = st.one_of(
     st.sampled_from([b"EHLO x", b"HELO x", b"EHLO refused.example", b"EHLO", b"RSET", b"NOOP", b"VRFY a", b"DATA x"]),

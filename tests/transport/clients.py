@@ -110,6 +110,9 @@ class ClientCore:
         self.expired += 1
         self._events.append(CLOSE)
 
+    def overstay(self) -> None:
+        self.expire()
+
     def shut_down(self) -> None:
         self._events.append(CLOSE)
 

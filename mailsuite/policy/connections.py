@@ -1,0 +1,80 @@
+"""Caps on connections: by address, by network, of a listener in all, and on how fast new ones come.
+
+What is open is counted here, so the tables are no longer than the number of connections; the rate is counted in
+the shared state, which bounds itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IConnectionLimit, ISharedState
+
+# Within so many seconds `Caps.rate` new connections may come.
+RATE_WINDOW = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The keys of ``[limits]`` that tell of connections; 0: any number."""
+
+    connections: int
+    address_connections: int
+    network_connections: int
+    connection_rate: int
+
+
+@implementer(IConnectionLimit)
+class ConnectionLimit:
+    """The connections of the listener *name*. Peers that are *exempt* count, but only against the cap on all."""
+
+    def __init__(self, name: str, caps: Caps, state: ISharedState, exempt: Callable[[Peer], bool]) -> None:
+        self._caps = caps
+        self._state = state
+        self._exempt = exempt
+        self._counter = f"connections {name} "
+        self._open = 0
+        # How many are open now, by address and by network; what has none is not in here.
+        self._addresses: dict[str, int] = {}
+        self._networks: dict[str, int] = {}
+
+    def admit(self, peer: Peer) -> str:
+        """See `IConnectionLimit.admit`."""
+        refusal = self._refusal(peer)
+        if not refusal:
+            self._open += 1
+            self._addresses[peer.network] = self._addresses.get(peer.network, 0) + 1
+            self._networks[peer.wider_network] = self._networks.get(peer.wider_network, 0) + 1
+        return refusal
+
+    def ended(self, peer: Peer) -> None:
+        """See `IConnectionLimit.ended`."""
+        self._open -= 1
+        _subtract(self._addresses, peer.network)
+        _subtract(self._networks, peer.wider_network)
+
+    def _refusal(self, peer: Peer) -> str:
+        caps = self._caps
+        if self._open >= caps.connections:
+            return "connections"
+        if self._exempt(peer):
+            return ""
+        if self._addresses.get(peer.network, 0) >= caps.address_connections > 0:
+            return "address_connections"
+        if self._networks.get(peer.wider_network, 0) >= caps.network_connections > 0:
+            return "network_connections"
+        # Those that are refused count too: who knocks on and on stays outside, and costs no more than that.
+        rate = caps.connection_rate
+        if rate and self._state.add(self._counter + peer.network, 1, RATE_WINDOW) > rate:
+            return "connection_rate"
+        return ""
+
+
+def _subtract(table: dict[str, int], key: str) -> None:
+    left = table[key] - 1
+    if left:
+        table[key] = left
+    else:
+        del table[key]
