@@ -20,12 +20,37 @@ AS_BEFORE = 0.0
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sender has asked of a message's way, beside its delivery. Times are POSIX seconds, 0 where none.
+
+    *require_tls*: no way without TLS and REQUIRETLS (RFC 8689 §4.1); *tls_optional*: what recipients' domains ask of
+    TLS is to be ignored (the field TLS-Required, §3). *priority* is -9 to 9, the higher the sooner (RFC 6710 §5).
+    *by* is the deliver-by-time; *by_mode* ``R`` or ``N`` says whether the message is returned then or its sender told,
+    empty: none was given; *traced*: of each relaying he is told (RFC 2852 §4). Before *release* nothing is delivered;
+    *hold* is how that was asked for, as a report tells it: ``for;600`` (RFC 4865 §5.1.2).
+    """
+
+    require_tls: bool = False
+    tls_optional: bool = False
+    priority: int = 0
+    by: float = 0.0
+    by_mode: Literal["", "N", "R"] = ""
+    traced: bool = False
+    release: float = 0.0
+    hold: str = ""
+
+
+NOTHING_ASKED = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedMessage:
     """One message in the queue. Times are POSIX seconds; *number* is the queue's own and 0 before it is stored.
 
     *id* is ours, as in replies and logs. *body* is ``7BIT`` or ``8BITMIME`` where MAIL declared it, else empty
     (RFC 6152). *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *origin* says for people who
     gave us the message; *arrived_from* names the host that did, as a report tells it (RFC 3464 §2.2.4), if any.
+    *smtputf8*: MAIL asked for it (RFC 6531 §3.4).
     """
 
     id: str
@@ -39,6 +64,8 @@ class QueuedMessage:
     origin: str = ""
     arrived_from: str = ""
     number: int = 0
+    smtputf8: bool = False
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)

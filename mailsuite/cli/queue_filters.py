@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_STATUSES = ("waiting", "held", "claimed", "bounce", "damaged")
+_STATUSES = ("waiting", "scheduled", "held", "claimed", "bounce", "damaged")
 
 
 def span(context: click.Context, option: click.Parameter, text: str | None) -> float | None:

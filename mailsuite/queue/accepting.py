@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 
 from mailsuite.queue.due import number_of, queue_is_held, refresh
 from mailsuite.queue.files import Placed
-from mailsuite.queue.rows import as_text
+from mailsuite.queue.rows import as_text, asked_as_text
 from mailsuite.queued import Job, QueuedMessage, QueuedRecipient
 
 _MESSAGE = """
     INSERT INTO messages (id, sender_local, sender_domain, arrived, expires, size, body, ret, envid, origin,
-        arrived_from, file, skip)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        arrived_from, smtputf8, asked, file, skip)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _RECIPIENT = """
     INSERT INTO recipients (message, destination, local, domain, mailbox_id, mailbox_path, notify, original, added,
-        tries, next_try, report_at, warned, last, owner, purpose)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        tries, next_try, report_at, warned, last, owner, purpose, priority, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # What is held, or was down and is not yet up again, gets no new mail past what waits already.
 _PLACE = """
     SELECT number, NOT (held OR troubled OR EXISTS (SELECT 1 FROM meta WHERE name = 'held'))
@@ -39,7 +39,12 @@ class Accepting:
     def accept(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], placed: Placed, wanted: Collection[str]
     ) -> list[Job]:
-        """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble."""
+        """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble.
+
+        What is to be released later is not claimed.
+        """
+        if message.asked.release > self.now:
+            wanted = ()
         message = replace(message, size=placed.size, number=self._insert_message(message, placed))
         jobs: list[Job] = []
         for name, group in _by_destination(recipients).items():
@@ -59,7 +64,7 @@ class Accepting:
             (
                 message.id, sender and sender.local, sender and sender.domain, message.arrived, message.expires,
                 placed.size, message.body, message.ret, message.envid, message.origin, message.arrived_from,
-                placed.file, placed.skip,
+                message.smtputf8, asked_as_text(message.asked), placed.file, placed.skip,
             ),
         )  # fmt: skip
         number = int(cursor.lastrowid or 0)
@@ -78,6 +83,10 @@ class Accepting:
         self, message: QueuedMessage, destination: int, group: Sequence[QueuedRecipient], claimed: bool
     ) -> list[QueuedRecipient]:
         owner, purpose = (self.owner, "try") if claimed else (None, None)
+        asked = message.asked
+        # RFC 4865 §4.2 (5), (6): what is to wait is not even looked at before.
+        state = "scheduled" if asked.release > self.now else "waiting"
+        begin = max(message.arrived, asked.release)
         numbered: list[QueuedRecipient] = []
         for each in group:
             inserted = self.connection.execute(
@@ -85,19 +94,22 @@ class Accepting:
                 (
                     message.number, destination, each.address.local, each.address.domain,
                     each.mailbox and each.mailbox.id, each.mailbox and each.mailbox.path, each.notify, each.original,
-                    each.added, each.tries, message.arrived, self._report_at(message, each), each.warned,
-                    each.last and as_text(each.last), owner, purpose,
+                    each.added, each.tries, begin, self._report_at(message, each, begin), each.warned,
+                    each.last and as_text(each.last), owner, purpose, asked.priority, state,
                 ),
             )  # fmt: skip
             if claimed:
                 numbered.append(replace(each, number=int(inserted.lastrowid or 0)))
         return numbered
 
-    def _report_at(self, message: QueuedMessage, recipient: QueuedRecipient) -> float:
-        wanted = message.reverse_path is not None and self.delay_warning > 0 and not recipient.warned
-        if wanted and recipient.wants("DELAY"):
-            return min(message.arrived + self.delay_warning, message.expires)
-        return message.expires
+    def _report_at(self, message: QueuedMessage, recipient: QueuedRecipient, begin: float) -> float:
+        at = message.expires
+        if message.reverse_path is None or recipient.warned or not recipient.wants("DELAY"):
+            return at
+        if message.asked.by_mode == "N":
+            # RFC 2852 §4.1.3
+            at = min(at, message.asked.by)
+        return min(begin + self.delay_warning, at) if self.delay_warning > 0 else at
 
 
 def _by_destination(recipients: Sequence[QueuedRecipient]) -> dict[str, list[QueuedRecipient]]:

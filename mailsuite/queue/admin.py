@@ -137,24 +137,27 @@ class Administration:
     # Changing
 
     def retry(self, selection: Selection, progress: Progress = _unseen) -> Changed:
-        """Make what waits due now, and its destination with it."""
-        return self._change(selection, ("waiting",), self._retry, progress)
+        """Make what waits due now, and its destination with it; also what its sender wants to wait (RFC 4865)."""
+        return self._change(selection, ("waiting", "scheduled"), self._retry, progress)
 
     def hold(self, selection: Selection, progress: Progress = _unseen) -> Changed:
         """Let nothing happen to it, until `release`: it is neither tried nor given up."""
-        return self._change(selection, ("waiting", "bounce"), self._hold, progress)
+        return self._change(selection, ("waiting", "scheduled", "bounce"), self._hold, progress)
 
     def release(self, selection: Selection, progress: Progress = _unseen) -> Changed:
-        """Make what is held or was set aside due now. What would have expired meanwhile gets its time anew."""
+        """Make what is held or was set aside due now, or when its sender wants it, whichever is later.
+
+        What would have expired meanwhile gets its time anew.
+        """
         return self._change(selection, ("held", "damaged"), self._release, progress)
 
     def remove(self, selection: Selection, progress: Progress = _unseen) -> Changed:
         """Drop it. Nobody is told."""
-        return self._change(selection, ("waiting", "held", "bounce", "damaged"), self._remove, progress)
+        return self._change(selection, ("waiting", "scheduled", "held", "bounce", "damaged"), self._remove, progress)
 
     def bounce(self, selection: Selection, progress: Progress = _unseen) -> Changed:
         """Have the server give it up and tell the sender."""
-        return self._change(selection, ("waiting", "held", "damaged"), self._bounce, progress)
+        return self._change(selection, ("waiting", "scheduled", "held", "damaged"), self._bounce, progress)
 
     def hold_destination(self, name: str, held: bool) -> bool:
         """Try nothing for the destination *name*, or go on; what waits for it grows old all the same.
@@ -243,7 +246,9 @@ class Administration:
     def _retry(self, work: Work, entries: Sequence[Entry], now: float) -> None:
         for name in {entry.place.name for entry in entries}:
             due.lift(work.connection, due.number_of(work.connection, name))
-        self._each("UPDATE recipients SET next_try = min(next_try, ?) WHERE number = ?", entries, now)
+        self._each(
+            "UPDATE recipients SET state = 'waiting', next_try = min(next_try, ?) WHERE number = ?", entries, now
+        )
 
     def _hold(self, work: Work, entries: Sequence[Entry], now: float) -> None:
         self._each("UPDATE recipients SET state = 'held' WHERE number = ?", entries)
@@ -258,6 +263,10 @@ class Administration:
             THEN report_at ELSE (SELECT expires FROM messages WHERE number = message) END WHERE number = ?""",
             entries, now, now,
         )  # fmt: skip
+        later = [entry for entry in entries if entry.message.asked.release > now]
+        for entry in later:
+            self._each("UPDATE recipients SET state = 'scheduled', next_try = ? WHERE number = ?", [entry],
+                       entry.message.asked.release)
 
     def _give_time(self, message: QueuedMessage, expires: float) -> None:
         self._connection.execute("UPDATE messages SET expires = ? WHERE number = ?", (expires, message.number))

@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from mailsuite.outcome import Outcome
@@ -15,6 +16,10 @@ from mailsuite.queue.rows import SELECT_MESSAGE, SELECT_RECIPIENT, as_message, a
 from mailsuite.queue.unreadable import Part
 from mailsuite.queued import Job, Purpose, QueuedMessage, QueuedRecipient
 
+# RFC 6710 §5: priorities, from the highest. A destination's turn that is a multiple of `FAIR` is that of the oldest,
+# whatever its priority: nothing waits for ever.
+_ABOVE, _BELOW = range(9, 0, -1), range(-1, -10, -1)
+FAIR = 4
 # Of what has to be reported, so many recipients are looked at for one claim.
 REPORTED_AT_ONCE = 1000
 
@@ -22,9 +27,20 @@ REPORTED_AT_ONCE = 1000
 _DESTINATION = "SELECT number, name, troubled, last FROM destinations "
 _DUE = _DESTINATION + "WHERE due <= ? AND held = 0 ORDER BY due"
 _NAMED = _DESTINATION + "WHERE name = ? AND due <= ? AND held = 0"
-_FIRST = """
-    SELECT message FROM recipients INDEXED BY recipients_of_destination
-    WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? ORDER BY next_try LIMIT 1"""
+_ORDINARY = """
+    FROM recipients INDEXED BY recipients_of_destination WHERE destination = ?1
+    AND state = 'waiting' AND owner IS NULL AND priority = 0 AND next_try <= ?2 ORDER BY next_try LIMIT 1"""
+_OTHER = """
+    FROM recipients INDEXED BY recipients_ranked WHERE destination = ?1
+    AND state = 'waiting' AND owner IS NULL AND priority != 0 AND next_try <= ?2 ORDER BY next_try LIMIT 1"""
+# What is due of priority 0, which nearly all is; and whether there is anything else.
+_FIRST = f"SELECT (SELECT message {_ORDINARY}), EXISTS (SELECT 1 {_OTHER})"
+_OLDEST = f"""
+    SELECT message FROM (SELECT * FROM (SELECT message, next_try AS at {_ORDINARY})
+        UNION ALL SELECT * FROM (SELECT message, next_try {_OTHER})) ORDER BY at LIMIT 1"""  # noqa: S608 (the same)
+_OF_PRIORITY = """
+    SELECT message FROM recipients INDEXED BY recipients_by_priority WHERE destination = ? AND state = 'waiting'
+    AND owner IS NULL AND priority != 0 AND next_try <= ? AND priority = ? ORDER BY next_try LIMIT 1"""
 _ITS_RECIPIENTS = SELECT_RECIPIENT + """ INDEXED BY recipients_of_message
     WHERE message = ? AND destination = ? AND state = 'waiting' AND owner IS NULL AND next_try <= ? LIMIT ?"""
 _TO_REPORT = SELECT_RECIPIENT + """ INDEXED BY recipients_to_report
@@ -48,12 +64,12 @@ class Claim:
     """One claim by *owner* at the time *now*; a job has at most *most* recipients, and none of those in *stale*.
 
     *at* is what it looks at just now: where it fails, that cannot be read. Of what has to be reported it looks at
-    *rows* at most.
+    *rows* at most. *turns* counts on from claim to claim.
     """
 
     def __init__(
         self, connection: sqlite3.Connection, owner: int, now: float, most: int, stale: Collection[int] = (),
-        rows: int = REPORTED_AT_ONCE,
+        rows: int = REPORTED_AT_ONCE, turns: Iterator[int] | None = None,
     ) -> None:
         self._connection = connection
         self._owner = owner
@@ -63,6 +79,7 @@ class Claim:
         self._messages: dict[int, QueuedMessage] = {}
         self.at: Part | None = None
         self._readable = rows
+        self._turns = count(1) if turns is None else turns
 
     def jobs(self, room: int, reports: int, allowances: Mapping[str, int], default: int) -> list[Job]:
         """See `IQueue.claim`."""
@@ -116,19 +133,35 @@ class Claim:
 
     def _try(self, destination: _Destination) -> Job | None:
         self.look(Part("destination", destination.number))
-        first = self._connection.execute(_FIRST, (destination.number, self._now)).fetchone()
+        first, ranked = self._connection.execute(_FIRST, (destination.number, self._now)).fetchone()
+        if ranked:
+            first = self._by_priority(destination.number, first)
         if first is None:
             return None
-        self.look(Part("message", destination.number, first[0]))
-        rows = self._connection.execute(_ITS_RECIPIENTS, (first[0], destination.number, self._now, self._most))
+        self.look(Part("message", destination.number, first))
+        rows = self._connection.execute(_ITS_RECIPIENTS, (first, destination.number, self._now, self._most))
         recipients = self._fresh(as_recipient(row, destination.name) for row in rows)
         if not recipients:
             # What we let go of any moment now bars the way.
             return None
-        message = self._message(first[0])
+        message = self._message(first)
         if message.expires <= self._now:
             return self._job(message, recipients, "expire", [destination])
         return self._job(message, recipients, "try", [destination])
+
+    def _by_priority(self, destination: int, ordinary: int | None) -> int | None:
+        """Return the next message where there is more than the *ordinary* one, that of priority 0 (RFC 6710 §5.1)."""
+        place = (destination, self._now)
+        if next(self._turns) % FAIR == 0:
+            return int(self._connection.execute(_OLDEST, place).fetchone()[0])
+        return self._highest(place, _ABOVE) or ordinary or self._highest(place, _BELOW)
+
+    def _highest(self, place: tuple[int, float], priorities: Iterable[int]) -> int | None:
+        for priority in priorities:
+            found = self._connection.execute(_OF_PRIORITY, (*place, priority)).fetchone()
+            if found is not None:
+                return int(found[0])
+        return None
 
     def _had_their_turn(self, destinations: Sequence[_Destination]) -> None:
         for destination in destinations:

@@ -4,6 +4,7 @@ Hosts that say nothing hold a delivery for minutes each. So destinations have a 
 that they work never get all that there is: see `SHARES`.
 """
 
+from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ REMEMBERED = 300.0
 KNOWN = 20_000
 # Until a destination has shown that it works it gets so many deliveries at a time.
 UNPROVEN_DELIVERIES = 2
+# Where priorities differ, one turn in so many is that of the lowest.
+FAIR = 4
 # Of those that work, so many are asked for by name where the others have all of their share.
 LOOKED_AT = 200
 
@@ -51,6 +54,8 @@ class Destination:
     standing: Standing = Standing.NEW
     fresh: deque[Job] = field(default_factory=deque)
     waiting: deque[Job] = field(default_factory=deque)
+    # Those of another priority than 0, the highest first (RFC 6710 §5.1).
+    ranked: list[Job] = field(default_factory=list)
     under_way: int = 0
     # How often in a row it was found down, and until when (POSIX seconds) nothing is tried there.
     trouble: int = 0
@@ -61,11 +66,17 @@ class Destination:
     in_row: bool = False
     used: float = 0.0
     _fresh_last: bool = False
+    _turn: int = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a job waits for its turn."""
+        return bool(self.fresh or self.waiting or self.ranked)
 
     @property
     def at_hand(self) -> int:
         """How many jobs are waiting or under way."""
-        return len(self.fresh) + len(self.waiting) + self.under_way
+        return len(self.fresh) + len(self.waiting) + len(self.ranked) + self.under_way
 
     @property
     def free(self) -> bool:
@@ -77,6 +88,19 @@ class Destination:
 
     def pop(self) -> Job | None:
         """Take the next job."""
+        if self.ranked:
+            return self._pop_ranked()
+        return self._pop_ordinary()
+
+    def _pop_ranked(self) -> Job | None:
+        """Take the job of the highest priority; in one turn of `FAIR`, the other way round: nobody waits for ever."""
+        self._turn = (self._turn + 1) % FAIR
+        last = self._turn == 0
+        best = self.ranked[-1 if last else 0]
+        ordinary = (self.fresh or self.waiting) and (best.message.asked.priority > 0) is last
+        return self._pop_ordinary() if ordinary else self.ranked.pop(-1 if last else 0)
+
+    def _pop_ordinary(self) -> Job | None:
         first, second = (self.waiting, self.fresh) if self._fresh_last else (self.fresh, self.waiting)
         chosen = first or second
         if not chosen:
@@ -86,7 +110,8 @@ class Destination:
 
     def empty(self) -> list[Job]:
         """Take all jobs that wait."""
-        jobs = [*self.waiting, *self.fresh]
+        jobs = [*self.ranked, *self.waiting, *self.fresh]
+        self.ranked.clear()
         self.waiting.clear()
         self.fresh.clear()
         return jobs
@@ -141,7 +166,10 @@ class Destinations:
         """Let *job* wait for its turn. *fresh*: it is new mail, and not from the queue."""
         if not fresh and not destination.tried and destination.standing is Standing.NEW:
             self.judge(destination, Standing.DOUBTFUL)
-        (destination.fresh if fresh else destination.waiting).append(job)
+        if job.message.asked.priority:
+            insort(destination.ranked, job, key=_rank)
+        else:
+            (destination.fresh if fresh else destination.waiting).append(job)
         self.at_hand[destination.standing] += 1
         self._busy[destination.name] = destination
         self.line_up(destination)
@@ -167,7 +195,7 @@ class Destinations:
 
     def line_up(self, destination: Destination) -> None:
         """Put *destination* at the end of its row, if it has a job to begin and is not in it."""
-        if not destination.in_row and destination.free and (destination.fresh or destination.waiting):
+        if not destination.in_row and destination.free and destination.has_work:
             destination.in_row = True
             self._rows[destination.standing].append(destination)
 
@@ -219,6 +247,10 @@ class Destinations:
                 self.use(destination.name, now)
             else:
                 del self._known[destination.name]
+
+
+def _rank(job: Job) -> int:
+    return -job.message.asked.priority
 
 
 def _left(taken: dict[Standing, int], standing: Standing, most: int) -> int:

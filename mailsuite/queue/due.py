@@ -14,18 +14,30 @@ _DUE = """
     SELECT due, served, not_before,
         EXISTS (SELECT 1 FROM recipients INDEXED BY recipients_on_probe
             WHERE destination = :number AND purpose = 'probe'),
-        (SELECT next_try FROM recipients INDEXED BY recipients_of_destination
-            WHERE destination = :number AND state = 'waiting' AND owner IS NULL
-            ORDER BY next_try LIMIT 1)
+        (SELECT min(at) FROM (
+            SELECT * FROM (SELECT next_try AS at FROM recipients INDEXED BY recipients_of_destination
+                WHERE destination = :number AND state = 'waiting' AND owner IS NULL AND priority = 0
+                ORDER BY next_try LIMIT 1)
+            UNION ALL SELECT * FROM (SELECT next_try FROM recipients INDEXED BY recipients_ranked
+                WHERE destination = :number AND state = 'waiting' AND owner IS NULL AND priority != 0
+                ORDER BY next_try LIMIT 1)))
     FROM destinations WHERE number = :number"""
 _FAR = "SELECT number FROM destinations WHERE due > ? AND held = 0 ORDER BY due LIMIT ?"
 _BRING_BACK = """
     UPDATE recipients SET next_try = ? WHERE number IN (
-        SELECT number FROM recipients INDEXED BY recipients_of_destination
-        WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND next_try > ? ORDER BY next_try LIMIT ?)"""
+        SELECT number FROM recipients INDEXED BY recipients_of_destination WHERE destination = ?
+        AND state = 'waiting' AND owner IS NULL AND next_try > ? AND priority = 0 ORDER BY next_try LIMIT ?)"""
+_BRING_RANKED_BACK = _BRING_BACK.replace("recipients_of_destination", "recipients_ranked").replace(
+    "priority = 0", "priority != 0"
+)
+_RELEASED = """
+    SELECT number, destination FROM recipients INDEXED BY recipients_scheduled
+    WHERE state = 'scheduled' AND next_try <= ? ORDER BY next_try LIMIT ?"""
 # So many are brought back in one transaction, of each destination and in all.
 _FAR_RECIPIENTS = 100
 _FAR_DESTINATIONS = 100
+# So many are released in one transaction.
+_RELEASED_AT_ONCE = 1000
 
 
 def number_of(connection: sqlite3.Connection, name: str) -> int:
@@ -59,8 +71,24 @@ def bring_back(connection: sqlite3.Connection, now: float, latest: float) -> Non
     """
     for (number,) in connection.execute(_FAR, (latest, _FAR_DESTINATIONS)).fetchall():
         connection.execute("UPDATE destinations SET not_before = min(not_before, ?) WHERE number = ?", (now, number))
-        connection.execute(_BRING_BACK, (now, number, latest, _FAR_RECIPIENTS))
+        for statement in (_BRING_BACK, _BRING_RANKED_BACK):
+            connection.execute(statement, (now, number, latest, _FAR_RECIPIENTS))
         refresh(connection, number, now)
+
+
+def release(connection: sqlite3.Connection, now: float) -> float | None:
+    """Let go on what its sender wanted to wait until *now*; return when there is more, ``None``: nothing is scheduled.
+
+    Some of it at a time: a time that has passed means at once.
+    """
+    released = connection.execute(_RELEASED, (now, _RELEASED_AT_ONCE)).fetchall()
+    connection.executemany(
+        "UPDATE recipients SET state = 'waiting' WHERE number = ?", [(number,) for number, _ in released]
+    )
+    for destination in {destination for _, destination in released}:
+        refresh(connection, destination, now)
+    (following,) = connection.execute("SELECT min(next_try) FROM recipients WHERE state = 'scheduled'").fetchone()
+    return None if following is None else float(following)
 
 
 def put_off(connection: sqlite3.Connection, name: str, until: float, outcome: Deferred, now: float) -> None:
@@ -128,7 +156,8 @@ def forget_unused(connection: sqlite3.Connection, after: int, count: int, now: f
         return None
     connection.execute(
         """DELETE FROM destinations WHERE number > ? AND number <= ? AND held = 0 AND not_before <= ?
-        AND NOT EXISTS (SELECT 1 FROM recipients WHERE destination = destinations.number)""",
+        AND NOT EXISTS (SELECT 1 FROM recipients WHERE destination = destinations.number AND priority = 0)
+        AND NOT EXISTS (SELECT 1 FROM recipients WHERE destination = destinations.number AND priority != 0)""",
         (after, last, now),
     )
     return int(last)

@@ -10,8 +10,8 @@ from mailsuite.outcome import Outcome
 from mailsuite.queue.rows import MESSAGE, RECIPIENT, as_message, as_outcome, as_recipient
 from mailsuite.queued import QueuedMessage, QueuedRecipient
 
-State: TypeAlias = Literal["waiting", "held", "bounce", "damaged"]
-Status: TypeAlias = Literal["waiting", "held", "claimed", "bounce", "damaged"]
+State: TypeAlias = Literal["waiting", "scheduled", "held", "bounce", "damaged"]
+Status: TypeAlias = Literal["waiting", "scheduled", "held", "claimed", "bounce", "damaged"]
 
 # Entries that are read, or changed, in one transaction: neither keeps the server waiting.
 PAGE = 500
@@ -63,7 +63,7 @@ class Entry:
     @property
     def tried_next(self) -> float | None:
         """When it is tried next, in POSIX seconds; ``None`` where that takes an operator, or is now."""
-        if self.state != "waiting" or self.claimed or self.place.held or self.queue_held:
+        if self.state not in ("waiting", "scheduled") or self.claimed or self.place.held or self.queue_held:
             return None
         return max(self.next_try, self.place.not_before)
 

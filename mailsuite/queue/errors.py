@@ -9,6 +9,10 @@ class NoQueue(QueueError):
     """There is no queue where the configuration says."""
 
 
+class OlderQueue(QueueError):
+    """The queue's file was written by an older mailsuite; the server's next start mends that."""
+
+
 class NewerQueue(QueueError):
     """Another mailsuite wrote the queue, with a schema that we do not know. We neither read nor rewrite it."""
 

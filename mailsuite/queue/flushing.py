@@ -9,7 +9,11 @@ from mailsuite.queue.due import lift, refresh
 # Recipients that are made due in one transaction.
 PIECE = 1000
 
-_WAITING = " FROM recipients WHERE destination = ? AND state = 'waiting' AND owner IS NULL"
+# Each finds its index by what it says of the priority.
+_WAITING = tuple(
+    f" FROM recipients WHERE destination = ? AND state = 'waiting' AND owner IS NULL AND priority {which}"
+    for which in ("= 0", "!= 0")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,12 @@ def find_waiting(connection: sqlite3.Connection, name: str, now: float) -> Waiti
         return Waiting()
     lift(connection, row[0])
     refresh(connection, row[0], now)
-    (count,) = connection.execute("SELECT count(*)" + _WAITING, row).fetchone()
-    later = connection.execute("SELECT number" + _WAITING + " AND next_try > ?", (*row, now))
-    numbers = [number for (number,) in later]
+    count = sum(connection.execute("SELECT count(*)" + waiting, row).fetchone()[0] for waiting in _WAITING)
+    numbers = [
+        number
+        for waiting in _WAITING
+        for (number,) in connection.execute("SELECT number" + waiting + " AND next_try > ?", (*row, now))
+    ]
     pieces = [numbers[begin : begin + PIECE] for begin in range(0, len(numbers), PIECE)]
     return Waiting(row[0], count, pieces)
 

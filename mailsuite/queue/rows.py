@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mailsuite.address import Address
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
-from mailsuite.queued import QueuedMessage, QueuedRecipient
+from mailsuite.queued import NOTHING_ASKED, Asked, QueuedMessage, QueuedRecipient
 
 MESSAGE = (
     "m.number, m.id, m.sender_local, m.sender_domain, m.arrived, m.expires, m.size, m.body, m.ret, m.envid, m.origin,"
-    " m.arrived_from"
+    " m.arrived_from, m.smtputf8, m.asked"
 )
 RECIPIENT = (
     "r.message, r.destination, r.state, r.number, r.local, r.domain, r.mailbox_id, r.mailbox_path, r.notify,"
@@ -23,9 +24,12 @@ SELECT_RECIPIENT = f"SELECT {RECIPIENT} FROM recipients r"  # noqa: S608 (our na
 
 def as_message(row: Sequence[Any]) -> QueuedMessage:
     """Return the message in *row*, the columns `MESSAGE`."""
-    number, identity, local, domain, arrived, expires, size, body, ret, envid, origin, arrived_from = row
+    number, identity, local, domain, arrived, expires, size, body, ret, envid, origin, arrived_from, utf8, asked = row
     sender = None if local is None else Address(local, domain)
-    return QueuedMessage(identity, sender, arrived, expires, size, body, ret, envid, origin, arrived_from, number)
+    return QueuedMessage(
+        identity, sender, arrived, expires, size, body, ret, envid, origin, arrived_from, number, bool(utf8),
+        as_asked(asked),
+    )  # fmt: skip
 
 
 def as_recipient(row: Sequence[Any], destination: str) -> QueuedRecipient:
@@ -36,6 +40,16 @@ def as_recipient(row: Sequence[Any], destination: str) -> QueuedRecipient:
         Address(local, domain), destination, mailbox, notify, original, added, number, tries, bool(warned),
         as_outcome(last),
     )  # fmt: skip
+
+
+def asked_as_text(asked: Asked) -> str | None:
+    """Return *asked* as JSON; none where nothing was, as of nearly every message."""
+    return None if asked is NOTHING_ASKED or asked == NOTHING_ASKED else json.dumps(asdict(asked))
+
+
+def as_asked(text: str | None) -> Asked:
+    """Return what `asked_as_text` made *text* of. Raises `ValueError` or `TypeError`: a wish is never forgotten."""
+    return NOTHING_ASKED if text is None else Asked(**json.loads(text))
 
 
 def as_text(outcome: Outcome) -> str:

@@ -129,7 +129,7 @@ class Runner:
         known = self._destinations.get(destination)
         standing = Standing.NEW if known is None else known.standing
         most = AT_HAND if standing is Standing.PROVEN else UNPROVEN_AT_HAND
-        if known is not None and (known.trouble or len(known.fresh) >= most):
+        if known is not None and (known.trouble or len(known.fresh) + len(known.ranked) >= most):
             self._hungry = True
             return False
         if self._destinations.room(standing) <= self._admitted:
@@ -224,7 +224,8 @@ class Runner:
             # The queue knows until when it is put off, and whether an operator or another process thinks otherwise.
             return 0 if known.at_hand else 1
         # What came as new mail beside it does not count, or it would bar the way for what waits in the queue.
-        return max(0, CLAIMED_PER_DELIVERY * known.concurrency.limit - len(known.waiting) - known.under_way)
+        claimed = len(known.waiting) + len(known.ranked) + known.under_way
+        return max(0, CLAIMED_PER_DELIVERY * known.concurrency.limit - claimed)
 
     async def _let_go_of_held(self) -> None:
         """Give back what waits here and is held since it was claimed."""
@@ -294,7 +295,7 @@ class Runner:
         try:
             self._destinations.line_up(destination)
             self._work()
-            if self._hungry and len(destination.waiting) < destination.concurrency.limit:
+            if self._hungry and len(destination.waiting) + len(destination.ranked) < destination.concurrency.limit:
                 self._claim()
             if trouble is not None:
                 await self._put_off(destination, trouble, given_back)

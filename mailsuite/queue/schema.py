@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mailsuite.queue.errors import NewerQueue, NoQueue, QueueBusy, QueueError
+from mailsuite.queue import upgrades
+from mailsuite.queue.errors import NewerQueue, NoQueue, OlderQueue, QueueBusy, QueueError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x6D737571
 
 # How long one transaction waits for another process's; ours are all short.
@@ -21,6 +22,29 @@ _CACHE_KIB = 32_768
 # A checkpoint copies so many pages (of 4 KiB) at once; what comes and goes between two of them is copied only once.
 _CHECKPOINT_PAGES = 4000
 _LOG_OCTETS = 64 * 1024 * 1024
+
+# Claimed where `owner` is set, and then `purpose` says what for. `report_at`: when its sender has to hear of it, of
+# the delay or that it was given up. What is `scheduled` begins to wait at `next_try`, by its sender's wish.
+_RECIPIENTS = """CREATE TABLE recipients (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        message INTEGER NOT NULL,
+        destination INTEGER NOT NULL,
+        local TEXT NOT NULL,
+        domain TEXT NOT NULL,
+        mailbox_id INTEGER,
+        mailbox_path TEXT,
+        notify TEXT NOT NULL,
+        original TEXT NOT NULL,
+        added BLOB NOT NULL,
+        state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'held', 'bounce', 'damaged', 'scheduled')),
+        tries INTEGER NOT NULL DEFAULT 0,
+        next_try REAL NOT NULL,
+        report_at REAL NOT NULL,
+        warned INTEGER NOT NULL DEFAULT 0,
+        last TEXT,
+        owner INTEGER,
+        purpose TEXT,
+        priority INTEGER NOT NULL DEFAULT 0)"""
 
 # Times are POSIX seconds, but `owners.until`, which is time since boot. Numbers are never used again, so that what a
 # process that has lost its lease still says about a recipient cannot hit another one.
@@ -46,7 +70,8 @@ _TABLES = (
         troubled INTEGER NOT NULL DEFAULT 0,
         held INTEGER NOT NULL DEFAULT 0,
         last TEXT)""",
-    # The content is a row of `contents`, or `file` without its first `skip` octets; `size` is what is left.
+    # The content is a row of `contents`, or `file` without its first `skip` octets; `size` is what is left. `asked`:
+    # what few senders ask for, as JSON.
     """CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL,
@@ -62,37 +87,24 @@ _TABLES = (
         origin TEXT NOT NULL,
         arrived_from TEXT NOT NULL,
         file TEXT,
-        skip INTEGER NOT NULL)""",
+        skip INTEGER NOT NULL,
+        smtputf8 INTEGER NOT NULL DEFAULT 0,
+        asked TEXT)""",
     # A table of its own: who looks through the messages must not read their content.
     "CREATE TABLE contents (message INTEGER PRIMARY KEY, octets BLOB NOT NULL)",
-    # Claimed where `owner` is set, and then `purpose` says what for. `report_at`: when its sender has to hear of it,
-    # of the delay or that it was given up.
-    """CREATE TABLE recipients (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        message INTEGER NOT NULL,
-        destination INTEGER NOT NULL,
-        local TEXT NOT NULL,
-        domain TEXT NOT NULL,
-        mailbox_id INTEGER,
-        mailbox_path TEXT,
-        notify TEXT NOT NULL,
-        original TEXT NOT NULL,
-        added BLOB NOT NULL,
-        state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'held', 'bounce', 'damaged')),
-        tries INTEGER NOT NULL DEFAULT 0,
-        next_try REAL NOT NULL,
-        report_at REAL NOT NULL,
-        warned INTEGER NOT NULL DEFAULT 0,
-        last TEXT,
-        owner INTEGER,
-        purpose TEXT)""",
+    _RECIPIENTS,
 )
 _INDEXES = (
     "CREATE INDEX messages_by_id ON messages (id)",
     "CREATE UNIQUE INDEX messages_by_file ON messages (file) WHERE file IS NOT NULL",
     "CREATE INDEX destinations_due ON destinations (due) WHERE held = 0 AND due IS NOT NULL",
     "CREATE INDEX recipients_of_message ON recipients (message, destination)",
-    "CREATE INDEX recipients_of_destination ON recipients (destination, state, owner, next_try)",
+    # Nearly all is of priority 0, and costs no more for the rest: that has indexes of its own.
+    "CREATE INDEX recipients_of_destination ON recipients (destination, state, owner, next_try) WHERE priority = 0",
+    "CREATE INDEX recipients_ranked ON recipients (destination, state, owner, next_try) WHERE priority != 0",
+    "CREATE INDEX recipients_by_priority ON recipients (destination, state, owner, priority, next_try)"
+    " WHERE priority != 0",
+    "CREATE INDEX recipients_scheduled ON recipients (next_try) WHERE state = 'scheduled'",
     "CREATE INDEX recipients_of_owner ON recipients (owner) WHERE owner IS NOT NULL",
     "CREATE INDEX recipients_on_probe ON recipients (destination) WHERE purpose = 'probe'",
     "CREATE INDEX recipients_to_report ON recipients (report_at) WHERE state IN ('waiting', 'bounce')",
@@ -102,8 +114,9 @@ _INDEXES = (
 def connect(path: str, create: bool = False, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
     """Return a connection to the queue in *path*; with *create*, make the file if there is none.
 
-    A transaction waits up to *wait* seconds for its turn. The connection is for the thread that made it. Raises
-    `QueueError`; a file that is not our queue, or not of our version, is left as it is.
+    With *create*, a file of an older version is brought up to date. A transaction waits up to *wait* seconds for its
+    turn. The connection is for the thread that made it. Raises `QueueError`; a file that is not our queue, or not of
+    our version, is left as it is.
     """
     if create:
         _touch(path)
@@ -112,8 +125,10 @@ def connect(path: str, create: bool = False, wait: float = WAIT_SECONDS) -> sqli
         with trouble(path):
             if create:
                 _create(connection)
-            _check(connection, path)
+            version = _check(connection, path)
             _configure(connection)
+            if version != VERSION:
+                _upgrade(connection, path, create)
     except BaseException:
         connection.close()
         raise
@@ -180,16 +195,28 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_OCTETS}")
 
 
-def _check(connection: sqlite3.Connection, path: str) -> None:
+def _check(connection: sqlite3.Connection, path: str) -> int:
+    """Return the file's version: ours, or an older one that can become ours."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise QueueError(f"{path} is not a queue of mailsuite; look at [queue] path in the configuration")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != VERSION:
+    if version != VERSION and version not in upgrades.STEPS:
         raise NewerQueue(
             f"{path} has schema version {version}, this mailsuite knows version {VERSION};"
             " use the mailsuite that wrote it, or a newer one"
         )
+    return int(version)
+
+
+def _upgrade(connection: sqlite3.Connection, path: str, allowed: bool) -> None:
+    """Bring an older file up to date: all of it is kept, or nothing."""
+    if not allowed:
+        raise OlderQueue(f"{path} was written by an older mailsuite; the server brings it up to date when it starts")
+    with transaction(connection):
+        # Another process may have been quicker.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        upgrades.upgrade(connection, version)
 
 
 def _create(connection: sqlite3.Connection) -> None:

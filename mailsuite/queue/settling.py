@@ -8,9 +8,9 @@ from typing import Any
 from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queue.due import lift, refresh
 from mailsuite.queue.files import ContentFolder
-from mailsuite.queue.rows import as_text
+from mailsuite.queue.rows import as_asked, as_text
 from mailsuite.queue.writer import Work
-from mailsuite.queued import AS_BEFORE, Settled
+from mailsuite.queued import AS_BEFORE, Asked, Settled
 
 # What a recipient may be claimed for so that its outcome says something about its destination.
 _TRIED = ("try", "probe")
@@ -18,7 +18,7 @@ _TRIED = ("try", "probe")
 # Numbers come as one JSON array: one statement for however many there are.
 _CLAIMED = """
     SELECT r.number, r.owner, r.message, r.destination, d.troubled, r.purpose, r.next_try, r.report_at, r.warned,
-        m.expires
+        m.expires, m.asked
     FROM recipients r JOIN messages m ON m.number = r.message JOIN destinations d ON d.number = r.destination
     WHERE r.number IN (SELECT value FROM json_each(?))"""
 _LEAVE = "DELETE FROM recipients WHERE number IN (SELECT value FROM json_each(?))"
@@ -104,11 +104,16 @@ def _is_verdict(outcome: Outcome | None) -> bool:
     return outcome is not None and not (isinstance(outcome, Deferred) and outcome.whole)
 
 
+def _told_again_at(asked: Asked, told_at: float, expires: float) -> float:
+    """RFC 2852 §4.1.3: that the deliver-by-time has come is news also to who was told of the delay before."""
+    return asked.by if asked.by_mode == "N" and told_at < asked.by < expires else expires
+
+
 def _keep(connection: sqlite3.Connection, settled: Settled, next_try: float, purpose: str | None, *times: Any) -> None:
-    before, report_at, warned, expires = times
+    before, report_at, warned, expires, asked = times
     due = before if next_try == AS_BEFORE else next_try
     if settled.warned:
-        warned, report_at = True, expires
+        warned, report_at = True, expires if asked is None else _told_again_at(as_asked(asked), report_at, expires)
     elif purpose is not None and purpose not in _TRIED and next_try != AS_BEFORE:
         # The report could not be made, and comes again then. A warning changes nothing about the next try.
         report_at = next_try

@@ -9,6 +9,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import count
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -39,6 +40,9 @@ JOB_RECIPIENTS = 100
 PASSED_AT_ONCE = 100
 # An outcome that cannot be recorded, as the only one, is tried again after so many seconds.
 LATE_SECONDS = 60.0
+
+# When nothing is scheduled that we know of, it is looked for all the same after so many seconds.
+SCHEDULED_SECONDS = 10.0
 
 # Troubles that are not about what is recorded, and that pass.
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EAGAIN, errno.ENOMEM, errno.ESHUTDOWN)
@@ -85,6 +89,9 @@ class SqliteQueue:
         self._unrecorded: list[Settled] = []
         self._late_from = 0.0
         self._recording = Joint(self._record, self._unrecorded.extend)
+        # When something may have to be released next, and whose turn it is where priorities differ: for the thread.
+        self._release_at = 0.0
+        self._turns = count(1)
         chores = Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now, self._record_last)
         self._writer = Writer(reactor, chores)
 
@@ -133,6 +140,8 @@ class SqliteQueue:
             work.connection, self._lease.number, self._now(), self._delay_warning, self._job_recipients
         )
         jobs = accepting.accept(message, recipients, placed, wanted)
+        if message.asked.release:
+            self._release_at = min(self._release_at, message.asked.release)
         work.after += [taken.close, partial(self._lease.took, jobs)]
         return jobs
 
@@ -169,6 +178,10 @@ class SqliteQueue:
             self._log.info("What a process had claimed that does not live any more is free again")
         if self._latest < math.inf:
             due.bring_back(work.connection, now, now + self._latest)
+        if now >= self._release_at or self._release_at > now + SCHEDULED_SECONDS:
+            following = due.release(work.connection, now)
+            later = now + SCHEDULED_SECONDS
+            self._release_at = later if following is None else min(following, later)
         jobs = self._claim_readable(room, reports, allowances, default, now, work)
         work.after.append(partial(self._lease.took, jobs))
         return jobs
@@ -178,7 +191,8 @@ class SqliteQueue:
     ) -> Sequence[Job]:
         self._unreadable.again = False
         rows = self._unreadable.rows(REPORTED_AT_ONCE, now)
-        claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale, rows)
+        claim = Claim(work.connection, self._lease.number, now, self._job_recipients, self._lease.stale, rows,
+                      self._turns)
         try:
             self._unreadable.pass_over(work.connection, now, claim.look)
             jobs = claim.jobs(room, reports, allowances, default)

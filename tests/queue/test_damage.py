@@ -214,7 +214,8 @@ class TestRows:
         with queues.sql() as connection:
             connection.execute(
                 """INSERT OR REPLACE INTO messages SELECT 1, id, shard, sender_local, sender_domain, arrived, expires,
-                size, body, ret, envid, origin, arrived_from, file, skip FROM messages WHERE number = 2"""
+                size, body, ret, envid, origin, arrived_from, file, skip, smtputf8, asked FROM messages
+                WHERE number = 2"""
             )
             connection.execute("UPDATE recipients SET local = 'r1' WHERE number = 1")
         assert queues.claim(queue) == []

@@ -52,7 +52,7 @@ def test_an_empty_file_becomes_a_queue(queues: Queues) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("PRAGMA user_version = 2", "schema version 2"),
+        ("PRAGMA user_version = 3", "schema version 3"),
         ("PRAGMA user_version = 0", "schema version 0"),
         ("PRAGMA application_id = 1", "not a queue of mailsuite"),
     ],
@@ -74,7 +74,7 @@ def test_a_newer_one_is_called_that(queues: Queues) -> None:
     """So that a caller can tell."""
     queues.open().stop()
     with queues.sql() as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     with pytest.raises(NewerQueue):
         connect(str(queues.path / "queue.sqlite"))
 
