@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor as default_reactor
@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from mailsuite import __version__
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
+from mailsuite.config.endpoints import place
 from mailsuite.config.settings import Listener as ListenerSettings
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import AccountsError
@@ -48,7 +49,7 @@ from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.rates import Allowances, Rates
-from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
@@ -58,6 +59,7 @@ from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.maa import MailboxAccess, MailboxSite
+from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
 from mailsuite.service.reception import Reception, Role, Site
@@ -67,7 +69,9 @@ from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.bounds import Admission, Bounds
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
+from mailsuite.transport.gate import Rules, everybody, nobody
 from mailsuite.transport.listener import CannotListen, Listener, NewSession
+from mailsuite.transport.unix_socket import FreshSocket
 from mailsuite.wire.events import SessionCore
 
 
@@ -195,6 +199,7 @@ class MailService(MultiService):
             self._settings.limits.shutdown_grace,
             bounds(self._settings, settings),
             self._admission(name, settings),
+            _rules(self._settings, settings),
         )
         listener.setServiceParent(self)
         return listener
@@ -215,10 +220,11 @@ class MailService(MultiService):
     def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
         try:
             endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
+            spot = place(text)
         except Exception as error:
             # Each kind of endpoint has its own ways to fail; systemd's where systemd did not start us, say.
             raise CannotListen(f"[listen.{name}] cannot use {text!r}: {error}") from error
-        return endpoint
+        return cast(IStreamServerEndpoint, FreshSocket(spot.path, endpoint)) if spot.kind == "unix" else endpoint
 
     def _running(self) -> "Parts":
         if self._parts is None:
@@ -288,10 +294,13 @@ class Parts:
             limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
         )
         rates = Rates(allowances, MemoryState(clocks.seconds), peers_in(limits.exempt, unix=True))
-        self.mta: Role = InboundRole(NoRelay(self._outgoing.backups), self.logins, flush, rates)
-        self.submission: Role = SubmissionRole(
-            SubmissionRelay(), self.logins, flush, settings.submission.check_from, rates
-        )
+        self.roles: dict[str, Role] = {
+            "mta": InboundRole(NoRelay(self._outgoing.backups), self.logins, flush, rates),
+            "submission": SubmissionRole(
+                SubmissionRelay(), self.logins, flush, settings.submission.check_from, rates
+            ),
+            "lmtp": DeliveryRole(OwnOnly(), self.logins),
+        }
         self.pop3 = MailboxSite(settings.hostname, store, self.logins, self.log, clocks.seconds)
         self._mark.set()
         self._hashing.start()
@@ -313,16 +322,29 @@ class Parts:
         self.log.close()
 
 
-def peers_in(networks: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
-    """Return what says of a peer whether it is in one of *networks*; *unix* is the answer for UNIX sockets."""
-    listed = [ip_network(text, strict=False) for text in networks]
+def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
+    """Return what says of a peer whether the list *peers* of the configuration has it.
+
+    Of who comes by a UNIX socket that is so with *unix* as well.
+    """
+    listed = [ip_network(text) for text in peers if text != "unix"]
+    unix = unix or "unix" in peers
 
     @lru_cache(maxsize=1024)
     def is_in(host: str) -> bool:
         address = Peer(host).address
-        return unix if address is None else any(address in network for network in listed)
+        return unix and host == "unix" if address is None else any(address in network for network in listed)
 
     return lambda peer: is_in(peer.host)
+
+
+def _rules(settings: Settings, listener: ListenerSettings) -> Rules:
+    """Return who may come to *listener*, and how."""
+    return Rules(
+        peers_in(listener.admitted) if listener.admitted else everybody,
+        peers_in(listener.proxy) if listener.proxy else nobody,
+        settings.limits.proxy_timeout,
+    )
 
 
 def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
@@ -387,6 +409,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         starttls=listener.tls == "starttls",
         auth=listener.authentication,
         auth_required=listener.service == "submission",
+        lmtp=listener.service == "lmtp",
         bare_newlines=settings.smtp.bare_newlines,
         early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,
@@ -394,7 +417,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
         parts = running()
-        role = parts.submission if listener.service == "submission" else parts.mta
+        role = parts.roles[listener.service]
         core = smtp_server.ServerSession(session_settings, encrypted=implicit)
         return core, Reception(parts.smtp, role, peer, parts.session_id())
 

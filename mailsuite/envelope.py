@@ -15,14 +15,18 @@ NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end of a connection: *host* is the text of its IP address, or ``unix``."""
+    """The other end of a connection: *host* is the text of its IP address, ``unix``, or ``unknown``.
+
+    *via* is the address of the proxy that has spoken for it, if one has.
+    """
 
     host: str
     port: int = 0
+    via: str = ""
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:
-        """The IP address, a mapped IPv4 one unwrapped; ``None`` for a UNIX socket."""
+        """The IP address, a mapped IPv4 one unwrapped; ``None`` where there is none."""
         return _ip(self.host)
 
     @property
@@ -108,6 +112,7 @@ class Acceptance:
 
     *id* is ours. *prefix* is how many octets at its start are for mailboxes alone (Return-Path). *header* is its
     header section as it came. *peer*, *helo* and *login* say who gave it to us; ``None`` and empty: this system.
+    *each*: who gave it is told of each recipient by itself, and comes again with those that we could not serve.
     """
 
     id: str
@@ -117,6 +122,7 @@ class Acceptance:
     peer: Peer | None = None
     helo: str = ""
     login: str = ""
+    each: bool = False
 
     @property
     def origin(self) -> str:

@@ -50,6 +50,11 @@ def is_network(text: str) -> bool:
     return True
 
 
+def is_peer(text: str) -> bool:
+    """Say whether *text* can name peers in a list: an IP address, a network, or ``unix``."""
+    return text == "unix" or is_network(text)
+
+
 def is_web(text: str) -> bool:
     """Say whether *text* is meant as a URL and not as a path name."""
     return _SCHEME.match(text) is not None

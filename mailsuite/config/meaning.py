@@ -7,12 +7,14 @@ from mailsuite.config.backups import backup_problems
 from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
-from mailsuite.config.forms import ip, is_domain, is_mail_address, is_network
+from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Listener, Settings
 from mailsuite.directory.spelling import shown
 from mailsuite.smtp.commands import EXTENSIONS
 
+SMTP_PORT = 25
+LMTP_NEEDS = ("PIPELINING", "ENHANCEDSTATUSCODES")
 # The extensions that have a key of their own, and what switches them off.
 _SWITCHED_BY = {"STARTTLS": 'tls = "none"', "AUTH": 'auth = "off"'}
 _KEYWORDS = {extension.keyword for extension in EXTENSIONS} - set(_SWITCHED_BY)
@@ -70,9 +72,12 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
         yield Problem(path, "expected at least one endpoint string")
     for description in listener.endpoints:
         try:
-            place(description)
+            spot = place(description)
         except ValueError as error:
             yield Problem(path, f'"{description}" is not an endpoint to listen on: {error}')
+            continue
+        if listener.service == "lmtp" and spot.port == SMTP_PORT:
+            yield Problem(path, f"port {SMTP_PORT} is that of SMTP, and LMTP must not be spoken there (RFC 2033 §5)")
     yield from _without_problems(("listen", name, "without"), listener)
 
 
@@ -81,7 +86,9 @@ def _without_problems(path: tuple[str, ...], listener: Listener) -> Iterator[Pro
         yield Problem(path, "these are extensions of SMTP, and this listener speaks POP3")
         return
     for keyword in listener.without:
-        if keyword.upper() in _SWITCHED_BY:
+        if listener.service == "lmtp" and keyword.upper() in LMTP_NEEDS:
+            yield Problem(path, f"LMTP must have {keyword.upper()} (RFC 2033 §5)")
+        elif keyword.upper() in _SWITCHED_BY:
             yield Problem(path, f"{keyword.upper()} is switched off by {_SWITCHED_BY[keyword.upper()]}")
         elif keyword.upper() not in _KEYWORDS:
             known = ", ".join(sorted(_KEYWORDS))
@@ -107,8 +114,14 @@ def _ourselves_problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _peer_problems(settings: Settings) -> Iterator[Problem]:
-    lists = {("smtp", "etrn_peers"): settings.smtp.etrn_peers, ("limits", "exempt"): settings.limits.exempt}
+    lists: dict[tuple[str, ...], list[str]] = {
+        ("smtp", "etrn_peers"): settings.smtp.etrn_peers,
+        ("limits", "exempt"): settings.limits.exempt,
+    }
+    for name, listener in settings.listen.items():
+        lists |= {("listen", name, "peers"): listener.peers, ("listen", name, "proxy"): listener.proxy}
     for path, peers in lists.items():
         for text in peers:
-            if not is_network(text):
-                yield Problem(path, f'"{shown(text)}" is not an IP address, nor a network such as 192.0.2.0/24')
+            if not is_peer(text):
+                forms = 'an IP address, nor a network such as 192.0.2.0/24, nor "unix"'
+                yield Problem(path, f'"{shown(text)}" is not {forms}')

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Service = Literal["mta", "submission", "pop3"]
+Service = Literal["mta", "submission", "lmtp", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
 ListenAuth = Literal["off", "tls", "always"]
 OutboundTLS = Literal["none", "may", "encrypt", "verify", "dane", "mta-sts"]
@@ -74,8 +74,8 @@ class Listener(Section, frozen=True, kw_only=True):
 
     service: Annotated[Service, Meta(
         examples=["mta"],
-        description="What answers here: mail from other servers, mail from our users, or our"
-                    " users' mailboxes.",
+        description="What answers here: mail from other servers, mail from our users, mail that another server of"
+                    " this site hands over for our mailboxes (LMTP, RFC 2033), or our users' mailboxes.",
     )]
     endpoint: Annotated[str | list[str], Meta(
         extra=written('a Twisted endpoint string such as "tcp:25", or a list of them'),
@@ -89,7 +89,7 @@ class Listener(Section, frozen=True, kw_only=True):
     )] = "none"
     auth: Annotated[ListenAuth | Literal[""], Meta(
         description="When a password is taken: never, under TLS only, or always;"
-                    " empty means off for mta and tls for the others.",
+                    " empty means off for mta and lmtp, and tls for the others.",
     )] = ""
     without: Annotated[list[str], Meta(
         extra=written("a list of keywords of EHLO"),
@@ -102,6 +102,18 @@ class Listener(Section, frozen=True, kw_only=True):
         description="Whether clients are asked for a certificate when TLS begins, which may log them"
                     " in; those without one are served as ever.",
     )] = "off"
+    peers: Annotated[list[str], Meta(
+        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        examples=[["192.0.2.0/24"]],
+        description="Who may connect, others are cut off; empty means everybody, for lmtp loopback and UNIX sockets.",
+    )] = []
+
+    proxy: Annotated[list[str], Meta(
+        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        examples=[["192.0.2.80"]],
+        description="Proxies, which must begin each connection with a header of the PROXY protocol, version 1 or 2,"
+                    " and are believed what it says of their client; nobody else may send one.",
+    )] = []
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -112,13 +124,21 @@ class Listener(Section, frozen=True, kw_only=True):
     def authentication(self) -> ListenAuth:
         """The rule of `auth` that holds here, its default worked out."""
         if self.auth == "":
-            return "off" if self.service == "mta" else "tls"
+            return "off" if self.service in ("mta", "lmtp") else "tls"
         return self.auth
 
     @property
     def switched_off(self) -> frozenset[str]:
-        """The keywords of `without` as EHLO has them."""
-        return frozenset(map(str.upper, self.without))
+        """The keywords of `without` as EHLO has them, and those that the service can do nothing with."""
+        fixed = {"ETRN"} if self.service == "lmtp" else set[str]()
+        return frozenset({*map(str.upper, self.without), *fixed})
+
+    @property
+    def admitted(self) -> tuple[str, ...]:
+        """The rule of `peers` that holds here, its default worked out; empty: everybody."""
+        if not self.peers and self.service == "lmtp":
+            return ("127.0.0.0/8", "::1", "unix")
+        return tuple(self.peers)
 
 
 class Directory(Section, frozen=True, kw_only=True):
@@ -435,6 +455,10 @@ class Limits(Section, frozen=True, kw_only=True):
         ge=1, le=86_400,
         description="How long a POP3 client may be silent; RFC 1939 §3 asks for at least 600.",
     )] = 600.0
+    proxy_timeout: Annotated[float, Meta(
+        ge=3, le=60,
+        description="How long a proxy may take to send its PROXY header.",
+    )] = 10.0
     command_line: Annotated[int, Meta(
         ge=512, le=65_536,
         description="Length of a command line with its CRLF (RFC 5321 §4.5.3.1.4);"

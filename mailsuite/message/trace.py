@@ -30,11 +30,15 @@ class Hop:
     id: str
 
 
-def protocol_keyword(extended: bool, encrypted: bool, authenticated: bool, utf8: bool = False) -> str:
-    """Return the with-protocol keyword of a transaction (RFC 3848; RFC 6531 §4.3 with SMTPUTF8; SMTP for HELO)."""
-    if not extended:
-        return "SMTP"
-    return ("UTF8SMTP" if utf8 else "ESMTP") + ("S" if encrypted else "") + ("A" if authenticated else "")
+def protocol_keyword(protocol: str, encrypted: bool, authenticated: bool, utf8: bool = False) -> str:
+    """Return the with-protocol keyword of a transaction in *protocol*: SMTP (of HELO), ESMTP or LMTP.
+
+    (RFC 3848; RFC 6531 §4.3 with SMTPUTF8.)
+    """
+    if protocol == "SMTP":
+        return protocol
+    spoken = f"UTF8{protocol.removeprefix('E')}" if utf8 else protocol
+    return spoken + ("S" if encrypted else "") + ("A" if authenticated else "")
 
 
 def return_path(reverse_path: Address | None) -> bytes:

@@ -32,6 +32,15 @@ class NoRelay:
 
 
 @implementer(IRelayPolicy)
+class OwnOnly:
+    """The MDA's: mail for addresses of ours and nothing else; what is only passed on is the MTA's."""
+
+    def judge(self, peer: Peer, login: Login | None, recipient: Address, meaning: Meaning) -> Maybe[Reply | None]:
+        """See `IRelayPolicy.judge`."""
+        return replies.NOT_DELIVERED_HERE if isinstance(meaning, Foreign | Relayed) else None
+
+
+@implementer(IRelayPolicy)
 class SubmissionRelay:
     """The MSA's: a login may send anywhere."""
 

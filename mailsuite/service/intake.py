@@ -7,7 +7,7 @@ names are taken back, so that nothing is shown or sent that was not promised.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zope.interface import implementer
 
@@ -32,14 +32,29 @@ class _Delivery:
     boxes: Mapping[Mailbox, Outcome] = field(default_factory=dict)
 
     @property
+    def whole(self) -> bool:
+        """Whether every mailbox has it."""
+        return all(isinstance(outcome, Delivered) for outcome in self.boxes.values())
+
+    @property
     def stored(self) -> bool:
         """Whether a mailbox has it."""
         return any(isinstance(outcome, Delivered) for outcome in self.boxes.values())
 
     @property
     def late(self) -> list[Mailbox]:
-        """The mailboxes that could not be written to."""
-        return [box for box, outcome in self.boxes.items() if not isinstance(outcome, Delivered)]
+        """The mailboxes that could not be written to, and will be: they wait in the queue."""
+        missed = [box for box, outcome in self.boxes.items() if not isinstance(outcome, Delivered)]
+        return _begun(self.acceptance, missed) if self.acceptance.each else missed
+
+    @property
+    def accepted(self) -> Acceptance:
+        """The acceptance, without those for whom somebody else is told that it failed, and sees to the rest."""
+        if not self.acceptance.each:
+            return self.acceptance
+        envelope = self.acceptance.envelope
+        served = [each for each in envelope.recipients if isinstance(self._outcome(each), Delivered)]
+        return replace(self.acceptance, envelope=replace(envelope, recipients=served))
 
     def outcomes(self) -> Sequence[Outcome]:
         """Return one outcome for each recipient: its worst, where it leads to several places."""
@@ -64,7 +79,7 @@ class Intake:
         """See `IIntake.accept`."""
         delivery = _Delivery(acceptance, draft, self._dispatch.onward(acceptance))
         self._write(delivery)
-        if delivery.onward or delivery.late:
+        if delivery.onward or not delivery.whole:
             return self._accept_in_parts(delivery)
         # The plain path: all of it lies in mailboxes, and the draft is gone.
         assert delivery.receipt is not None
@@ -105,10 +120,11 @@ class Intake:
                 if pending is not None:
                     await pending
             late = delivery.late
-            await self._dispatch.tell_of_loops(delivery.acceptance, delivery.draft, delivery.onward)
+            if not delivery.acceptance.each:
+                await self._dispatch.tell_of_loops(delivery.acceptance, delivery.draft, delivery.onward)
             await self._dispatch.send_on(delivery.acceptance, delivery.draft, delivery.onward, late)
             delivery.boxes = {**delivery.boxes, **dict.fromkeys(late, DELIVERED)}
-            await self._dispatch.tell(delivery.acceptance, delivery.draft, delivery.onward, late)
+            await self._dispatch.tell(delivery.accepted, delivery.draft, delivery.onward, late)
         except OSError as error:
             return _undo(delivery, error)
         except BaseException:
@@ -131,6 +147,25 @@ def _undo(delivery: _Delivery, error: OSError) -> Sequence[Outcome]:
     _withdraw(delivery)
     trouble = Deferred("4.3.0", f"{_NOT_DURABLE}: {error}")
     return tuple(trouble for _ in delivery.acceptance.envelope.recipients)
+
+
+def _begun(acceptance: Acceptance, missed: Sequence[Mailbox]) -> list[Mailbox]:
+    """Return those of *missed* that belong to a recipient of whom a part is done already, or will be by the queue.
+
+    Who tries such a recipient again would do that part twice: the rest of it is ours.
+    """
+    left = set(missed)
+    while True:
+        taken = {
+            box
+            for recipient in acceptance.envelope.recipients
+            if recipient.onward or not left.issuperset(recipient.mailboxes)
+            for box in recipient.mailboxes
+            if box in left
+        }
+        if not taken:
+            return [box for box in missed if box not in left]
+        left -= taken
 
 
 def _mailboxes(acceptance: Acceptance) -> Sequence[Mailbox]:

@@ -1,6 +1,7 @@
 """The MSA's role (ports 587 and 465): mail from our own users, with a password (RFC 6409)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.interfaces import IRates, IRelayPolicy
@@ -19,6 +20,7 @@ class SubmissionRole:
     """See `service.reception.Role`. *check_from*: each From address must belong to the login."""
 
     name = "submission"
+    protocol: Literal["ESMTP"] = "ESMTP"
 
     def __init__(
         self, relay: IRelayPolicy, logins: Logins, flush: Flush, check_from: bool, rates: IRates | None = None

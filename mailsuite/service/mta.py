@@ -4,6 +4,8 @@ It trusts no peer that has not authenticated, loopback included, and changes no 
 to submission); the one exception is Return-Path, which final delivery replaces.
 """
 
+from typing import Literal
+
 from mailsuite.address import Address
 from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
@@ -19,6 +21,7 @@ class InboundRole:
     """See `service.reception.Role`."""
 
     name = "mta"
+    protocol: Literal["ESMTP"] = "ESMTP"
 
     def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, rates: IRates | None = None) -> None:
         self.relay = relay

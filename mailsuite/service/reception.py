@@ -3,9 +3,9 @@
 What differs between the MTA and the MSA is a `Role` (`service.mta`, `service.msa`), composed in here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from zope.interface import implementer
 
@@ -25,10 +25,11 @@ from mailsuite.interfaces import (
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Broken, Login, Meaning, Suspended, Unknown
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
-from mailsuite.outcome import Deferred, Delivered, Outcome
+from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
+from mailsuite.smtp.server import Answer
 
 
 class Role(Protocol):
@@ -37,6 +38,10 @@ class Role(Protocol):
     @property
     def name(self) -> str:
         """How the mail log calls it."""
+
+    @property
+    def protocol(self) -> Literal["ESMTP", "LMTP"]:
+        """What is spoken, as greeting and Received field have it."""
 
     @property
     def relay(self) -> IRelayPolicy:
@@ -153,7 +158,7 @@ class Reception:
     # The session
 
     def _connected(self, event: events.Connected) -> Reply:
-        return Reply(220, "", f"{self.site.hostname} ESMTP mailsuite {self.id}")
+        return Reply(220, "", f"{self.site.hostname} {self.role.protocol} mailsuite {self.id}")
 
     def _hello(self, event: events.Hello) -> Reply:
         # The old transaction goes into the log under the old name.
@@ -275,8 +280,9 @@ class Reception:
         if hops(header) > self.site.hop_limit:
             return replies.MAIL_LOOP
         envelope = transaction.envelope
+        spoken = self.role.protocol if self.extended else "SMTP"
         utf8 = "SMTPUTF8" in envelope.parameters
-        protocol = protocol_keyword(self.extended, bool(self.tls), self.login is not None, utf8)
+        protocol = protocol_keyword(spoken, bool(self.tls), self.login is not None, utf8)
         hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id)
         only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
         kept = self.role.head(self, without_return_path(header), transaction.id)
@@ -288,7 +294,7 @@ class Reception:
         if self._transaction is not None:
             self._finish(self._transaction, event.reply)
 
-    def _end(self, event: events.MessageEnds) -> Maybe[Reply]:
+    def _end(self, event: events.MessageEnds) -> Maybe[Answer]:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
@@ -296,26 +302,26 @@ class Reception:
             draft = transaction.end_body()
             # From here on the message goes its way even if the connection is lost.
             self._transaction = None
-            reply = self._promise(transaction, draft)
+            answer = self._promise(transaction, draft)
         except Exception:
             self._finish(transaction, replies.TROUBLE)
             raise
-        return reply if isinstance(reply, Reply) else self._promise_later(transaction, reply)
+        return self._promise_later(transaction, answer) if isinstance(answer, Awaitable) else answer
 
-    async def _promise_later(self, transaction: Transaction, reply: Awaitable[Reply]) -> Reply:
+    async def _promise_later(self, transaction: Transaction, answer: Awaitable[Answer]) -> Answer:
         try:
-            return await reply
+            return await answer
         except Exception:
             self._finish(transaction, replies.TROUBLE)
             raise
 
-    def _promise(self, transaction: Transaction, draft: IDraft | None) -> Maybe[Reply]:
+    def _promise(self, transaction: Transaction, draft: IDraft | None) -> Maybe[Answer]:
         if draft is None:
             return self._finish(transaction, transaction.refusal or replies.TROUBLE)
         judged = self.role.content(self, transaction.header or b"")
         return then(judged, lambda refusal: self._take_in(transaction, draft, refusal))
 
-    def _take_in(self, transaction: Transaction, draft: IDraft, refusal: Reply | None) -> Maybe[Reply]:
+    def _take_in(self, transaction: Transaction, draft: IDraft, refusal: Reply | None) -> Maybe[Answer]:
         if refusal is not None:
             return self._finish(transaction, refusal)
         outcomes = self.site.intake.accept(self._acceptance(transaction), draft)
@@ -324,22 +330,30 @@ class Reception:
     def _acceptance(self, transaction: Transaction) -> Acceptance:
         login = "" if self.login is None else self.login.name
         header = transaction.header or b""
+        each = self.role.protocol == "LMTP"
         return Acceptance(
-            transaction.id, transaction.envelope, transaction.prefix, header, self.peer, self.helo, login
+            transaction.id, transaction.envelope, transaction.prefix, header, self.peer, self.helo, login, each
         )
 
-    def _settle(self, transaction: Transaction, outcomes: Sequence[Outcome]) -> Reply:
+    def _settle(self, transaction: Transaction, outcomes: Sequence[Outcome]) -> Answer:
         """Give the one reply for all recipients: intake has kept the message for each of them, or for none.
 
-        (Where it was kept for some, those that failed have been reported to the sender.)
+        (Where it was kept for some, those that failed have been reported to the sender.) In LMTP each has its own.
         """
         troubles = [outcome for outcome in outcomes if not isinstance(outcome, Delivered)]
+        accepted = tagged(replies.ACCEPTED, transaction.id)
+        if not troubles:
+            return self._finish(transaction, accepted)
+        if self.role.protocol == "LMTP":
+            transaction.trouble = _reasons(troubles)
+            each = tuple(accepted if isinstance(outcome, Delivered) else _trouble(outcome) for outcome in outcomes)
+            return self._finish_each(transaction, each)
         if len(troubles) < len(outcomes):
-            return self._finish(transaction, tagged(replies.ACCEPTED, transaction.id))
-        transaction.trouble = "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
+            return self._finish(transaction, accepted)
+        transaction.trouble = _reasons(troubles)
         # Where one of them may do better next time the peer has to come again, with all of them.
         passing = (trouble for trouble in troubles if isinstance(trouble, Deferred))
-        return self._finish(transaction, _TROUBLES.get(next(passing, troubles[0]).status, replies.MAILBOX_TROUBLE))
+        return self._finish(transaction, _trouble(next(passing, troubles[0])))
 
     # The end of a transaction
 
@@ -348,17 +362,22 @@ class Reception:
         if transaction is not None:
             self._transaction = None
             transaction.discard()
-            self._record(transaction, None, reason)
+            self._record(transaction, ended=reason)
 
     def _finish(self, transaction: Transaction, reply: Reply) -> Reply:
+        self._finish_each(transaction, (reply,))
+        return reply
+
+    def _finish_each(self, transaction: Transaction, each: tuple[Reply, ...]) -> tuple[Reply, ...]:
         if self._transaction is transaction:
             self._transaction = None
         transaction.discard()
-        self._record(transaction, reply)
-        return reply
+        self._record(transaction, *each)
+        return each
 
-    def _record(self, transaction: Transaction, reply: Reply | None, ended: str | None = None) -> None:
+    def _record(self, transaction: Transaction, *answers: Reply, ended: str | None = None) -> None:
         envelope = transaction.envelope
+        said = [f"{reply.code} {reply.status} {reply.lines[-1]}" for reply in answers]
         self.site.log.record(
             "smtp",
             {
@@ -372,12 +391,20 @@ class Reception:
                 "to": [str(recipient.address) for recipient in envelope.recipients],
                 "refused": transaction.refused or None,
                 "size": transaction.size,
-                "reply": None if reply is None else f"{reply.code} {reply.status} {reply.lines[-1]}",
+                "reply": said[0] if len(said) == 1 else said or None,
                 "trouble": transaction.trouble,
                 "ended": ended,
                 "seconds": round(self.site.seconds() - transaction.began, 3),
             },
         )
+
+
+def _reasons(troubles: Iterable[Deferred | Failed]) -> str:
+    return "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
+
+
+def _trouble(outcome: Deferred | Failed) -> Reply:
+    return _TROUBLES.get(outcome.status, replies.MAILBOX_TROUBLE)
 
 
 _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {

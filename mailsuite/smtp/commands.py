@@ -268,6 +268,11 @@ VERBS: dict[str, Verb] = {
     "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True),
     "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True),
 }
+# RFC 2033 §4.1: LHLO is what EHLO was, and neither EHLO nor HELO is there, nor LHLO in SMTP: 500.
+LMTP_VERBS: dict[str, Verb] = {
+    "LHLO": VERBS["EHLO"],
+    **{name: verb for name, verb in VERBS.items() if name not in ("EHLO", "HELO")},
+}
 EXTENSION_VERBS = {name: (e, verb) for e in EXTENSIONS for name, verb in e.verbs.items()}
 
 # Verbs that we know and may do nothing for: 502, where others are 500 (§4.2.4).

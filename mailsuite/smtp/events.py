@@ -60,7 +60,11 @@ class BodyChunk(Event):
 
 
 class MessageEnds(Ask):
-    """The end mark has come. A positive answer is the promise of RFC 5321 §4.2.5: the message is ours now."""
+    """The end mark has come. A positive answer is the promise of RFC 5321 §4.2.5: the message is ours now.
+
+    In LMTP the answer may be a tuple of replies, one for each recipient, in their order (RFC 2033 §4.2); a single
+    reply holds for all of them.
+    """
 
     __slots__ = ()
 

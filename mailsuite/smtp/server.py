@@ -5,11 +5,11 @@ so pipelined commands (RFC 2920) are answered in their order, whatever a lookup'
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mailsuite.encryption import Encryption
 from mailsuite.smtp import events, replies
-from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, VERBS, extension_verb
+from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, LMTP_VERBS, VERBS, extension_verb
 from mailsuite.smtp.grammar import is_printable
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
@@ -19,8 +19,10 @@ from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.foreign import OTHER_PROTOCOL, TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
 
-# Called with the answer before it is sent; may return another reply to be sent in its place.
-Answered: TypeAlias = Callable[[Reply], Reply | None]
+# What a question is answered with: several replies only at the end of a message, in LMTP.
+Answer: TypeAlias = Reply | tuple[Reply, ...]
+# Called with the answer before it is sent; may return another one to be sent in its place.
+Answered: TypeAlias = Callable[[Any], Answer | None]
 Dialogue: TypeAlias = Callable[[bytes | Fault], None]
 
 
@@ -52,10 +54,13 @@ class ServerSession:
         "state",
         "unknown",
         "utf8",
+        "verbs",
     )
 
     def __init__(self, settings: Settings, encrypted: bool = False) -> None:
         self.settings = settings
+        # Those of the protocol itself; extensions have their own.
+        self.verbs = LMTP_VERBS if settings.lmtp else VERBS
         self.encrypted = encrypted
         # What TLS was agreed on, once its handshake is done.
         self.encryption: Encryption | None = None
@@ -131,13 +136,14 @@ class ServerSession:
         self._asked = event.asks
         return event
 
-    def answer(self, answer: Reply) -> None:
+    def answer(self, answer: Answer) -> None:
         """Take the respondent's reply; the state moves only where it is positive."""
         answered, self._answered = self._answered, None
         self._asked = False
         if answered is not None:
-            answer = answered(answer) or answer
-        self.say(answer)
+            said = answered(answer)
+            answer = answer if said is None else said
+        self._give(answer)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: 451, and the session goes on."""
@@ -181,9 +187,7 @@ class ServerSession:
         """Send *reply*; count it where it is an error, and close where it says so."""
         self._output.append(reply.octets)
         if reply.code >= 500:
-            self.errors += 1
-            if self.errors > self.settings.limits.errors:
-                self._leave(replies.TOO_MANY_ERRORS, "errors")
+            self._count_error()
         if reply.closes:
             self._close(CLOSE if reply.code == 221 else HANG_UP)
 
@@ -270,7 +274,7 @@ class ServerSession:
         name, _, argument = text.partition(" ")
         # Unicode has letters whose upper case is ASCII; a verb is ASCII as it came.
         name = name.upper() if name.isascii() else ""
-        verb = VERBS.get(name) or extension_verb(self, name)
+        verb = self.verbs.get(name) or extension_verb(self, name)
         if not (text.isprintable() or is_printable(text)):
             self._refuse_unknown(line, replies.BAD_COMMAND)
         elif verb is None:
@@ -336,18 +340,35 @@ class ServerSession:
             # CR CR LF . CR LF: the peer may have meant all that follows for text, not for commands.
             if refusal is None:
                 self.tell(events.MessageRefused(replies.BARE_NEWLINE_IN_BODY))
-            self.end_transaction()
-            self.say(replies.BARE_NEWLINE_IN_BODY)
+            self._give(self._message_settled(replies.BARE_NEWLINE_IN_BODY))
             self._close(HANG_UP)
         elif refusal is None:
-            # Accepted or not, the transaction is over (RFC 5321 §4.1.1.4).
             self.ask(events.MESSAGE_ENDS, self._message_settled)
         else:
-            self.end_transaction()
-            self.say(refusal)
+            self._give(self._message_settled(refusal))
 
-    def _message_settled(self, reply: Reply) -> None:
+    def _message_settled(self, answer: Answer) -> Answer:
+        """Return what is said at the end of a message, however it came: in LMTP a reply for each recipient."""
+        recipients = self.recipients
+        # Accepted or not, the transaction is over (RFC 5321 §4.1.1.4).
         self.end_transaction()
+        if not self.settings.lmtp or not isinstance(answer, Reply) or answer.closes:
+            return answer
+        return (answer,) * recipients  # RFC 2033 §4.2
+
+    def _give(self, answer: Answer) -> None:
+        if isinstance(answer, Reply):
+            self.say(answer)
+            return
+        self._output.extend(reply.octets for reply in answer)
+        if any(reply.code >= 500 for reply in answer):
+            # They are about one message.
+            self._count_error()
+
+    def _count_error(self) -> None:
+        self.errors += 1
+        if self.errors > self.settings.limits.errors:
+            self._leave(replies.TOO_MANY_ERRORS, "errors")
 
     def _leave(self, reply: Reply, limit: str = "") -> None:
         if not self._closed:

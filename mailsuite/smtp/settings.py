@@ -29,6 +29,8 @@ class Settings:
 
     hostname: str
     limits: Limits = field(default_factory=Limits)
+    # LMTP (RFC 2033) is spoken: LHLO, and a reply for each recipient at the end of a message.
+    lmtp: bool = False
     # STARTTLS is offered; False also where TLS began with the connection.
     starttls: bool = False
     # AUTH: never, only inside TLS, or always.

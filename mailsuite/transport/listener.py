@@ -20,7 +20,9 @@ from twisted.python.failure import Failure
 
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
+from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
+from mailsuite.transport.gate import Gate, Rules
 from mailsuite.transport.open_sessions import OpenSessions
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
@@ -30,6 +32,7 @@ from mailsuite.wire.events import SessionCore
 NewSession: TypeAlias = Callable[[Peer], tuple[SessionCore, IRespondent]]
 
 
+OPEN = Rules()
 # Connections that may wait to be accepted, where the endpoint does not say.
 BACKLOG = 1024
 
@@ -77,7 +80,7 @@ class SessionFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> SessionProtocol | Refused:
         """See `IProtocolFactory.buildProtocol`."""
-        peer = _peer(addr)
+        peer = peer_of(addr)
         ended: Callable[[SessionProtocol], None] = self.sessions.ended
         if self._admission is not None:
             limit = self._admission.limit.admit(peer)
@@ -100,7 +103,7 @@ class SessionFactory(ServerFactory):
 class Listener(Service):
     """A service on one or more endpoints. *grace*: for how many seconds sessions may end in good order.
 
-    *implicit*: TLS begins with the connection; *tls* alone serves STARTTLS and STLS.
+    *implicit*: TLS begins with the connection; *tls* alone serves STARTTLS and STLS. *rules*: who may come, and how.
     """
 
     log = Logger()
@@ -116,6 +119,7 @@ class Listener(Service):
         grace: float,
         bounds: Bounds = UNBOUNDED,
         admission: Admission | None = None,
+        rules: Rules = OPEN,
     ) -> None:
         self.setName(name)
         self._endpoints = endpoints
@@ -125,12 +129,20 @@ class Listener(Service):
         self._factory: Any = self._sessions
         if implicit and tls is not None:
             self._factory = TLSMemoryBIOFactory(tls, False, self._sessions, clock)
+        self._gate: Gate | None = None
+        if not rules.open:
+            self._factory = self._gate = Gate(name, self._factory, rules, clock)
         self._ports: list[IListeningPort] = []
 
     @property
     def open_sessions(self) -> int:
         """How many sessions are open now."""
         return len(self._sessions.sessions)
+
+    @property
+    def waiting(self) -> int:
+        """How many proxies have not said yet for whom they speak."""
+        return 0 if self._gate is None else len(self._gate.waiting)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -145,9 +157,17 @@ class Listener(Service):
     def stopService(self) -> Deferred[Any]:
         """Close the ports, say 421 to every session, wait for the message in hand."""
         super().stopService()
+        if self._gate is not None:
+            self._gate.stop()
         closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        for closed in closing:
+            closed.addErrback(self._left)
         self._ports = []
         return DeferredList([*closing, self._sessions.sessions.stop(self._clock, self._grace)])
+
+    def _left(self, failure: Failure) -> None:
+        # A UNIX socket in a folder that is not ours any more, most likely; the next start removes it.
+        self.log.warn("[listen.{name}] {reason}", name=self.name, reason=failure.getErrorMessage())
 
     def _listen(self, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> None:
         failures: list[Failure] = []
@@ -161,8 +181,3 @@ class Listener(Service):
         if listening is not None and "backlog=" not in text:
             # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
             listening.listen(BACKLOG)
-
-
-def _peer(address: Any) -> Peer:
-    host = getattr(address, "host", None)
-    return Peer("unix") if host is None else Peer(host, address.port)

@@ -171,6 +171,42 @@ def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
         assert problem.startswith("mailsuite.toml:2: smtp.etrn_peers: ")
 
 
+@pytest.mark.parametrize("endpoint", ["tcp:25", "tcp:25:interface=127.0.0.1"])
+def test_lmtp_is_not_spoken_on_port_25(tmp_path: Path, endpoint: str) -> None:
+    """RFC 2033 §5."""
+    table = f'{MINIMAL}[listen.x]\nservice = "lmtp"\nendpoint = '
+
+    (problem,) = refused(tmp_path, f'{table}["unix:/run/lmtp", "{endpoint}"]\n')
+    assert problem.startswith("mailsuite.toml:4: listen.x.endpoint: port 25 is that of SMTP")
+    assert taken(tmp_path, f'{table}["unix:/run/lmtp", "tcp:24"]\n').listen["x"].authentication == "off"
+
+
+def test_what_lmtp_has_and_has_not(tmp_path: Path) -> None:
+    """RFC 2033 §5: two extensions are required; a queue that ETRN could start is not there."""
+    table = f'{MINIMAL}[listen.x]\nservice = "lmtp"\nendpoint = "tcp:24"\nwithout = '
+
+    assert taken(tmp_path, table + '["DSN"]').listen["x"].switched_off == {"DSN", "ETRN"}
+    for keyword in ("pipelining", "ENHANCEDSTATUSCODES"):
+        (problem,) = refused(tmp_path, f'{table}["{keyword}"]')
+        assert problem == f"mailsuite.toml:5: listen.x.without: LMTP must have {keyword.upper()} (RFC 2033 §5)"
+
+
+def test_who_may_connect(tmp_path: Path) -> None:
+    """Everybody, but for LMTP, unless a list says otherwise."""
+    table = f'{MINIMAL}[listen.x]\nendpoint = "tcp:2524"\nservice = '
+
+    assert taken(tmp_path, f'{table}"mta"\n').listen["x"].admitted == ()
+    assert taken(tmp_path, f'{table}"lmtp"\n').listen["x"].admitted == ("127.0.0.0/8", "::1", "unix")
+    assert taken(tmp_path, f'{table}"lmtp"\npeers = ["192.0.2.1", "unix"]\n').listen["x"].admitted == (
+        "192.0.2.1",
+        "unix",
+    )
+    for key in ("peers", "proxy"):
+        for peer in ("192.0.2.1/24", "example.org", "", "Unix"):
+            (problem,) = refused(tmp_path, f'{table}"pop3"\n{key} = ["{peer}"]\n')
+            assert problem.startswith(f"mailsuite.toml:5: listen.x.{key}: ")
+
+
 def test_extensions_are_switched_off_by_their_keywords(tmp_path: Path) -> None:
     """In any case of letters; what has a key of its own is switched by that, and POP3 has none of them."""
     table = f'{MINIMAL}[listen.x]\nservice = "mta"\nendpoint = "tcp:25"\nwithout = '

@@ -87,32 +87,38 @@ def test_dates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extended", "encrypted", "authenticated", "keyword"),
+    ("protocol", "encrypted", "authenticated", "keyword"),
     [
-        (False, False, False, "SMTP"),
-        (True, False, False, "ESMTP"),
-        (True, True, False, "ESMTPS"),
-        (True, False, True, "ESMTPA"),
-        (True, True, True, "ESMTPSA"),
+        ("SMTP", False, False, "SMTP"),
+        ("ESMTP", False, False, "ESMTP"),
+        ("ESMTP", True, False, "ESMTPS"),
+        ("ESMTP", False, True, "ESMTPA"),
+        ("ESMTP", True, True, "ESMTPSA"),
+        ("LMTP", False, False, "LMTP"),
+        ("LMTP", True, False, "LMTPS"),
+        ("LMTP", False, True, "LMTPA"),
+        ("LMTP", True, True, "LMTPSA"),
     ],
 )
-def test_protocol_keywords(extended: bool, encrypted: bool, authenticated: bool, keyword: str) -> None:
+def test_protocol_keywords(protocol: str, encrypted: bool, authenticated: bool, keyword: str) -> None:
     """RFC 3848."""
-    assert protocol_keyword(extended, encrypted, authenticated) == keyword
+    assert protocol_keyword(protocol, encrypted, authenticated) == keyword
 
 
 @pytest.mark.parametrize(
-    ("encrypted", "authenticated", "keyword"),
+    ("protocol", "encrypted", "authenticated", "keyword"),
     [
-        (False, False, "UTF8SMTP"),
-        (True, False, "UTF8SMTPS"),
-        (False, True, "UTF8SMTPA"),
-        (True, True, "UTF8SMTPSA"),
+        ("ESMTP", False, False, "UTF8SMTP"),
+        ("ESMTP", True, False, "UTF8SMTPS"),
+        ("ESMTP", False, True, "UTF8SMTPA"),
+        ("ESMTP", True, True, "UTF8SMTPSA"),
+        ("LMTP", False, False, "UTF8LMTP"),
+        ("LMTP", True, True, "UTF8LMTPSA"),
     ],
 )
-def test_protocol_keywords_with_smtputf8(encrypted: bool, authenticated: bool, keyword: str) -> None:
+def test_protocol_keywords_with_smtputf8(protocol: str, encrypted: bool, authenticated: bool, keyword: str) -> None:
     """RFC 6531 §4.3."""
-    assert protocol_keyword(True, encrypted, authenticated, utf8=True) == keyword
+    assert protocol_keyword(protocol, encrypted, authenticated, utf8=True) == keyword
 
 
 def test_return_path() -> None:

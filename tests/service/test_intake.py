@@ -58,10 +58,13 @@ class Taking:
         self.draft = MemoryDraft()
         self.draft.write(PREFIX + MESSAGE)
 
-    def accept(self, *recipients: Recipient, header: bytes = b"", **parameters: str) -> list[Outcome]:
-        """Take in a message for *recipients*."""
+    def accept(
+        self, *recipients: Recipient, header: bytes = b"", each: bool = False, **parameters: str
+    ) -> list[Outcome]:
+        """Take in a message for *recipients*; *each* of them has an answer of its own."""
         envelope = Envelope(address("carol@a.example"), parameters, list(recipients))
-        acceptance = Acceptance("id1", envelope, len(PREFIX), header, Peer("192.0.2.1"), "client.example")
+        peer = Peer("192.0.2.1")
+        acceptance = Acceptance("id1", envelope, len(PREFIX), header, peer, "client.example", each=each)
         return list(cast(Sequence[Outcome], settled(self.intake.accept(acceptance, cast(IDraft, self.draft)))))
 
     @property
@@ -117,6 +120,71 @@ def test_one_mailbox_of_two_refuses() -> None:
     assert taking.queue.accepted[0][2] == MESSAGE
     assert not taking.withdrawn
     assert taking.draft.discarded
+
+
+def test_each_has_an_outcome_of_its_own() -> None:
+    """RFC 2033 §4.2: where the peer is told of each, what a mailbox cannot take is the peer's to try again."""
+    taking = Taking()
+    taking.store.refusals = {TWO: NO}
+
+    outcomes = taking.accept(local(ONE), local(TWO, to="two@b.example"), local(ONE), each=True)
+
+    assert outcomes == [DELIVERED, NO, DELIVERED]
+    assert taking.queued() == []
+    assert taking.store.deliveries[0][1] == [ONE, TWO]
+    assert not taking.withdrawn
+    assert taking.draft.discarded
+
+
+def test_who_has_a_part_already_does_not_come_again() -> None:
+    """Of a recipient that leads to several places the rest is ours; who shares that mailbox is served by it."""
+    taking = Taking()
+    three, four = Mailbox(3, "b.example/three"), Mailbox(4, "b.example/four")
+    taking.store.refusals = {TWO: NO, three: NO, four: NO}
+
+    outcomes = taking.accept(
+        local(four, to="four@b.example"),
+        local(TWO, three, to="later@b.example"),
+        local(TWO, to="two@b.example"),
+        local(ONE, TWO, to="both@b.example"),
+        each=True,
+    )
+
+    assert outcomes == [NO, DELIVERED, DELIVERED, DELIVERED]
+    assert sorted(each.mailbox.id for each in taking.queue.accepted[0][1] if each.mailbox) == [2, 3]
+
+
+def test_what_goes_elsewhere_takes_its_mailboxes_along() -> None:
+    """An alias with a member elsewhere goes on by the queue, with a mailbox that could not be written to."""
+    taking = Taking()
+    taking.store.refusals = {ONE: NO}
+
+    assert taking.accept(alias("team@b.example", "x@else.example", boxes=(ONE,)), each=True) == [DELIVERED]
+    assert sorted(taking.queued()) == [("team@b.example", LOCAL), ("x@else.example", "else.example")]
+
+
+def test_none_of_several_places() -> None:
+    """Where nothing of a recipient could be done nothing is kept of it, nor told."""
+    taking = Taking()
+    taking.store.refusals = {ONE: NO, TWO: NO}
+    three = Mailbox(3, "b.example/three")
+
+    both = local(ONE, TWO, to="both@b.example", NOTIFY="SUCCESS")
+    served = local(three, to="three@b.example", NOTIFY="SUCCESS")
+    assert taking.accept(both, served, each=True) == [NO, DELIVERED]
+    assert taking.queued() == []
+    assert taking.reports.told == [("three@b.example", DELIVERED)]
+
+
+def test_a_loop_is_said_to_its_recipient_and_reported_to_nobody() -> None:
+    """The peer reports what it was refused."""
+    taking = Taking()
+    header = b"Delivered-To: fwd@b.example\r\n"
+
+    outcomes = taking.accept(alias("fwd@b.example", "x@else.example"), local(ONE), header=header, each=True)
+
+    assert outcomes == [LOOP, DELIVERED]
+    assert taking.reports.told == []
 
 
 def test_no_mailbox_can_be_written_to() -> None:

@@ -9,11 +9,12 @@ from twisted.internet.defer import Deferred
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Relayed, Suspended
-from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.service.dispatch import Dispatch
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
+from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
 from mailsuite.service.reception import Reception, Role, Site
@@ -33,10 +34,15 @@ ETRN_PEER = "192.0.2.25"
 
 
 class World:
-    """Everything that a transaction touches; *submission* makes it an MSA's."""
+    """Everything that a transaction touches; *submission* makes it an MSA's, *lmtp* an MDA's."""
 
     def __init__(
-        self, submission: bool = False, check_from: bool = True, hop_limit: int = 100, peer: Peer = PEER
+        self,
+        submission: bool = False,
+        check_from: bool = True,
+        hop_limit: int = 100,
+        peer: Peer = PEER,
+        lmtp: bool = False,
     ) -> None:
         self.directory = FixedDirectory(
             {
@@ -66,6 +72,8 @@ class World:
         self.role: Role = (
             SubmissionRole(SubmissionRelay(), logins, flush, check_from)
             if submission
+            else DeliveryRole(OwnOnly(), logins)
+            if lmtp
             else InboundRole(NoRelay(), logins, flush)
         )
         dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0)
@@ -80,7 +88,8 @@ class World:
             hop_limit,
         )
         self.reception = Reception(site, self.role, peer, "k7f")
-        self.core = ServerSession(Settings("mail.example.org", auth="always", auth_required=submission))
+        self.hello = b"LHLO" if lmtp else b"EHLO"
+        self.core = ServerSession(Settings("mail.example.org", auth="always", auth_required=submission, lmtp=lmtp))
         self.said = b""
         self.closed = False
         self.failures: list[BaseException] = []
@@ -104,7 +113,7 @@ class World:
     def greet(self, *recipients: str, sender: str = "carol@a.example") -> None:
         """Open a transaction with *recipients*."""
         envelope = f"MAIL FROM:<{sender}>\r\n" + "".join(f"RCPT TO:<{to}>\r\n" for to in recipients)
-        replies = self.say(b"EHLO client.example\r\n" + envelope.encode())
+        replies = self.say(self.hello + b" client.example\r\n" + envelope.encode())
         assert all(reply.startswith("250") for reply in replies), replies
 
     def log_in(self) -> None:

@@ -5,16 +5,18 @@ from typing import Any
 
 from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.smtp import events, replies
+from mailsuite.smtp.commands import EXTENSIONS
 from mailsuite.smtp.replies import Reply
-from mailsuite.smtp.server import ServerSession
+from mailsuite.smtp.server import Answer, ServerSession
 from mailsuite.smtp.settings import Limits, Settings
 
 
 class Respondent:
     """Answers like a small site: ``nobody`` is refused, ``later`` put off, ``crash`` raises.
 
-    A sender ``full`` is refused at DATA; for ``trouble`` the end of the message raises. Reset is obeyed as a real
-    respondent does, and a command of a transaction that is not there is an error in the core.
+    A sender ``full`` is refused at DATA; for ``trouble`` the end of the message raises. A recipient ``over`` has a
+    reply of its own at the end, and then all have one. Reset is obeyed as a real respondent does, and a command of a
+    transaction that is not there is an error in the core.
     """
 
     def __init__(self) -> None:
@@ -78,12 +80,15 @@ class Respondent:
         self.refused.append(event.reply)
         self._sender = None
 
-    def MessageEnds(self, event: events.MessageEnds) -> Reply:
+    def MessageEnds(self, event: events.MessageEnds) -> Answer:
         sender, self._sender = self._sender, None
         assert sender is not None, "a message outside a transaction"
         if sender.startswith("trouble@"):
             raise RuntimeError("as a test wants it")
         self.messages.append((sender, self._recipients, self._body))
+        over = [address.startswith("over@") for address in self._recipients]
+        if any(over):
+            return tuple(replies.MAILBOX_TROUBLE if each else replies.ACCEPTED for each in over)
         return replies.ACCEPTED
 
     def Verify(self, event: events.Verify) -> Reply:
@@ -112,6 +117,10 @@ STARTTLS = Settings("mail.example.org", starttls=True)
 SUBMISSION = Settings("mail.example.org", starttls=True, auth="tls", auth_required=True)
 CLEAR_AUTH = Settings("mail.example.org", auth="always", auth_required=True)
 SMALL = Settings("mail.example.org", Limits(message_size=100, recipients=2, errors=3, text_line=1000))
+# Their scripts are about LMTP itself.
+_BARE = frozenset(extension.keyword for extension in EXTENSIONS) - {"SIZE"}
+LMTP = Settings("mail.example.org", lmtp=True, without=_BARE)
+SMALL_LMTP = Settings("mail.example.org", Limits(message_size=100, errors=3), lmtp=True, without=_BARE)
 NORMALIZE = Settings("mail.example.org", bare_newlines="normalize")
 
 LISTENERS = {
@@ -121,6 +130,8 @@ LISTENERS = {
     "clear-auth": CLEAR_AUTH,
     "small": SMALL,
     "normalize": NORMALIZE,
+    "lmtp": LMTP,
+    "small-lmtp": SMALL_LMTP,
 }
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import Place, place
+from mailsuite.config.forms import ip
 from mailsuite.config.settings import Listener
 
 FIRST_FREE_PORT = 1024
+# What our users log in to.
+USERS = ("submission", "pop3")
 
 
 def listeners(settings: Settings) -> Iterator[Finding]:
@@ -19,18 +22,29 @@ def listeners(settings: Settings) -> Iterator[Finding]:
         yield from _rules(where, listener)
         for spot in map(place, listener.endpoints):
             yield from _clashes(where, spot, taken)
+            if listener.service == "lmtp" and not listener.peers and spot.kind == "tcp" and not is_loopback(spot.host):
+                yield warning(
+                    where, "only this machine may connect, though it listens for others as well",
+                    "list those that may in peers, or add :interface=127.0.0.1 to the endpoint",
+                )
             taken.append((where, spot))
         yield ok(where, f"{listener.service} on {', '.join(listener.endpoints)}, TLS {listener.tls}")
     yield from _privileges([spot for _, spot in taken])
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether *host*, where an endpoint listens, is only to be reached from this machine."""
+    address = ip(host)
+    return address is not None and address.is_loopback
+
+
 def _rules(where: str, listener: Listener) -> Iterator[Finding]:
-    if listener.authentication == "tls" and listener.tls == "none" and listener.service != "mta":
+    if listener.authentication == "tls" and listener.tls == "none" and listener.service in USERS:
         yield error(
             where, "nobody can log in: passwords are taken under TLS only, and there is no TLS",
             'set tls = "starttls" or "implicit"',
         )
-    if listener.authentication == "off" and listener.service != "mta":
+    if listener.authentication == "off" and listener.service in USERS:
         yield error(where, "nobody can log in: auth is off", 'remove auth, or set it to "tls"')
     if listener.authentication == "always" and listener.tls != "implicit":
         yield warning(where, "passwords are taken without TLS, for all to read on the way", 'set auth = "tls"')
