@@ -7,7 +7,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SITE   := var
 
-.PHONY: run test test-slow lint bench clean
+# For how long make fuzz looks for trouble, in seconds.
+FUZZ_SECONDS ?= 600
+
+.PHONY: run test test-slow lint bench fuzz clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run.stamp
@@ -27,6 +30,9 @@ lint: $(VENV)/test.stamp
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m benchmarks
 
+fuzz: $(VENV)/fuzz.stamp
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 clean:
 	rm -rf $(VENV) $(SITE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -44,6 +50,10 @@ $(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 $(VENV)/test.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test]"
 	touch $@ $(VENV)/run.stamp
+
+$(VENV)/fuzz.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
+	$(INSTALL) ".[test,fuzz]"
+	touch $@ $(VENV)/test.stamp $(VENV)/run.stamp
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
