@@ -30,6 +30,7 @@ from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
 from mailsuite.smtp.server import Answer
+from mailsuite.wire.text import has_bare_newline
 
 
 class Role(Protocol):
@@ -280,6 +281,9 @@ class Reception:
         if hops(header) > self.site.hop_limit:
             return replies.MAIL_LOOP
         envelope = transaction.envelope
+        if envelope.parameters.get("BODY") == "BINARYMIME" and has_bare_newline(header):
+            # RFC 3030 §3 frees the content of bodies alone: of this, others would read other fields than we do.
+            return replies.BARE_NEWLINE_IN_BODY
         spoken = self.role.protocol if self.extended else "SMTP"
         utf8 = "SMTPUTF8" in envelope.parameters
         protocol = protocol_keyword(spoken, bool(self.tls), self.login is not None, utf8)
@@ -289,6 +293,14 @@ class Reception:
         own = return_path(envelope.reverse_path)
         transaction.prefix = len(own)
         return own + received(hop, only, self.site.now()) + kept
+
+    def _chunk(self, event: events.ChunkEnds) -> Reply:
+        """What is wrong with the message so far is said now: its sender need not send the rest (RFC 3030 §2)."""
+        transaction = self._transaction
+        if transaction is None:
+            return replies.TROUBLE
+        refusal = transaction.refusal
+        return replies.CHUNK_OK if refusal is None else self._finish(transaction, refusal)
 
     def _message_refused(self, event: events.MessageRefused) -> None:
         if self._transaction is not None:
@@ -415,6 +427,7 @@ _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
     events.RcptTo: Reception._rcpt,
     events.DataBegins: Reception._data,
     events.BodyChunk: Reception._body,
+    events.ChunkEnds: Reception._chunk,
     events.MessageRefused: Reception._message_refused,
     events.MessageEnds: Reception._end,
     events.Reset: Reception._reset,

@@ -5,7 +5,8 @@ Whatever was stored, a strict server sees one message and its end (lesson 2): no
 
 from typing import Protocol
 
-from mailsuite.wire.dots import DotWriter, normalize_newlines
+from mailsuite.wire.dots import DotWriter
+from mailsuite.wire.text import has_bare_newline, normalize_newlines
 
 
 class Canonical:
@@ -29,8 +30,7 @@ class Canonical:
             data = data[:-1]
         if not data:
             return data
-        ends = data.count(b"\r\n")
-        if data.count(b"\r") != ends or data.count(b"\n") != ends:
+        if has_bare_newline(data):
             data = normalize_newlines(data)
         self._at_start = data.endswith(b"\r\n")
         return data

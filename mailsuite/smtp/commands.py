@@ -68,7 +68,7 @@ def mail(session: "ServerSession", argument: str) -> None:
 
     def answered(reply: Reply) -> None:
         if reply.code < 400:
-            session.begin_transaction(utf8)
+            session.begin_transaction(parameters, utf8)
 
     session.ask(events.MailFrom(reverse_path, parameters), answered)
 
@@ -113,6 +113,9 @@ def data(session: "ServerSession", argument: str) -> None:
     """DATA (§4.1.1.4)."""
     if argument:
         session.refuse(replies.NO_ARGUMENT)
+        return
+    if session.parameters.get("BODY") == "BINARYMIME":
+        session.refuse(replies.NEEDS_BDAT)  # RFC 3030 §3
         return
 
     def answered(reply: Reply) -> None:

@@ -47,7 +47,7 @@ class RcptTo(Ask):
 
 
 class DataBegins(Ask):
-    """DATA. Answer: `START_MESSAGE`, or why the message cannot come."""
+    """DATA, or the first BDAT. Answer: `START_MESSAGE`, or why the message cannot come."""
 
     __slots__ = ()
 
@@ -59,11 +59,17 @@ class BodyChunk(Event):
     octets: bytes
 
 
-class MessageEnds(Ask):
-    """The end mark has come. A positive answer is the promise of RFC 5321 §4.2.5: the message is ours now.
+class ChunkEnds(Ask):
+    """A chunk has come that is not the last one (RFC 3030 §2). Answer: `CHUNK_OK`, or why the message is refused."""
 
-    In LMTP the answer may be a tuple of replies, one for each recipient, in their order (RFC 2033 §4.2); a single
-    reply holds for all of them.
+    __slots__ = ()
+
+
+class MessageEnds(Ask):
+    """The end mark, or the last chunk, has come.
+
+    A positive answer is the promise of RFC 5321 §4.2.5: the message is ours now. In LMTP the answer may be a tuple of
+    replies, one for each recipient, in their order (RFC 2033 §4.2); a single reply holds for all of them.
     """
 
     __slots__ = ()
@@ -133,5 +139,6 @@ class LimitReached(Event):
 
 CONNECTED = Connected()
 DATA_BEGINS = DataBegins()
+CHUNK_ENDS = ChunkEnds()
 MESSAGE_ENDS = MessageEnds()
 RESET = Reset()

@@ -23,6 +23,8 @@ class Verb:
     guarded: bool = False
     # How many octets its line may have beyond `Limits.command_line`.
     more_octets: int = 0
+    # Octets that are no commands come right behind its line: where that cannot be read, nothing after it can.
+    octets_follow: bool = False
 
 
 class Extension:

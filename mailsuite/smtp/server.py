@@ -4,12 +4,14 @@
 so pipelined commands (RFC 2920) are answered in their order, whatever a lookup's delay.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailsuite.encryption import Encryption
+from mailsuite.envelope import NO_PARAMETERS
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.commands import COMMAND_LINE_OCTETS, KNOWN, LMTP_VERBS, VERBS, extension_verb
+from mailsuite.smtp.extension import Verb
 from mailsuite.smtp.grammar import is_printable
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
@@ -19,11 +21,16 @@ from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.foreign import OTHER_PROTOCOL, TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
 
+if TYPE_CHECKING:
+    from mailsuite.smtp.extensions.chunking import Chunks
+
 # What a question is answered with: several replies only at the end of a message, in LMTP.
 Answer: TypeAlias = Reply | tuple[Reply, ...]
-# Called with the answer before it is sent; may return another one to be sent in its place.
+# Called with the answer before it is sent; may return another one to be sent in its place, ``()`` for none.
 Answered: TypeAlias = Callable[[Any], Answer | None]
 Dialogue: TypeAlias = Callable[[bytes | Fault], None]
+# Reads octets that are no command lines from what has come; ``False`` where more have to come first.
+Octets: TypeAlias = Callable[[Inbox], bool]
 
 
 class ServerSession:
@@ -32,21 +39,24 @@ class ServerSession:
     __slots__ = (
         "_answered",
         "_asked",
-        "_body",
         "_closed",
         "_dialogue",
         "_dialogue_octets",
         "_events",
+        "_in_content",
         "_inbox",
+        "_octets",
         "_output",
         "_refusal",
         "_tls_wanted",
         "authenticated",
+        "chunks",
         "encrypted",
         "encryption",
         "errors",
         "extended",
         "messages",
+        "parameters",
         "phase",
         "recipients",
         "settings",
@@ -72,6 +82,10 @@ class ServerSession:
         self.messages = 0
         self.unknown = 0
         self.recipients = 0
+        # What the extensions have made of the parameters of MAIL.
+        self.parameters: Mapping[str, Any] = NO_PARAMETERS
+        # The message that comes by BDAT, or has failed to, where there is one.
+        self.chunks: Chunks | None = None
         self.size = 0
         # RFC 6531 §3.4: the transaction was begun with SMTPUTF8.
         self.utf8 = False
@@ -81,7 +95,8 @@ class ServerSession:
         self._events: list[Event] = []
         self._asked = False
         self._answered: Answered | None = None
-        self._body: DotReader | None = None
+        self._in_content = False
+        self._octets: Octets | None = None
         self._refusal: Reply | None = None
         self._dialogue: Dialogue | None = None
         self._dialogue_octets = 0
@@ -116,7 +131,7 @@ class ServerSession:
     @property
     def term(self) -> float:
         """See `SessionCore.term`: a message body must be through in its time."""
-        return 0.0 if self._body is None else self.settings.limits.data_timeout
+        return self.settings.limits.data_timeout if self._in_content else 0.0
 
     def receive(self, data: bytes) -> None:
         """See `SessionCore.receive`. What comes after the session has closed is dropped."""
@@ -143,7 +158,7 @@ class ServerSession:
         if answered is not None:
             said = answered(answer)
             answer = answer if said is None else said
-        self._give(answer)
+        self.give(answer)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: 451, and the session goes on."""
@@ -162,7 +177,7 @@ class ServerSession:
 
     def expire(self) -> None:
         """See `SessionCore.expire`."""
-        self._leave(replies.TOO_SLOW, "idle_timeout" if self._body is None else "data_timeout")
+        self._leave(replies.TOO_SLOW, "data_timeout" if self._in_content else "idle_timeout")
 
     def overstay(self) -> None:
         """See `SessionCore.overstay`."""
@@ -196,6 +211,19 @@ class ServerSession:
         self.tell(events.LimitReached(limit))
         return reply
 
+    def give(self, answer: Answer) -> None:
+        """Send *answer*; several replies are about one message, and one error at most."""
+        if isinstance(answer, Reply):
+            self.say(answer)
+            return
+        self._output.extend(reply.octets for reply in answer)
+        if any(reply.code >= 500 for reply in answer):
+            self._count_error()
+
+    def repeat(self, answer: Answer) -> None:
+        """Send once more what was sent, and counted, before."""
+        self._output.extend(reply.octets for reply in ((answer,) if isinstance(answer, Reply) else answer))
+
     def refuse(self, reply: Reply) -> None:
         """Send an error that no respondent gave, and tell the respondent of it."""
         self.tell(events.ProtocolError(reply))
@@ -221,9 +249,11 @@ class ServerSession:
         self._tls_wanted = True
         self.tell(START_TLS)
 
-    def begin_transaction(self, utf8: bool = False) -> None:
+    def begin_transaction(self, parameters: Mapping[str, Any], utf8: bool = False) -> None:
         """A reverse-path was accepted. *utf8*: the paths that follow may have other letters than ASCII."""
         self.recipients = 0
+        self.parameters = parameters
+        self.chunks = None
         self.utf8 = utf8
         self.messages += 1
         self.state = State.MAIL
@@ -231,7 +261,10 @@ class ServerSession:
     def end_transaction(self) -> None:
         """Forget the transaction; the session stays greeted."""
         self.recipients = 0
-        self._body = None
+        self.parameters = NO_PARAMETERS
+        self.chunks = None
+        self._in_content = False
+        self._octets = None
         self._refusal = None
         self.converse(None)
         if self.state > State.CONNECTED:
@@ -239,17 +272,37 @@ class ServerSession:
 
     def begin_body(self) -> None:
         """Read a message body from now on (RFC 5321 §4.1.1.4)."""
+        self._refusal = None
+        body = DotReader(self.settings.limits.text_line, self.settings.bare_newlines == "normalize")
+        self.begin_content(lambda inbox: self._read_body(inbox, body))
+
+    def begin_content(self, octets: Octets) -> None:
+        """Read a message by *octets* from now on; its time begins, and ends with `end_transaction`."""
         self.phase += 1
         self.size = 0
-        self._refusal = None
-        self._body = DotReader(self.settings.limits.text_line, self.settings.bare_newlines == "normalize")
+        self._in_content = True
+        self._octets = octets
+
+    def read_octets(self, octets: Octets | None) -> None:
+        """Give what comes to *octets* rather than reading it as commands; ``None`` ends that."""
+        self._octets = octets
+
+    def end_message(self) -> None:
+        """All of the message has come: ask for the promise. Accepted or not, the transaction is over after that."""
+        self._in_content = False
+        self._octets = None
+        self.ask(events.MESSAGE_ENDS, self._message_settled)
+
+    def hang_up(self) -> None:
+        """Close the connection, though the peer may go on sending."""
+        self._close(HANG_UP)
 
     # Reading
 
     def _advance(self) -> bool:
         """Read one command, or what there is of a body; ``False`` where more octets are needed."""
-        if self._body is not None:
-            return self._read_body(self._body)
+        if self._octets is not None:
+            return self._octets(self._inbox)
         dialogue = self._dialogue
         if dialogue is not None:
             line = self._inbox.line(self._dialogue_octets)
@@ -276,11 +329,11 @@ class ServerSession:
         name = name.upper() if name.isascii() else ""
         verb = self.verbs.get(name) or extension_verb(self, name)
         if not (text.isprintable() or is_printable(text)):
-            self._refuse_unknown(line, replies.BAD_COMMAND)
+            self._cannot_read(verb, line, replies.BAD_COMMAND)
         elif verb is None:
             self._refuse_unknown(line, replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
         elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
-            self.refuse(replies.LINE_TOO_LONG)
+            self._cannot_read(verb, line, replies.LINE_TOO_LONG)
         elif self.state not in verb.states:
             self.refuse(replies.BAD_SEQUENCE)
         elif verb.guarded and self.settings.auth_required and not self.authenticated:
@@ -302,14 +355,22 @@ class ServerSession:
         else:
             self._leave(replies.OTHER_PROTOCOL, OTHER_PROTOCOL)
 
+    def _cannot_read(self, verb: Verb | None, line: bytes, reply: Reply) -> None:
+        if verb is None:
+            self._refuse_unknown(line, reply)
+            return
+        self.refuse(reply)
+        if verb.octets_follow:
+            self.hang_up()
+
     def _not_yet(self) -> Reply:
         """Say what the peer has to do before its command (RFC 3207 §4, RFC 4954 §6)."""
         if self.settings.starttls and not self.encrypted and self.settings.auth == "tls":
             return replies.TLS_REQUIRED
         return replies.AUTH_REQUIRED
 
-    def _read_body(self, body: DotReader) -> bool:
-        data = self._inbox.take()
+    def _read_body(self, inbox: Inbox, body: DotReader) -> bool:
+        data = inbox.take()
         if not data:
             return False
         chunk, rest = body.read(data)
@@ -321,7 +382,7 @@ class ServerSession:
             elif chunk:
                 self.tell(events.BodyChunk(chunk))
         if rest is not None:
-            self._inbox.put_back(rest)
+            inbox.put_back(rest)
             self._end_body(body.doubtful)
         return True
 
@@ -335,17 +396,16 @@ class ServerSession:
 
     def _end_body(self, doubtful: bool) -> None:
         refusal = self._refusal
-        self._body = None
         if doubtful:
             # CR CR LF . CR LF: the peer may have meant all that follows for text, not for commands.
             if refusal is None:
                 self.tell(events.MessageRefused(replies.BARE_NEWLINE_IN_BODY))
-            self._give(self._message_settled(replies.BARE_NEWLINE_IN_BODY))
+            self.give(self._message_settled(replies.BARE_NEWLINE_IN_BODY))
             self._close(HANG_UP)
         elif refusal is None:
-            self.ask(events.MESSAGE_ENDS, self._message_settled)
+            self.end_message()
         else:
-            self._give(self._message_settled(refusal))
+            self.give(self._message_settled(refusal))
 
     def _message_settled(self, answer: Answer) -> Answer:
         """Return what is said at the end of a message, however it came: in LMTP a reply for each recipient."""
@@ -355,15 +415,6 @@ class ServerSession:
         if not self.settings.lmtp or not isinstance(answer, Reply) or answer.closes:
             return answer
         return (answer,) * recipients  # RFC 2033 §4.2
-
-    def _give(self, answer: Answer) -> None:
-        if isinstance(answer, Reply):
-            self.say(answer)
-            return
-        self._output.extend(reply.octets for reply in answer)
-        if any(reply.code >= 500 for reply in answer):
-            # They are about one message.
-            self._count_error()
 
     def _count_error(self) -> None:
         self.errors += 1

@@ -15,6 +15,7 @@ class State(IntEnum):
     READY = 2  # greeted, no transaction
     MAIL = 3  # a reverse-path, no recipient yet
     RCPT = 4  # a transaction with recipients
+    CHUNKS = 5  # its content comes by BDAT, and not all of it has come (RFC 3030 §2): DATA and RCPT are 503
 
 
 ANY = frozenset(State) - {State.UNWELCOME}

@@ -5,31 +5,27 @@ Whole buffers are scanned with `bytes.find`, `count` and `replace`; no object is
 
 from typing import Literal
 
+from mailsuite.wire.text import TextWatch, has_bare_newline, normalize_newlines
+
 _MARK = b"\r\n.\r\n"
 
 
-class DotReader:
+class DotReader(TextWatch):
     """The body after DATA: finds the one end mark, CR LF . CR LF, and takes away the stuffed dots.
 
-    It also watches what no body may have: a bare CR or LF (`bare`; with *normalize* each is made a CRLF) and a line
-    that is longer than *line_limit* octets with its CRLF (`long_line`); what to make of them is the caller's affair.
-    *doubtful* says that a bare CR stood right before the end mark: a sender that takes CR CR LF for no line end, or
-    for one, did not mean to end its message there.
+    It also watches what no text may have (`TextWatch`). *doubtful* says that a bare CR stood right before the end
+    mark: a sender that takes CR CR LF for no line end, or for one, did not mean to end its message there.
     """
 
-    __slots__ = ("_after_cr", "_column", "_fresh", "_held", "bare", "doubtful", "line_limit", "long_line", "normalize")
+    __slots__ = ("_after_cr", "_fresh", "_held", "doubtful")
 
     def __init__(self, line_limit: int, normalize: bool = False) -> None:
-        self.line_limit = line_limit
-        self.normalize = normalize
-        self.bare = False
-        self.long_line = False
+        super().__init__(line_limit, normalize)
         self.doubtful = False
         self._after_cr = False
         # The line end of DATA itself: a body may begin with its end mark or with a stuffed dot.
         self._held = b"\r\n"
         self._fresh = True
-        self._column = 0
 
     def read(self, data: bytes) -> tuple[bytes, bytes | None]:
         """Return what *data* adds to the body, and what follows the end mark (``None``: it has not come).
@@ -54,9 +50,7 @@ class DotReader:
     def _body(self, data: bytes) -> bytes:
         if not data:
             return data
-        ends = data.count(b"\r\n")
-        if data.count(b"\r") != ends or data.count(b"\n") != ends:
-            self.bare = True
+        self.bare = self.bare or has_bare_newline(data)
         if b"\r\n." in data:
             data = data.replace(b"\r\n.", b"\r\n")
         if self.bare and self.normalize:
@@ -67,21 +61,6 @@ class DotReader:
             self._fresh = False
             return data[2:]
         return data
-
-    def _measure(self, data: bytes) -> None:
-        """Look for a line over the limit by leaps from line end to line end, one leap per limit."""
-        if self.long_line:
-            return
-        limit, size = self.line_limit, len(data)
-        start = -self._column  # where the line began that this piece goes on with
-        while size - start > limit:
-            end = data.rfind(b"\r\n", max(start, 0), start + limit)
-            if end < 0:
-                self.long_line = True
-                return
-            start = end + 2
-        end = data.rfind(b"\r\n", max(start, 0))
-        self._column = size - (end + 2 if end >= 0 else start)
 
 
 def _possible_mark(data: bytes) -> Literal[0, 1, 2, 3, 4]:
@@ -95,11 +74,6 @@ def _possible_mark(data: bytes) -> Literal[0, 1, 2, 3, 4]:
     if data.endswith(b"\r"):
         return 1
     return 0
-
-
-def normalize_newlines(data: bytes) -> bytes:
-    """Return *data* with every bare CR and bare LF made a CRLF."""
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 class DotWriter:

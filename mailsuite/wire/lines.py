@@ -48,6 +48,14 @@ class Inbox:
         self._start = 0
         return data
 
+    def take_up_to(self, octets: int) -> bytes:
+        """Return the next *octets* of what is here, or as many as there are, and forget them."""
+        if not self._start and len(self._data) <= octets:
+            return self.take()
+        data = self._data[self._start : self._start + octets]
+        self._start += len(data)
+        return data
+
     def put_back(self, data: bytes) -> None:
         """Make *data*, the unread end of what `take` gave, the next to be read."""
         self._data = data

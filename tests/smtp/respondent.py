@@ -14,9 +14,9 @@ from mailsuite.smtp.settings import Limits, Settings
 class Respondent:
     """Answers like a small site: ``nobody`` is refused, ``later`` put off, ``crash`` raises.
 
-    A sender ``full`` is refused at DATA; for ``trouble`` the end of the message raises. A recipient ``over`` has a
-    reply of its own at the end, and then all have one. Reset is obeyed as a real respondent does, and a command of a
-    transaction that is not there is an error in the core.
+    A sender ``full`` is refused at DATA, ``midway`` at the end of a chunk, where ``lost`` raises; for ``trouble`` the
+    end of the message raises. A recipient ``over`` has a reply of its own at the end, and then all have one. Reset is
+    obeyed as a real respondent does, and a command of a transaction that is not there is an error in the core.
     """
 
     def __init__(self) -> None:
@@ -76,6 +76,15 @@ class Respondent:
     def BodyChunk(self, event: events.BodyChunk) -> None:
         self._body += event.octets
 
+    def ChunkEnds(self, event: events.ChunkEnds) -> Reply:
+        assert self._sender is not None, "a chunk outside a transaction"
+        if self._sender.startswith("midway@"):
+            self._sender = None
+            return replies.MAIL_LOOP
+        if self._sender.startswith("lost@"):
+            raise RuntimeError("as a test wants it")
+        return replies.CHUNK_OK
+
     def MessageRefused(self, event: events.MessageRefused) -> None:
         self.refused.append(event.reply)
         self._sender = None
@@ -120,6 +129,7 @@ SMALL = Settings("mail.example.org", Limits(message_size=100, recipients=2, erro
 # Their scripts are about LMTP itself.
 _BARE = frozenset(extension.keyword for extension in EXTENSIONS) - {"SIZE"}
 LMTP = Settings("mail.example.org", lmtp=True, without=_BARE)
+LMTP_ALL = Settings("mail.example.org", lmtp=True)
 SMALL_LMTP = Settings("mail.example.org", Limits(message_size=100, errors=3), lmtp=True, without=_BARE)
 NORMALIZE = Settings("mail.example.org", bare_newlines="normalize")
 
@@ -131,6 +141,7 @@ LISTENERS = {
     "small": SMALL,
     "normalize": NORMALIZE,
     "lmtp": LMTP,
+    "lmtp-all": LMTP_ALL,
     "small-lmtp": SMALL_LMTP,
 }
 

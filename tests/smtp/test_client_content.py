@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from mailsuite.smtp.client_content import Canonical, Chunked, Dotted, Form
-from mailsuite.wire.dots import DotReader, normalize_newlines
+from mailsuite.wire.dots import DotReader
+from mailsuite.wire.text import normalize_newlines
 from tests.wire.cutting import BODIES, CUTS, TRICKY, cut, octets
 
 _BDAT = re.compile(rb"BDAT (0|[1-9][0-9]*)( LAST)?\r\n")

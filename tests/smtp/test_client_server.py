@@ -67,9 +67,11 @@ class Pair:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_several_transactions(pipelining: bool) -> None:
+@pytest.mark.parametrize("way", ["DATA", "BDAT"])
+def test_several_transactions(way: str, pipelining: bool) -> None:
     """One after the other on one session, with refusals of every kind between them."""
-    pair = Pair(CLIENT, respondent.PLAIN, pipelining)
+    without = frozenset({"CHUNKING"} if way == "DATA" else ())
+    pair = Pair(CLIENT, replace(respondent.PLAIN, without=without), pipelining)
     good = Transaction(A, to("b", "c"), len(BODY), content=BODY)
 
     assert pair.send(good) == "250@END 250@END"
@@ -79,7 +81,9 @@ def test_several_transactions(pipelining: bool) -> None:
     )
     assert pair.send(replace(good, recipients=to("nobody", "later"))) == "550@RCPT 451@RCPT"
     assert pair.send(replace(good, reverse_path=Address("nobody", "a.example"))) == "550@MAIL 550@MAIL"
-    assert pair.send(replace(good, reverse_path=Address("full", "a.example"))) == "452@DATA 452@DATA"
+    assert pair.send(replace(good, reverse_path=Address("full", "a.example"))) == (
+        "452@DATA 452@DATA" if way == "DATA" else "452@END 452@END"
+    )
     assert pair.send(replace(good, reverse_path=Address("trouble", "a.example"))) == "451@END 451@END"
     assert pair.send(replace(good, size=100_000_000)) == "552@MAIL 552@MAIL"
     assert pair.send(replace(good, reverse_path=None, content=None), [BODY[:7], BODY[7:]]) == "250@END 250@END"

@@ -16,6 +16,8 @@ def test_the_discovered_set_is_pinned() -> None:
     """Nothing arrives by accident: a new extension is added here too."""
     assert [extension.keyword for extension in EXTENSIONS] == [
         "AUTH",
+        "BINARYMIME",
+        "CHUNKING",
         "DSN",
         "8BITMIME",
         "ENHANCEDSTATUSCODES",
@@ -34,7 +36,7 @@ def test_each_parameter_and_verb_has_one_owner() -> None:
     verbs = [name for extension in EXTENSIONS for name in extension.verbs]
 
     assert sorted(parameters) == ["AUTH", "BODY", "ENVID", "RET", "SIZE", "SMTPUTF8"] == sorted(MAIL_PARAMETERS)
-    assert sorted(verbs) == ["AUTH", "ETRN", "STARTTLS"]
+    assert sorted(verbs) == ["AUTH", "BDAT", "ETRN", "STARTTLS"]
     assert sorted(RCPT_PARAMETERS) == ["NOTIFY", "ORCPT"]
 
 
@@ -47,9 +49,19 @@ def offers(settings: Settings, encrypted: bool = False) -> set[str]:
     return {line[4:].split(" ")[0] for line in talk.conversation.said.decode().splitlines()[1:]}
 
 
-ALWAYS = {"8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "ETRN", "PIPELINING", "SIZE", "SMTPUTF8"}
-# Extensions that others are not to be had without (RFC 6531 §3.1, item 8).
-NEEDED_BY = {"8BITMIME": {"SMTPUTF8"}}
+ALWAYS = {
+    "8BITMIME",
+    "BINARYMIME",
+    "CHUNKING",
+    "DSN",
+    "ENHANCEDSTATUSCODES",
+    "ETRN",
+    "PIPELINING",
+    "SIZE",
+    "SMTPUTF8",
+}
+# Extensions that others are not to be had without (RFC 3030 §3, RFC 6531 §3.1, item 8).
+NEEDED_BY = {"8BITMIME": {"BINARYMIME", "SMTPUTF8"}, "CHUNKING": {"BINARYMIME"}}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.wire.dots import DotReader, DotWriter, normalize_newlines
+from mailsuite.wire.dots import DotReader, DotWriter
+from mailsuite.wire.text import normalize_newlines
 from tests.wire.cutting import BODIES, CUTS, TRICKY, cut, octets
 
 LIMIT = 1000

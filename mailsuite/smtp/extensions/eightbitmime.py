@@ -1,10 +1,14 @@
-"""8BITMIME (RFC 6152): octets above 127 in a message. All content is kept octet for octet, declared or not."""
+"""8BITMIME (RFC 6152): octets above 127 in a message. All content is kept octet for octet, declared or not.
+
+BODY is its parameter; RFC 3030 §3 adds a value to it.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from mailsuite.smtp import replies
 from mailsuite.smtp.extension import Extension, Parameter
+from mailsuite.smtp.extensions import binarymime
 from mailsuite.smtp.replies import Reply
 
 if TYPE_CHECKING:
@@ -12,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def body(session: "ServerSession", value: str | None) -> str | Reply:
-    """Return the declared body type in upper case (RFC 6152 §2)."""
+    """Return the declared body type in upper case (RFC 6152 §2, RFC 3030 §3)."""
     kind = (value or "").upper()
-    return kind if kind in ("7BIT", "8BITMIME") else replies.BAD_BODY_TYPE
+    if kind in ("7BIT", "8BITMIME") or (kind == "BINARYMIME" and binarymime.PART.offered(session)):
+        return kind
+    return replies.BAD_BODY_TYPE
 
 
 class EightBitMime(Extension):
