@@ -1,7 +1,8 @@
 """The octets of one stored message as they go onto the wire.
 
 Here, and nowhere else, a foreign file gets its CRLF line ends: each LF without a CR before it becomes CRLF, other
-octets stay, and content that does not end in CRLF gets one. A file of ours has all that already and is read as it is.
+octets stay, and content that does not end in CRLF gets one. A file of ours is read as it is, octet for octet; only the
+last CRLF may be missing in it.
 """
 
 import os
@@ -39,16 +40,20 @@ def open_file(path: bytes, size: int | None) -> int:
 
 @implementer(IContent)
 class StoredContent:
-    """A file of ours, read as it lies on the disk. Owns the descriptor *fd*."""
+    """A file of ours, read as it lies on the disk, and then *closing*. Owns the descriptor *fd*."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_closing", "_fd")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, closing: bytes = b"") -> None:
         self._fd = fd
+        self._closing = closing
 
     def read(self, size: int) -> bytes:
         """See `IContent.read`."""
-        return os.read(self._fd, size)
+        data = os.read(self._fd, size)
+        if not data:
+            data, self._closing = self._closing, b""
+        return data
 
     def close(self) -> None:
         """See `IContent.close`."""
@@ -123,7 +128,7 @@ def open_content(path: bytes, said: Sizes, octets: int) -> IContent:
     """
     fd = open_file(path, said.disk)
     if said.ours:
-        return StoredContent(fd)
+        return StoredContent(fd, b"" if said.disk == said.wire else b"\r\n")
     content = ForeignContent(fd)
     if octets > CHUNK:
         return content

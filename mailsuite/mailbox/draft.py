@@ -15,7 +15,7 @@ MEMORY_OCTETS = 262_144
 class Draft:
     """See `IDraft`. *spill_path* is where the file will lie if the message grows large."""
 
-    __slots__ = ("_fd", "chunks", "path", "size", "spill_path")
+    __slots__ = ("_fd", "_last", "chunks", "path", "size", "spill_path")
 
     def __init__(self, spill_path: str) -> None:
         self.size = 0
@@ -24,6 +24,13 @@ class Draft:
         # The file's path once there is one.
         self.path: str | None = None
         self._fd = -1
+        # Its last two octets, or more.
+        self._last = b""
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether its last line has no CRLF, as only binary content may (RFC 3030 §3)."""
+        return not self._last.endswith(b"\r\n")
 
     def octets(self) -> bytes:
         """See `IDraft.octets`."""
@@ -35,6 +42,7 @@ class Draft:
         """See `IDraft.write`."""
         self.size += len(data)
         self.chunks.append(data)
+        self._last = data if len(data) > 1 else self._last[-1:] + data
         if self._fd >= 0 or self.size > MEMORY_OCTETS:
             self._spill()
 

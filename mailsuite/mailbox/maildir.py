@@ -1,6 +1,7 @@
 """Writes a message into Maildirs: once into ``tmp/``, a name in ``new/`` of each mailbox.
 
 File names carry ``,S=`` (octets on disk) and ``,W=`` (octets with CRLF line ends); we store CRLF, so ours are equal.
+`mailsuite.mailbox.names.OPEN` marks what does not end in CRLF.
 Nothing is durable here: `mailsuite.mailbox.barrier` makes it so, names and content with one commit.
 """
 
@@ -15,6 +16,7 @@ from zope.interface import implementer
 from mailsuite.interfaces import IReceipt
 from mailsuite.mailbox.draft import Draft, create, write_all
 from mailsuite.mailbox.layout import create_maildir, maildir
+from mailsuite.mailbox.names import OPEN
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import DELIVERED, Deferred, Outcome
 
@@ -80,7 +82,7 @@ class Writer:
     def deliver(self, draft: Draft, mailboxes: Sequence[Mailbox], keep: bool = False) -> Receipt:
         """Give *draft* a name in each of *mailboxes*, none of them twice; see `IMailStore.deliver`."""
         receipt = Receipt()
-        name = self._names.next()
+        name = self._names.next() + (OPEN if draft.ends_open else "")
         waiting = list(mailboxes)
         deferred: dict[Mailbox, Outcome] = {}
         try:

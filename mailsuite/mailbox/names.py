@@ -8,8 +8,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-# A name that `mailsuite.mailbox.maildir.Names` has made: such a file holds CRLF line ends, the last one too.
-_OURS = re.compile(rb"\d{1,12}\.M\d{6}P[^.,:/]*Q[0-9a-f]+,S=(\d{1,15}),W=(\d{1,15})(?::.*)?", re.DOTALL)
+# Ends the unique part of the name of a file of ours whose last line has no CRLF; POP3 has to send one (RFC 1939 §3),
+# and to count it, without a look at the file.
+OPEN = "o"
+# A name that `mailsuite.mailbox.maildir.Names` has made: such a file goes onto the wire as it is.
+_OURS = re.compile(rb"\d{1,12}\.M\d{6}P[^.,:/]*Q[0-9a-f]+(o?),S=(\d{1,15}),W=(\d{1,15})(?::.*)?", re.DOTALL)
 _SIZE = re.compile(rb",S=(\d{1,15})(?=[,:]|$)")
 _WIRE = re.compile(rb",W=(\d{1,15})(?=[,:]|$)")
 _DIGITS = re.compile(rb"\d{1,19}")
@@ -23,7 +26,8 @@ _HASHED_DIGITS = 40
 class Sizes:
     """What a name says of its file: octets on disk, octets on the wire, ``None`` where it says nothing.
 
-    *ours*: the file was written by this suite, is sent as it lies on the disk, and needs no look to be listed.
+    *ours*: the file was written by this suite, is sent as it lies on the disk, and needs no look to be listed; where
+    it has fewer octets there than on the wire, CRLF comes behind it.
     """
 
     disk: int | None
@@ -32,19 +36,20 @@ class Sizes:
 
 
 def our_size(name: bytes) -> int | None:
-    """Return the size of a file of ours, on disk and on the wire; ``None`` for any other name."""
+    """Return the size of a file of ours on the wire; ``None`` for any other name."""
     match = _OURS.fullmatch(name)
-    return int(match[1]) if match is not None and match[1] == match[2] else None
+    if match is None or match[2] != match[3]:
+        return None
+    return int(match[2]) + 2 if match[1] else int(match[2])
 
 
 def sizes(name: bytes) -> Sizes:
     """Return what *name* says of sizes."""
-    ours = our_size(name)
-    if ours is not None:
-        return Sizes(ours, ours, True)
     fields = name.partition(b":")[0]
-    disk, wire = _SIZE.search(fields), _WIRE.search(fields)
-    return Sizes(int(disk[1]) if disk else None, int(wire[1]) if wire else None)
+    found, wire = _SIZE.search(fields), _WIRE.search(fields)
+    disk = int(found[1]) if found else None
+    ours = our_size(name)
+    return Sizes(disk, int(wire[1]) if wire else None) if ours is None else Sizes(disk, ours, True)
 
 
 def base(name: bytes) -> bytes:

@@ -13,7 +13,7 @@ from mailsuite.mailbox.content import CHUNK, open_content
 from mailsuite.mailbox.kept_ids import FILE_NAME, FileKey, KeptIds
 from mailsuite.mailbox.listing import Listing, UniqueIds, take_listing
 from mailsuite.mailbox.maildir import Names
-from mailsuite.mailbox.names import base, order, sizes
+from mailsuite.mailbox.names import OPEN, base, order, sizes
 from mailsuite.mailbox.scan import TRIES, folder_times, scan
 from tests.doubles_pop3 import settled
 
@@ -87,6 +87,14 @@ class TestNames:
         said = sizes(name)
 
         assert (said.disk, said.wire, said.ours) == (disk, wire, False)
+
+    def test_rfc_1939_3_the_closing_crlf_counts(self) -> None:
+        """A file of ours that does not end in CRLF says so in its name: two octets more go over the wire."""
+        name = b"1700000000.M000001P2Q3" + OPEN.encode()
+
+        for flags in (b"", b":2,", b":2,FS"):
+            said = sizes(name + b",S=1234,W=1234" + flags)
+            assert (said.disk, said.wire, said.ours) == (1234, 1236, True)
 
     def test_differing_sizes_are_not_ours(self) -> None:
         """We write CRLF: a name with two sizes was made by somebody else."""

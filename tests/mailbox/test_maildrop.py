@@ -13,6 +13,7 @@ from mailsuite.mailbox.content import CHUNK, Damaged, ForeignContent, LoadedCont
 from mailsuite.mailbox.maildrop import Maildrop, open_maildrop
 from mailsuite.mailbox.scan import scan
 from tests.doubles_pop3 import MemoryLocks, in_thread, settled
+from tests.mailbox.files import ALICE, MailRoot
 
 OURS = "new/1700000000.M000001P2Q%d,S=%d,W=%d"
 
@@ -278,3 +279,26 @@ class TestRemoval:
         monkeypatch.setattr(module, "fsync_path", failing)
         with pytest.raises(OSError, match="as a test"):
             settled(opened(box).remove([0]))
+
+
+BINARY = b"A: b\r\n\r\n\x00\n.\n\xff\r\r\n.\r\nend"
+
+
+@pytest.mark.parametrize("content", [BINARY, BINARY + b"\r", BINARY + b"\n", BINARY + b"\r\n", BINARY * 15_000])
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+def test_rfc_3030_3_any_octets_are_kept(tmp_path: Path, content: bytes, pieces: int) -> None:
+    """What was delivered comes out octet for octet, with a CRLF where it does not end in one; all is counted."""
+    mail = MailRoot(tmp_path)
+    draft = mail.draft(b"")
+    step = len(content) // pieces + 1
+    for start in range(0, len(content), step):
+        draft.write(content[start : start + step])
+    mail.writer.deliver(draft, [ALICE])
+    (path,) = mail.files(ALICE)
+    maildrop = opened(tmp_path / ALICE.path)
+    wire = content if content.endswith(b"\r\n") else content + b"\r\n"
+
+    assert path.read_bytes() == content
+    assert f",S={len(content)},W={len(content)}" in path.name
+    assert list(maildrop.sizes()) == [len(wire)]
+    assert octets(maildrop, 0) == wire
