@@ -1,13 +1,19 @@
-"""MAIL and RCPT as a client sends them (RFC 5321 §4.1.1.2, §4.1.1.3), with the parameters of what is offered."""
+"""MAIL and RCPT as a client sends them (RFC 5321 §4.1.1.2, §4.1.1.3), with the parameters of what is offered.
+
+*utf8*: the server offers SMTPUTF8, and the transaction needs it (RFC 6531 §3.4).
+"""
 
 import re
 
+from mailsuite import unitext
 from mailsuite.address import Address
 from mailsuite.outcome import Answer
 from mailsuite.smtp.client_events import Capabilities, Transaction, TransactionRecipient
+from mailsuite.smtp.grammar import is_printable
 
 # What may stand in a path on the wire: a domain has no space and no angle bracket that could end it.
 _DOMAIN = re.compile(r"[!-;=?-~]*")
+_WIDE_DOMAIN = re.compile(r"[!-;=?-~\x80-\U0010ffff]*")
 # notify-esmtp-value = "NEVER" / 1#notify-list-element (RFC 3461 §4.1)
 _NOTIFY = re.compile(r"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2}")
 # original-recipient-address = addr-type ";" xtext (RFC 3461 §4.2); addr-type is an atom.
@@ -23,9 +29,9 @@ NEEDS_SMTPUTF8 = Answer("", 553, "5.6.7", ("The address is not ASCII, and SMTPUT
 BAD_ADDRESS = Answer("", 553, "5.1.3", ("The address has characters that no command can carry",))
 
 
-def mail_line(transaction: Transaction, offered: Capabilities) -> bytes | Answer:
+def mail_line(transaction: Transaction, offered: Capabilities, utf8: bool = False) -> bytes | Answer:
     """Return MAIL with its CRLF, or the answer to it where its address cannot be sent."""
-    path = b"<>" if transaction.reverse_path is None else path_octets(transaction.reverse_path)
+    path = b"<>" if transaction.reverse_path is None else path_octets(transaction.reverse_path, utf8)
     if isinstance(path, Answer):
         return path
     line = b"MAIL FROM:" + path
@@ -33,6 +39,8 @@ def mail_line(transaction: Transaction, offered: Capabilities) -> bytes | Answer
         line += b" SIZE=%d" % transaction.size
     if transaction.eight_bit and "8BITMIME" in offered:
         line += b" BODY=8BITMIME"
+    if utf8:
+        line += b" SMTPUTF8"
     if "DSN" in offered:
         if transaction.ret in ("FULL", "HDRS"):
             line += b" RET=" + transaction.ret.encode()
@@ -41,9 +49,9 @@ def mail_line(transaction: Transaction, offered: Capabilities) -> bytes | Answer
     return line + b"\r\n"
 
 
-def rcpt_line(recipient: TransactionRecipient, offered: Capabilities) -> bytes | Answer:
+def rcpt_line(recipient: TransactionRecipient, offered: Capabilities, utf8: bool = False) -> bytes | Answer:
     """Return RCPT with its CRLF, or the answer to it where its address cannot be sent."""
-    path = path_octets(recipient.address)
+    path = path_octets(recipient.address, utf8)
     if isinstance(path, Answer):
         return path
     line = b"RCPT TO:" + path
@@ -51,27 +59,31 @@ def rcpt_line(recipient: TransactionRecipient, offered: Capabilities) -> bytes |
         if _NOTIFY.fullmatch(recipient.notify):
             line += b" NOTIFY=" + recipient.notify.encode()
         if recipient.original:
-            line += _orcpt(recipient.original)
+            line += _orcpt(recipient.original, utf8)
     return line + b"\r\n"
 
 
-def path_octets(address: Address) -> bytes | Answer:
-    """Return *address* as a path; a domain of other letters as A-labels (RFC 5890)."""
-    address = address.in_a_labels
+def path_octets(address: Address, utf8: bool = False) -> bytes | Answer:
+    """Return *address* as a path: as it was written, or without *utf8* with its domain as A-labels (RFC 5890)."""
+    if not utf8:
+        address = address.in_a_labels
     text = str(address)
-    if not text.isascii():
+    if not utf8 and not text.isascii():
         return NEEDS_SMTPUTF8
     # Lesson 9: nothing that we were given ends the line, or the path, or begins a parameter.
-    if not text.isprintable() or not _DOMAIN.fullmatch(address.domain):
+    if not is_printable(text) or not (_WIDE_DOMAIN if utf8 else _DOMAIN).fullmatch(address.domain):
         return BAD_ADDRESS
     return b"<%s>" % text.encode()
 
 
-def _orcpt(original: str) -> bytes:
+def _orcpt(original: str, utf8: bool) -> bytes:
     found = _ORIGINAL.fullmatch(original)
     if found is None:
         return b""
-    value = found[1].encode() + b";" + xtext(found[2])
+    kind, address = found.groups()
+    # RFC 6533 §3: its own encoding, of which a server without SMTPUTF8 gets the form of ASCII alone.
+    is_wide = kind.lower() == unitext.UTF8_TYPE
+    value = kind.encode() + b";" + (unitext.encode(address, utf8).encode() if is_wide else xtext(address))
     return b" ORCPT=" + value if len(value) <= ORIGINAL_LETTERS else b""
 
 

@@ -72,6 +72,7 @@ class Transaction:
     *reverse_path* is ``None`` for the null path, *size* in octets (0: not known); *eight_bit*: the content has octets
     above 127. *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *content* is the message
     where it is at hand; ``None``: the session asks for it (`ReadBody`). Its line ends are made CRLF on the way.
+    *smtputf8*: an address or a header field has other letters than ASCII (RFC 6531 §3.4).
     """
 
     reverse_path: Address | None
@@ -81,6 +82,7 @@ class Transaction:
     ret: str = ""
     envid: str = ""
     content: bytes | None = field(default=None, repr=False)
+    smtputf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,12 +81,13 @@ class RunningTransaction:
         """Send MAIL, and all that may follow it at once."""
         session, transaction = self._session, self._transaction
         offered = session.capabilities
-        mail = mail_line(transaction, offered)
+        utf8 = transaction.smtputf8 and "SMTPUTF8" in offered
+        mail = mail_line(transaction, offered, utf8)
         if isinstance(mail, Answer):
             self._settle(mail, Stage.MAIL)
         else:
             for index, recipient in enumerate(transaction.recipients):
-                line = rcpt_line(recipient, offered)
+                line = rcpt_line(recipient, offered, utf8)
                 if isinstance(line, Answer):
                     self._answers[index] = line
                     self._stages[index] = Stage.RCPT

@@ -47,9 +47,6 @@ _ESCAPED = re.compile(r"\\(.)")
 # hexchar = "+" 2(%x30-39 / %x41-46); xchar = %d33-42 / %d44-60 / %d62-126 (RFC 3461 §4)
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
-# QUCHAR / EmbeddedUnicodeChar (RFC 6533 §3); its hexadecimal digits may have any case.
-_UNITEXT = re.compile(rf"(?:[!-*,-<>-\[\]-~{_WIDE}]|\\x\{{[0-9A-Fa-f]{{2,6}}\}})+")
-_EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")
 # Letters that are not seen and have their place in words all the same (RFC 5892, appendix A.1 and A.2).
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
 
@@ -193,10 +190,3 @@ def xtext(value: str) -> str:
         raise ValueError("not xtext")
     octets = _HEXCHAR.sub(lambda found: bytes.fromhex(found[1].decode()), value.encode("ascii"))
     return octets.decode("utf-8")
-
-
-def unitext(value: str) -> str:
-    """Decode utf-8-addr-xtext, utf-8-addr-unitext or utf-8-address (RFC 6533 §3). Raises `ValueError` for others."""
-    if _UNITEXT.fullmatch(value) is None:
-        raise ValueError("not unitext")
-    return _EMBEDDED.sub(lambda found: chr(int(found[1], 16)), value)

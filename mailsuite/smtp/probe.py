@@ -83,6 +83,7 @@ class ProbeSession:
         self._tls = tls
         self._encrypted = encrypted
         self._began_tls = False
+        self._utf8 = False
         self._reader = AnswerReader()
         self._step = _Step.GREETING
         self._events: list[Event] = []
@@ -185,6 +186,8 @@ class ProbeSession:
     def _on_hello(self, reply: ServerReply) -> None:
         if reply.kind == 2:
             offered = {text.upper().split(b" ")[0] for text in reply.texts[1:]}
+            # RFC 6531 §3.4: only where it is needed.
+            self._utf8 = b"SMTPUTF8" in offered and self._recipient.needs_utf8
             self._secure_or_ask(b"STARTTLS" in offered)
         elif reply.kind == 5 and self._step is _Step.HELLO and not self._encrypted:
             # RFC 5321 §3.2: a server that does not know EHLO is greeted by HELO.
@@ -217,10 +220,10 @@ class ProbeSession:
             self._ask()
 
     def _ask(self) -> None:
-        self._say("MAIL FROM:<>", _Step.MAIL)
+        self._say("MAIL FROM:<> SMTPUTF8" if self._utf8 else "MAIL FROM:<>", _Step.MAIL)
 
     def _on_mail(self, reply: ServerReply) -> None:
-        path = path_octets(self._recipient)
+        path = path_octets(self._recipient, self._utf8)
         if reply.kind != 2:
             self._give_up(reply)
         elif isinstance(path, Answer):
@@ -234,7 +237,7 @@ class ProbeSession:
         self._say("QUIT", _Step.QUIT)
 
     def _say(self, command: str, step: _Step) -> None:
-        self._output += command.encode("ascii") + b"\r\n"
+        self._output += command.encode() + b"\r\n"
         self._step = step
 
     def _tell(self, known: bool | None, reason: str, spoke: bool = False) -> None:

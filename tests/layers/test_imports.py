@@ -25,6 +25,7 @@ LAYERS = {
         "pathnames",
         "queued",
         "route",
+        "unitext",
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},
     "interfaces": {"interfaces"},

@@ -296,29 +296,6 @@ def test_no_path_with_smtputf8_leaves_its_place(local: str, name: str, form: str
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("пётр@b.example", "пётр@b.example"),
-        ("\\x{43F}\\x{0451}\\x{442}\\x{440}@b.example", "пётр@b.example"),
-        ("a\\x{2B}b\\x{3D}\\x{20}\\x{5C}\\x{5c}", "a+b= \\\\"),
-        ("\\x{1F600}\\x{10FFFF}", "\U0001f600\U0010ffff"),
-    ],
-)
-def test_unitext(value: str, text: str) -> None:
-    """RFC 6533 §3: all forms of an address of type utf-8."""
-    assert grammar.unitext(value) == text
-
-
-@pytest.mark.parametrize(
-    "value", ["", "a+2B", "a=b", "a b", "\\", "\\x{}", "\\x{2", "\\x{zz}", "\\x{110000}", "\x00", "\ufffd"]
-)
-def test_bad_unitext(value: str) -> None:
-    """What has another form is none."""
-    with pytest.raises(ValueError):
-        grammar.unitext(value)
-
-
-@pytest.mark.parametrize(
     ("text", "printable"),
     [("нет слов", True), ("ن\u200cی", True), ("a\u202eb", False), ("a\u0085", False), ("\n", False)],
 )

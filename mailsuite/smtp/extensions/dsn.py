@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from mailsuite import unitext
 from mailsuite.smtp import grammar, replies
 from mailsuite.smtp.extension import Extension, Parameter
 from mailsuite.smtp.replies import Reply
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 ENVID_LETTERS = 100
 # RFC 3461 §4.2: up to 500 characters, as they are sent; of those that are not ASCII we count the octets.
 ORCPT_LETTERS = 500
-
-# The address type of RFC 6533 §3.
-UTF8_TYPE = "utf-8"
 
 _EVENTS = ("SUCCESS", "FAILURE", "DELAY")
 # original-recipient-address = addr-type ";" xtext; addr-type is an atom that IANA has registered: letters, digits and
@@ -60,7 +58,7 @@ def orcpt(session: "ServerSession", value: str | None) -> str | Reply:
     if found is None or len(found[0].encode()) > ORCPT_LETTERS:
         return replies.BAD_ORCPT
     kind, encoded = found.groups()
-    address = _internationalized(encoded) if kind.lower() == UTF8_TYPE else None
+    address = _internationalized(encoded) if kind.lower() == unitext.UTF8_TYPE else None
     if address is None:
         address = _decoded(encoded)
     return replies.BAD_ORCPT if address is None else f"{kind};{address}"
@@ -69,7 +67,7 @@ def orcpt(session: "ServerSession", value: str | None) -> str | Reply:
 def _internationalized(value: str) -> str | None:
     """Return what *value* encodes; ``None`` where it has another form: RFC 6533 §3 asks to bear with such a thing."""
     try:
-        decoded = grammar.unitext(value)
+        decoded = unitext.decode(value)
     except ValueError:
         return None
     return decoded if grammar.is_printable(decoded) else None
