@@ -13,7 +13,7 @@ from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.session import RemoteSession
 from mailsuite.delivery.tally import Tally
 from mailsuite.delivery.tls_policy import Demand
-from mailsuite.delivery.transactions import fit, together, unsendable
+from mailsuite.delivery.transactions import fit, together
 from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queued import Job
@@ -58,13 +58,7 @@ class Attempt:
 
     async def run(self) -> None:
         """Return when every recipient has its outcome. Never raises for what the other end does."""
-        message, recipients = self._job.message, self._job.recipients
-        for index in self._pending:
-            failed = unsendable(message.reverse_path, recipients[index])
-            if failed is not None:
-                self._outcomes[index] = failed
-        self._forget_settled()
-        session = self._network.pool.take(self._route) if self._pending else None
+        session = self._network.pool.take(self._route)
         if session is not None:
             await self._use(session, False)
         if self._pending:
@@ -147,7 +141,7 @@ class Attempt:
     async def _transact(self, session: RemoteSession, left: Sequence[int], fresh: bool) -> bool:
         """Send one transaction for some of *left*; say whether there was one. Raises `SessionEnded`."""
         job = self._job
-        self._batch = batch = together(job.recipients, left, self._most)
+        self._batch = batch = together(job.recipients, left, self._most, session.capabilities)
         recipients = [job.recipients[index] for index in batch]
         fitted = await fit(job.message, recipients, self._body, session.capabilities, self._route.lmtp)
         if isinstance(fitted, Failed):

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 from mailsuite.interfaces import IContent
 from mailsuite.maybe import Maybe
 from mailsuite.message.downgrade import CannotConvert, to_seven_bit
+from mailsuite.message.headers import HEADER_OCTETS, header_end
+from mailsuite.message.internationalized import is_internationalized
 from mailsuite.outcome import Failed
 from mailsuite.queued import Job
 
@@ -87,6 +89,7 @@ class Body:
         self._in_thread = in_thread
         self._whole = job.content
         self._eight_bit: bool | None = None
+        self._internationalized: bool | None = None
 
     @property
     def size(self) -> int:
@@ -105,22 +108,37 @@ class Body:
             self._eight_bit = await self._scan() if self._whole is None else not self._whole.isascii()
         return self._eight_bit
 
+    async def is_internationalized(self) -> bool:
+        """Say whether it has header fields that are not ASCII (RFC 6532).
+
+        Of a large one, what stands deeper than its own header section is not looked at.
+        """
+        if self._internationalized is None:
+            is_large = self._whole is None and self._size > WHOLE_OCTETS
+            found: bool = await self._quickly(
+                is_internationalized, await (self._beginning() if is_large else self._load())
+            )
+            self._internationalized = found
+        return self._internationalized
+
     async def seven_bit(self, added: bytes) -> bytes | Failed:
         """Return *added* and it converted to seven bits (RFC 6152 §3), or why it cannot be."""
         if self.size > CONVERT_OCTETS:
             return TOO_LARGE_TO_CONVERT
-        content = added + (await self._load() if self._whole is None else self._whole)
+        content = added + await self._load()
         try:
-            if len(content) > IN_PLACE_OCTETS:
-                converted: bytes = await self._in_thread(to_seven_bit, content)
-                return converted
-            return to_seven_bit(content)
+            converted: bytes = await self._quickly(to_seven_bit, content)
+            return converted
         except CannotConvert as error:
             return Failed("5.6.3", f"The next host takes no 8-bit content, and it cannot be converted: {error}")
 
     async def stream(self, added: bytes) -> Stream:
         """Begin a reading of *added* and the content."""
         return Stream(added, await self._opened(), self._in_thread)
+
+    async def _quickly(self, work: Callable[[bytes], Any], content: bytes) -> Any:
+        """Return what *work* makes of *content*, without keeping the reactor for long."""
+        return await self._in_thread(work, content) if len(content) > IN_PLACE_OCTETS else work(content)
 
     async def _opened(self) -> IContent:
         try:
@@ -129,12 +147,30 @@ class Body:
             raise ContentTrouble(str(error)) from error
 
     async def _load(self) -> bytes:
+        if self._whole is not None:
+            return self._whole
         pieces: list[bytes] = []
         await self._each(pieces.append)
         whole = b"".join(pieces)
         if self._size <= WHOLE_OCTETS:
             self._whole = whole
         return whole
+
+    async def _beginning(self) -> bytes:
+        """Return the header section of a large message, as one without a body."""
+        header = b""
+        content = await self._opened()
+        try:
+            while header_end(header) < 0 and len(header) < HEADER_OCTETS:
+                piece = await next_piece(content, PIECE_OCTETS, self._in_thread)
+                if not piece:
+                    break
+                header += piece
+        except OSError as error:
+            raise ContentTrouble(str(error)) from error
+        finally:
+            content.close()
+        return header[: header_end(header)] + b"\r\n" if header_end(header) >= 0 else header
 
     async def _scan(self) -> bool:
         ascii_only = True

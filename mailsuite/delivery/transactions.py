@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailsuite.address import Address
 from mailsuite.delivery.body import Body, Stream
 from mailsuite.outcome import Failed
 from mailsuite.queued import QueuedMessage, QueuedRecipient
 from mailsuite.smtp.client_events import Capabilities, Transaction, TransactionRecipient
+from mailsuite.unitext import typed
 
-# RFC 6531 §3.5; our client does not send SMTPUTF8 itself, so no other host could take such an address from us.
-UTF8_SENDER = Failed("5.6.7", "The sender's address has letters that are not ASCII, and they cannot be passed on")
-UTF8_RECIPIENT = Failed("5.6.7", "The address has letters that are not ASCII, and they cannot be passed on")
+# RFC 6531 §3.2, §3.5, of a host that does not offer SMTPUTF8.
+UTF8_SENDER = Failed("5.6.7", "The sender's address has letters that are not ASCII, which the next host does not take")
+UTF8_RECIPIENT = Failed("5.6.7", "The address has letters that are not ASCII, which the next host does not take")
+UTF8_HEADER = Failed("5.6.9", "The message has a header that is not ASCII, which the next host does not take")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +23,26 @@ class Fitted:
     stream: Stream | None = None
 
 
-def unsendable(reverse_path: Address | None, recipient: QueuedRecipient) -> Failed | None:
-    """Say why no host can be given this pair of addresses; ``None``: it can be tried."""
-    if reverse_path is not None and not reverse_path.local.isascii():
-        return UTF8_SENDER
-    return None if recipient.address.local.isascii() else UTF8_RECIPIENT
+def takes_utf8(capabilities: Capabilities) -> bool:
+    """Say whether a server can be sent other letters than ASCII in addresses and headers (RFC 6531 §3.1, item 8)."""
+    return "SMTPUTF8" in capabilities and "8BITMIME" in capabilities
 
 
-def together(recipients: Sequence[QueuedRecipient], indexes: Sequence[int], most: int) -> list[int]:
-    """Return which of *indexes* go into one transaction: the first, and at most *most* whose copy is the same."""
+def together(
+    recipients: Sequence[QueuedRecipient], indexes: Sequence[int], most: int, capabilities: Capabilities
+) -> list[int]:
+    """Return which of *indexes* go into one transaction: the first, and at most *most* whose copy is the same.
+
+    Where the server takes no other letters than ASCII, nobody is to be refused for the address of another.
+    """
     if len(indexes) == 1:
         return [indexes[0]]
-    added = recipients[indexes[0]].added
-    return [index for index in indexes if recipients[index].added == added][:most]
+    first = recipients[indexes[0]]
+    same = [index for index in indexes if recipients[index].added == first.added]
+    if not takes_utf8(capabilities):
+        wide = first.address.needs_utf8
+        same = [index for index in same if recipients[index].address.needs_utf8 == wide]
+    return same[:most]
 
 
 async def fit(
@@ -45,6 +53,12 @@ async def fit(
     The recipients have the same `QueuedRecipient.added`. Raises `ContentTrouble`.
     """
     added = recipients[0].added
+    wide = _wide(message, recipients)
+    # Only where MAIL said that it may be one of RFC 6532 is a header looked at.
+    if wide is None and message.smtputf8 and await body.is_internationalized():
+        wide = UTF8_HEADER
+    if wide is not None and not takes_utf8(capabilities):
+        return wide
     found = await _content(body, added, "8BITMIME" in capabilities)
     if isinstance(found, Failed):
         return found
@@ -61,8 +75,21 @@ async def fit(
         ret="" if lmtp else message.ret,
         envid="" if lmtp else message.envid,
         content=content,
+        smtputf8=wide is not None,
     )
     return Fitted(transaction, await body.stream(added) if content is None else None)
+
+
+def _wide(message: QueuedMessage, recipients: Sequence[QueuedRecipient]) -> Failed | None:
+    """Return what is said where SMTPUTF8 cannot be had for these addresses; ``None``: they do without (RFC 6531 §3.4).
+
+    A domain can always go as A-labels.
+    """
+    if message.reverse_path is not None and message.reverse_path.needs_utf8:
+        return UTF8_SENDER
+    if any(recipient.address.needs_utf8 for recipient in recipients):
+        return UTF8_RECIPIENT
+    return None if recipients[0].added.isascii() else UTF8_HEADER
 
 
 async def _content(body: Body, added: bytes, eight_bit_allowed: bool) -> tuple[bytes | None, bool] | Failed:
@@ -93,5 +120,5 @@ def _recipient(recipient: QueuedRecipient, lmtp: bool) -> TransactionRecipient:
     original = recipient.original
     if not original and recipient.accepted != recipient.address:
         # RFC 3461 §5.2.1 (d): so that a report by others names whom the sender has written to.
-        original = f"rfc822;{recipient.accepted}"
+        original = typed(recipient.accepted)
     return TransactionRecipient(recipient.address, recipient.notify, original)

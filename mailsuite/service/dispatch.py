@@ -152,6 +152,7 @@ class Dispatch:
             acceptance.origin,
             # Where our users are is nobody else's business.
             "" if acceptance.peer is None or acceptance.login else came_from(acceptance.helo, acceptance.peer),
+            smtputf8="SMTPUTF8" in parameters,
         )
 
 

@@ -6,7 +6,6 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.address import Address
 from mailsuite.delivery.attempt import LOOKED_AT
 from mailsuite.dns import MX
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
@@ -829,18 +828,6 @@ def test_content_that_cannot_be_converted() -> None:
     far = Scripted(ehlo=PLAIN_EHLO)
 
     failed(World(everywhere(far)).deliver_one(job(ONE, content=SIGNED)), "5.6.3")
-
-
-def test_addresses_that_cannot_be_passed_on() -> None:
-    """Our client speaks no SMTPUTF8: nobody is asked."""
-    world = World({MX1: Scripted()})
-
-    failed(world.deliver_one(job("bücher@b.example")), "5.6.7")
-    failed(world.deliver_one(job(ONE, reverse_path=Address("bücher", "example.org"))), "5.6.7")
-    assert not world.tried
-    one, two = world.deliver(job(ONE, "bücher@b.example"))
-    assert isinstance(one, Delivered)
-    failed(two, "5.6.7")
 
 
 def test_domain_of_other_letters() -> None:

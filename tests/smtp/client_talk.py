@@ -144,6 +144,20 @@ TRANSACTIONS: dict[str, tuple[Transaction, list[bytes]]] = {
         ),
         [],
     ),
+    "utf8": (
+        Transaction(
+            Address("мария", "пример.рф"),
+            (
+                TransactionRecipient(Address("пётр", "b.example"), original="utf-8;пё тр@c.example"),
+                TransactionRecipient(Address("c", "bücher.example")),
+                TransactionRecipient(Address("x\r\nRSET", "ё.example")),
+                TransactionRecipient(Address("d", "ё.example> SIZE=1")),
+            ),
+            content=BODY,
+            smtputf8=True,
+        ),
+        [],
+    ),
     "full": (
         Transaction(
             Address("a b", "a.example"),

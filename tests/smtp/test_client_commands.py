@@ -17,7 +17,7 @@ from mailsuite.smtp.client_commands import (
 )
 from mailsuite.smtp.client_events import Capabilities, Transaction, TransactionRecipient
 
-ALL = Capabilities({"SIZE": "", "8BITMIME": "", "DSN": ""})
+ALL = Capabilities({"SIZE": "", "8BITMIME": "", "DSN": "", "SMTPUTF8": ""})
 B = Address("b", "b.example")
 
 
@@ -50,6 +50,28 @@ def test_lesson_9_nothing_that_we_were_given_leaves_its_place(
             assert found is not None
             keywords = [keyword for keyword, _ in grammar.parameters(found[1])]
             assert set(keywords) <= {"SIZE", "BODY", "RET", "ENVID", "NOTIFY", "ORCPT"}
+            assert len(set(keywords)) == len(keywords)
+
+
+@given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12), st.sampled_from(["rfc822", "UTF-8"]))
+def test_lesson_9_nor_in_utf8(local: str, domain: str, text: str, kind: str) -> None:
+    """With SMTPUTF8 one printable line comes out, or a refusal, and its parameters are our own."""
+    address = Address(local, domain)
+    recipient = TransactionRecipient(address, "NEVER", f"{kind};{text}")
+    lines = [
+        mail_line(Transaction(address, (recipient,), 1, True, "FULL", text), ALL, utf8=True),
+        rcpt_line(recipient, ALL, utf8=True),
+        rcpt_line(TransactionRecipient(B, "", f"{kind};{text}"), ALL, utf8=True),
+    ]
+    for line in lines:
+        if not isinstance(line, Answer):
+            assert line.endswith(b"\r\n")
+            command = line[:-2].decode("utf-8")
+            assert "\r" not in command and "\n" not in command and "\0" not in command
+            found = grammar.split_path(command[5:], "FROM" if command.startswith("MAIL") else "TO")
+            assert found is not None
+            keywords = [keyword for keyword, _ in grammar.parameters(found[1], utf8=True)]
+            assert set(keywords) <= {"SIZE", "BODY", "RET", "ENVID", "SMTPUTF8", "NOTIFY", "ORCPT"}
             assert len(set(keywords)) == len(keywords)
 
 

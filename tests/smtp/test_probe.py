@@ -77,6 +77,31 @@ def test_the_steps_of_a_question(whole: bool) -> None:
     assert isinstance(server.events[-1], Close)
 
 
+@pytest.mark.parametrize(
+    ("offer", "heard"),
+    [
+        ("250 SMTPUTF8", ["MAIL FROM:<> SMTPUTF8\r\n", "RCPT TO:<пётр@пример.рф>\r\n"]),
+        ("250 8BITMIME", ["MAIL FROM:<>\r\n", "QUIT\r\n"]),
+    ],
+)
+def test_an_address_of_other_letters(offer: str, heard: list[str]) -> None:
+    """RFC 6531 §3.4: it can be asked about where SMTPUTF8 is offered, and else nobody knows."""
+    server = Server(to=Address("пётр", "пример.рф"))
+    server.say("220 x")
+
+    assert [server.say("250-x", offer), server.say("250 OK")] == heard
+    assert bool(server.told) is (offer != "250 SMTPUTF8")
+
+
+def test_a_domain_of_other_letters_needs_nothing() -> None:
+    """It goes as A-labels."""
+    server = Server(to=Address("peter", "пример.рф"))
+    server.say("220 x")
+
+    assert server.say("250-x", "250 SMTPUTF8") == "MAIL FROM:<>\r\n"
+    assert server.say("250 OK") == "RCPT TO:<peter@xn--e1afmkfd.xn--p1ai>\r\n"
+
+
 def test_the_verdict_is_told_before_goodbye() -> None:
     """Who waits for it does not wait for that."""
     server = Server()
