@@ -95,6 +95,30 @@ def test_lesson_2_what_has_smuggled(content: bytes) -> None:
         assert (b"\r\n" + wire).count(b"\r\n.\r\n") == 1
 
 
+# Where servers of old saw the end of a message: any line end that they know, on either side of the dot.
+LENIENT = {
+    "LF": re.compile(rb"\r?\n\.\r?\n"),
+    "LF before": re.compile(rb"\r?\n\.\r\n"),
+    "LF after": re.compile(rb"\r\n\.\r?\n"),
+    "CR": re.compile(rb"(?:\r\n?|\n)\.(?:\r\n?|\n)"),
+    "many CRs": re.compile(rb"\r*\n\.\r*\n"),
+    "LFCR": re.compile(rb"(?:\r\n|\n\r)\.(?:\r\n|\n\r)"),
+    "space after": re.compile(rb"\r?\n\.[ \t]*\r?\n"),
+}
+
+
+@pytest.mark.parametrize("mark", LENIENT.values(), ids=LENIENT.keys())
+@given(content=TRICKY, cuts=CUTS, before=BODIES)
+def test_lesson_2_lenient_receivers_see_one_message(
+    mark: re.Pattern[bytes], content: bytes, cuts: list[int], before: bytes
+) -> None:
+    """Any octets may be stored: a server that takes less than CRLF.CRLF for the end finds none but the last."""
+    wire = sent(Dotted(), cut(before + content, cuts))
+    ends = [found.end() - 2 for found in mark.finditer(b"\r\n" + wire)]
+
+    assert ends == [len(wire)]
+
+
 def test_nothing_stays_nothing() -> None:
     """Content without octets is not given a line."""
     assert sent(Dotted(), []) == b".\r\n"

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -218,18 +218,21 @@ FALSE_ENDS = [
     b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r.\n", b"\n.\r", b"\n\n.\n\n",
     b"\r\r.\r\r", b"\n\r.\n\r", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\0\r\n.\r\0\n", b"\r\n.\r\r\n", b"\r\n.\n\r\n",
     b"\r\n .\r\n", b"\r\n. \r\n", b"\r\n..\r\n", b"\r\n.\x0b\r\n", b"\r\n.\x85\r\n", b"\r\n.\xe2\x80\xa8\r\n",
+    b"\r.\n\r", b"\n.\n\n", b"\n.\r\r\n", b"\r\r.\r\n", b"\r\n.\r\r", b"\r\n\t.\r\n", b"\r\n.\t\r\n", b"\0\n.\r\n",
+    b"\r\0\n.\r\n", b"\x85.\x85", b"\xe2\x80\xa8.\xe2\x80\xa8", b"\x0c.\x0c", b"\r\n.\x0c\r\n", b"\n.\x1a\r\n",
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("send", [Wire.send, Wire.send_singly], ids=["whole", "octets"])
 @pytest.mark.parametrize("end", FALSE_ENDS, ids=[repr(end)[2:-1] for end in FALSE_ENDS])
-def test_smuggling(site: Site, end: bytes) -> None:
+def test_smuggling(site: Site, end: bytes, send: Callable[[Wire, bytes], None]) -> None:
     """Nothing but CRLF.CRLF ends a message: what hides behind another end is part of it, or it is refused."""
     hidden = b"MAIL FROM:<b@client.example>\r\nRCPT TO:<carol@example.test>\r\nDATA\r\nSubject: hidden\r\n\r\nx"
     before = len(site.on_disk("carol"))
     with Wire(site.ports["mta"]) as wire:
         wire.greet()
         begin(wire, f"carol@{DOMAIN}")
-        wire.send(b"Subject: outer\r\n\r\nouter" + end + hidden + b"\r\n.\r\nNOOP\r\nQUIT\r\n")
+        send(wire, b"Subject: outer\r\n\r\nouter" + end + hidden + b"\r\n.\r\nNOOP\r\nQUIT\r\n")
         verdict = wire.answer()
         assert verdict[:9] in (b"250 2.0.0", b"554 5.6.0"), verdict
         wire.reply(250)
