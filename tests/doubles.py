@@ -16,6 +16,7 @@ from mailsuite.interfaces import (
     IMailboxDirectory,
     IMaildrop,
     IMailStore,
+    IRates,
     IReceipt,
 )
 from mailsuite.maybe import Maybe
@@ -191,6 +192,26 @@ class CountedTries:
 
     def succeeded(self, peer: Peer) -> None:
         return None
+
+
+@implementer(IRates)
+class CountedMail:
+    """So many messages and recipients for each address, or each login, and no more."""
+
+    def __init__(self, messages: int = 2, recipients: int = 3) -> None:
+        self.left = {"message": messages, "recipient": recipients}
+        self.asked: list[tuple[str, str, Login | None]] = []
+
+    def message(self, peer: Peer, login: Login | None) -> str:
+        return self._count("message", peer, login)
+
+    def recipient(self, peer: Peer, login: Login | None) -> str:
+        return self._count("recipient", peer, login)
+
+    def _count(self, what: str, peer: Peer, login: Login | None) -> str:
+        self.asked.append((what, peer.host, login))
+        self.left[what] -= 1
+        return "" if self.left[what] >= 0 else f"{what}_rate"
 
 
 def mailboxes(*numbers: int) -> Mailboxes:

@@ -19,6 +19,7 @@ from tests import doubles
         (interfaces.IIntake, doubles.FixedIntake()),
         (interfaces.IAuthenticator, doubles.OnePassword(Login(1, "a@a.example", None))),
         (interfaces.IGuessingLimit, doubles.CountedTries()),
+        (interfaces.IRates, doubles.CountedMail()),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, type(Interface)) else value.__name__,
 )

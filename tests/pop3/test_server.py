@@ -15,6 +15,7 @@ from mailsuite.sasl.exchange import LINE_OCTETS
 from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Said
 from tests.chat import Conversation
 from tests.pop3.respondent import MESSAGES, Respondent, session
+from tests.wire.test_foreign import FIRST_LINES
 
 LOGIN = b"USER alice@example.org\r\nPASS open sesame\r\n"
 
@@ -378,6 +379,55 @@ class TestEnding:
         assert conversation.closed
         assert respondent.removed is None
         assert respondent.ending is Ending.IDLE
+
+    def test_a_session_that_lasts_too_long(self) -> None:
+        """It is told, and ended like one that is idle."""
+        respondent = Respondent()
+        conversation = logged_in(respondent)
+        conversation.send(b"DELE 1\r\n")
+        conversation.said = b""
+        conversation.core.overstay()
+        conversation.pump()
+
+        assert conversation.said == responses.OVERSTAYED.encode()
+        assert respondent.removed is None
+        assert respondent.ending is Ending.LIFETIME
+
+    @pytest.mark.parametrize("line", FIRST_LINES)
+    def test_other_protocols(self, line: bytes) -> None:
+        """Closed at the first line, TLS without a word, and nothing behind it is obeyed."""
+        respondent = Respondent()
+        conversation = greeted(respondent)
+        conversation.said = b""
+        conversation.send(line + b"\r\nHost: x\r\n\r\n" + LOGIN + b"STAT\r\n")
+
+        tls = line.startswith(b"\x16\x03")
+        assert conversation.said == (b"" if tls else responses.OTHER_PROTOCOL.encode())
+        assert conversation.closed
+        assert respondent.ending is Ending.FOREIGN
+
+    def test_tls_where_there_is_none(self) -> None:
+        """A ClientHello is longer than a line may be and has no end of one: closed all the same."""
+        respondent = Respondent()
+        conversation = greeted(respondent)
+        conversation.send(b"\x16\x03\x01\x02\x00" + b"\xee" * 512)
+
+        assert conversation.closed
+        assert respondent.ending is Ending.FOREIGN
+
+    def test_errors_at_the_cap_and_one_past(self) -> None:
+        """Three are refused, and with the fourth it is over."""
+        respondent = Respondent()
+        conversation = greeted(respondent, "few errors")
+        conversation.said = b""
+        conversation.send(b"NONSENSE\r\n" * 3)
+        assert conversation.said == responses.UNKNOWN.encode() * 3
+        assert not conversation.closed
+        conversation.said = b""
+        conversation.send(b"NONSENSE\r\n" * 3)
+
+        assert conversation.said == responses.TOO_MANY_ERRORS.encode()
+        assert respondent.ending is Ending.ERRORS
 
     def test_shutdown_is_told(self) -> None:
         """A service that stops says so; what comes afterwards is not read."""

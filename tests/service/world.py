@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
+from mailsuite.interfaces import IRates
 from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Relayed, Suspended
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.service.dispatch import Dispatch
@@ -43,6 +44,7 @@ class World:
         hop_limit: int = 100,
         peer: Peer = PEER,
         lmtp: bool = False,
+        rates: IRates | None = None,
     ) -> None:
         self.directory = FixedDirectory(
             {
@@ -70,11 +72,11 @@ class World:
         router = DomainRouter()
         flush = Flush(self.runner, router, lambda peer: peer.host == ETRN_PEER)
         self.role: Role = (
-            SubmissionRole(SubmissionRelay(), logins, flush, check_from)
+            SubmissionRole(SubmissionRelay(), logins, flush, check_from, rates)
             if submission
             else DeliveryRole(OwnOnly(), logins)
             if lmtp
-            else InboundRole(NoRelay(), logins, flush)
+            else InboundRole(NoRelay(), logins, flush, rates)
         )
         dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0)
         site = Site(

@@ -25,6 +25,7 @@ class Respondent:
         self.claims: list[PasswordClaim] = []
         self.expanded: list[str] = []
         self.flushed: list[events.Etrn] = []
+        self.limits: list[str] = []
         self.parameters: list[Mapping[str, Any]] = []
         self._sender: str | None = None
         self._recipients: list[str] = []
@@ -116,6 +117,9 @@ class Respondent:
         }
         return known.get(event.domain, replies.etrn_started(14))
 
+    def LimitReached(self, event: events.LimitReached) -> None:
+        self.limits.append(event.limit)
+
     def Authenticate(self, event: events.Authenticate) -> Reply:
         self.claims.append(event.claim)
         return replies.AUTHENTICATED if event.claim.password == "secret" else replies.WRONG_CREDENTIALS
@@ -125,12 +129,15 @@ PLAIN = Settings("mail.example.org")
 STARTTLS = Settings("mail.example.org", starttls=True)
 SUBMISSION = Settings("mail.example.org", starttls=True, auth="tls", auth_required=True)
 CLEAR_AUTH = Settings("mail.example.org", auth="always", auth_required=True)
-SMALL = Settings("mail.example.org", Limits(message_size=100, recipients=2, errors=3, text_line=1000))
 # Their scripts are about LMTP itself.
 _BARE = frozenset(extension.keyword for extension in EXTENSIONS) - {"SIZE"}
 LMTP = Settings("mail.example.org", lmtp=True, without=_BARE)
 LMTP_ALL = Settings("mail.example.org", lmtp=True)
 SMALL_LMTP = Settings("mail.example.org", Limits(message_size=100, errors=3), lmtp=True, without=_BARE)
+SMALL = Settings(
+    "mail.example.org", Limits(message_size=100, recipients=2, errors=3, unknown_recipients=2, text_line=1000)
+)
+FEW_MESSAGES = Settings("mail.example.org", Limits(session_messages=2))
 NORMALIZE = Settings("mail.example.org", bare_newlines="normalize")
 
 LISTENERS = {
@@ -139,6 +146,7 @@ LISTENERS = {
     "submission": SUBMISSION,
     "clear-auth": CLEAR_AUTH,
     "small": SMALL,
+    "few-messages": FEW_MESSAGES,
     "normalize": NORMALIZE,
     "lmtp": LMTP,
     "lmtp-all": LMTP_ALL,

@@ -36,7 +36,7 @@ def site() -> Iterator[Site]:
         yield site
         assert WRONG not in site.log + site.mail_log
         for line in site.mail_log.splitlines():
-            assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (smtp|pop3|login) ", line), line
+            assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (smtp|pop3|login|limit) ", line), line
             assert line.isprintable()
 
 

@@ -18,6 +18,7 @@ from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
+from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
 from tests.smtp.respondent import PLAIN, Respondent
@@ -103,12 +104,20 @@ class Late:
 class Talk:
     """A session over a wire in memory."""
 
-    def __init__(self, settings: Settings = PLAIN, *holds: type, core: ServerSession | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings = PLAIN,
+        *holds: type,
+        core: ServerSession | None = None,
+        bounds: Bounds = UNBOUNDED,
+    ) -> None:
         self.clock = MemoryReactorClock()
         self.core = core or ServerSession(settings)
         self.respondent = Late(*holds)
         self.ended: list[SessionProtocol] = []
-        self.protocol = SessionProtocol(self.core, self.respondent, self.clock, TLSContext("smtp"), self.ended.append)
+        self.protocol = SessionProtocol(
+            self.core, self.respondent, self.clock, TLSContext("smtp"), self.ended.append, bounds
+        )
         self.wire = Wire()
         self.protocol.makeConnection(self.wire)
 
