@@ -212,7 +212,8 @@ class MailService(MultiService):
         words = _POP3_WORDS if settings.service == "pop3" else _SMTP_WORDS
 
         def refuse(peer: Peer, limit: str) -> bytes:
-            self._running().log.record("limit", {"service": settings.service, "peer": peer.host, "limit": limit})
+            told = {"service": settings.service, "peer": peer.host, "via": peer.via or None, "limit": limit}
+            self._running().log.record("limit", told)
             return words.get(limit, words["connections"])
 
         return Admission(ConnectionLimit(name, caps, self._arrivals, self._exempt), refuse)
@@ -390,6 +391,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
     """Return what makes the sessions of an SMTP listener."""
     limits = settings.limits
     implicit = listener.tls == "implicit"
+    xclient_peers = peers_in(settings.smtp.xclient_peers)
     session_settings = smtp_settings.Settings(
         settings.hostname,
         smtp_settings.Limits(
@@ -410,6 +412,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         auth=listener.authentication,
         auth_required=listener.service == "submission",
         lmtp=listener.service == "lmtp",
+        xclient=bool(settings.smtp.xclient_peers),
         bare_newlines=settings.smtp.bare_newlines,
         early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,
@@ -418,7 +421,8 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
         parts = running()
         role = parts.roles[listener.service]
-        core = smtp_server.ServerSession(session_settings, encrypted=implicit)
+        proxies = session_settings.xclient and xclient_peers(peer)
+        core = smtp_server.ServerSession(session_settings, encrypted=implicit, proxies=proxies)
         return core, Reception(parts.smtp, role, peer, parts.session_id())
 
     return new_session

@@ -73,6 +73,9 @@ class IAuthenticator(Interface):
         password. Hashes are computed off the reactor thread.
         """
 
+    def account(name: str, scope: str) -> Maybe[Login | None]:
+        """Return the login *name*, whom others vouch for, where it may log in."""
+
 
 class IGuessingLimit(Interface):
     """Slows and cuts the guessing of passwords, counted by `Peer.network`."""

@@ -579,6 +579,12 @@ class SMTP(Section, frozen=True, kw_only=True):
         description="For how many seconds more it waits where early_talkers is delay; RFC 5321 §4.5.3.2.1 has clients"
                     " wait for 300.",
     )] = 20.0
+    xclient_peers: Annotated[list[str], Meta(
+        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        examples=[["192.0.2.80"]],
+        description="Who may say by XCLIENT for which client it speaks, with that client's address and login; it is"
+                    " believed.",
+    )] = []
     etrn_peers: Annotated[list[str], Meta(
         extra=written("a list of IP addresses and networks"),
         examples=[["192.0.2.0/24"]],

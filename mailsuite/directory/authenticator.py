@@ -48,11 +48,19 @@ class Authenticator:
             prepared(password)
         except UnfitPassword:
             return None
-        known = login_name(name)
-        record = None if known is None else self._records.login(known)
+        record = self._record(name)
         credentials = _usable(record, scope)
         right = await self._run(lambda: self._any_fits(password, credentials or (self._decoy,)))
         return record.login if record is not None and credentials and right else None
+
+    def account(self, name: str, scope: str) -> Login | None:
+        """See `IAuthenticator.account`."""
+        record = self._record(name)
+        return None if record is None or record.suspended else record.login
+
+    def _record(self, name: str) -> LoginRecord | None:
+        known = login_name(name)
+        return None if known is None else self._records.login(known)
 
     def _any_fits(self, password: str, credentials: tuple[Credential, ...]) -> bool:
         return any(self._fits(password, credential) for credential in credentials)

@@ -6,6 +6,7 @@ from enum import Enum
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit
+from mailsuite.maybe import Maybe
 from mailsuite.meaning import Login
 from mailsuite.sasl.claims import PasswordClaim
 
@@ -39,6 +40,10 @@ class Logins:
             return Refused.WRONG
         self._guessing.succeeded(peer)
         return login
+
+    def vouched(self, name: str, scope: str) -> Maybe[Login | None]:
+        """Return the login *name*, for which another vouches; ``None`` where there is none that may log in."""
+        return self._authenticator.account(name, scope)
 
     async def _login(self, claim: PasswordClaim, scope: str) -> Login | None:
         # RFC 4616 §2: nobody may act for another here.

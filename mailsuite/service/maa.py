@@ -214,6 +214,7 @@ class MailboxAccess:
             {
                 "id": self.id,
                 "peer": self.peer.host,
+                "via": self.peer.via or None,
                 "tls": self._tls or None,
                 "login": self._login.name if self._login is not None else None,
                 "retrieved": self._retrieved,
@@ -232,6 +233,7 @@ class MailboxAccess:
                 "service": "pop3",
                 "id": self.id,
                 "peer": self.peer.host,
+                "via": self.peer.via or None,
                 "tls": self._tls or None,
                 "login": event.claim.name,
                 "mechanism": event.mechanism,

@@ -10,6 +10,7 @@ from mailsuite.meaning import Login
 from mailsuite.message.submission import authors, complete
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
+from mailsuite.service.proxied import speak_for
 from mailsuite.service.reception import Reception
 from mailsuite.service.smtp_login import log_in
 from mailsuite.smtp import events, grammar, replies
@@ -47,6 +48,10 @@ class SubmissionRole:
     def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
         """See `service.smtp_login`."""
         return log_in(self._logins, session, event)
+
+    def speak_for(self, session: Reception, event: events.Proxied) -> Maybe[Reply]:
+        """See `service.proxied`."""
+        return speak_for(self._logins, session, event)
 
     def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
         """Complete the header (RFC 6409 §8)."""

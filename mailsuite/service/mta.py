@@ -11,6 +11,7 @@ from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
+from mailsuite.service.proxied import speak_for
 from mailsuite.service.reception import Reception
 from mailsuite.service.smtp_login import log_in
 from mailsuite.smtp import events, replies
@@ -40,6 +41,10 @@ class InboundRole:
     def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
         """Where this listener offers AUTH at all."""
         return log_in(self._logins, session, event)
+
+    def speak_for(self, session: Reception, event: events.Proxied) -> Maybe[Reply]:
+        """See `service.proxied`."""
+        return speak_for(self._logins, session, event)
 
     def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
         """Headers are never repaired here."""

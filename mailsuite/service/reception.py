@@ -4,7 +4,7 @@ What differs between the MTA and the MSA is a `Role` (`service.mta`, `service.ms
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from zope.interface import implementer
@@ -57,6 +57,9 @@ class Role(Protocol):
 
     def log_in(self, session: "Reception", event: events.Authenticate) -> Maybe[Reply]:
         """Judge AUTH, and set `Reception.login`."""
+
+    def speak_for(self, session: "Reception", event: events.Proxied) -> Maybe[Reply]:
+        """Answer XCLIENT."""
 
     def head(self, session: "Reception", header: bytes, message_id: str) -> bytes:
         """Return the header section as it is kept."""
@@ -141,6 +144,21 @@ class Reception:
 
     # From the role
 
+    def begin_anew(self, client: events.Proxied, login: Login | None) -> Reply:
+        """The peer speaks for *client* from now on, who has logged in as *login*; return the greeting.
+
+        What it does not say of address and port stays, what it does not say of the rest is forgotten.
+        """
+        self._drop("reset")
+        if client.address is not None:
+            self.peer = Peer(client.address or "unknown", client.port or 0, self.peer.via or self.peer.host)
+        elif client.port is not None:
+            self.peer = replace(self.peer, port=client.port)
+        self.helo = client.helo or ""
+        self.extended = bool(client.helo) and client.protocol != "SMTP"
+        self.login = login
+        return self._greeting()
+
     def record_login(self, name: str, mechanism: str, refused: str | None) -> None:
         """Write a line of the mail log about a try to log in as *name*."""
         self.site.log.record(
@@ -149,6 +167,7 @@ class Reception:
                 "service": self.role.name,
                 "id": self.id,
                 "peer": self.peer.host,
+                "via": self.peer.via or None,
                 "tls": self.tls or None,
                 "login": name,
                 "mechanism": mechanism,
@@ -159,6 +178,12 @@ class Reception:
     # The session
 
     def _connected(self, event: events.Connected) -> Reply:
+        return self._greeting()
+
+    def _proxied(self, event: events.Proxied) -> Maybe[Reply]:
+        return self.role.speak_for(self, event)
+
+    def _greeting(self) -> Reply:
         return Reply(220, "", f"{self.site.hostname} {self.role.protocol} mailsuite {self.id}")
 
     def _hello(self, event: events.Hello) -> Reply:
@@ -195,6 +220,7 @@ class Reception:
                 "service": self.role.name,
                 "id": self.id,
                 "peer": self.peer.host,
+                "via": self.peer.via or None,
                 "helo": self.helo or None,
                 "tls": self.tls or None,
                 "login": self.login.name if self.login is not None else None,
@@ -396,6 +422,7 @@ class Reception:
                 "service": self.role.name,
                 "id": transaction.id,
                 "peer": self.peer.host,
+                "via": self.peer.via or None,
                 "helo": self.helo,
                 "tls": self.tls or None,
                 "login": self.login.name if self.login is not None else None,
@@ -422,6 +449,7 @@ def _trouble(outcome: Deferred | Failed) -> Reply:
 _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
     events.Connected: Reception._connected,
     events.Hello: Reception._hello,
+    events.Proxied: Reception._proxied,
     events.Authenticate: Reception._authenticate,
     events.MailFrom: Reception._mail,
     events.RcptTo: Reception._rcpt,

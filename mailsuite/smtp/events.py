@@ -116,6 +116,21 @@ class Etrn(Ask):
 
 
 @dataclass(frozen=True, slots=True)
+class Proxied(Ask):
+    """XCLIENT: the peer speaks for a client. Answer: the greeting (220), or the refusal, and all stays as it was.
+
+    *address* is the text of an IP address, *protocol* SMTP, ESMTP or LMTP. ``None``: the peer did not say it; empty
+    or 0: it does not know.
+    """
+
+    address: str | None
+    port: int | None
+    helo: str | None
+    protocol: str | None
+    login: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticate(Ask):
     """AUTH came to a claim. Answer: `AUTHENTICATED`, or the refusal."""
 

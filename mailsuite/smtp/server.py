@@ -58,6 +58,7 @@ class ServerSession:
         "messages",
         "parameters",
         "phase",
+        "proxies",
         "recipients",
         "settings",
         "size",
@@ -67,8 +68,10 @@ class ServerSession:
         "verbs",
     )
 
-    def __init__(self, settings: Settings, encrypted: bool = False) -> None:
+    def __init__(self, settings: Settings, encrypted: bool = False, proxies: bool = False) -> None:
         self.settings = settings
+        # The peer may speak for others (XCLIENT).
+        self.proxies = proxies
         # Those of the protocol itself; extensions have their own.
         self.verbs = LMTP_VERBS if settings.lmtp else VERBS
         self.encrypted = encrypted
@@ -248,6 +251,15 @@ class ServerSession:
         self.say(replies.READY_FOR_TLS)
         self._tls_wanted = True
         self.tell(START_TLS)
+
+    def begin_anew(self, client: events.Proxied) -> None:
+        """Go back to the greeting, for *client*; past EHLO or HELO where its proxy tells of that."""
+        self.end_transaction()
+        self.extended = bool(client.helo) and client.protocol != "SMTP"
+        self.state = State.READY if client.helo else State.CONNECTED
+        self.authenticated = bool(client.login)
+        # An address is judged as itself: it is no proxy's any more.
+        self.proxies = client.address is None
 
     def begin_transaction(self, parameters: Mapping[str, Any], utf8: bool = False) -> None:
         """A reverse-path was accepted. *utf8*: the paths that follow may have other letters than ASCII."""

@@ -31,6 +31,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     # LMTP (RFC 2033) is spoken: LHLO, and a reply for each recipient at the end of a message.
     lmtp: bool = False
+    # XCLIENT is taken from the peers that may speak for others.
+    xclient: bool = False
     # STARTTLS is offered; False also where TLS began with the connection.
     starttls: bool = False
     # AUTH: never, only inside TLS, or always.

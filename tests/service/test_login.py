@@ -39,6 +39,11 @@ class Told:
             raise RuntimeError("the accounts cannot be read")
         return self._answer(ALICE if password == "secret" else None)
 
+    def account(self, name: str, scope: str) -> Maybe[Login | None]:
+        """See `IAuthenticator.account`."""
+        self.events.append((name, scope))
+        return self._answer(ALICE)
+
     def admit(self, peer: Peer) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
         self.events.append("admit")

@@ -340,6 +340,7 @@ class TestRecord:
         assert world.session_record() == {
             "id": "k7f",
             "peer": "192.0.2.7",
+            "via": None,
             "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384",
             "login": "alice@example.org",
             "retrieved": 1,

@@ -357,6 +357,7 @@ class TestLog:
                 "service": "mta",
                 "id": "k7f-1",
                 "peer": "192.0.2.1",
+                "via": None,
                 "helo": "client.example",
                 "tls": None,
                 "login": None,

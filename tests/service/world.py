@@ -35,7 +35,7 @@ ETRN_PEER = "192.0.2.25"
 
 
 class World:
-    """Everything that a transaction touches; *submission* makes it an MSA's, *lmtp* an MDA's."""
+    """All that a transaction touches; *submission* makes it an MSA's, *lmtp* an MDA's; *xclient*: a proxy speaks."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class World:
         peer: Peer = PEER,
         lmtp: bool = False,
         rates: IRates | None = None,
+        xclient: bool = False,
     ) -> None:
         self.directory = FixedDirectory(
             {
@@ -91,7 +92,8 @@ class World:
         )
         self.reception = Reception(site, self.role, peer, "k7f")
         self.hello = b"LHLO" if lmtp else b"EHLO"
-        self.core = ServerSession(Settings("mail.example.org", auth="always", auth_required=submission, lmtp=lmtp))
+        settings = Settings("mail.example.org", auth="always", auth_required=submission, lmtp=lmtp, xclient=xclient)
+        self.core = ServerSession(settings, proxies=xclient)
         self.said = b""
         self.closed = False
         self.failures: list[BaseException] = []

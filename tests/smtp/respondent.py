@@ -26,6 +26,7 @@ class Respondent:
         self.expanded: list[str] = []
         self.flushed: list[events.Etrn] = []
         self.limits: list[str] = []
+        self.proxied: list[events.Proxied] = []
         self.parameters: list[Mapping[str, Any]] = []
         self._sender: str | None = None
         self._recipients: list[str] = []
@@ -120,6 +121,13 @@ class Respondent:
     def LimitReached(self, event: events.LimitReached) -> None:
         self.limits.append(event.limit)
 
+    def Proxied(self, event: events.Proxied) -> Reply:
+        self.proxied.append(event)
+        if event.login and event.login.startswith("nobody@"):
+            return replies.NO_SUCH_LOGIN
+        self._sender = None
+        return Reply(220, "", "mail.example.org ESMTP")
+
     def Authenticate(self, event: events.Authenticate) -> Reply:
         self.claims.append(event.claim)
         return replies.AUTHENTICATED if event.claim.password == "secret" else replies.WRONG_CREDENTIALS
@@ -129,7 +137,7 @@ PLAIN = Settings("mail.example.org")
 STARTTLS = Settings("mail.example.org", starttls=True)
 SUBMISSION = Settings("mail.example.org", starttls=True, auth="tls", auth_required=True)
 CLEAR_AUTH = Settings("mail.example.org", auth="always", auth_required=True)
-# Their scripts are about LMTP itself.
+# The scripts of these are about themselves.
 _BARE = frozenset(extension.keyword for extension in EXTENSIONS) - {"SIZE"}
 LMTP = Settings("mail.example.org", lmtp=True, without=_BARE)
 LMTP_ALL = Settings("mail.example.org", lmtp=True)
@@ -138,6 +146,7 @@ SMALL = Settings(
     "mail.example.org", Limits(message_size=100, recipients=2, errors=3, unknown_recipients=2, text_line=1000)
 )
 FEW_MESSAGES = Settings("mail.example.org", Limits(session_messages=2))
+XCLIENT = Settings("mail.example.org", xclient=True, without=_BARE - {"XCLIENT"})
 NORMALIZE = Settings("mail.example.org", bare_newlines="normalize")
 
 LISTENERS = {
@@ -151,9 +160,10 @@ LISTENERS = {
     "lmtp": LMTP,
     "lmtp-all": LMTP_ALL,
     "small-lmtp": SMALL_LMTP,
+    "xclient": XCLIENT,
 }
 
 
 def session(settings: Settings = PLAIN) -> tuple[ServerSession, Respondent]:
     """Return a fresh core and its respondent."""
-    return ServerSession(settings), Respondent()
+    return ServerSession(settings, proxies=settings.xclient), Respondent()

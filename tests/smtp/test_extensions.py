@@ -26,6 +26,7 @@ def test_the_discovered_set_is_pinned() -> None:
         "SIZE",
         "SMTPUTF8",
         "STARTTLS",
+        "XCLIENT",
     ]
     assert set(MECHANISMS) == {"LOGIN", "PLAIN"}
 
@@ -36,7 +37,7 @@ def test_each_parameter_and_verb_has_one_owner() -> None:
     verbs = [name for extension in EXTENSIONS for name in extension.verbs]
 
     assert sorted(parameters) == ["AUTH", "BODY", "ENVID", "RET", "SIZE", "SMTPUTF8"] == sorted(MAIL_PARAMETERS)
-    assert sorted(verbs) == ["AUTH", "BDAT", "ETRN", "STARTTLS"]
+    assert sorted(verbs) == ["AUTH", "BDAT", "ETRN", "STARTTLS", "XCLIENT"]
     assert sorted(RCPT_PARAMETERS) == ["NOTIFY", "ORCPT"]
 
 

@@ -38,8 +38,9 @@ EXPECTED: dict[bytes, tuple[set[State], str]] = {
     b"AUTH PLAIN AGEAc2VjcmV0": ({State.READY}, "235 2.7.0"),
     b"ETRN b.example": ({State.READY}, "253 2.0.0"),
     b"BDAT 0": ({State.RCPT, State.CHUNKS}, "250 2.0.0"),
+    b"XCLIENT PORT=1": ({State.CONNECTED, State.READY}, "220"),
 }
-OPEN = dataclasses.replace(PLAIN, starttls=True, auth="always")
+OPEN = dataclasses.replace(PLAIN, starttls=True, auth="always", xclient=True)
 
 
 def there(state: State) -> Talk:
