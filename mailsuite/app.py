@@ -6,6 +6,7 @@ then are databases, threads and mail folders opened.
 """
 
 import os
+import resource
 import secrets
 import signal
 import time
@@ -88,6 +89,12 @@ def refuse_root(uid: int, settings: Settings) -> None:
         )
 
 
+def take_descriptors() -> None:
+    """Take as many descriptors as this process may have: the usual soft limit is for programs that use select()."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 # What a start may stumble over, each with a text that says how to mend it.
 START_TROUBLE = (RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, OSError)
 
@@ -135,6 +142,7 @@ class MailService(MultiService):
         """Open everything, then serve. Raises one of `START_TROUBLE`."""
         with self._told_plainly():
             refuse_root(os.geteuid(), self._settings)
+            take_descriptors()
             self._parts = Parts(self._settings, self._reactor, self._passwords, self._lone, self._listens)
             super().startService()
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))

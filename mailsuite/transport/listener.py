@@ -52,7 +52,8 @@ class Refused(Protocol):
     def connectionMade(self) -> None:
         """Say it and close. No TLS handshake is worth it."""
         if isinstance(self.transport, TLSMemoryBIOProtocol):
-            self.transport.abortConnection()
+            connection: Any = self.transport.transport
+            connection.loseConnection()
         else:
             self.transport.write(self._words)
             self.transport.loseConnection()

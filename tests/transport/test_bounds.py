@@ -289,7 +289,7 @@ class TestAdmission:
         door = Door(Admitted(h192_0_2_9="connections"))
         wire = door.connect("192.0.2.9", implicit=True)
 
-        assert wire.ends == ["abort"]
+        assert wire.ends == ["close"]
         assert wire.value() == b""
 
     def test_one_that_is_admitted_is_counted_until_it_is_gone(self) -> None:
