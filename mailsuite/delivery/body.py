@@ -1,11 +1,12 @@
 """The content of one message, in the form that a session can take."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from mailsuite.interfaces import IContent
 from mailsuite.maybe import Maybe
-from mailsuite.message.downgrade import CannotConvert, to_seven_bit
+from mailsuite.message.downgrade import CannotConvert, to_seven_bit, to_text
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.message.internationalized import is_internationalized
 from mailsuite.outcome import Failed
@@ -22,7 +23,9 @@ PIECE_OCTETS = 1 << 18
 OpenContent = Callable[[], Awaitable[IContent]]
 # Runs a function off the reactor's thread, as `deferToThread` does.
 InThread: TypeAlias = Callable[..., Awaitable[Any]]
-TOO_LARGE_TO_CONVERT = Failed("5.6.3", "The next host takes no 8-bit content, and the message is too large to convert")
+_LARGE = "the message is too large to convert"
+_NO_EIGHT_BIT = "The next host takes no 8-bit content, and "
+_NO_BINARY = "The next host takes no binary content, and "
 
 
 async def next_piece(content: IContent, size: int, in_thread: InThread) -> bytes:
@@ -123,14 +126,24 @@ class Body:
 
     async def seven_bit(self, added: bytes) -> bytes | Failed:
         """Return *added* and it converted to seven bits (RFC 6152 §3), or why it cannot be."""
+        return await self._converted(to_seven_bit, added, _NO_EIGHT_BIT)
+
+    async def text(self, added: bytes, eight_bit: bool) -> bytes | Failed:
+        """Return *added* and it, binary content, converted to lines (RFC 3030 §3), or why it cannot be.
+
+        *eight_bit*: they may have octets above 127.
+        """
+        return await self._converted(partial(to_text, eight_bit=eight_bit), added, _NO_BINARY)
+
+    async def _converted(self, convert: Callable[[bytes], bytes], added: bytes, lack: str) -> bytes | Failed:
         if self.size > CONVERT_OCTETS:
-            return TOO_LARGE_TO_CONVERT
+            return Failed("5.6.3", f"{lack}{_LARGE}")
         content = added + await self._load()
         try:
-            converted: bytes = await self._quickly(to_seven_bit, content)
+            converted: bytes = await self._quickly(convert, content)
             return converted
         except CannotConvert as error:
-            return Failed("5.6.3", f"The next host takes no 8-bit content, and it cannot be converted: {error}")
+            return Failed("5.6.3", f"{lack}it cannot be converted: {error}")
 
     async def stream(self, added: bytes) -> Stream:
         """Begin a reading of *added* and the content."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
 
 from mailsuite.delivery.body import Body, Stream
 from mailsuite.outcome import Failed
@@ -13,6 +15,19 @@ from mailsuite.unitext import typed
 UTF8_SENDER = Failed("5.6.7", "The sender's address has letters that are not ASCII, which the next host does not take")
 UTF8_RECIPIENT = Failed("5.6.7", "The address has letters that are not ASCII, which the next host does not take")
 UTF8_HEADER = Failed("5.6.9", "The message has a header that is not ASCII, which the next host does not take")
+
+
+
+class _Kind(Enum):
+    """What BODY calls the content (RFC 6152 §2, RFC 3030 §3)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+    BINARY = "BINARYMIME"
+
+
+# ``None``: a large one, which is streamed.
+_Content: TypeAlias = tuple[bytes | None, _Kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +74,13 @@ async def fit(
         wide = UTF8_HEADER
     if wide is not None and not takes_utf8(capabilities):
         return wide
-    found = await _content(body, added, "8BITMIME" in capabilities)
+    if message.body == "BINARYMIME":
+        found = await _binary_content(body, added, capabilities)
+    else:
+        found = await _content(body, added, "8BITMIME" in capabilities)
     if isinstance(found, Failed):
         return found
-    content, eight_bit = found
+    content, kind = found
     size = body.size + len(added) if content is None else len(content)
     if capabilities.size and size > capabilities.size:
         # RFC 1870 §6.2: what is said in EHLO is final, there is no need to try.
@@ -71,7 +89,8 @@ async def fit(
         reverse_path=message.reverse_path,
         recipients=tuple(_recipient(each, lmtp) for each in recipients),
         size=size,
-        eight_bit=eight_bit,
+        eight_bit=kind is _Kind.EIGHT_BIT,
+        binary=kind is _Kind.BINARY,
         ret="" if lmtp else message.ret,
         envid="" if lmtp else message.envid,
         content=content,
@@ -92,24 +111,37 @@ def _wide(message: QueuedMessage, recipients: Sequence[QueuedRecipient]) -> Fail
     return None if recipients[0].added.isascii() else UTF8_HEADER
 
 
-async def _content(body: Body, added: bytes, eight_bit_allowed: bool) -> tuple[bytes | None, bool] | Failed:
-    """Return the content, ``None`` for a large one, and whether it is to be called 8-bit."""
+async def _content(body: Body, added: bytes, eight_bit_allowed: bool) -> _Content | Failed:
+    """Return the content of a text, and what it is to be called."""
     whole = body.at_hand()
     if not (whole is None or isinstance(whole, bytes)):
         whole = await whole
     if whole is not None:
         content = added + whole if added else whole
         if content.isascii():
-            return content, False
+            return content, _Kind.SEVEN_BIT
         if eight_bit_allowed:
-            return content, True
+            return content, _Kind.EIGHT_BIT
     elif eight_bit_allowed:
         # A large one is not read twice to know: BODY=8BITMIME says what may be in it (RFC 6152 §3).
-        return None, True
+        return None, _Kind.EIGHT_BIT
     elif added.isascii() and not await body.is_eight_bit():
-        return None, False
+        return None, _Kind.SEVEN_BIT
     converted = await body.seven_bit(added)
-    return converted if isinstance(converted, Failed) else (converted, False)
+    return converted if isinstance(converted, Failed) else (converted, _Kind.SEVEN_BIT)
+
+
+async def _binary_content(body: Body, added: bytes, capabilities: Capabilities) -> _Content | Failed:
+    """Return binary content (RFC 3030 §3), as it is or as text, and what it is to be called."""
+    if "BINARYMIME" not in capabilities or "CHUNKING" not in capabilities:
+        converted = await body.text(added, "8BITMIME" in capabilities)
+        if isinstance(converted, Failed):
+            return converted
+        return converted, _Kind.SEVEN_BIT if converted.isascii() else _Kind.EIGHT_BIT
+    whole = body.at_hand()
+    if not (whole is None or isinstance(whole, bytes)):
+        whole = await whole
+    return None if whole is None else added + whole, _Kind.BINARY
 
 
 def _recipient(recipient: QueuedRecipient, lmtp: bool) -> TransactionRecipient:

@@ -149,13 +149,18 @@ def parts(body: bytes, boundary: bytes) -> list[bytes]:
 
 def is_seven_bit(body: bytes) -> bool:
     """Say whether *body* is 7bit data (RFC 2045 §2.7): short lines of ASCII without NUL, each ended by CRLF."""
-    ends = body.count(b"\r\n")
-    return (
-        body.isascii()
-        and b"\0" not in body
-        and body.count(b"\r") == ends == body.count(b"\n")
-        and _LONG_LINE.search(body) is None
-    )
+    return body.isascii() and is_eight_bit(body)
+
+
+def is_eight_bit(body: bytes) -> bool:
+    """Say whether *body* is 8bit data (RFC 2045 §2.8): short lines of octets other than NUL, each ended by CRLF."""
+    return is_lines(body) and _LONG_LINE.search(body) is None
+
+
+def is_lines(octets: bytes) -> bool:
+    """Say whether *octets* are lines of any length without NUL, each ended by CRLF, but for the last one."""
+    ends = octets.count(b"\r\n")
+    return b"\0" not in octets and octets.count(b"\r") == ends == octets.count(b"\n")
 
 
 def quoted_printable(body: bytes) -> bytes:

@@ -37,7 +37,9 @@ def mail_line(transaction: Transaction, offered: Capabilities, utf8: bool = Fals
     line = b"MAIL FROM:" + path
     if transaction.size > 0 and "SIZE" in offered:
         line += b" SIZE=%d" % transaction.size
-    if transaction.eight_bit and "8BITMIME" in offered:
+    if transaction.binary:
+        line += b" BODY=BINARYMIME"  # RFC 3030 §3
+    elif transaction.eight_bit and "8BITMIME" in offered:
         line += b" BODY=8BITMIME"
     if utf8:
         line += b" SMTPUTF8"

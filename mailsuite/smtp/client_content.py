@@ -1,6 +1,7 @@
 """A message's content on its way out: line ends made canonical, then dots or chunks around it.
 
-Whatever was stored, a strict server sees one message and its end (lesson 2): no bare CR or LF is ever sent.
+Whatever was stored, a strict server sees one message and its end (lesson 2): no bare CR or LF is ever sent, but in
+chunks to a server that takes any octets there (RFC 3030 §3).
 """
 
 from typing import Protocol
@@ -40,6 +41,20 @@ class Canonical:
         return b"\r\n" if self._held or not self._at_start else b""
 
 
+class AsItIs:
+    """Octets that are sent as they were stored (RFC 3030 §3)."""
+
+    __slots__ = ()
+
+    def write(self, data: bytes) -> bytes:
+        """Return *data*."""
+        return data
+
+    def end(self) -> bytes:
+        """Return nothing: nothing is missing."""
+        return b""
+
+
 class Form(Protocol):
     """How content goes over the wire."""
 
@@ -71,13 +86,14 @@ class Dotted:
 class Chunked:
     """The content as BDAT commands (RFC 3030 §2), each of which is answered.
 
-    A chunk is kept back until it is known whether it is the last one, so that no empty one has to say so.
+    A chunk is kept back until it is known whether it is the last one, so that no empty one has to say so. *binary*
+    content goes out octet for octet.
     """
 
     __slots__ = ("_held", "_text")
 
-    def __init__(self) -> None:
-        self._text = Canonical()
+    def __init__(self, binary: bool = False) -> None:
+        self._text = AsItIs() if binary else Canonical()
         self._held = b""
 
     def write(self, data: bytes) -> bytes:

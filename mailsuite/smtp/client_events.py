@@ -36,12 +36,16 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the server offers: each EHLO keyword in upper case, and its parameters as they stood."""
+    """What the server offers, and we may use: each EHLO keyword in upper case, and its parameters as they stood."""
 
     keywords: Mapping[str, str]
 
     def __contains__(self, keyword: object) -> bool:
         return keyword in self.keywords
+
+    def without(self, *keywords: str) -> "Capabilities":
+        """Return what is left where we make no use of *keywords*."""
+        return Capabilities({each: text for each, text in self.keywords.items() if each not in keywords})
 
     @property
     def size(self) -> int:
@@ -70,9 +74,10 @@ class Transaction:
     """One message to be sent. What belongs to an extension goes out only where the server offers it.
 
     *reverse_path* is ``None`` for the null path, *size* in octets (0: not known); *eight_bit*: the content has octets
-    above 127. *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *content* is the message
-    where it is at hand; ``None``: the session asks for it (`ReadBody`). Its line ends are made CRLF on the way.
-    *smtputf8*: an address or a header field has other letters than ASCII (RFC 6531 §3.4).
+    above 127; *binary*: they may be any, in no lines, and go out as they are, to a server that offers CHUNKING and
+    BINARYMIME. *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *content* is the message
+    where it is at hand; ``None``: the session asks for it (`ReadBody`). Line ends of what is not binary are made CRLF
+    on the way. *smtputf8*: an address or a header field has other letters than ASCII (RFC 6531 §3.4).
     """
 
     reverse_path: Address | None
@@ -83,6 +88,7 @@ class Transaction:
     envid: str = ""
     content: bytes | None = field(default=None, repr=False)
     smtputf8: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

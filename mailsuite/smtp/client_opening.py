@@ -48,6 +48,10 @@ class Opening:
         session = self._session
         if reply.kind == 2:
             session.capabilities = offered(reply.texts[1:])
+            if session.settings.lmtp or not session.settings.chunking:
+                # LMTP answers BDAT LAST once for each recipient, and a failed chunk before it once (RFC 2033 §4.3):
+                # DATA is the one whose answers can always be counted.
+                session.capabilities = session.capabilities.without("CHUNKING", "BINARYMIME")
             self._go_on(reply)
         elif reply.kind == 5 and not session.settings.lmtp:
             # RFC 5321 §3.2: an old server is greeted in the old way. LMTP has no other (RFC 2033 §4.1).

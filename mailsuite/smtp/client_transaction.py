@@ -54,12 +54,9 @@ class RunningTransaction:
         self._session = session
         self._transaction = transaction
         self._pipelining = "PIPELINING" in offered
-        # LMTP answers BDAT LAST once for each recipient, and a failed chunk before it once (RFC 2033 §4.3): DATA is
-        # the one whose answers can always be counted.
-        settings = session.settings
-        self._chunked = "CHUNKING" in offered and settings.chunking and not settings.lmtp
+        self._chunked = "CHUNKING" in offered
         self._bdat_known = False
-        self._form: Form = Chunked() if self._chunked else Dotted()
+        self._form: Form = Chunked(transaction.binary) if self._chunked else Dotted()
         self._answers: list[Answer | None] = [None] * count
         self._stages = [Stage.END] * count
         # RCPT commands that are sent, and the recipients that they are for.

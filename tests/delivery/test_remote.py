@@ -1,5 +1,6 @@
 """Delivery to other hosts: what the far end may do, and what becomes of the recipients."""
 
+from email import message_from_bytes
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.delivery.attempt import LOOKED_AT
 from mailsuite.dns import MX
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
+from mailsuite.queued import Job, QueuedRecipient
 from mailsuite.route import Route
 from mailsuite.smtp.settings import Limits, Settings
 from tests.delivery.world import MX1, MX1_TOO, MX2, MX3, World
@@ -896,3 +898,62 @@ def test_several_routes() -> None:
     assert [command for command in here.commands if command.startswith("RCPT")] == [
         "RCPT TO:<bob@b.example>", "RCPT TO:<e@b.example>",
     ]
+
+
+# Binary content
+
+_BINARY = b"From: a@a.example\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n" + (
+    b"Content-Type: application/octet-stream\r\n\r\n\0\n.\n\xff\r\r"
+)
+
+
+def binary(to: str | QueuedRecipient = ONE, content: bytes | None = _BINARY, size: int = 0) -> Job:
+    """Return a job with binary content."""
+    return job(to, content=content, size=size, body="BINARYMIME")
+
+
+def test_rfc_3030_3_binary_goes_to_who_takes_it() -> None:
+    """Octet for octet, with the fields of its copy before it."""
+    far = Real()
+    added = b"Delivered-To: x@y.example\r\n"
+
+    assert isinstance(World({MX1: far}).deliver_one(binary()), Delivered)
+    World({MX1: far}).deliver_one(binary(recipient(ONE, added=added)))
+    assert [content for _, _, content in far.messages] == [_BINARY, added + _BINARY]
+
+
+def test_rfc_3030_3_large_binary_is_streamed() -> None:
+    """As it is; no piece of it is mended."""
+    far = Real(Settings("mx.example", Limits(message_size=3 << 20)))
+    world = World({MX1: far})
+    world.contents.pieces = (_BINARY,) + (b"\r" * 50_000 + b"\n",) * 30
+
+    assert isinstance(world.deliver_one(binary(ONE, None, len(_BINARY) + 1_500_030)), Delivered)
+    assert far.messages[0][2] == _BINARY + (b"\r" * 50_000 + b"\n") * 30
+
+
+@pytest.mark.parametrize("missing", ["BINARYMIME", "CHUNKING", "8BITMIME"])
+def test_rfc_3030_3_binary_is_converted_for_others(missing: str) -> None:
+    """It never goes as it is to a host that does not take it, and nothing of it is lost."""
+    far = Real(Settings("mx.example", without=frozenset({missing})))
+
+    assert isinstance(World({MX1: far}).deliver_one(binary()), Delivered)
+    (content,) = [content for _, _, content in far.messages]
+    assert message_from_bytes(content).get_payload(decode=True) == b"\0\n.\n\xff\r\r"
+    assert content.isascii() and b"\n.\n" not in content
+
+
+def test_rfc_3030_3_binary_that_cannot_be_converted_is_reported() -> None:
+    """To a host without BINARYMIME; and one that takes it is looked for first."""
+    head, body = _BINARY.split(b"\r\n\r\n", 1)
+    sealed = head.replace(b"application/octet-stream", b"multipart/signed; boundary=b") + b"\r\n\r\n--b\r\n" + body
+    plain, able = Real(Settings("mx.example", without=frozenset({"BINARYMIME"}))), Real()
+
+    lost = failed(World(everywhere(plain)).deliver_one(binary(ONE, sealed)), "5.6.3")
+    large = failed(World(everywhere(plain)).deliver_one(binary(ONE, None, 9 << 20)), "5.6.3")
+
+    assert lost.reason.startswith("The next host takes no binary content, and it cannot be converted: ")
+    assert large.reason == "The next host takes no binary content, and the message is too large to convert"
+    assert plain.messages == []
+    assert isinstance(World({MX1: plain, MX2: able}).deliver_one(binary(ONE, sealed)), Delivered)
+    assert [content for _, _, content in able.messages] == [sealed]

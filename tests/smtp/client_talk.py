@@ -158,6 +158,8 @@ TRANSACTIONS: dict[str, tuple[Transaction, list[bytes]]] = {
         ),
         [],
     ),
+    "binary": (Transaction(A, to("b"), content=b"a: b\r\n\r\n\0\n.\n\xff\r\r", binary=True), []),
+    "binary pieces": (Transaction(A, to("b"), binary=True), [b"a: b\r\n\r\n\r\n", b"\n.\n\0\r"]),
     "full": (
         Transaction(
             Address("a b", "a.example"),
