@@ -34,6 +34,8 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
 from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.secrets import Secrets
+from mailsuite.directory.served import Served
 from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.envelope import Peer
@@ -56,6 +58,7 @@ from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
 from mailsuite.queue.errors import QueueError
+from mailsuite.sasl.terms import Terms
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
@@ -270,7 +273,15 @@ class Parts:
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         state = MemoryState(clocks.seconds)
         authenticator = Authenticator(
-            self._records, passwords, self._hashing.run, Rewriter(settings.directory.path)
+            self._records, passwords, self._hashing.run, Rewriter(settings.directory.path), wanted_secrets(settings)
+        )
+        self.served = Served(
+            settings.directory.path,
+            self._records,
+            settings.sasl.secrets,
+            settings.sasl.offer == "some",
+            self._hashing.run,
+            clocks.seconds,
         )
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
         self.logins = Logins(authenticator, guessing)
@@ -329,6 +340,22 @@ class Parts:
         self._records.close()
         self._mark.clear()
         self.log.close()
+
+
+def wanted_secrets(settings: Settings) -> Secrets:
+    """Return what makes the secrets that the site keeps."""
+    return Secrets(settings.sasl.secrets, settings.sasl.scram_iterations, settings.hostname)
+
+
+def _terms(settings: Settings, listener: ListenerSettings, service: str, running: Callable[[], Parts]) -> Terms:
+    """Return what a listener offers of SASL."""
+    return Terms(
+        service,
+        settings.hostname,
+        listener.allowed_mechanisms,
+        serves=lambda need: not need or running().served(need),
+        nonce=lambda: secrets.token_urlsafe(18),
+    )
 
 
 def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
@@ -418,6 +445,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         ),
         starttls=listener.tls == "starttls",
         auth=listener.authentication,
+        sasl=_terms(settings, listener, "smtp", running),
         auth_required=listener.service == "submission",
         lmtp=listener.service == "lmtp",
         xclient=bool(settings.smtp.xclient_peers),
@@ -444,6 +472,7 @@ def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Call
         pop3_settings.Limits(errors=settings.limits.errors, idle_timeout=settings.limits.pop3_idle_timeout),
         stls=listener.tls == "starttls",
         plaintext_auth=listener.authentication == "always",
+        sasl=_terms(settings, listener, "pop", running),
     )
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:

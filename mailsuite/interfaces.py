@@ -13,7 +13,7 @@ from mailsuite.dns import MX, TLSA, Found
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Peer
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Known, Login, Mailbox, Meaning
+from mailsuite.meaning import Known, Login, Mailbox, Meaning, Secret
 from mailsuite.outcome import Deferred, Outcome
 from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 from mailsuite.route import Endpoint, Route
@@ -64,13 +64,20 @@ class IMailboxDirectory(Interface):
 
 
 class IAuthenticator(Interface):
-    """Passwords to accounts."""
+    """Passwords, and what else proves who somebody is, to accounts. *scope* is ``smtp`` or ``pop3``."""
 
     def authenticate(name: str, password: str, scope: str) -> Maybe[Login | None]:
         """Return the login whose password this is, or ``None``.
 
-        *name* is an address; *scope* is ``smtp`` or ``pop3``. An unknown name takes the time of a wrong
-        password. Hashes are computed off the reactor thread.
+        *name* is an address. An unknown name takes the time of a wrong password. Hashes are computed off the reactor
+        thread.
+        """
+
+    def secret(name: str, kind: str, scope: str) -> Maybe[Secret]:
+        """Return what is stored for *name* of the *kind* that a mechanism asks for (`mailsuite.sasl.mechanism`).
+
+        Who has none, or may not log in, or does not exist, gets one without an owner: always the same, of the same
+        form, in the same time.
         """
 
     def account(name: str, scope: str) -> Maybe[Login | None]:

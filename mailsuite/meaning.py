@@ -1,6 +1,6 @@
 """What an address means on this system: the directory's answer to a lookup."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from mailsuite.address import Address
@@ -74,3 +74,14 @@ class Login:
     id: int
     name: str
     mailbox: Mailbox | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What is stored for an account so that a mechanism can do without its password; *stored* is `mailsuite.sasl`'s.
+
+    Without an *owner* nothing that proves it lets anybody in.
+    """
+
+    owner: Login | None
+    stored: str = field(repr=False)

@@ -20,7 +20,7 @@ from mailsuite.interfaces import (
     IReceipt,
 )
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Relayed, Unknown
+from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Relayed, Secret, Unknown
 from mailsuite.outcome import DELIVERED, Outcome
 
 T = TypeVar("T")
@@ -175,6 +175,9 @@ class OnePassword(Slow):
 
     def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
         return self.give(self.logins.get(name) if password == "sesame" else None)
+
+    def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
+        return self.give(Secret(self.logins.get(name), kind))
 
     def account(self, name: str, scope: str) -> Maybe[Login | None]:
         return self.give(self.logins.get(name))

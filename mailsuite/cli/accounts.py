@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import click
@@ -11,10 +11,11 @@ from mailsuite.address import domain_key
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.passwords import UnfitPassword, prepared
+from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
 from mailsuite.directory.records import Records
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.secrets import Kept, Secrets, keeping
 from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.sync import sync_folders
 
@@ -43,6 +44,11 @@ def is_local(settings: Settings, domain: str) -> bool:
     except AccountsError:
         return False
     return found is not None and found.domain_class == LOCAL
+
+
+def keeper(settings: Settings) -> Callable[[str, str], Kept]:
+    """Return what makes of an address in key form and a password all that is kept of it."""
+    return keeping(Passwords(), Secrets(settings.sasl.secrets, settings.sasl.scram_iterations, settings.hostname))
 
 
 def mail_path(settings: Settings, user: User) -> str:

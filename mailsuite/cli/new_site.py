@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mailsuite.certificates import self_signed, write_pair
+from mailsuite.cli.accounts import keeper
 from mailsuite.cli.template import site_text
 from mailsuite.config import Settings, load
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import Exists
-from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.layout import create_maildir
 from mailsuite.mailbox.sync import sync_folders
 
@@ -66,13 +67,17 @@ def make_site(plan: Plan, now: datetime.datetime) -> Settings:
 
 
 def _make_accounts(settings: Settings, plan: Plan) -> None:
-    hashed = {address: Passwords().hash(password) for address, password in plan.users}
+    keep = keeper(settings)
+    kept = {address: keep(str(parse_address(address)), password) for address, password in plan.users}
     with Accounts.open(settings.directory.path, create=True) as accounts:
         with suppress(Exists):
             accounts.domains.add(plan.domain, postmaster=False)
-        for address in (plan.postmaster, *hashed):
+        for address in (plan.postmaster, *kept):
             with suppress(Exists):
-                accounts.users.add(address, hashed.get(address))
+                if address in kept:
+                    accounts.users.add(address, kept[address].hashed, kept[address].secrets)
+                else:
+                    accounts.users.add(address)
             made = create_maildir(settings.store.path, accounts.users.show(address).mailbox)
             sync_folders(settings.store.path, settings.store.sync, made)
 

@@ -5,6 +5,7 @@ import click
 from mailsuite.cli.accounts import (
     as_json,
     force,
+    keeper,
     mail_path,
     make_mail_folder,
     open_accounts,
@@ -16,8 +17,8 @@ from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
-from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.rows import User
+from mailsuite.directory.spelling import parse_address
 
 
 @click.group()
@@ -48,8 +49,11 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
         raise click.UsageError("--password-stdin and --no-password exclude each other")
     with open_accounts(settings) as accounts:
         accounts.users.refuse_taken(address)
-        hashed = None if no_password else Passwords().hash(read_password(password_stdin))
-        added = accounts.users.add(address, hashed)
+        if no_password:
+            added = accounts.users.add(address)
+        else:
+            kept = keeper(settings)(str(parse_address(address)), read_password(password_stdin))
+            added = accounts.users.add(address, kept.hashed, kept.secrets)
     click.echo(f"Added {added.name}.")
     make_mail_folder(settings, added)
 
@@ -118,7 +122,8 @@ def passwd(settings: Settings, address: str, password_stdin: bool) -> None:
     """
     with open_accounts(settings) as accounts:
         name = accounts.users.show(address).name
-        accounts.users.set_password(name, Passwords().hash(read_password(password_stdin)))
+        kept = keeper(settings)(name, read_password(password_stdin))
+        accounts.users.set_password(name, kept.hashed, kept.secrets)
     click.echo(f"{name} has a new password.")
 
 

@@ -6,11 +6,10 @@ from io import TextIOWrapper
 
 import click
 
-from mailsuite.cli.accounts import make_mail_folder, open_accounts
+from mailsuite.cli.accounts import keeper, make_mail_folder, open_accounts
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.rows import Imported
 
 # The address ends at the first colon that is not in its quoted local part; the rest is the password.
@@ -43,7 +42,7 @@ def import_(settings: Settings, file: TextIOWrapper) -> None:
             rows.append((found[1], found[2]))
     done = 0
     with open_accounts(settings) as accounts, progress("importing", len(rows)) as advance:
-        for outcome in accounts.import_users(rows, Passwords().hash, advance):
+        for outcome in accounts.import_users(rows, keeper(settings), advance):
             if isinstance(outcome, Imported):
                 make_mail_folder(settings, outcome.user)
                 done += 1

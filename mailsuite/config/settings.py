@@ -12,6 +12,7 @@ from msgspec import Meta
 Service = Literal["mta", "submission", "lmtp", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
 ListenAuth = Literal["off", "tls", "always"]
+SecretKind = Literal["scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5"]
 OutboundTLS = Literal["none", "may", "encrypt", "verify", "dane", "mta-sts"]
 
 
@@ -91,6 +92,12 @@ class Listener(Section, frozen=True, kw_only=True):
         description="When a password is taken: never, under TLS only, or always;"
                     " empty means off for mta and lmtp, and tls for the others.",
     )] = ""
+    mechanisms: Annotated[list[str], Meta(
+        extra=written("a list of SASL mechanisms"),
+        examples=[["SCRAM-SHA-256", "PLAIN"]],
+        description="SASL mechanisms by which one may log in here, of those that [sasl] and [oauth] allow; empty means"
+                    " all of them.",
+    )] = []
     without: Annotated[list[str], Meta(
         extra=written("a list of keywords of EHLO"),
         examples=[["ETRN"]],
@@ -128,6 +135,11 @@ class Listener(Section, frozen=True, kw_only=True):
         return self.auth
 
     @property
+    def allowed_mechanisms(self) -> tuple[str, ...]:
+        """The names of `mechanisms` as SASL has them."""
+        return tuple(map(str.upper, self.mechanisms))
+
+    @property
     def switched_off(self) -> frozenset[str]:
         """The keywords of `without` as EHLO has them, and those that the service can do nothing with."""
         fixed = {"ETRN"} if self.service == "lmtp" else set[str]()
@@ -161,6 +173,26 @@ class Directory(Section, frozen=True, kw_only=True):
         ge=1, le=64,
         description="Threads that verify passwords; each uses up to 64 MiB of memory at work.",
     )] = 2
+
+
+class SASL(Section, frozen=True, kw_only=True):
+    """Logging in other than by a password that crosses the wire."""
+
+    secrets: Annotated[list[SecretKind], Meta(
+        extra=written('a list of "scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5"'),
+        description="What is kept of a password beside its hash, so that these mechanisms can be offered; made when a"
+                    " password is changed, or crosses the wire. With what CRAM-MD5 and DIGEST-MD5 need one can log in,"
+                    " and guess at passwords quickly: keep it only where old clients have to be served.",
+    )] = msgspec.field(default_factory=lambda: ["scram-sha-256", "scram-sha-1"])
+    offer: Annotated[Literal["all", "some"], Meta(
+        description="When a mechanism that needs secrets is offered: once all who have a password have theirs, or at"
+                    " once; then whoever has none yet cannot log in by a client that prefers it.",
+    )] = "all"
+    scram_iterations: Annotated[int, Meta(
+        ge=4096, le=100_000,
+        description="How often SCRAM hashes a password: more make stolen keys dearer, and each login of a client"
+                    " slower (RFC 7677 §4).",
+    )] = 20_000
 
 
 class Store(Section, frozen=True, kw_only=True):
@@ -641,6 +673,7 @@ class Settings(Section, frozen=True, kw_only=True):
         description="One table for each listener; NAME is yours to choose.",
     )] = {}
     directory: Directory = Directory()
+    sasl: SASL = SASL()
     store: Store = Store()
     dns: DNS = DNS()
     queue: Queue = Queue()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 from mailsuite.directory.aliases import Aliases
-from mailsuite.directory.bulk import Row, import_users
+from mailsuite.directory.bulk import Keep, Row, import_users
 from mailsuite.directory.domains import Domains
 from mailsuite.directory.records import Records
 from mailsuite.directory.rows import ImportOutcome
@@ -45,10 +45,10 @@ class Accounts:
         return Records(lambda: self._connection).generation()
 
     def import_users(
-        self, rows: Iterable[Row], hash_password: Callable[[str], str], hashed: Callable[[], object] = lambda: None
+        self, rows: Iterable[Row], keep: Keep, hashed: Callable[[], object] = lambda: None
     ) -> Iterator[ImportOutcome]:
         """Make a user of each row (address, password); see `mailsuite.directory.bulk.import_users`."""
-        return import_users(self._connection, rows, hash_password, hashed)
+        return import_users(self._connection, rows, keep, hashed)
 
     def __enter__(self) -> "Accounts":
         return self

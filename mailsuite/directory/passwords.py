@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from passlib.context import CryptContext
 from passlib.exc import PasslibSecurityError, UnknownHashError
 
+from mailsuite.sasl.saslprep import Unprepared
+from mailsuite.sasl.scram_keys import ScramKeys, parse_scram_keys
+
 # No person's password is longer, and no peer shall make us hash a megabyte.
 PASSWORD_OCTETS = 1024
 # OWASP's advice for argon2id: 19 MiB, two passes, one lane. A check takes some 20 ms of one core.
@@ -61,6 +64,9 @@ class Passwords:
         Raises `UnfitPassword`, or `UnfitHash`.
         """
         octets = prepared(password)
+        keys = parse_scram_keys(stored)
+        if keys is not None:
+            return Checked(True, str(self._context.hash(octets))) if _fit(keys, password) else Checked(False)
         try:
             if not self._context.verify(_cut(octets) if _is_bcrypt(stored) else octets, stored):
                 return Checked(False)
@@ -87,6 +93,14 @@ def prepared(password: str) -> bytes:
         if len(octets) <= PASSWORD_OCTETS:
             return octets
     raise UnfitPassword(f"a password has at most {PASSWORD_OCTETS} octets")
+
+
+def _fit(keys: ScramKeys, password: str) -> bool:
+    """Say whether keys that another server has left us are the password's."""
+    try:
+        return keys.fit(password)
+    except Unprepared:
+        return False
 
 
 def _is_bcrypt(stored: str) -> bool:

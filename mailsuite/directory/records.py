@@ -1,7 +1,7 @@
 """What the accounts file says about one domain, one address or one login: indexed reads, nothing else."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -33,21 +33,29 @@ class AddressRecord:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One stored password of a login; *scope* names the services it is good for, and empty means all."""
+    """One stored password of a login; *scope* names the services it is good for, and empty means all.
+
+    *label* is empty for the login's own one, of which secrets are made, else says which device it is for.
+    """
 
     id: int
     scope: str
     stored: str = field(repr=False)
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRecord:
-    """A login and its passwords."""
+    """A login, its passwords, and by their kinds the secrets that mechanisms need (`directory.secrets`)."""
 
     login: Login
     suspended: bool
     credentials: tuple[Credential, ...]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+
+# The kind of a credential that is a password's hash.
+PASSWORD = "password"  # noqa: S105 (the name of a kind)
 
 _DOMAIN = "SELECT name, class, catch_all_local, catch_all_domain FROM domains WHERE name = ?"
 _DOMAINS = "SELECT name FROM domains WHERE class = ? ORDER BY name"
@@ -63,7 +71,11 @@ _LOGIN = """
     SELECT l.id, l.name, l.suspended, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
-_CREDENTIALS = "SELECT id, scope, stored FROM credentials WHERE login_id = ? AND kind = 'password' ORDER BY id"
+_CREDENTIALS = "SELECT kind, id, scope, stored, label FROM credentials WHERE login_id = ? ORDER BY id"
+# Somebody has a password and lacks what a mechanism needs.
+_LACKING = """
+    SELECT EXISTS (SELECT 1 FROM credentials p WHERE p.kind = 'password' AND p.label = '' AND NOT EXISTS
+    (SELECT 1 FROM credentials s WHERE s.login_id = p.login_id AND s.kind = ?))"""
 
 
 class Records:
@@ -158,8 +170,20 @@ class Records:
         if row is None:
             return None
         number, name, suspended, mailbox, path = row
-        credentials = tuple(Credential(*found) for found in self._connection.execute(_CREDENTIALS, (number,)))
-        return LoginRecord(Login(number, name, _mailbox(mailbox, path)), bool(suspended), credentials)
+        found = self._connection.execute(_CREDENTIALS, (number,)).fetchall()
+        credentials = tuple(Credential(*rest) for kind, *rest in found if kind == PASSWORD)
+        secrets = {kind: stored for kind, _, _, stored, _ in found if kind != PASSWORD}
+        return LoginRecord(Login(number, name, _mailbox(mailbox, path)), bool(suspended), credentials, secrets)
+
+    def all_have(self, kind: str) -> bool:
+        """Say whether whoever has a password has a secret of *kind*, too. Looks at all of them."""
+        (lacking,) = self._connection.execute(_LACKING, (kind,)).fetchone()
+        return not lacking
+
+    def site_secret(self) -> bytes:
+        """Return the root of what is made up here."""
+        (secret,) = self._connection.execute("SELECT value FROM meta WHERE name = 'site_secret'").fetchone()
+        return bytes(secret)
 
 
 def _mailbox(number: int | None, path: str) -> Mailbox | None:

@@ -1,14 +1,16 @@
 """Users: a login, the mailbox that it reads, and the address of both."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
+from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.references import dangling, domain_id, inhabited_id, is_elsewhere, prune, refuse_dangling
 from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import transaction
+from mailsuite.directory.secrets import NO_SECRETS
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.meaning import Mailbox
 from mailsuite.pathnames import mailbox_path
@@ -18,24 +20,33 @@ _USERS = """
     FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"""
 _OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = a.domain_id WHERE d.name = ?"
 _PUT_CREDENTIAL = """
-    INSERT INTO credentials (login_id, kind, stored) SELECT id, 'password', ? FROM logins WHERE name = ?
+    INSERT INTO credentials (login_id, kind, stored) SELECT id, ?, ? FROM logins WHERE name = ?
     ON CONFLICT (login_id, kind, label) DO UPDATE SET stored = excluded.stored"""
+# What was made of the old password.
+_DROP_SECRETS = """
+    DELETE FROM credentials WHERE kind != 'password' AND login_id = (SELECT id FROM logins WHERE name = ?)"""
+_KINDS = """
+    SELECT DISTINCT kind FROM credentials c JOIN logins l ON l.id = c.login_id WHERE l.name = ? ORDER BY kind"""
 
 
 class Users:
-    """Adds, changes and removes users. Passwords come as hashes (`mailsuite.directory.passwords`)."""
+    """Adds, changes and removes users.
+
+    Passwords come as hashes (`mailsuite.directory.passwords`), and with them the secrets that were made of them
+    (`mailsuite.directory.secrets`).
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, address: str, hashed: str | None = None) -> User:
+    def add(self, address: str, hashed: str | None = None, secrets: Mapping[str, str] = NO_SECRETS) -> User:
         """Make the user *address*; without a hash it gets mail and cannot log in.
 
         Raises `NoSuch`, `WrongClass` or `Exists`.
         """
         parsed = parse_address(address)
         with transaction(self._connection):
-            insert_user(self._connection, parsed, hashed)
+            insert_user(self._connection, parsed, hashed, secrets)
         return self.show(address)
 
     def refuse_taken(self, address: str) -> None:
@@ -68,11 +79,16 @@ class Users:
             self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (suspended, name))
         return self.show(name)
 
-    def set_password(self, address: str, hashed: str) -> None:
-        """Let *hashed* be the user's password from now on. Raises `NoSuch`."""
+    def set_password(self, address: str, hashed: str, secrets: Mapping[str, str] = NO_SECRETS) -> None:
+        """Let *hashed* be the user's password from now on, and *secrets* what goes with it. Raises `NoSuch`."""
         name = self.show(address).name
         with transaction(self._connection):
-            self._connection.execute(_PUT_CREDENTIAL, (hashed, name))
+            self._connection.execute(_DROP_SECRETS, (name,))
+            _put_credentials(self._connection, name, hashed, secrets)
+
+    def kinds(self, address: str) -> tuple[str, ...]:
+        """Return the kinds of what is stored so that the user can log in: ``password``, and those of secrets."""
+        return tuple(kind for (kind,) in self._connection.execute(_KINDS, (str(parse_address(address)),)))
 
     def remove(self, address: str, force: bool = False) -> User:
         """Remove the user and return what it was; its mail stays where `User.mailbox` says.
@@ -97,7 +113,9 @@ class Users:
         return user
 
 
-def insert_user(connection: sqlite3.Connection, address: Address, hashed: str | None) -> None:
+def insert_user(
+    connection: sqlite3.Connection, address: Address, hashed: str | None, secrets: Mapping[str, str] = NO_SECRETS
+) -> None:
     """Make login, mailbox and address within the caller's transaction. Raises what `refuse_taken` does."""
     refuse_taken(connection, address)
     name, path = str(address), mailbox_path(address)
@@ -108,7 +126,12 @@ def insert_user(connection: sqlite3.Connection, address: Address, hashed: str | 
         (_home(connection, address), address.local, box),
     )
     if hashed is not None:
-        connection.execute(_PUT_CREDENTIAL, (hashed, name))
+        _put_credentials(connection, name, hashed, secrets)
+
+
+def _put_credentials(connection: sqlite3.Connection, name: str, hashed: str, secrets: Mapping[str, str]) -> None:
+    for kind, stored in {PASSWORD: hashed, **secrets}.items():
+        connection.execute(_PUT_CREDENTIAL, (kind, stored, name))
 
 
 def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:

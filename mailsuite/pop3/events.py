@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import Claim, Question
 from mailsuite.wire.events import Ask, Event
 
 
@@ -37,7 +37,15 @@ class Authenticate(Ask):
     """USER and PASS, or AUTH, came to a claim. Answer: the maildrop as `Opened`, or a refusal."""
 
     mechanism: str
-    claim: PasswordClaim
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Consult(Ask):
+    """AUTH goes on with what the *question* is answered with (`mailsuite.sasl.claims`). Answer: that, or a refusal."""
+
+    mechanism: str
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class ServerSession:
     __slots__ = (
         "_asked",
         "_closed",
+        "_consulted",
         "_dialogue",
         "_inbox",
         "_line_octets",
@@ -83,6 +84,7 @@ class ServerSession:
         self._told: tuple[Event, ...] = (events.CONNECTED,)
         self._asked: Event | None = None
         self._dialogue: Callable[[bytes], Result] | None = None
+        self._consulted: Callable[[Any], Result] | None = None
         self._listing: Iterator[bytes] | None = None
         self._sending: Sending | None = None
         self._tls_wanted = False
@@ -134,6 +136,8 @@ class ServerSession:
             self.say(responses.LOGGED_IN)
         elif self._sending is not None:
             self._go_on_with(self._sending, asked, answer)
+        elif isinstance(asked, events.Consult) and self._consulted is not None:
+            self._take(self._consulted(answer))
         else:
             self.say(responses.TROUBLE)
 
@@ -212,6 +216,10 @@ class ServerSession:
         self._dialogue = answered
         self._line_octets = octets
 
+    def consult(self, answered: Callable[[Any], Result]) -> None:
+        """Go on with *answered* when the next `Consult` has its answer, unless that is a refusal."""
+        self._consulted = answered
+
     def begin_tls(self) -> None:
         """Read nothing more until TLS has begun."""
         self._tls_wanted = True
@@ -258,12 +266,14 @@ class ServerSession:
         line = self._inbox.line(self._line_octets)
         if line is None:
             return False
-        result = self._obey(line)
+        self._take(self._obey(line))
+        return True
+
+    def _take(self, result: Result) -> None:
         if isinstance(result, Response):
             self.say(result)
         elif result is not None:
             self._told = (result,)
-        return True
 
     def _obey(self, line: bytes | Fault) -> Result:
         dialogue, self._dialogue = self._dialogue, None

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from mailsuite.sasl.terms import Terms
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,4 +24,5 @@ class Settings:
     stls: bool = False
     # A password is taken outside TLS too (RFC 2595 §7 says why it should not be).
     plaintext_auth: bool = False
+    sasl: Terms = field(default_factory=lambda: Terms("pop", "localhost"))
     software: str = "mailsuite"

@@ -2,26 +2,13 @@
 
 import base64
 import binascii
-from typing import ClassVar, Protocol
+from typing import Any
 
 from mailsuite.sasl.claims import Challenge, Refusal, Step
+from mailsuite.sasl.mechanism import Mechanism
 
 # RFC 4954 §4: the longest base64 line that a server must take; RFC 5034 §4 has the same figure.
 LINE_OCTETS = 12_288
-
-
-class Mechanism(Protocol):
-    """One SASL mechanism, server side. An object serves one exchange."""
-
-    name: ClassVar[str]
-    # Whether the password itself crosses the wire, so that TLS has to come first (RFC 4954 §4, RFC 8314 §3).
-    plaintext: ClassVar[bool]
-
-    def begin(self, response: bytes | None) -> Step:
-        """Start; *response* is the initial response, ``None`` where the client sent none."""
-
-    def step(self, response: bytes) -> Step:
-        """Go on with the answer to the last challenge."""
 
 
 class Exchange:
@@ -47,6 +34,10 @@ class Exchange:
             return Refusal.CANCELLED
         decoded = _decode(line)
         return Refusal.NOT_BASE64 if decoded is None else self._mechanism.step(decoded)
+
+    def answered(self, answer: Any) -> Step:
+        """Go on with the answer to the question that the last step was."""
+        return self._mechanism.answered(answer)
 
 
 def challenge_line(challenge: Challenge) -> str:

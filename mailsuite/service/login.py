@@ -1,4 +1,4 @@
-"""A password claim to a login, or to the reason why not: the same for SMTP (RFC 4954) and POP3 (RFC 1939, 5034)."""
+"""A claim to a login, or to the reason why not: the same for SMTP (RFC 4954) and POP3 (RFC 1939, 5034)."""
 
 from collections.abc import Awaitable
 from enum import Enum
@@ -7,8 +7,8 @@ from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.meaning import Login, Secret
+from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted, TokenShown
 
 
 class Refused(Enum):
@@ -25,16 +25,34 @@ class Logins:
         self._authenticator = authenticator
         self._guessing = guessing
 
-    async def check(self, claim: PasswordClaim, peer: Peer, scope: str) -> Login | Refused:
+    async def check(self, claim: Claim, peer: Peer, scope: str) -> Login | Refused:
         """Return the login that *claim* proves, good for *scope* (``smtp`` or ``pop3``).
 
         `Refused.TOO_MANY` asks for the connection to be closed. Raises what the authenticator raises: then nothing
         is known about the password, and nothing is counted.
         """
+        if isinstance(claim, LoginClaim):
+            # It was counted when it was proved.
+            return claim.login
+        return await self._try(claim, peer, scope)
+
+    async def secret(self, wanted: SecretWanted, scope: str) -> Secret:
+        """Return what is stored for a mechanism. That is no try yet: nobody learns from it whom there is."""
+        found = self._authenticator.secret(wanted.name, wanted.kind, scope)
+        return await found if isinstance(found, Awaitable) else found
+
+    async def judge(self, shown: Proof | TokenShown, peer: Peer, scope: str) -> Login | Refused:
+        """Return the login that is proved in the course of an exchange; see `check`."""
+        return await self._try(shown, peer, scope)
+
+    async def _try(
+        self, said: PasswordClaim | CertificateClaim | Proof | TokenShown, peer: Peer, scope: str
+    ) -> Login | Refused:
         admitted = self._guessing.admit(peer)
         if not (await admitted if isinstance(admitted, Awaitable) else admitted):
             return Refused.TOO_MANY
-        login = await self._login(claim, scope)
+        found = self._login(said, scope)
+        login = await found if isinstance(found, Awaitable) else found
         if login is None:
             self._guessing.failed(peer)
             return Refused.WRONG
@@ -45,12 +63,19 @@ class Logins:
         """Return the login *name*, for which another vouches; ``None`` where there is none that may log in."""
         return self._authenticator.account(name, scope)
 
-    async def _login(self, claim: PasswordClaim, scope: str) -> Login | None:
-        # RFC 4616 §2: nobody may act for another here.
-        if claim.authorize and _key(claim.authorize) != _key(claim.name):
+    def _login(
+        self, said: PasswordClaim | CertificateClaim | Proof | TokenShown, scope: str
+    ) -> Maybe[Login | None]:
+        if isinstance(said, TokenShown):
             return None
-        found = self._authenticator.authenticate(claim.name, claim.password, scope)
-        return await found if isinstance(found, Awaitable) else found
+        # RFC 4422 §3.4.1, RFC 4616 §2: nobody may act for another here.
+        if said.authorize and _key(said.authorize) != _key(said.name):
+            return None
+        if isinstance(said, Proof):
+            return said.owner if said.right else None
+        if isinstance(said, CertificateClaim):
+            return self._authenticator.account(said.name, scope)
+        return self._authenticator.authenticate(said.name, said.password, scope)
 
 
 def _key(name: str) -> tuple[str, str]:

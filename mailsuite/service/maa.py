@@ -14,9 +14,10 @@ from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Login
+from mailsuite.meaning import Login, Secret
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.responses import Response
+from mailsuite.sasl.claims import SecretWanted
 from mailsuite.service.login import Logins, Refused
 
 _log = Logger()
@@ -103,7 +104,7 @@ class MailboxAccess:
     async def _authenticate(self, event: events.Authenticate) -> events.Opened | Response:
         checked = await self.site.logins.check(event.claim, self.peer, "pop3")
         if isinstance(checked, Refused):
-            self._record_refusal(event, checked)
+            self._record_refusal(event.claim.name, event.mechanism, checked)
             return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
         if checked.mailbox is None:
             return responses.NO_MAILBOX
@@ -119,6 +120,17 @@ class MailboxAccess:
             self._close_maildrop()
             return responses.TROUBLE
         return events.Opened(maildrop.sizes(), maildrop.unique_ids())
+
+    async def _consult(self, event: events.Consult) -> Login | Secret | Response | None:
+        """Answer what an exchange asks; ``None`` is a refusal, behind which some mechanisms have more to say."""
+        question = event.question
+        if isinstance(question, SecretWanted):
+            return await self.site.logins.secret(question, "pop3")
+        judged = await self.site.logins.judge(question, self.peer, "pop3")
+        if not isinstance(judged, Refused):
+            return judged
+        self._record_refusal(question.name, event.mechanism, judged)
+        return responses.TOO_MANY_GUESSES if judged is Refused.TOO_MANY else None
 
     # Reading
 
@@ -225,7 +237,7 @@ class MailboxAccess:
             },
         )
 
-    def _record_refusal(self, event: events.Authenticate, refused: Refused) -> None:
+    def _record_refusal(self, name: str, mechanism: str, refused: Refused) -> None:
         """Write the same line that SMTP writes, so that one rule finds all guessers."""
         self.site.log.record(
             "login",
@@ -235,8 +247,8 @@ class MailboxAccess:
                 "peer": self.peer.host,
                 "via": self.peer.via or None,
                 "tls": self._tls or None,
-                "login": event.claim.name,
-                "mechanism": event.mechanism,
+                "login": name,
+                "mechanism": mechanism,
                 "refused": refused.value,
             },
         )
@@ -245,6 +257,7 @@ class MailboxAccess:
 _ANSWERS: Mapping[type, Callable[[MailboxAccess, Any], Any]] = {
     events.Connected: MailboxAccess._connected,
     events.Authenticate: MailboxAccess._authenticate,
+    events.Consult: MailboxAccess._consult,
     events.Retrieve: MailboxAccess._retrieve,
     events.ReadBody: MailboxAccess._read_body,
     events.BodyDropped: MailboxAccess._body_dropped,

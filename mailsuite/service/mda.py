@@ -3,7 +3,7 @@
 It is told of each recipient by itself: what a mailbox cannot take now is the other server's to try again.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from mailsuite.address import Address
 from mailsuite.interfaces import IRates, IRelayPolicy
@@ -36,7 +36,7 @@ class DeliveryRole:
         """Any reverse-path: who may send was judged where the mail came in."""
         return replies.SENDER_OK
 
-    def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
+    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
         """Where this listener offers AUTH at all."""
         return log_in(self._logins, session, event)
 

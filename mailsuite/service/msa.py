@@ -1,7 +1,7 @@
 """The MSA's role (ports 587 and 465): mail from our own users, with a password (RFC 6409)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from mailsuite.address import Address
 from mailsuite.interfaces import IRates, IRelayPolicy
@@ -45,7 +45,7 @@ class SubmissionRole:
         owned = session.site.directory.may_send_as(session.login, reverse_path)
         return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
 
-    def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
+    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
         """See `service.smtp_login`."""
         return log_in(self._logins, session, event)
 

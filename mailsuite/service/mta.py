@@ -4,7 +4,7 @@ It trusts no peer that has not authenticated, loopback included, and changes no 
 to submission); the one exception is Return-Path, which final delivery replaces.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from mailsuite.address import Address
 from mailsuite.interfaces import IRates, IRelayPolicy
@@ -38,7 +38,7 @@ class InboundRole:
         """Any reverse-path, the null one too (RFC 5321 §4.5.5)."""
         return replies.SENDER_OK
 
-    def log_in(self, session: Reception, event: events.Authenticate) -> Maybe[Reply]:
+    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
         """Where this listener offers AUTH at all."""
         return log_in(self._logins, session, event)
 

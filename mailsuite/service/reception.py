@@ -55,8 +55,8 @@ class Role(Protocol):
     def sender(self, session: "Reception", reverse_path: Address | None) -> Maybe[Reply]:
         """Judge MAIL."""
 
-    def log_in(self, session: "Reception", event: events.Authenticate) -> Maybe[Reply]:
-        """Judge AUTH, and set `Reception.login`."""
+    def log_in(self, session: "Reception", event: events.Authenticate | events.Consult) -> Maybe[Any]:
+        """Judge AUTH, and set `Reception.login`; see `service.smtp_login`."""
 
     def speak_for(self, session: "Reception", event: events.Proxied) -> Maybe[Reply]:
         """Answer XCLIENT."""
@@ -202,7 +202,7 @@ class Reception:
     def _etrn(self, event: events.Etrn) -> Maybe[Reply]:
         return self.role.flush(self, event)
 
-    def _authenticate(self, event: events.Authenticate) -> Maybe[Reply]:
+    def _authenticate(self, event: events.Authenticate | events.Consult) -> Maybe[Any]:
         return self.role.log_in(self, event)
 
     def _refused(self, event: events.ProtocolError) -> None:
@@ -451,6 +451,7 @@ _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {
     events.Hello: Reception._hello,
     events.Proxied: Reception._proxied,
     events.Authenticate: Reception._authenticate,
+    events.Consult: Reception._authenticate,
     events.MailFrom: Reception._mail,
     events.RcptTo: Reception._rcpt,
     events.DataBegins: Reception._data,

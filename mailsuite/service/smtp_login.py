@@ -2,6 +2,8 @@
 
 from twisted.logger import Logger
 
+from mailsuite.meaning import Login, Secret
+from mailsuite.sasl.claims import SecretWanted
 from mailsuite.service.login import Logins, Refused
 from mailsuite.service.reception import Reception
 from mailsuite.smtp import events, replies
@@ -10,17 +12,40 @@ from mailsuite.smtp.replies import Reply
 _log = Logger()
 
 
-async def log_in(logins: Logins, session: Reception, event: events.Authenticate) -> Reply:
-    """Check the claim; set the session's login, or say why not: 535, 454 where we cannot tell, 421 for guessers."""
-    name = event.claim.name
+async def log_in(
+    logins: Logins, session: Reception, event: events.Authenticate | events.Consult
+) -> Reply | Login | Secret | None:
+    """Answer what AUTH asks. Set the session's login where a claim is good.
+
+    Or say why not: 535, 454 where we cannot tell, 421 for guessers. (In the course of an exchange ``None`` stands for
+    535: some mechanisms have more to say before it.)
+    """
     try:
-        checked = await logins.check(event.claim, session.peer, "smtp")
+        if isinstance(event, events.Authenticate):
+            return await _claimed(logins, session, event)
+        return await _consulted(logins, session, event)
     except Exception:
         _log.failure("Checking a login failed")
         return replies.LOGIN_TROUBLE
+
+
+async def _claimed(logins: Logins, session: Reception, event: events.Authenticate) -> Reply:
+    name = event.claim.name
+    checked = await logins.check(event.claim, session.peer, "smtp")
     if isinstance(checked, Refused):
         session.record_login(name, event.mechanism, checked.value)
         return replies.TOO_MANY_LOGINS if checked is Refused.TOO_MANY else replies.WRONG_CREDENTIALS
     session.login = checked
     session.record_login(name, event.mechanism, None)
     return replies.AUTHENTICATED
+
+
+async def _consulted(logins: Logins, session: Reception, event: events.Consult) -> Reply | Login | Secret | None:
+    question = event.question
+    if isinstance(question, SecretWanted):
+        return await logins.secret(question, "smtp")
+    judged = await logins.judge(question, session.peer, "smtp")
+    if not isinstance(judged, Refused):
+        return judged
+    session.record_login(question.name, event.mechanism, judged.value)
+    return replies.TOO_MANY_LOGINS if judged is Refused.TOO_MANY else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailsuite.address import Address
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import Claim, Question
 from mailsuite.smtp.replies import Reply
 from mailsuite.wire.events import Ask, Event
 
@@ -135,7 +135,15 @@ class Authenticate(Ask):
     """AUTH came to a claim. Answer: `AUTHENTICATED`, or the refusal."""
 
     mechanism: str
-    claim: PasswordClaim
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Consult(Ask):
+    """AUTH goes on with what the *question* is answered with (`mailsuite.sasl.claims`). Answer: that, or a refusal."""
+
+    mechanism: str
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,9 @@ class LimitReached(Event):
 
     limit: str
 
+
+# No reply: what takes an answer gives this in its place where it has asked another question.
+ASKED_ON = Reply(0, "", "")
 
 CONNECTED = Connected()
 DATA_BEGINS = DataBegins()

@@ -160,6 +160,8 @@ class ServerSession:
         self._asked = False
         if answered is not None:
             said = answered(answer)
+            if said is events.ASKED_ON:
+                return
             answer = answer if said is None else said
         self.give(answer)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mailsuite.sasl.terms import Terms
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,8 +37,9 @@ class Settings:
     xclient: bool = False
     # STARTTLS is offered; False also where TLS began with the connection.
     starttls: bool = False
-    # AUTH: never, only inside TLS, or always.
+    # AUTH: never, only inside TLS where the password crosses the wire, or always; and by which mechanisms.
     auth: Literal["off", "tls", "always"] = "off"
+    sasl: Terms = field(default_factory=lambda: Terms("smtp", "localhost"))
     # MAIL is refused with 530 until the peer has authenticated (RFC 6409 §4.3).
     auth_required: bool = False
     # A bare CR or LF in a message: refused, or made a CRLF.

@@ -18,6 +18,7 @@ from mailsuite.delivery.tls_proofs import Listed
 from mailsuite.delivery.trouble import SessionEnded
 from mailsuite.outcome import Answer, Deferred, Delivered, Outcome
 from mailsuite.route import Credentials, Route
+from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.smtp.client import ClientSession
 from mailsuite.smtp.client_events import ClientSettings, Stage, Transaction
 from mailsuite.smtp.settings import Settings
@@ -280,7 +281,7 @@ def test_login_at_the_real_server() -> None:
     assert isinstance(outcome, Delivered)
     assert outcome.answer is not None
     assert outcome.answer.host == "[192.0.2.50]"
-    assert [(claim.name, claim.password) for claim in far.respondent.claims] == [("us", "secret")]
+    assert far.respondent.claims == [PasswordClaim("us", "secret")]
 
 
 def test_wrong_password() -> None:

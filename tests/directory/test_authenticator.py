@@ -1,7 +1,7 @@
 """Authentication: yes to the right one, the same no to everybody else."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TypeVar
 
@@ -43,18 +43,18 @@ class Site:
     def __init__(self, path: str, accounts: Accounts, records: Records) -> None:
         self.accounts = accounts
         self.passwords = Observed()
-        self.rewritten: list[tuple[int, str, str]] = []
+        self.rewritten: list[tuple[int, str, str | None]] = []
         self.rewriter = Rewriter(path)
         self.busy = False
         self.authenticator = Authenticator(records, self.passwords, at_once, self.rewrite)
         accounts.users.set_password("alice@example.com", self.passwords.hash("secret"))
 
-    def rewrite(self, credential: int, old: str, better: str) -> None:
+    def rewrite(self, login: int, credential: int, old: str, better: str | None, secrets: Mapping[str, str]) -> None:
         """Renew a hash, or be busy."""
         if self.busy:
             raise AccountsBusy("busy")
         self.rewritten.append((credential, old, better))
-        self.rewriter(credential, old, better)
+        self.rewriter(login, credential, old, better, secrets)
 
     def ask(self, name: str, password: str, scope: str = "smtp") -> Login | None:
         """Return the authenticator's answer."""
@@ -149,11 +149,12 @@ def test_a_password_changed_meanwhile_is_not_overwritten(site: Site, records: Re
     assert before is not None
     site.accounts.users.set_password("bob@example.com", "changed meanwhile")
 
-    site.rewriter(before.credentials[0].id, SSHA, "better hash of the old password")
+    site.rewriter(before.login.id, before.credentials[0].id, SSHA, "better hash of the old password", {"x": "y"})
 
     after = records.login("bob@example.com")
     assert after is not None
     assert after.credentials[0].stored == "changed meanwhile"
+    assert after.secrets == {}
 
 
 def test_a_hash_that_cannot_be_renewed_now_does_not_refuse_the_login(site: Site) -> None:

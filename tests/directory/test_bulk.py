@@ -9,6 +9,7 @@ from mailsuite.directory import bulk
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.rows import Imported, Rejected
+from mailsuite.directory.secrets import Kept, Secrets, keeping
 
 
 def test_good_rows_are_imported_and_bad_ones_named(accounts: Accounts, passwords: Passwords) -> None:
@@ -24,7 +25,7 @@ def test_good_rows_are_imported_and_bad_ones_named(accounts: Accounts, passwords
     ]
     looked_at: list[int] = []
 
-    outcomes = list(accounts.import_users(rows, passwords.hash, lambda: looked_at.append(1)))
+    outcomes = list(accounts.import_users(rows, keeping(passwords, Secrets()), lambda: looked_at.append(1)))
 
     assert [outcome.index for outcome in outcomes] == list(range(len(rows)))
     assert [type(outcome) for outcome in outcomes] == [
@@ -48,7 +49,7 @@ def test_rows_are_durable_when_they_are_told(
 
     with Accounts.open(path) as other:
         seen = []
-        for _ in accounts.import_users(rows, lambda password: "hash"):
+        for _ in accounts.import_users(rows, lambda name, password: Kept("hash")):
             seen.append(sum(user.name.startswith("u") for user in other.users.list()))
 
     assert seen == [3, 3, 3, 6, 6, 6, 7]
@@ -58,13 +59,13 @@ def test_an_import_can_be_run_again_at_no_cost(accounts: Accounts) -> None:
     """Rows of users that are there already are not hashed a second time."""
     hashed: list[str] = []
 
-    def hash_password(password: str) -> str:
+    def keep(name: str, password: str) -> Kept:
         hashed.append(password)
-        return "hash"
+        return Kept("hash")
 
     rows = [(f"u{number}@example.com", f"secret {number}") for number in range(5)]
-    list(accounts.import_users(rows, hash_password))
-    again = list(accounts.import_users([*rows, ("new@example.com", "new")], hash_password))
+    list(accounts.import_users(rows, keep))
+    again = list(accounts.import_users([*rows, ("new@example.com", "new")], keep))
 
     assert [type(outcome) for outcome in again] == [Rejected] * 5 + [Imported]
     assert sorted(hashed) == sorted(["new", *(password for _, password in rows)])
@@ -74,13 +75,13 @@ def test_hashing_does_not_hold_the_accounts(path: str, accounts: Accounts) -> No
     """Another command may change accounts while passwords are being hashed, in other threads."""
     threads: set[str] = set()
 
-    def hash_password(password: str) -> str:
+    def keep(name: str, password: str) -> Kept:
         threads.add(threading.current_thread().name)
         with Accounts.open(path) as other:
             other.users.set_suspended("bob@example.com", True)
-        return "hash"
+        return Kept("hash")
 
-    outcomes = list(accounts.import_users([("carol@example.com", "secret")], hash_password))
+    outcomes = list(accounts.import_users([("carol@example.com", "secret")], keep))
 
     assert [type(outcome) for outcome in outcomes] == [Imported]
     assert threading.main_thread().name not in threads
@@ -90,5 +91,5 @@ def test_nothing_to_import_is_nothing_done(accounts: Accounts, tmp_path: Path) -
     """No rows, no change."""
     before = accounts.generation()
 
-    assert list(accounts.import_users([], lambda password: "hash")) == []
+    assert list(accounts.import_users([], lambda name, password: Kept("hash"))) == []
     assert accounts.generation() == before

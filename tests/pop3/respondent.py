@@ -8,12 +8,14 @@ from mailsuite.pop3.events import Ended, Ending, Opened
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.server import ServerSession
 from mailsuite.pop3.settings import Limits, Settings
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import Claim
+from tests.sasl import store
 
 LISTENERS = {
     "stls": (Settings("mail.example.org", stls=True), False),
     "clear": (Settings("mail.example.org", plaintext_auth=True), False),
     "tls": (Settings("mail.example.org"), True),
+    "sasl": (Settings("mail.example.org", plaintext_auth=True, sasl=store.terms("pop")), False),
     "few errors": (Settings("mail.example.org", Limits(errors=3), plaintext_auth=True), False),
 }
 MESSAGES = (
@@ -33,7 +35,7 @@ class Respondent:
         self.messages = messages
         self.piece = piece
         self.gone = gone
-        self.claims: list[PasswordClaim] = []
+        self.claims: list[Claim] = []
         self.removed: list[int] | None = None
         self.ending: Ending | None = None
         self.dropped = 0
@@ -55,10 +57,17 @@ class Respondent:
                 return responses.TOO_MANY_GUESSES
             case "crash":
                 raise RuntimeError("as a test wants it")
-        if event.claim.password != "open sesame":
+        if not store.good(event.claim, "open sesame"):
             return responses.WRONG_PASSWORD
         sizes = [len(message) for message in self.messages]
         return Opened(sizes, [f"id-{index}" for index in range(len(sizes))])
+
+    def Consult(self, event: events.Consult) -> Any:
+        if event.question.name == "crash":
+            raise RuntimeError("as a test wants it")
+        if event.question.name == "guesser":
+            return responses.TOO_MANY_GUESSES
+        return store.answer(event.question)
 
     def Retrieve(self, event: events.Retrieve) -> Response | bytes:
         if event.index == self.gone:

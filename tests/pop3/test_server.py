@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from mailsuite.pop3 import events, responses
-from mailsuite.pop3.capabilities.sasl import MECHANISMS
 from mailsuite.pop3.command import State
 from mailsuite.pop3.events import Ended, Ending, Opened, ReadBody, Retrieve, Update
 from mailsuite.pop3.server import CAPABILITIES, LEGAL, OUTPUT_OCTETS, VERBS, ServerSession
 from mailsuite.pop3.settings import Settings
 from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.sasl.exchange import LINE_OCTETS
+from mailsuite.sasl.terms import MECHANISMS
 from mailsuite.wire.events import CLOSE, HANG_UP, START_TLS, Said
 from tests.chat import Conversation
 from tests.pop3.respondent import MESSAGES, Respondent, session

@@ -18,6 +18,7 @@ from mailsuite.sasl.client.scram_sha_1 import ScramSha1
 from mailsuite.sasl.client.scram_sha_256 import ScramSha256
 from mailsuite.sasl.exchange import LINE_OCTETS, Exchange
 from mailsuite.sasl.initiator import Initiator, Secret, Unfit, decoded, encoded
+from mailsuite.sasl.mechanism import Context
 from mailsuite.sasl.mechanisms.plain import Plain as ServerPlain
 from mailsuite.sasl.saslprep import saslprep
 
@@ -55,7 +56,8 @@ def test_plain_example() -> None:
     message = mechanism.begin()
 
     assert message is not None and encoded(message) == b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm"
-    assert Exchange(ServerPlain()).begin(encoded(message)) == PasswordClaim("tim", "tanstaaftanstaaf")
+    server = Exchange(ServerPlain(Context("smtp", "mail.example.org")))
+    assert server.begin(encoded(message)) == PasswordClaim("tim", "tanstaaftanstaaf")
     assert mechanism.respond(b"") is None
 
 

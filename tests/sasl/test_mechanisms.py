@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from mailsuite.sasl.claims import Challenge, PasswordClaim, Refusal
 from mailsuite.sasl.exchange import Exchange, challenge_line
+from mailsuite.sasl.mechanism import Context
 from mailsuite.sasl.mechanisms.login import Login
 from mailsuite.sasl.mechanisms.plain import Plain
 
+CONTEXT = Context("smtp", "mail.example.org")
 # The worked examples of the RFCs: base64, and what is claimed.
 PLAIN_VECTORS = {
     "RFC 4616 §4, first": (b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm", PasswordClaim("tim", "tanstaaftanstaaf", "")),
@@ -22,8 +24,8 @@ PLAIN_VECTORS = {
 @pytest.mark.parametrize(("line", "claim"), PLAIN_VECTORS.values(), ids=PLAIN_VECTORS.keys())
 def test_plain_examples(line: bytes, claim: PasswordClaim) -> None:
     """As initial response and as answer to the empty challenge the claim is the same."""
-    assert Exchange(Plain()).begin(line) == claim
-    asked = Exchange(Plain())
+    assert Exchange(Plain(CONTEXT)).begin(line) == claim
+    asked = Exchange(Plain(CONTEXT))
     assert asked.begin(None) == Challenge(b"")
     assert asked.line(line) == claim
 
@@ -34,7 +36,7 @@ def test_plain_examples(line: bytes, claim: PasswordClaim) -> None:
 )
 def test_plain_malformed(message: bytes) -> None:
     """RFC 4616 §2: three parts in UTF-8, a name and a password of one character at least."""
-    assert Exchange(Plain()).begin(base64.b64encode(message) or b"=") is Refusal.MALFORMED
+    assert Exchange(Plain(CONTEXT)).begin(base64.b64encode(message) or b"=") is Refusal.MALFORMED
 
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -45,13 +47,13 @@ def test_plain_takes_any_text(name: str, password: str, authorize: str) -> None:
     """Colons, quotes, spaces and any script are characters like others."""
     message = f"{authorize}\0{name}\0{password}".encode()
 
-    assert Exchange(Plain()).begin(base64.b64encode(message)) == PasswordClaim(name, password, authorize)
+    assert Exchange(Plain(CONTEXT)).begin(base64.b64encode(message)) == PasswordClaim(name, password, authorize)
 
 
 @given(TEXT, TEXT, st.booleans())
 def test_login(name: str, password: str, initial: bool) -> None:
     """Name and password are asked for in turn; an initial response is the name."""
-    exchange = Exchange(Login())
+    exchange = Exchange(Login(CONTEXT))
     said = base64.b64encode(name.encode())
     step = exchange.begin(said if initial else None)
     if not initial:
@@ -65,10 +67,10 @@ def test_login(name: str, password: str, initial: bool) -> None:
 @pytest.mark.parametrize("answer", [b"", b"YQBi", b"/w=="])
 def test_login_malformed(answer: bytes) -> None:
     """Nothing, a NUL, or what is not UTF-8 is no name and no password."""
-    exchange = Exchange(Login())
+    exchange = Exchange(Login(CONTEXT))
     exchange.begin(None)
     assert exchange.line(answer) is Refusal.MALFORMED
-    exchange = Exchange(Login())
+    exchange = Exchange(Login(CONTEXT))
     exchange.begin(b"YQ==")
     assert exchange.line(answer) is Refusal.MALFORMED
 
@@ -82,7 +84,7 @@ def test_login_malformed(answer: bytes) -> None:
 )
 def test_lesson_15_what_is_not_base64(line: bytes) -> None:
     """RFC 4954 §4: strict base64 (RFC 4648 §4), or a refusal; a lone '=' is only an initial response."""
-    exchange = Exchange(Login())
+    exchange = Exchange(Login(CONTEXT))
     exchange.begin(None)
 
     assert exchange.line(line) is Refusal.NOT_BASE64
@@ -90,7 +92,7 @@ def test_lesson_15_what_is_not_base64(line: bytes) -> None:
 
 def test_cancelled() -> None:
     """RFC 4954 §4: a single asterisk ends the exchange."""
-    exchange = Exchange(Login())
+    exchange = Exchange(Login(CONTEXT))
     exchange.begin(None)
 
     assert exchange.line(b"*") is Refusal.CANCELLED
@@ -98,8 +100,8 @@ def test_cancelled() -> None:
 
 def test_an_initial_response_of_no_octets() -> None:
     """RFC 4954 §4: '=' is an initial response, and it is empty."""
-    assert Exchange(Plain()).begin(b"=") is Refusal.MALFORMED
-    assert Exchange(Login()).begin(b"=") is Refusal.MALFORMED
+    assert Exchange(Plain(CONTEXT)).begin(b"=") is Refusal.MALFORMED
+    assert Exchange(Login(CONTEXT)).begin(b"=") is Refusal.MALFORMED
 
 
 def test_challenge_lines() -> None:

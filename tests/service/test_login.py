@@ -12,8 +12,8 @@ from zope.interface.verify import verifyObject
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.meaning import Login, Mailbox, Secret
+from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted
 from mailsuite.service.login import Logins, Refused
 
 T = TypeVar("T")
@@ -39,10 +39,15 @@ class Told:
             raise RuntimeError("the accounts cannot be read")
         return self._answer(ALICE if password == "secret" else None)
 
+    def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
+        """See `IAuthenticator.secret`."""
+        self.events.append((name, kind, scope))
+        return self._answer(Secret(ALICE if name == ALICE.name else None, "stored"))
+
     def account(self, name: str, scope: str) -> Maybe[Login | None]:
         """See `IAuthenticator.account`."""
         self.events.append((name, scope))
-        return self._answer(ALICE)
+        return self._answer(ALICE if name == ALICE.name else None)
 
     def admit(self, peer: Peer) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
@@ -62,7 +67,7 @@ class Told:
         return answer if self._later else value
 
 
-def check(told: Told, claim: PasswordClaim) -> Login | Refused:
+def check(told: Told, claim: Claim) -> Login | Refused:
     """Return what `Logins.check` says to *claim*."""
     checking = Deferred.fromCoroutine(Logins(told, told).check(claim, PEER, "pop3"))
     return SynchronousTestCase().successResultOf(checking)
@@ -118,3 +123,80 @@ def test_trouble_is_not_a_wrong_password() -> None:
 
     SynchronousTestCase().failureResultOf(checking, RuntimeError)
     assert told.events == ["admit", ("alice", "secret", "smtp")]
+
+
+def judge(told: Told, proof: Proof) -> Login | Refused:
+    """Return what `Logins.judge` says to *proof*."""
+    return SynchronousTestCase().successResultOf(Deferred.fromCoroutine(Logins(told, told).judge(proof, PEER, "pop3")))
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_secret_is_no_try(later: bool) -> None:
+    """Nothing is counted or waited for before something is proved."""
+    told = Told(later)
+    wanted = SecretWanted("alice@example.com", "scram-sha-256")
+    secret = SynchronousTestCase().successResultOf(
+        Deferred.fromCoroutine(Logins(told, told).secret(wanted, "smtp"))
+    )
+
+    assert secret.owner == ALICE
+    assert told.events == [("alice@example.com", "scram-sha-256", "smtp")]
+
+
+@pytest.mark.parametrize("authorize", ["", "alice@example.com", "Alice@EXAMPLE.com"])
+def test_a_right_proof_gives_the_login(authorize: str) -> None:
+    """It is admitted and counted like a password."""
+    told = Told()
+
+    assert judge(told, Proof("alice@example.com", ALICE, True, authorize)) == ALICE
+    assert told.events == ["admit", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        Proof("alice@example.com", ALICE, False),
+        Proof("alice@example.com", None, True),
+        Proof("alice@example.com", ALICE, True, "bob@example.com"),
+    ],
+)
+def test_a_wrong_proof_is_counted(proof: Proof) -> None:
+    """Wrong, of nobody's secret, or for somebody else."""
+    told = Told()
+
+    assert judge(told, proof) is Refused.WRONG
+    assert told.events == ["admit", "failed"]
+
+
+def test_who_guessed_too_much_proves_nothing() -> None:
+    """A right proof does not help past the cut-off, nor is it told that it was right."""
+    told = Told(admits=False)
+
+    assert judge(told, Proof("alice@example.com", ALICE, True)) is Refused.TOO_MANY
+    assert told.events == ["admit"]
+
+
+def test_what_was_proved_is_not_counted_again() -> None:
+    """The exchange ends with the login that the proof has given."""
+    told = Told(admits=False)
+
+    assert check(told, LoginClaim(ALICE)) == ALICE
+    assert told.events == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "answer"),
+    [
+        (CertificateClaim("alice@example.com"), ALICE),
+        (CertificateClaim("alice@example.com", "Alice@EXAMPLE.com"), ALICE),
+        (CertificateClaim("alice@example.com", "bob@example.com"), Refused.WRONG),
+        (CertificateClaim("gone@example.com"), Refused.WRONG),
+    ],
+)
+def test_a_certificate_gives_its_account(claim: CertificateClaim, answer: Login | Refused) -> None:
+    """RFC 4422 appendix A: no other one, and none that may not log in."""
+    told = Told()
+
+    assert check(told, claim) == answer
+    assert told.events[0] == "admit"
+    assert told.events[-1] == ("failed" if answer is Refused.WRONG else "succeeded")

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import Claim
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.commands import EXTENSIONS
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.server import Answer, ServerSession
 from mailsuite.smtp.settings import Limits, Settings
+from tests.sasl import store
 
 
 class Respondent:
@@ -22,7 +23,7 @@ class Respondent:
     def __init__(self) -> None:
         self.messages: list[tuple[str, list[str], bytes]] = []
         self.refused: list[Reply] = []
-        self.claims: list[PasswordClaim] = []
+        self.claims: list[Claim] = []
         self.expanded: list[str] = []
         self.flushed: list[events.Etrn] = []
         self.limits: list[str] = []
@@ -130,13 +131,21 @@ class Respondent:
 
     def Authenticate(self, event: events.Authenticate) -> Reply:
         self.claims.append(event.claim)
-        return replies.AUTHENTICATED if event.claim.password == "secret" else replies.WRONG_CREDENTIALS
+        return replies.AUTHENTICATED if store.good(event.claim, "secret") else replies.WRONG_CREDENTIALS
+
+    def Consult(self, event: events.Consult) -> Any:
+        if event.question.name == "crash":
+            raise RuntimeError("as a test wants it")
+        if event.question.name == "guesser":
+            return replies.TOO_MANY_LOGINS
+        return store.answer(event.question)
 
 
 PLAIN = Settings("mail.example.org")
 STARTTLS = Settings("mail.example.org", starttls=True)
 SUBMISSION = Settings("mail.example.org", starttls=True, auth="tls", auth_required=True)
 CLEAR_AUTH = Settings("mail.example.org", auth="always", auth_required=True)
+SASL = Settings("mail.example.org", auth="always", sasl=store.terms("smtp"))
 # The scripts of these are about themselves.
 _BARE = frozenset(extension.keyword for extension in EXTENSIONS) - {"SIZE"}
 LMTP = Settings("mail.example.org", lmtp=True, without=_BARE)
@@ -154,6 +163,7 @@ LISTENERS = {
     "starttls": STARTTLS,
     "submission": SUBMISSION,
     "clear-auth": CLEAR_AUTH,
+    "sasl": SASL,
     "small": SMALL,
     "few-messages": FEW_MESSAGES,
     "normalize": NORMALIZE,

@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailsuite.address import Address
+from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.smtp.client_events import ClientSettings, Ready, Secured, Stage, Transaction, TransactionRecipient
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
@@ -102,7 +103,7 @@ def test_tls_and_login() -> None:
     pair = Pair(replace(SECRET, password="secret"), respondent.SUBMISSION)
 
     assert pair.send(Transaction(A, to("b"), content=BODY)) == "250@END"
-    assert [(claim.name, claim.password) for claim in pair.respondent.claims] == [("tim", "secret")]
+    assert pair.respondent.claims == [PasswordClaim("tim", "secret")]
 
 
 def test_a_wrong_password() -> None:

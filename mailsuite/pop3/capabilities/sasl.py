@@ -3,48 +3,44 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from mailsuite.discover import parts
 from mailsuite.pop3 import responses
 from mailsuite.pop3.command import AUTHORIZATION, Capability, Command, Result, Words
-from mailsuite.pop3.events import Authenticate
-from mailsuite.sasl import mechanisms
-from mailsuite.sasl.claims import Challenge, Refusal, Step
+from mailsuite.pop3.events import Authenticate, Consult
+from mailsuite.sasl.claims import Challenge, Proof, Refusal, SecretWanted, Step, TokenShown
 from mailsuite.sasl.exchange import LINE_OCTETS, Exchange, challenge_line
 
 if TYPE_CHECKING:
     from mailsuite.pop3.server import ServerSession
-
-MECHANISMS = {mechanism.name: mechanism for mechanism in parts(mechanisms)}
 
 # RFC 5034 §4: each of these ends the exchange with -ERR.
 _REFUSALS = {
     Refusal.CANCELLED: responses.AUTH_CANCELLED,
     Refusal.NOT_BASE64: responses.AUTH_NOT_BASE64,
     Refusal.MALFORMED: responses.AUTH_MALFORMED,
+    Refusal.DENIED: responses.WRONG_PASSWORD,
 }
-
-
-def usable(session: "ServerSession") -> tuple[str, ...]:
-    """Return the names of the mechanisms that may be used now."""
-    # RFC 5034 §4: no plaintext mechanism is advertised or permitted outside TLS, unless the listener says so.
-    allowed = session.password_allowed
-    return tuple(name for name, mechanism in MECHANISMS.items() if allowed or not mechanism.plaintext)
 
 
 def auth(session: "ServerSession", words: Words) -> Result:
     """AUTH mechanism [initial-response]."""
     name = words[0].upper().decode("ascii", "replace")
-    if name not in MECHANISMS:
+    terms = session.settings.sasl
+    # RFC 5034 §4: no password crosses the wire outside TLS, unless the listener says so; nor does anything else here.
+    if not session.password_allowed:
+        return responses.TLS_FIRST if terms.knows(name) else responses.NO_SUCH_MECHANISM
+    mechanism = terms.begin(name, session.encryption)
+    if mechanism is None:
         return responses.NO_SUCH_MECHANISM
-    if name not in usable(session):
-        return responses.TLS_FIRST
-    exchange = Exchange(MECHANISMS[name]())
+    exchange = Exchange(mechanism)
     return _go_on(session, name, exchange, exchange.begin(words[1] if len(words) == 2 else None))
 
 
 def _go_on(session: "ServerSession", name: str, exchange: Exchange, step: Step) -> Result:
     if isinstance(step, Refusal):
         return _REFUSALS[step]
+    if isinstance(step, SecretWanted | Proof | TokenShown):
+        session.consult(lambda answer: _go_on(session, name, exchange, exchange.answered(answer)))
+        return Consult(name, step)
     if not isinstance(step, Challenge):
         return Authenticate(name, step)
 
@@ -64,7 +60,7 @@ class Sasl(Capability):
 
     def offer(self, session: "ServerSession") -> str | None:
         """See `Capability.offer`."""
-        names = usable(session)
+        names = session.settings.sasl.usable(session.encryption) if session.password_allowed else ()
         return f"{self.keyword} {' '.join(names)}" if names else None
 
 

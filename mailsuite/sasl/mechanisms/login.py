@@ -3,15 +3,17 @@
 from typing import ClassVar
 
 from mailsuite.sasl.claims import Challenge, PasswordClaim, Refusal, Step
+from mailsuite.sasl.mechanism import Context, Mechanism
 
 
-class Login:
+class Login(Mechanism):
     """Asks ``Username:`` and ``Password:``; an initial response is taken as the name."""
 
     name: ClassVar[str] = "LOGIN"
-    plaintext: ClassVar[bool] = True
+    strength: ClassVar[int] = 10
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._name: str | None = None
 
     def begin(self, response: bytes | None) -> Step:

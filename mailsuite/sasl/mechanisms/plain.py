@@ -3,13 +3,14 @@
 from typing import ClassVar
 
 from mailsuite.sasl.claims import Challenge, PasswordClaim, Refusal, Step
+from mailsuite.sasl.mechanism import Mechanism
 
 
-class Plain:
+class Plain(Mechanism):
     """The client speaks first; without an initial response it is asked by an empty challenge."""
 
     name: ClassVar[str] = "PLAIN"
-    plaintext: ClassVar[bool] = True
+    strength: ClassVar[int] = 20
 
     def begin(self, response: bytes | None) -> Step:
         """See `Mechanism.begin`."""

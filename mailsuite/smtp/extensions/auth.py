@@ -1,11 +1,9 @@
 """AUTH (RFC 4954): a SASL exchange on the lines of the session, and the AUTH parameter of MAIL."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from mailsuite.discover import parts
-from mailsuite.sasl import mechanisms
-from mailsuite.sasl.claims import Challenge, Refusal, Step
+from mailsuite.sasl.claims import Challenge, Proof, Refusal, SecretWanted, Step, TokenShown
 from mailsuite.sasl.exchange import LINE_OCTETS, Exchange, challenge_line
 from mailsuite.smtp import events, grammar, replies
 from mailsuite.smtp.extension import Extension, Parameter, Verb
@@ -16,22 +14,12 @@ from mailsuite.wire.lines import Fault
 if TYPE_CHECKING:
     from mailsuite.smtp.server import ServerSession
 
-MECHANISMS = {mechanism.name: mechanism for mechanism in parts(mechanisms)}
-
 _REFUSALS = {
     Refusal.CANCELLED: replies.AUTH_CANCELLED,
     Refusal.NOT_BASE64: replies.BAD_BASE64,
     Refusal.MALFORMED: replies.BAD_CREDENTIALS_FORM,
+    Refusal.DENIED: replies.WRONG_CREDENTIALS,
 }
-
-
-def usable(session: "ServerSession") -> tuple[str, ...]:
-    """Return the mechanisms that may be used now; none where AUTH is not offered."""
-    allowed = session.settings.auth
-    if allowed == "off":
-        return ()
-    clear = session.encrypted or allowed == "always"
-    return tuple(name for name, mechanism in MECHANISMS.items() if clear or not mechanism.plaintext)
 
 
 def auth(session: "ServerSession", argument: str) -> None:
@@ -42,36 +30,60 @@ def auth(session: "ServerSession", argument: str) -> None:
         session.refuse(replies.ALREADY_AUTHENTICATED)
     elif not name:
         session.refuse(replies.NEEDS_ARGUMENT)
-    elif name not in MECHANISMS:
-        session.refuse(replies.UNKNOWN_MECHANISM)
-    elif name not in usable(session):
-        session.refuse(replies.TLS_FOR_AUTH)
+    elif not _allowed(session):
+        session.refuse(replies.TLS_FOR_AUTH if session.settings.sasl.knows(name) else replies.UNKNOWN_MECHANISM)
     else:
-        exchange = Exchange(MECHANISMS[name]())
-        _go_on(session, name, exchange, exchange.begin(initial.encode("utf-8") if initial else None))
+        mechanism = session.settings.sasl.begin(name, session.encryption)
+        if mechanism is None:
+            session.refuse(replies.UNKNOWN_MECHANISM)
+            return
+        exchange = Exchange(mechanism)
+        reply = _next(session, name, exchange, exchange.begin(initial.encode("utf-8") if initial else None))
+        if reply is not None:
+            session.say(reply)
 
 
-def _go_on(session: "ServerSession", name: str, exchange: Exchange, step: Step) -> None:
+def _allowed(session: "ServerSession") -> bool:
+    """Say whether one may log in now: without TLS only where the listener says so (RFC 4954 §4, RFC 8314 §3)."""
+    return session.encrypted or session.settings.auth == "always"
+
+
+def _next(session: "ServerSession", name: str, exchange: Exchange, step: Step) -> Reply | None:
+    """Return the reply to *step*; ``None`` where a question comes first."""
+    if isinstance(step, Refusal):
+        reply = _REFUSALS[step]
+        session.tell(events.ProtocolError(reply))
+        return reply
     if isinstance(step, Challenge):
-
-        def answered(line: bytes | Fault) -> None:
-            session.converse(None)
-            if line is Fault.TOO_LONG:
-                session.refuse(replies.AUTH_LINE_TOO_LONG)
-            else:
-                after = Refusal.NOT_BASE64 if isinstance(line, Fault) else exchange.line(line)
-                _go_on(session, name, exchange, after)
-
-        session.say(Reply(334, "", challenge_line(step)))
-        session.converse(answered, LINE_OCTETS)
-    elif isinstance(step, Refusal):
-        session.refuse(_REFUSALS[step])
+        session.converse(lambda line: _go_on(session, name, exchange, line), LINE_OCTETS)
+        return Reply(334, "", challenge_line(step))
+    if isinstance(step, SecretWanted | Proof | TokenShown):
+        session.ask(events.Consult(name, step), lambda answer: _consulted(session, name, exchange, answer))
     else:
+        session.ask(events.Authenticate(name, step), lambda reply: _judged(session, reply))
+    return None
 
-        def judged(reply: Reply) -> None:
-            session.authenticated = reply.code == 235
 
-        session.ask(events.Authenticate(name, step), judged)
+def _go_on(session: "ServerSession", name: str, exchange: Exchange, line: bytes | Fault) -> None:
+    """Take the client's answer to a challenge."""
+    session.converse(None)
+    if line is Fault.TOO_LONG:
+        session.refuse(replies.AUTH_LINE_TOO_LONG)
+        return
+    after = Refusal.NOT_BASE64 if isinstance(line, Fault) else exchange.line(line)
+    reply = _next(session, name, exchange, after)
+    if reply is not None:
+        session.say(reply)
+
+
+def _consulted(session: "ServerSession", name: str, exchange: Exchange, answer: Any) -> Reply:
+    if isinstance(answer, Reply):
+        return answer
+    return _next(session, name, exchange, exchange.answered(answer)) or events.ASKED_ON
+
+
+def _judged(session: "ServerSession", reply: Reply) -> None:
+    session.authenticated = reply.code == 235
 
 
 def mail_parameter(session: "ServerSession", value: str | None) -> str | Reply:
@@ -97,7 +109,9 @@ class Auth(Extension):
 
     def offer(self, session: "ServerSession") -> str | None:
         """See `Extension.offer`."""
-        names = () if session.authenticated else usable(session)
+        if session.authenticated or not _allowed(session):
+            return None
+        names = session.settings.sasl.usable(session.encryption)
         return f"AUTH {' '.join(names)}" if names else None
 
 

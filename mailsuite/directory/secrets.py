@@ -1,0 +1,100 @@
+"""What is kept beside a password's hash, so that mechanisms can do without the password (`mailsuite.sasl`).
+
+Made where the password is at hand: when it is changed, and at a login by which it crosses the wire.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from mailsuite.directory.passwords import Passwords, prepared
+from mailsuite.sasl.cram_keys import CramKeys, cram_keys
+from mailsuite.sasl.digest_keys import DigestKeys, digest_keys, parse_digest_keys
+from mailsuite.sasl.saslprep import Unprepared
+from mailsuite.sasl.scram_keys import HASHES, ScramKeys, scram_keys
+
+SCRAM = {name.lower(): name for name in HASHES}
+CRAM_MD5 = "cram-md5"
+DIGEST_MD5 = "digest-md5"
+KINDS = (*SCRAM, CRAM_MD5, DIGEST_MD5)
+
+SALT_OCTETS = 16
+# RFC 7677 §4 asks for 4096 at least; more of them make stolen keys dearer, and each login of a client.
+ITERATIONS = 20_000
+# Stands for a secret that cannot be made: RFC 4013 prohibits a character of the password.
+NONE_POSSIBLE = "-"
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a password: its hash, and secrets by their kinds."""
+
+    hashed: str = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Secrets:
+    """Makes secrets of *kinds*, and such as nothing fits. *realm* is DIGEST-MD5's."""
+
+    def __init__(self, kinds: Collection[str] = (), iterations: int = ITERATIONS, realm: str = "") -> None:
+        self.kinds = frozenset(kinds)
+        self._iterations = iterations
+        self._realm = realm
+
+    def make(self, name: str, password: str, kinds: Collection[str]) -> dict[str, str]:
+        """Return the secrets of *name*, a login in key form. Takes time: to be called in a thread.
+
+        Raises `UnfitPassword`.
+        """
+        octets = prepared(password)
+        made: dict[str, str] = {}
+        for kind in kinds:
+            if kind == CRAM_MD5:
+                made[kind] = str(cram_keys(octets))
+            elif kind == DIGEST_MD5:
+                made[kind] = str(digest_keys(name, self._realm, octets.decode()))
+            else:
+                made[kind] = self._scram(SCRAM[kind], octets.decode())
+        return made
+
+    def lacking(self, have: Mapping[str, str]) -> Collection[str]:
+        """Return the kinds that are wanted and not among those that are there."""
+        return [kind for kind in self.kinds if kind not in have or not self._is_current(kind, have[kind])]
+
+    def decoy(self, root: bytes, kind: str, name: str) -> str:
+        """Return what nothing fits, for *name*: always the same for one *root*, and of the form of a real one."""
+
+        def made_up(what: str, octets: int) -> bytes:
+            return hmac.digest(root, f"{what} {kind} {name}".encode("utf-8", "replace"), "sha512")[:octets]
+
+        if kind == CRAM_MD5:
+            return str(CramKeys(made_up("outer", 16), made_up("inner", 16)))
+        if kind == DIGEST_MD5:
+            return str(DigestKeys(self._realm, made_up("hash", 16)))
+        mechanism = SCRAM[kind]
+        size = hmac.new(b"", None, HASHES[mechanism]).digest_size
+        salt = made_up("salt", SALT_OCTETS)
+        return str(ScramKeys(mechanism, self._iterations, salt, made_up("stored", size), made_up("server", size)))
+
+    def _scram(self, mechanism: str, password: str) -> str:
+        try:
+            return str(scram_keys(mechanism, password, secrets.token_bytes(SALT_OCTETS), self._iterations))
+        except Unprepared:
+            return NONE_POSSIBLE
+
+    def _is_current(self, kind: str, stored: str) -> bool:
+        """A digest of another realm is of no use any more: our hostname has changed."""
+        keys = parse_digest_keys(stored) if kind == DIGEST_MD5 else None
+        return kind != DIGEST_MD5 or (keys is not None and keys.realm == self._realm)
+
+
+def keeping(passwords: Passwords, wanted: Secrets) -> Callable[[str, str], Kept]:
+    """Return what makes of a login in key form and its password all that is kept of it. Raises `UnfitPassword`."""
+
+    def keep(name: str, password: str) -> Kept:
+        return Kept(passwords.hash(password), wanted.make(name, password, wanted.kinds))
+
+    return keep
