@@ -422,12 +422,10 @@ def recover(root: str, mark: RunMark, now: float) -> None:
 _log = Logger()
 
 
-def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
-    """Return what makes the sessions of an SMTP listener."""
+def smtp_session_settings(settings: Settings, listener: ListenerSettings) -> smtp_settings.Settings:
+    """Return what the sessions of an SMTP *listener* have to know."""
     limits = settings.limits
-    implicit = listener.tls == "implicit"
-    xclient_peers = peers_in(settings.smtp.xclient_peers)
-    session_settings = smtp_settings.Settings(
+    return smtp_settings.Settings(
         settings.hostname,
         smtp_settings.Limits(
             message_size=limits.message_size,
@@ -453,6 +451,13 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
         early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,
     )
+
+
+def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
+    """Return what makes the sessions of an SMTP listener."""
+    implicit = listener.tls == "implicit"
+    xclient_peers = peers_in(settings.smtp.xclient_peers)
+    session_settings = smtp_session_settings(settings, listener)
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
         parts = running()

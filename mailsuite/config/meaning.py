@@ -17,7 +17,8 @@ SMTP_PORT = 25
 LMTP_NEEDS = ("PIPELINING", "ENHANCEDSTATUSCODES")
 # The extensions that have a key of their own, and what switches them off.
 _SWITCHED_BY = {"STARTTLS": 'tls = "none"', "AUTH": 'auth = "off"'}
-_KEYWORDS = {extension.keyword for extension in EXTENSIONS} - set(_SWITCHED_BY)
+# What a listener can be without.
+SWITCHABLE = {extension.keyword for extension in EXTENSIONS} - set(_SWITCHED_BY)
 
 
 def problems_of(settings: Settings) -> list[Problem]:
@@ -90,8 +91,8 @@ def _without_problems(path: tuple[str, ...], listener: Listener) -> Iterator[Pro
             yield Problem(path, f"LMTP must have {keyword.upper()} (RFC 2033 §5)")
         elif keyword.upper() in _SWITCHED_BY:
             yield Problem(path, f"{keyword.upper()} is switched off by {_SWITCHED_BY[keyword.upper()]}")
-        elif keyword.upper() not in _KEYWORDS:
-            known = ", ".join(sorted(_KEYWORDS))
+        elif keyword.upper() not in SWITCHABLE:
+            known = ", ".join(sorted(SWITCHABLE))
             yield Problem(path, f'"{shown(keyword)}" is no extension that there is here; these are: {known}')
 
 
