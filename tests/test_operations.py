@@ -14,7 +14,7 @@ from tests.queue.queues import Queues
 
 DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
-TABLES = ("[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]")
+TABLES = ("[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[smtp]")
 
 
 def run(*arguments: str) -> Result:

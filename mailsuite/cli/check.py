@@ -10,6 +10,7 @@ from mailsuite.cli.checks import Finding
 from mailsuite.cli.checks.accounts import accounts
 from mailsuite.cli.checks.backups import backups
 from mailsuite.cli.checks.certificate import certificate, renewal
+from mailsuite.cli.checks.limits import limits
 from mailsuite.cli.checks.listeners import listeners
 from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.storage import storage
@@ -46,7 +47,7 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
     As root, ports and certificate are judged with root's rights, as at the start of the service, and the rest with
     those of the owner of ``state_dir``.
     """
-    found = [*listeners(settings), *certificate(settings, now)]
+    found = [*listeners(settings), *limits(settings), *certificate(settings, now)]
     started_as = os.geteuid()
     if os.path.isdir(settings.state_dir):
         become_owner(settings.state_dir)

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import resource
 import sqlite3
 import time
 from pathlib import Path
@@ -23,8 +24,9 @@ from tests.test_certificates import UNKNOWN_CURVE
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """The configuration file of a good site on unprivileged ports."""
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration file of a good site on unprivileged ports, of a user who may have many descriptors."""
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (1024, 65_536))
     return new_site(tmp_path / "site", "--unprivileged", "--interface", "127.0.0.1")
 
 
@@ -98,6 +100,46 @@ def test_passwords_in_the_clear_are_warned_of(config: Path) -> None:
 
     (problem,) = problems(config)
     assert problem.startswith("warning  listen.pop3: passwords are taken without TLS")
+
+
+def test_more_connections_than_descriptors_are_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last descriptor is the one that a message's file needs."""
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (1024, 11_000))
+    assert problems(config) == []
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (1024, 10_999))
+    (problem,) = problems(config)
+    assert problem.startswith("warning  limits.connections: 5 listeners may have 10000 connections together, and")
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (1024, resource.RLIM_INFINITY))
+    assert problems(config) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "other"),
+    [
+        ("address_connections = 201", "address_connections", "network_connections"),
+        ("connections = 199", "network_connections", "connections"),
+        ("unknown_recipients = 50", "unknown_recipients", "errors"),
+        ("session_time = 3599", "data_timeout", "session_time"),
+    ],
+)
+def test_limits_that_are_never_reached_are_warned_of(config: Path, keys: str, where: str, other: str) -> None:
+    """Another one is reached before."""
+    config.write_text(f"{config.read_text()}\n[limits]\n{keys}\n")
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"warning  limits.{where}: it is never reached: {other} is reached before; ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"), [("login_recipients = 999", 1), ("login_recipients = 0", 0), ("recipient_rate = 999", 1)]
+)
+def test_a_rate_below_one_message_is_warned_of(config: Path, keys: str, expected: int) -> None:
+    """Whoever uses RECIPIENTS to the full is put off halfway."""
+    config.write_text(f"{config.read_text()}\n[limits]\n{keys}\n")
+
+    found = problems(config)
+    assert len(found) == expected
+    assert all("one message may name 1000 recipients, which is more" in problem for problem in found)
 
 
 def test_a_site_without_listeners_is_an_error(tmp_path: Path, config: Path) -> None:

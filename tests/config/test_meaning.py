@@ -169,6 +169,18 @@ def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
     for peer in ("192.0.2.1/24", "example.org", ""):
         (problem,) = refused(tmp_path, f'{MINIMAL}smtp.etrn_peers = ["{peer}"]\n')
         assert problem.startswith("mailsuite.toml:2: smtp.etrn_peers: ")
+        (problem,) = refused(tmp_path, f'{MINIMAL}limits.exempt = ["{peer}"]\n')
+        assert problem.startswith("mailsuite.toml:2: limits.exempt: ")
+
+
+@pytest.mark.parametrize("setting", ["delay", "drop"])
+def test_early_talkers_need_time_to_speak(tmp_path: Path, setting: str) -> None:
+    """A greeting that comes at once comes before anybody."""
+    smtp = f'{MINIMAL}smtp.early_talkers = "{setting}"\n'
+
+    assert taken(tmp_path, smtp + "smtp.greeting_delay = 1\n").smtp.early_talkers == setting
+    (problem,) = refused(tmp_path, smtp)
+    assert problem.startswith("mailsuite.toml:2: smtp.early_talkers: ")
 
 
 @pytest.mark.parametrize("endpoint", ["tcp:25", "tcp:25:interface=127.0.0.1"])
