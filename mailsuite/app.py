@@ -422,7 +422,9 @@ def recover(root: str, mark: RunMark, now: float) -> None:
 _log = Logger()
 
 
-def smtp_session_settings(settings: Settings, listener: ListenerSettings) -> smtp_settings.Settings:
+def smtp_session_settings(
+    settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]
+) -> smtp_settings.Settings:
     """Return what the sessions of an SMTP *listener* have to know."""
     limits = settings.limits
     return smtp_settings.Settings(
@@ -457,7 +459,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
     """Return what makes the sessions of an SMTP listener."""
     implicit = listener.tls == "implicit"
     xclient_peers = peers_in(settings.smtp.xclient_peers)
-    session_settings = smtp_session_settings(settings, listener)
+    session_settings = smtp_session_settings(settings, listener, running)
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
         parts = running()

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from mailsuite.app import smtp_session_settings
+from mailsuite.app import Parts, smtp_session_settings
 from mailsuite.config import load
 from mailsuite.config.meaning import SWITCHABLE
 from mailsuite.config.settings import Listener
@@ -19,10 +21,17 @@ from tests.smtp.sessions import Talk
 
 ROOT = Path(__file__).parents[2]
 SITE = load(ROOT / "etc" / "mailsuite.toml")
-MTA = smtp_session_settings(SITE, SITE.listen["mta"])
-SUBMISSION = smtp_session_settings(SITE, SITE.listen["submission"])
-SUBMISSIONS = smtp_session_settings(SITE, SITE.listen["submissions"])
-LMTP = smtp_session_settings(SITE, Listener(service="lmtp", endpoint="unix:/run/mail/lmtp"))
+
+
+def settings_of(listener: Listener) -> Settings:
+    """Return what sessions of *listener* know, on a site whose accounts serve every mechanism."""
+    return smtp_session_settings(SITE, listener, lambda: cast(Parts, SimpleNamespace(served=lambda need: True)))
+
+
+MTA = settings_of(SITE.listen["mta"])
+SUBMISSION = settings_of(SITE.listen["submission"])
+SUBMISSIONS = settings_of(SITE.listen["submissions"])
+LMTP = settings_of(Listener(service="lmtp", endpoint="unix:/run/mail/lmtp"))
 
 
 def table() -> Iterator[dict[str, str]]:
