@@ -5,7 +5,7 @@ from typing import Any
 
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
-from mailsuite.wire.events import Close, Event, HangUp
+from mailsuite.wire.events import Close, Event, HangUp, StartTLS
 from tests.chat import Conversation
 from tests.smtp.respondent import PLAIN, Respondent, session
 
@@ -72,6 +72,7 @@ class LateConversation:
         self.respond = respond
         self.said = b""
         self.closed = False
+        self.tls_wanted = False
         self._question: Event | None = None
         self.pump()
 
@@ -97,11 +98,20 @@ class LateConversation:
         while self.waits:
             self.answer()
 
+    def start_tls(self) -> None:
+        """Do what the driver does when the handshake is through."""
+        assert self.tls_wanted, "the core did not ask for TLS"
+        self.tls_wanted = False
+        self.core.tls_started()
+        self.pump()
+
     def pump(self) -> None:
-        """Take events until one asks."""
+        """Take events until one asks, or TLS is to begin."""
         while self._question is None and (event := self.core.next_event()) is not None:
             if isinstance(event, Close | HangUp):
                 self.closed = True
+            elif isinstance(event, StartTLS):
+                self.tls_wanted = True
             elif event.asks:
                 self._question = event
             else:

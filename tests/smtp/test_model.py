@@ -1,144 +1,143 @@
 """Random sessions against a small model that knows RFC 5321 and nothing of the core (lessons 6 and 8)."""
 
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailsuite.smtp.settings import Limits, Settings
 from tests.chat import Conversation
-from tests.smtp.respondent import session
-from tests.smtp.sessions import finals, late
+from tests.smtp.model import Model
+from tests.smtp.respondent import Respondent, session
+from tests.smtp.sessions import LateConversation, finals, late
 from tests.wire.cutting import cut, octets
 
-PATIENT = Settings("mail.example.org", Limits(errors=10_000, unknown_recipients=10_000))
-NAMES = ["ok", "nobody", "crash"]
+LIMITS = Limits(errors=10_000, unknown_recipients=10_000, session_messages=10_000)
+PATIENT = Settings("mail.example.org", LIMITS)
+LISTENERS = {
+    "open": PATIENT,
+    "guarded": Settings("mail.example.org", LIMITS, starttls=True, auth="tls", auth_required=True),
+    "clear": Settings("mail.example.org", LIMITS, starttls=True, auth="always", auth_required=True),
+}
+every_listener = pytest.mark.parametrize("listener", LISTENERS)
+
+SENDERS = [b"ok", b"nobody", b"crash", b"full", b"trouble", b"midway", b"lost"]
+RECIPIENTS = [b"ok", b"ok2", b"nobody", b"crash", b"later"]
+GOOD, BAD = (b64encode(b"\0user\0" + password) for password in (b"secret", b"wrong"))
+
+
+def chunk(content: bytes, marker: bytes) -> bytes:
+    """Return a BDAT command with its octets."""
+    return b"BDAT %d%s\r\n%s" % (len(content), marker, content)
+
+
+def model_of(listener: str) -> Model:
+    """Return a model of what answers there."""
+    return Model(LISTENERS[listener].auth_required, LISTENERS[listener].auth == "always")
+
+
 LINES = st.one_of(
     st.sampled_from([b"EHLO x", b"HELO x", b"EHLO refused.example", b"EHLO", b"RSET", b"NOOP", b"VRFY a", b"DATA x"]),
     st.sampled_from(
         [b"MAIL", b"RCPT", b"STARTTLS", b"AUTH PLAIN", b"SEND x", b"FROB", b"", b"text", b"..stuffed", b"a\rb"]
     ),
-    st.sampled_from([*NAMES, "full", "trouble"]).map(lambda name: b"MAIL FROM:<%s@a.example>" % name.encode()),
-    st.sampled_from([*NAMES, "later", "ok2"]).map(lambda name: b"RCPT TO:<%s@b.example>" % name.encode()),
-    # What makes progress comes up more often.
-    st.sampled_from([b"EHLO x", b"MAIL FROM:<ok@a.example>", b"RCPT TO:<ok@b.example>", b"DATA", b"DATA", b".", b"."]),
+    st.sampled_from(SENDERS).map(lambda name: b"MAIL FROM:<%s@a.example>" % name),
+    st.sampled_from(RECIPIENTS).map(lambda name: b"RCPT TO:<%s@b.example>" % name),
+    st.sampled_from([b"AUTH PLAIN " + GOOD, b"AUTH PLAIN " + BAD, b"AUTH PLAIN !", b"AUTH FROB", GOOD, BAD, b"*"]),
+    st.sampled_from([b"EHLO x", b"DATA", b"DATA", b".", b"."]),
+).map(lambda line: line + b"\r\n")
+CONTENT = st.lists(
+    st.sampled_from([b"text", b"\r\n", b".", b"\r\n.\r\n", b"QUIT\r\n", b"RSET\r\n", b"\r", b"\n", b"\0", b"x" * 99]),
+    max_size=5,
+).map(b"".join)
+CHUNKS = st.builds(chunk, CONTENT, st.sampled_from([b"", b"", b" LAST", b" LAST", b" last", b" LAST x"]))
+ENVELOPES = st.builds(
+    lambda sender, recipients: b"MAIL FROM:<%s@a.example>\r\n" % sender
+    + b"".join(b"RCPT TO:<%s@b.example>\r\n" % name for name in recipients),
+    st.sampled_from([b"ok", b"ok", b"ok", *SENDERS]),
+    st.lists(st.sampled_from([b"ok", *RECIPIENTS]), max_size=3),
 )
-SCRIPTS = st.lists(LINES, min_size=8, max_size=50).map(lambda lines: [b"EHLO x", *lines])
-MAIL = {b"ok": 250, b"nobody": 550, b"crash": 451, b"full": 250, b"trouble": 250}
-RCPT = {b"ok": 250, b"ok2": 250, b"nobody": 550, b"crash": 451, b"later": 451}
+BODIES = CONTENT.map(lambda content: b"DATA\r\n%s\r\n.\r\n" % content.replace(b".", b"..").removesuffix(b"\r"))
+# What makes progress, with anything in between.
+GROUP = st.lists(st.one_of(LINES, CHUNKS, ENVELOPES, ENVELOPES, BODIES), max_size=12).map(b"".join)
+# Up to the beginning of TLS, and what is sent behind STARTTLS before it has begun.
+SECURE = st.builds(lambda injected: b"EHLO x\r\nSTARTTLS\r\n" + injected, GROUP)
+LOGIN = st.just(b"EHLO x\r\nAUTH PLAIN " + GOOD + b"\r\n")
+ANY = st.lists(GROUP, min_size=1, max_size=5)
+INSIDE = st.builds(lambda secure, login, groups: [secure, login, *groups], SECURE, LOGIN, ANY)
+ENDS = st.sampled_from([b"", b"QUIT\r\nNOOP\r\n", b"BDAT x\r\nQUIT\r\n", b"BDAT\r\nNOOP\r\n"])
+SCRIPTS = st.builds(lambda groups, end: [b"EHLO x\r\n", *groups, end], ANY | INSIDE, ENDS)
 
 
-class Model:
-    """What each line must be answered, and which messages are taken."""
-
-    def __init__(self) -> None:
-        self.greeted = False
-        self.sender: bytes | None = None
-        self.recipients: list[bytes] = []
-        self.body: list[bytes] | None = None
-        self.codes = [220]
-        self.messages: list[tuple[str, list[str], bytes]] = []
-
-    def read(self, line: bytes) -> None:
-        """Take one line."""
-        if self.body is not None:
-            self.read_body(self.body, line)
-            return
-        self.codes.append(self.command(line))
-
-    def read_body(self, body: list[bytes], line: bytes) -> None:
-        """Take one line of a message."""
-        if line != b".":
-            body.append(line.removeprefix(b".") + b"\r\n")
-            return
-        content, sender, recipients = b"".join(body), self.sender, self.recipients
-        self.forget()
-        if b"\r" in content.replace(b"\r\n", b""):
-            self.codes.append(554)
-        elif sender == b"trouble":
-            self.codes.append(451)
-        else:
-            self.codes.append(250)
-            to = [f"{name.decode()}@b.example" for name in recipients]
-            self.messages.append((f"{(sender or b'').decode()}@a.example", to, content))
-
-    def forget(self) -> None:
-        """End the transaction."""
-        self.sender, self.recipients, self.body = None, [], None
-
-    def command(self, line: bytes) -> int:
-        """Return the code that answers *line*."""
-        if b"\r" in line:
-            return 500
-        verb, _, argument = line.partition(b" ")
-        if verb in (b"EHLO", b"HELO"):
-            return self.hello(argument)
-        if verb == b"RSET":
-            self.forget()
-        if verb in (b"RSET", b"NOOP", b"VRFY"):
-            return 252 if verb == b"VRFY" else 250
-        if verb in (b"SEND", b"STARTTLS", b"AUTH"):
-            return 502
-        if verb in (b"MAIL", b"RCPT", b"DATA"):
-            return self.transaction(verb, argument)
-        return 500
-
-    def hello(self, argument: bytes) -> int:
-        """EHLO or HELO."""
-        if not argument:
-            return 501
-        if argument == b"refused.example":
-            return 550
-        self.forget()
-        self.greeted = True
-        return 250
-
-    def transaction(self, verb: bytes, argument: bytes) -> int:
-        """MAIL, RCPT or DATA."""
-        name = argument.partition(b"<")[2].partition(b"@")[0]
-        if verb == b"MAIL":
-            if not self.greeted or self.sender is not None:
-                return 503
-            code = MAIL.get(name, 501)
-            self.sender = name if code == 250 else None
-            return code
-        if verb == b"RCPT":
-            if self.sender is None:
-                return 503
-            code = RCPT.get(name, 501)
-            self.recipients += [name] if code == 250 else []
-            return code
-        if not self.recipients:
-            return 503
-        if argument:
-            return 501
-        if self.sender == b"full":
-            self.forget()
-            return 452
-        self.body = []
-        return 354
+def whole(groups: Iterable[bytes], listener: str) -> tuple[bytes, Respondent]:
+    """Send each group in one segment; TLS begins as soon as the server is ready for it."""
+    core, respondent = session(LISTENERS[listener])
+    conversation = Conversation(core, respondent)
+    for group in groups:
+        conversation.send(group)
+        if conversation.tls_wanted:
+            conversation.start_tls()
+    return conversation.said, respondent
 
 
-@settings(deadline=None, max_examples=400)
-@given(SCRIPTS, st.lists(st.integers(1, 60), max_size=40), st.lists(st.booleans(), max_size=60))
-def test_lessons_6_and_8_any_session(script: list[bytes], cuts: list[int], answers: list[bool]) -> None:
-    """Every line has its one right answer, in order, however it is cut and however late answers come.
+def in_pieces(
+    groups: Iterable[bytes], listener: str, cutting: Callable[[bytes], Iterable[bytes]], answers: Iterable[bool]
+) -> tuple[bytes, Respondent]:
+    """Send each group in pieces, while answers are given late; TLS begins behind a group, when all is answered."""
+    core, respondent = session(LISTENERS[listener])
+    conversation = LateConversation(core, respondent)
+    decisions = iter(answers)
+    for group in groups:
+        for piece in cutting(group):
+            conversation.send(piece)
+            if next(decisions, True):
+                conversation.answer()
+        conversation.settle()
+        if conversation.tls_wanted:
+            conversation.start_tls()
+    return conversation.said, respondent
 
-    A message is taken only with the MAIL and RCPT of its own transaction, whatever was refused before.
+
+@every_listener
+@settings(deadline=None, max_examples=150)
+@given(script=SCRIPTS, cuts=st.lists(st.integers(1, 60), max_size=40), answers=st.lists(st.booleans(), max_size=60))
+def test_lessons_6_and_8_any_session(listener: str, script: list[bytes], cuts: list[int], answers: list[bool]) -> None:
+    """Every command has its one right answer, in order, however it is cut and however late answers come.
+
+    A message is taken only with the MAIL and RCPT of its own transaction, whatever was refused before, and by whom;
+    by DATA or by BDAT; and where a login is needed, only after that, and after none that was before TLS.
     """
-    model = Model()
-    for line in script:
-        model.read(line)
-    data = b"".join(line + b"\r\n" for line in script)
+    model = model_of(listener)
+    for group in script:
+        model.read(group)
+        if model.tls_wanted:
+            model.start_tls()
 
-    core, respondent = session(PATIENT)
-    whole = Conversation(core, respondent)
-    whole.send(data)
-    assert [int(line[:3]) for line in finals(whole.said)] == model.codes
+    said, respondent = whole(script, listener)
+    assert [int(line[:3]) for line in finals(said)] == model.codes
     assert respondent.messages == model.messages
-
-    for segments in (list(cut(data, cuts)), list(octets(data))):
-        said, respondent = late(segments, answers, PATIENT)
-        assert said == whole.said
+    for cutting in (lambda group: cut(group, cuts), octets):
+        said_again, respondent = in_pieces(script, listener, cutting, answers)
+        assert said_again == said
         assert respondent.messages == model.messages
+
+
+@every_listener
+def test_the_scripts_get_far(listener: str) -> None:
+    """The model itself takes messages by DATA and BDAT: the property does not hold for want of any."""
+    model = model_of(listener)
+    model.read(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<injected@a.example>\r\n")
+    if model.guarded:
+        assert model.tls_wanted
+        model.start_tls()
+    model.read(b"EHLO x\r\nAUTH PLAIN " + GOOD + b"\r\n")
+    envelope = b"MAIL FROM:<ok@a.example>\r\nRCPT TO:<ok@b.example>\r\n"
+    model.read(b"RSET\r\n" + envelope + b"DATA\r\nx\r\n.\r\n")
+    model.read(envelope + chunk(b"a\r\n", b"") + chunk(b"b", b" LAST"))
+
+    assert [content for _, _, content in model.messages] == [b"x\r\n", b"a\r\nb\r\n"]
 
 
 def test_lesson_8_five_hundred_commands_in_one_segment() -> None:
