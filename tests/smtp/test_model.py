@@ -67,8 +67,10 @@ SECURE = st.builds(lambda injected: b"EHLO x\r\nSTARTTLS\r\n" + injected, GROUP)
 LOGIN = st.just(b"EHLO x\r\nAUTH PLAIN " + GOOD + b"\r\n")
 ANY = st.lists(GROUP, min_size=1, max_size=5)
 INSIDE = st.builds(lambda secure, login, groups: [secure, login, *groups], SECURE, LOGIN, ANY)
+# What was proved in the clear is worth nothing inside TLS.
+BEFORE = st.builds(lambda login, secure, groups: [login, secure, b"EHLO x\r\n", *groups], LOGIN, SECURE, ANY)
 ENDS = st.sampled_from([b"", b"QUIT\r\nNOOP\r\n", b"BDAT x\r\nQUIT\r\n", b"BDAT\r\nNOOP\r\n"])
-SCRIPTS = st.builds(lambda groups, end: [b"EHLO x\r\n", *groups, end], ANY | INSIDE, ENDS)
+SCRIPTS = st.builds(lambda groups, end: [b"EHLO x\r\n", *groups, end], ANY | INSIDE | BEFORE, ENDS)
 
 
 def whole(groups: Iterable[bytes], listener: str) -> tuple[bytes, Respondent]:
