@@ -43,6 +43,7 @@ from mailsuite.identity import SessionIds
 from mailsuite.interfaces import IRespondent
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.layout import INCOMING
+from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.maildir import Names, Writer
 from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
@@ -291,7 +292,14 @@ class Parts:
             choose(root, settings.store.sync), reactor, lone, clocks.seconds, self._mark.committed
         )
         store = MaildirStore(
-            Writer(root, names), names, self._barrier, state, deferToThread, settings.store.free_floor, clocks
+            Writer(root, names),
+            names,
+            self._barrier,
+            Listings(settings.store.listing_memory, clocks.now),
+            state,
+            deferToThread,
+            settings.store.free_floor,
+            clocks,
         )
         self._outgoing = Outgoing(
             settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens

@@ -208,14 +208,25 @@ class IContent(Interface):
         """Free what the reading took. Called once, also after the end."""
 
 
+class IListing(Interface):
+    """What is in a maildrop: message numbers count from 0 and never shift."""
+
+    sizes = Attribute("the octets of each message as `IContent.read` gives them (RFC 1939 §11; sequence of int)")
+    octets = Attribute("the sum of all sizes (int)")
+    unique_ids = Attribute("each message's unique id, 1 to 70 printable octets (RFC 1939 §7, UIDL; sequence of str)")
+
+    def size_rows(start: int, stop: int) -> bytes:
+        """Return what LIST sends for the messages from *start* to before *stop*: ``NUMBER SIZE CRLF`` for each."""
+
+    def id_rows(start: int, stop: int) -> bytes:
+        """Return what UIDL sends for the messages from *start* to before *stop*: ``NUMBER ID CRLF`` for each."""
+
+
 class IMaildrop(Interface):
-    """A locked snapshot of one mailbox: message numbers count from 0 and never shift."""
+    """A locked snapshot of one mailbox."""
 
-    def sizes() -> Sequence[int]:
-        """The octets of each message as `IContent.read` gives them (RFC 1939 §11)."""
-
-    def unique_ids() -> Sequence[str]:
-        """The unique id of each message, 1 to 70 printable octets (RFC 1939 §7, UIDL)."""
+    def listing() -> IListing:
+        """Return what is in it."""
 
     def read(number: int) -> Maybe[IContent]:
         """Open one message. Raises `OSError` when its file is gone or cannot be read."""

@@ -10,6 +10,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import (
     IContent,
     IDraft,
+    IListing,
     IMaildrop,
     IMailLog,
     IMailStore,
@@ -19,6 +20,7 @@ from mailsuite.interfaces import (
 )
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Login, Mailbox
+from mailsuite.pop3.drop import rows_of
 from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.service.login import Refused
 
@@ -63,6 +65,22 @@ class MemoryContent:
         self.closed += 1
 
 
+@implementer(IListing)
+class MemoryListing:
+    """Sizes, and made-up unique ids."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.sizes = sizes
+        self.octets = sum(sizes)
+        self.unique_ids = [f"id-{index}" for index in range(len(sizes))]
+
+    def size_rows(self, start: int, stop: int) -> bytes:
+        return rows_of(self.sizes)(start, stop)
+
+    def id_rows(self, start: int, stop: int) -> bytes:
+        return rows_of(self.unique_ids)(start, stop)
+
+
 @implementer(IMaildrop)
 class MemoryMaildrop:
     """A snapshot in memory. *stubborn* messages cannot be removed; *pending*, if set, is what a removal waits for."""
@@ -76,11 +94,8 @@ class MemoryMaildrop:
         self.contents: list[MemoryContent] = []
         self.closed = 0
 
-    def sizes(self) -> Sequence[int]:
-        return [len(message) if isinstance(message, bytes) else 9 for message in self.messages]
-
-    def unique_ids(self) -> Sequence[str]:
-        return [f"id-{index}" for index in range(len(self.messages))]
+    def listing(self) -> "MemoryListing":
+        return MemoryListing([len(message) if isinstance(message, bytes) else 9 for message in self.messages])
 
     def read(self, number: int) -> Maybe[IContent]:
         message = self.messages[number]

@@ -211,6 +211,11 @@ class Store(Section, frozen=True, kw_only=True):
         description="How mail is made durable: syncfs where it is known to be safe and fsync elsewhere,"
                     " or always one of them.",
     )] = "auto"
+    listing_memory: Annotated[int, Meta(
+        ge=0, le=1 << 40,
+        description="Octets of memory for the listings of mailboxes that were opened last, of each some 100 a"
+                    " message; a login to one of these reads no folder. With 0 none is kept.",
+    )] = 256 * 1024 * 1024
 
 
 class DNS(Section, frozen=True, kw_only=True):

@@ -1,44 +1,137 @@
 """A snapshot of one Maildir: names, sizes and unique ids, held packed (some 80 octets a message).
 
-Taking it opens no file of ours: the names say all. It blocks, so it is taken in a thread. Nothing is moved from
-``new/`` to ``cur/``.
+What LIST and UIDL send for a message is kept as it goes onto the wire, and the unique id and the base name are read
+from there: a listing of everything is a slice. `mailsuite.mailbox.taking` makes a snapshot from a folder.
 """
 
-import os
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar, overload
 
-from mailsuite.mailbox.content import wire_size
-from mailsuite.mailbox.kept_ids import FileKey, KeptIds, plain_id
-from mailsuite.mailbox.names import base, is_fit, order, our_size, sizes
-from mailsuite.mailbox.scan import PREFIX, TRIES, settled_scan
+from zope.interface import implementer
+
+from mailsuite.interfaces import IListing
+from mailsuite.mailbox.names import base, order
+from mailsuite.mailbox.packed import Packed
+from mailsuite.mailbox.scan import PREFIX
+
+T = TypeVar("T")
+# So many messages are copied at a time, so that other threads have their turn in between.
+_PIECE = 1024
+# A place is a letter and the rest of the name behind the unique id, or, with a capital, the whole name.
+_FOLDERS = {b"n": b"new/", b"c": b"cur/"}
 
 
+class Messages:
+    """What is known of a mailbox's messages; messages are added at the end alone."""
+
+    __slots__ = ("id_rows", "octets", "places", "size_rows", "sizes")
+
+    def __init__(self) -> None:
+        self.places = Packed(b"/")
+        self.sizes = array("Q")
+        self.size_rows = Packed(b"\r\n")
+        self.id_rows = Packed(b"\r\n")
+        self.octets = 0
+
+    def extend(self, places: Sequence[bytes], ids: Sequence[bytes], sizes: Sequence[int]) -> None:
+        """Add messages, of each its *place* (see `place`), unique id and octets on the wire."""
+        first = len(self.sizes) + 1
+        self.id_rows.extend([b"%d %b" % row for row in enumerate(ids, first)])
+        self.size_rows.extend([b"%d %d" % row for row in enumerate(sizes, first)])
+        self.places.extend(places)
+        self.sizes.extend(sizes)
+        self.octets += sum(sizes)
+
+    def settle(self) -> None:
+        """Give memory back that was taken for more messages to come."""
+        for packed in (self.places, self.size_rows, self.id_rows):
+            packed.settle()
+
+    def memory(self) -> int:
+        """Return the octets of memory that this takes."""
+        packed = self.places.memory() + self.size_rows.memory() + self.id_rows.memory()
+        return packed + self.sizes.__sizeof__()
+
+
+def place(name: bytes, unique_id: bytes) -> bytes:
+    """Return how *name*, which has its folder, is kept beside its unique id."""
+    if base(name[PREFIX:]) == unique_id:
+        return name[:1] + name[PREFIX + len(unique_id) :]
+    return name[:1].upper() + name[PREFIX:]
+
+
+def _path(kept: bytes, unique_id: bytes) -> bytes:
+    """Return the name, with its folder, that `place` has made *kept* of."""
+    folder = _FOLDERS.get(kept[:1])
+    if folder is None:
+        return _FOLDERS[kept[:1].lower()] + kept[1:]
+    return folder + unique_id + kept[1:]
+
+
+@implementer(IListing)
 class Listing:
-    """Messages in the order of their delivery; an index never changes its meaning."""
+    """See `IListing`: the first messages of *messages*, in the order of their delivery.
 
-    __slots__ = ("_ends", "_ids", "_names", "sizes")
+    What is added to *messages* later is not part of it.
+    """
 
-    def __init__(self, names: Sequence[bytes], sizes: "array[int]", ids: dict[int, str]) -> None:
-        self.sizes = sizes
-        # Only where the id is not the base name.
-        self._ids = ids
-        self._names = b"".join(names)
-        self._ends = array("Q", _ends(names))
+    __slots__ = ("_messages", "count", "octets", "sizes")
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self.count = len(messages.sizes)
+        self.octets = messages.octets
+        self.sizes = Column(self.count, messages.sizes.__getitem__)
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return self.count
+
+    @property
+    def unique_ids(self) -> "Column[str]":
+        """See `IListing.unique_ids`."""
+        return Column(self.count, self.unique_id)
 
     def path(self, index: int) -> bytes:
         """Return where message *index* lies below the mailbox's folder."""
-        return self._names[self._ends[index - 1] if index else 0 : self._ends[index]]
+        return _path(self._messages.places.text(index), self._id(index))
 
     def unique_id(self, index: int) -> str:
         """Return message *index*'s unique id."""
-        special = self._ids.get(index) if self._ids else None
-        return base(self.path(index)[PREFIX:]).decode("ascii") if special is None else special
+        return self._id(index).decode("ascii")
+
+    def size_rows(self, start: int, stop: int) -> bytes:
+        """See `IListing.size_rows`."""
+        return self._messages.size_rows.run(start, stop)
+
+    def id_rows(self, start: int, stop: int) -> bytes:
+        """See `IListing.id_rows`."""
+        return self._messages.id_rows.run(start, stop)
+
+    def extended(self, name: bytes, size: int) -> "Listing | None":
+        """Return this listing with one message more, which comes last; ``None`` where it would not.
+
+        Its unique id is its base name. Listings that were made before are as they were.
+        """
+        messages = self._messages
+        if self.count < len(messages.sizes):
+            return None
+        unique_id = base(name[PREFIX:])
+        if self.count and order(base(self.path(self.count - 1)[PREFIX:])) >= order(unique_id):
+            return None
+        messages.extend([place(name, unique_id)], [unique_id], [size])
+        return Listing(messages)
+
+    def without(self, indexes: Iterable[int]) -> "Listing":
+        """Return a listing of the other messages, numbered anew."""
+        left = Messages()
+        dropped = set(indexes)
+        for start, ids, places in self._pieces():
+            some = [each for each in range(len(ids)) if start + each not in dropped]
+            sizes = [self._messages.sizes[start + each] for each in some]
+            left.extend([places[each] for each in some], [ids[each] for each in some], sizes)
+        left.settle()
+        return Listing(left)
 
     def followed(self, names: Sequence[bytes]) -> "Listing":
         """Return the same messages as they lie now, in *names*: moved to ``cur/``, or with other flags.
@@ -52,111 +145,52 @@ class Listing:
             if key in now:
                 twice.add(key)
             now[key] = name
-        before = [self.path(index) for index in range(len(self))]
-        after = [old if (key := base(old[PREFIX:])) in twice else now.get(key, old) for old in before]
-        return self if before == after else Listing(after, self.sizes, self._ids)
+        moved = Messages()
+        changed = False
+        for start, ids, places in self._pieces():
+            before = list(map(_path, places, ids))
+            after = [old if (key := base(old[PREFIX:])) in twice else now.get(key, old) for old in before]
+            changed = changed or before != after
+            moved.extend(list(map(place, after, ids)), ids, self._messages.sizes[start : start + len(ids)])
+        return Listing(moved) if changed else self
+
+    def memory(self) -> int:
+        """Return the octets of memory that this takes."""
+        return self._messages.memory()
+
+    def _pieces(self) -> Iterator[tuple[int, list[bytes], list[bytes]]]:
+        """Yield the unique ids and places of some messages at a time, and the index of the first of them."""
+        for start in range(0, self.count, _PIECE):
+            stop = min(start + _PIECE, self.count)
+            rows = self._messages.id_rows.run(start, stop).split(b"\r\n")
+            yield start, [row.partition(b" ")[2] for row in rows[:-1]], self._places(start, stop)
+
+    def _places(self, start: int, stop: int) -> list[bytes]:
+        return self._messages.places.run(start, stop).split(b"/")[:-1]
+
+    def _id(self, index: int) -> bytes:
+        return self._messages.id_rows.text(index).partition(b" ")[2]
 
 
-class UniqueIds(Sequence[str]):
-    """The unique ids of a listing, made when they are asked for."""
+class Column(Sequence[T]):
+    """One value for each of *count* messages, looked up when it is asked for."""
 
-    __slots__ = ("_listing",)
+    __slots__ = ("_count", "_value")
 
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
+    def __init__(self, count: int, value: Callable[[int], T]) -> None:
+        self._count = count
+        self._value = value
 
     def __len__(self) -> int:
-        return len(self._listing)
+        return self._count
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: int) -> T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
 
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         if isinstance(index, slice):
-            return [self._listing.unique_id(each) for each in range(*index.indices(len(self)))]
-        return self._listing.unique_id(range(len(self))[index])
-
-
-def take_listing(path: str) -> Listing:
-    """List the mailbox at *path*; one whose folders were never made is empty. Blocks. Raises `OSError`."""
-    root = os.fsencode(path)
-    for _ in range(TRIES):
-        listing, gone = _list(root, settled_scan(root))
-        if not gone:
-            break
-    return listing
-
-
-def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
-    """Return the listing of *names*, and whether some had vanished before they could be measured."""
-    names.sort(key=_sort_key)
-    kept = KeptIds(root)
-    listed: list[bytes] = []
-    octets = array("Q")
-    ids: dict[int, str] = {}
-    gone = False
-    for name, unique_id in _identified(root, names, kept):
-        size = _size(root, name)
-        if size is None:
-            gone = True
-            continue
-        if unique_id is not None:
-            ids[len(listed)] = unique_id
-        listed.append(name)
-        octets.append(size)
-    kept.save()
-    return Listing(listed, octets, ids), gone
-
-
-def _identified(root: bytes, names: list[bytes], kept: KeptIds) -> Iterator[tuple[bytes, str | None]]:
-    """Yield each of *names*, which are sorted, with its unique id where that is not the base name."""
-    for key, group in groupby(names, key=_base):
-        same = list(group)
-        if len(same) == 1 and key not in kept:
-            yield same[0], None if is_fit(key) else plain_id(key)
-            continue
-        # A message that moved under the scan was seen twice: it is one file, and the later place is the true one.
-        found = dict(_files(root, same))
-        yield from zip(found.values(), kept.assign(key, list(found)), strict=True)
-
-
-def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes]]:
-    for name in names:
-        try:
-            status = os.lstat(root + b"/" + name)
-        except FileNotFoundError:
-            continue
-        yield FileKey(status.st_ino, max(status.st_mtime_ns, 0)), name
-
-
-def _size(root: bytes, name: bytes) -> int | None:
-    """Return what *name* has on the wire; ``None`` where it is gone."""
-    ours = our_size(name[PREFIX:])
-    if ours is not None:
-        return ours
-    said = sizes(name[PREFIX:])
-    try:
-        return wire_size(root + b"/" + name, said.disk, said.wire)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        # It is listed, so that numbers and ids are true, and refused when it is asked for.
-        return said.wire or said.disk or 0
-
-
-def _ends(names: Sequence[bytes]) -> Iterator[int]:
-    end = 0
-    for name in names:
-        end += len(name)
-        yield end
-
-
-def _base(name: bytes) -> bytes:
-    return base(name[PREFIX:])
-
-
-def _sort_key(name: bytes) -> bytes:
-    return order(base(name[PREFIX:]))
+            return [self._value(each) for each in range(*index.indices(self._count))]
+        return self._value(range(self._count)[index])

@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 from zope.interface import implementer
 
-from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse
+from mailsuite.interfaces import IContent, IMaildrop
 from mailsuite.mailbox.content import open_content
-from mailsuite.mailbox.listing import Listing, UniqueIds, take_listing
+from mailsuite.mailbox.listing import Listing
+from mailsuite.mailbox.listings import REMOVALS, Listings, Times
 from mailsuite.mailbox.names import sizes
 from mailsuite.mailbox.scan import folder_times, scan
 from mailsuite.mailbox.sync import fsync_path
@@ -18,43 +19,28 @@ from mailsuite.maybe import Maybe
 InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-async def open_maildrop(path: str, lock: ISharedState, owner: str, in_thread: InThread) -> "Maildrop":
-    """Lock the Maildir at *path* for *owner*, who is nobody else's, and list it.
-
-    Raises `MaildropInUse` when another owner has it, and `OSError`; the lock is then free or another's.
-    """
-    name = f"maildrop:{path}"
-    if not lock.acquire(name, owner):
-        raise MaildropInUse(path)
-    try:
-        listing = await in_thread(take_listing, path)
-    except BaseException:
-        lock.release(name, owner)
-        raise
-    return Maildrop(path, listing, lambda: lock.release(name, owner), in_thread)
-
-
 @implementer(IMaildrop)
 class Maildrop:
-    """See `IMaildrop`. *release* gives the lock back; it is called once."""
+    """See `IMaildrop`. *release* gives the lock back; it is called once. *listings* is told of removals."""
 
-    __slots__ = ("_in_thread", "_listing", "_release", "_root", "_still")
+    __slots__ = ("_in_thread", "_listing", "_listings", "_path", "_release", "_root", "_still", "_taken")
 
-    def __init__(self, path: str, listing: Listing, release: Callable[[], None], in_thread: InThread) -> None:
+    def __init__(
+        self, path: str, listing: Listing, listings: Listings, release: Callable[[], None], in_thread: InThread
+    ) -> None:
+        self._path = path
         self._root = os.fsencode(path)
-        self._listing = listing
+        # As it was when the session began, and where the files lie now.
+        self._taken = self._listing = listing
+        self._listings = listings
         self._release: Callable[[], None] | None = release
         self._in_thread = in_thread
         # The folders' times at a look that found nothing moved: until they change there is none to be found.
-        self._still: tuple[int, ...] | None = None
+        self._still: Times | None = None
 
-    def sizes(self) -> Sequence[int]:
-        """See `IMaildrop.sizes`."""
-        return self._listing.sizes
-
-    def unique_ids(self) -> Sequence[str]:
-        """See `IMaildrop.unique_ids`."""
-        return UniqueIds(self._listing)
+    def listing(self) -> Listing:
+        """See `IMaildrop.listing`."""
+        return self._taken
 
     def read(self, number: int) -> Maybe[IContent]:
         """See `IMaildrop.read`. At once, unless the file was moved meanwhile and must be looked for."""
@@ -65,7 +51,7 @@ class Maildrop:
 
     def remove(self, numbers: Sequence[int]) -> Maybe[Sequence[int]]:
         """See `IMaildrop.remove`. A message that is gone already counts as removed."""
-        return self._in_thread(self._remove_all, numbers) if numbers else ()
+        return self._remove(numbers) if numbers else ()
 
     def close(self) -> None:
         """See `IMaildrop.close`. May be called twice."""
@@ -77,11 +63,11 @@ class Maildrop:
         await self._in_thread(self._follow)
         return self._content(number)
 
-    def _path(self, number: int) -> bytes:
+    def _place(self, number: int) -> bytes:
         return self._root + b"/" + self._listing.path(number)
 
     def _content(self, number: int) -> IContent:
-        path = self._path(number)
+        path = self._place(number)
         return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number])
 
     def _follow(self) -> None:
@@ -93,24 +79,37 @@ class Maildrop:
         self._still = times if followed is self._listing else None
         self._listing = followed
 
-    def _remove_all(self, numbers: Sequence[int]) -> list[int]:
-        """Remove *numbers* and make that durable; blocks."""
+    async def _remove(self, numbers: Sequence[int]) -> Sequence[int]:
+        before = self._listings.before(self._path) if len(numbers) <= REMOVALS else None
+        kept: Sequence[int]
+        kept, after, shorter = await self._in_thread(self._remove_all, numbers, before is not None)
+        if before is not None:
+            self._listings.removed(self._path, before, after, self._taken, shorter)
+        return kept
+
+    def _remove_all(self, numbers: Sequence[int], listed: bool) -> tuple[list[int], Times, Listing | None]:
+        """Remove *numbers* and make that durable; blocks.
+
+        Return those that stayed and, if the listing is kept, the folders' times then and the listing of the others.
+        """
         kept: list[int] = []
         moved = self._unlink(numbers, kept)
+        after = folder_times(self._root) if listed else ()
         if moved:
             self._follow()
             self._unlink(moved, kept)
         # RFC 1939 §6 lets the +OK mean that they are gone, for good.
-        for folder in {os.path.dirname(self._path(number)) for number in numbers}:
+        for folder in {os.path.dirname(self._place(number)) for number in numbers}:
             fsync_path(os.fsdecode(folder))
-        return sorted(kept)
+        sure = listed and not (moved or kept) and self._listing is self._taken
+        return sorted(kept), after, self._taken.without(numbers) if sure else None
 
     def _unlink(self, numbers: Sequence[int], kept: list[int]) -> list[int]:
         """Unlink *numbers*; return those that are not where they were, add those that will not go to *kept*."""
         missing: list[int] = []
         for number in numbers:
             try:
-                os.unlink(self._path(number))
+                os.unlink(self._place(number))
             except FileNotFoundError:
                 missing.append(number)
             except OSError:

@@ -41,14 +41,15 @@ def folder_times(root: bytes) -> tuple[int, ...]:
     return tuple(times)
 
 
-def settled_scan(root: bytes) -> list[bytes]:
+def settled_scan(root: bytes) -> tuple[list[bytes], tuple[int, ...]]:
     """Scan until nothing was moved meanwhile: a name that moves under a scan may be missed by it. Blocks.
 
-    Raises `OSError`.
+    Return the names, and the folders' times that they go with; no times where the folders never rested. Raises
+    `OSError`.
     """
     for _ in range(TRIES):
         before = folder_times(root)
         names = scan(root)
         if folder_times(root) == before:
-            break
-    return names
+            return names, before
+    return names, ()

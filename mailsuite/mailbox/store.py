@@ -8,14 +8,17 @@ from typing import cast
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, ISharedState
+from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, ISharedState, MaildropInUse
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.draft import Draft
 from mailsuite.mailbox.layout import INCOMING, create_maildir, maildir
+from mailsuite.mailbox.listing import Listing
+from mailsuite.mailbox.listings import Listings, Times
 from mailsuite.mailbox.maildir import Names, Receipt, Writer
-from mailsuite.mailbox.maildrop import InThread, open_maildrop
+from mailsuite.mailbox.maildrop import InThread, Maildrop
 from mailsuite.mailbox.recovery import remove_stale
 from mailsuite.mailbox.sync import fsync_path
+from mailsuite.maybe import Maybe
 from mailsuite.meaning import Mailbox
 
 # Free space is asked for at most this often, in seconds.
@@ -34,7 +37,8 @@ class Clocks:
 class MaildirStore:
     """See `IMailStore`. *floor* is the free space, in octets, below which no mail is taken.
 
-    *locks* is where maildrops are locked, *in_thread* runs what may take long off the reactor's thread.
+    *listings* keeps listings between sessions, *locks* is where maildrops are locked, *in_thread* runs what may take
+    long off the reactor's thread.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class MaildirStore:
         writer: Writer,
         names: Names,
         barrier: Barrier,
+        listings: Listings,
         locks: ISharedState,
         in_thread: InThread,
         floor: int,
@@ -50,6 +55,7 @@ class MaildirStore:
         self._writer = writer
         self._names = names
         self._barrier = barrier
+        self._listings = listings
         self._locks = locks
         self._in_thread = in_thread
         self._floor = floor
@@ -72,7 +78,14 @@ class MaildirStore:
 
     def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         """See `IMailStore.deliver`."""
-        return cast(IReceipt, self._writer.deliver(cast(Draft, draft), mailboxes, keep))
+        told = self._told(mailboxes)
+        receipt = self._writer.deliver(cast(Draft, draft), mailboxes, keep)
+        if told:
+            for name in receipt.names:
+                path, _, file_name = name.rpartition("/new/")
+                if path in told:
+                    self._listings.delivered(path, told[path], file_name)
+        return cast(IReceipt, receipt)
 
     def barrier(self, receipts: Sequence[IReceipt]) -> "Deferred[None] | None":
         """See `IMailStore.barrier`."""
@@ -83,14 +96,51 @@ class MaildirStore:
         for folder in create_maildir(self._writer.root, mailbox):
             fsync_path(folder)
 
-    async def open(self, mailbox: Mailbox) -> IMaildrop:
-        """See `IMailStore.open`. Files that a dead delivery left in ``tmp/`` are removed on the way."""
+    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+        """See `IMailStore.open`: at once where the mailbox's listing is kept.
+
+        Where it is not, files that a dead delivery left in ``tmp/`` are removed on the way.
+        """
         path = maildir(self._writer.root, mailbox)
-        self.create(mailbox)
-        maildrop = await open_maildrop(path, self._locks, self._names.next(), self._in_thread)
+        name, owner = f"maildrop:{path}", self._names.next()
+        if not self._locks.acquire(name, owner):
+            raise MaildropInUse(path)
+
+        def release() -> None:
+            self._locks.release(name, owner)
+
         try:
-            await self._in_thread(remove_stale, path, self._clocks.now())
-        except OSError:
-            maildrop.close()
+            listing = self._listings.current(path)
+        except BaseException:
+            release()
             raise
-        return cast(IMaildrop, maildrop)
+        if listing is None:
+            return self._open_later(mailbox, path, release)
+        return self._maildrop(path, listing, release)
+
+    async def _open_later(self, mailbox: Mailbox, path: str, release: Callable[[], None]) -> IMaildrop:
+        try:
+            taken = await self._in_thread(self._take, mailbox, path)
+        except BaseException:
+            release()
+            raise
+        self._listings.keep(path, *taken)
+        return self._maildrop(path, taken[0], release)
+
+    def _take(self, mailbox: Mailbox, path: str) -> tuple[Listing, Times, float]:
+        self.create(mailbox)
+        remove_stale(path, self._clocks.now())
+        return self._listings.take(path)
+
+    def _maildrop(self, path: str, listing: Listing, release: Callable[[], None]) -> IMaildrop:
+        return cast(IMaildrop, Maildrop(path, listing, self._listings, release, self._in_thread))
+
+    def _told(self, mailboxes: Sequence[Mailbox]) -> dict[str, Times]:
+        """Return how things stand in those of *mailboxes* whose listings are kept."""
+        told: dict[str, Times] = {}
+        for mailbox in mailboxes:
+            path = maildir(self._writer.root, mailbox)
+            before = self._listings.before(path)
+            if before is not None:
+                told[path] = before
+        return told

@@ -26,7 +26,7 @@ def stat(session: "ServerSession", words: Words) -> Result:
 def list_sizes(session: "ServerSession", words: Words) -> Result:
     """LIST [msg]."""
     drop = session.drop
-    return session.list_values(words, drop.sizes, responses.contents(drop.count, drop.octets))
+    return session.list_values(words, drop.sizes, drop.size_rows, responses.contents(drop.count, drop.octets))
 
 
 def retr(session: "ServerSession", words: Words) -> Result:

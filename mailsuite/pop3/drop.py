@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from mailsuite.pop3.events import Rows
 from mailsuite.pop3.responses import BAD_NUMBER, MARKED_ALREADY, NO_SUCH_MESSAGE, Response
 
-# Rows of a listing that are made at a time.
-_ROWS = 1000
+# Rows of a listing that are sent at a time.
+_ROWS = 1024
 # Digits of the longest number that anybody has a use for.
 _DIGITS = 19
 
@@ -15,18 +16,38 @@ def number(word: bytes) -> int | None:
     return int(word) if len(word) <= _DIGITS and word.isdigit() else None
 
 
+def rows_of(values: Sequence[object]) -> Rows:
+    """Return what makes rows of *values* when they are asked for."""
+
+    def made(start: int, stop: int) -> bytes:
+        return "".join([f"{index + 1} {values[index]}\r\n" for index in range(start, stop)]).encode("ascii")
+
+    return made
+
+
 class Drop:
-    """One snapshot. *sizes* and *unique_ids* are the respondent's own, shared and not copied."""
+    """One snapshot. What it is made of is the respondent's own, shared and not copied: *sizes* and their sum *octets*,
+    *unique_ids*, and the rows that LIST and UIDL send."""
 
-    __slots__ = ("_marks", "count", "octets", "sizes", "unique_ids")
+    __slots__ = ("_all_octets", "_marks", "count", "id_rows", "octets", "size_rows", "sizes", "unique_ids")
 
-    def __init__(self, sizes: Sequence[int], unique_ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        unique_ids: Sequence[str],
+        octets: int | None = None,
+        size_rows: Rows | None = None,
+        id_rows: Rows | None = None,
+    ) -> None:
         self.sizes = sizes
         self.unique_ids = unique_ids
+        self.size_rows = size_rows or rows_of(sizes)
+        self.id_rows = id_rows or rows_of(unique_ids)
         self._marks = bytearray(len(sizes))
+        self._all_octets = sum(sizes) if octets is None else octets
         # RFC 1939 §5: marked messages are in neither total.
         self.count = len(sizes)
-        self.octets = sum(sizes)
+        self.octets = self._all_octets
 
     def find(self, word: bytes) -> int | Response:
         """Return the index of the message whose number is *word*, or why there is none to be had."""
@@ -48,18 +69,22 @@ class Drop:
         if self.count < len(self.sizes):
             self._marks = bytearray(len(self.sizes))
             self.count = len(self.sizes)
-            self.octets = sum(self.sizes)
+            self.octets = self._all_octets
 
     def marked(self) -> list[int]:
         """Return the indexes of the marked messages."""
         return [index for index, mark in enumerate(self._marks) if mark]
 
-    def rows(self, values: Sequence[object]) -> Iterator[bytes]:
-        """Yield a listing of *values*, one row for each message that is not marked, in large pieces."""
-        for start in range(0, len(values), _ROWS):
-            stop = min(start + _ROWS, len(values))
-            rows = [f"{index + 1} {values[index]}\r\n" for index in range(start, stop) if not self._marks[index]]
-            yield "".join(rows).encode("ascii")
+    def rows(self, made: Rows) -> Iterator[bytes]:
+        """Yield a listing, one row for each message that is not marked, in large pieces."""
+        for start in range(0, len(self.sizes), _ROWS):
+            stop = min(start + _ROWS, len(self.sizes))
+            rows = made(start, stop)
+            if self._marks.find(1, start, stop) >= 0:
+                marked = self._marks[start:stop]
+                each = rows.splitlines(keepends=True)
+                rows = b"".join([row for row, mark in zip(each, marked, strict=True) if not mark])
+            yield rows
 
 
 # What a session has before it has logged in; no command that could change it is legal then.

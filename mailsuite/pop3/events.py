@@ -4,12 +4,16 @@ A refusal is always a `mailsuite.pop3.responses.Response`; what else a question 
 Messages are counted from 0 here, as `IMaildrop` counts them; the client's numbers begin at 1 (RFC 1939 §4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from mailsuite.sasl.claims import Claim, Question
 from mailsuite.wire.events import Ask, Event
+
+# Gives the rows of a listing (RFC 1939 §5, §7) for the messages from one index to before another, marked or not.
+Rows: TypeAlias = Callable[[int, int], bytes]
 
 
 class Ending(Enum):
@@ -50,10 +54,16 @@ class Consult(Ask):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The answer to `Authenticate`: the snapshot's sizes and unique ids, kept by reference and never copied."""
+    """The answer to `Authenticate`: the snapshot, kept by reference and never copied (`mailsuite.pop3.drop`).
+
+    Sizes and unique ids; where they are at hand, the sum of all sizes too, and the rows that LIST and UIDL send.
+    """
 
     sizes: Sequence[int]
     unique_ids: Sequence[str]
+    octets: int | None = None
+    size_rows: Rows | None = None
+    id_rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mailsuite.encryption import Encryption
 from mailsuite.pop3 import capabilities, commands, events, responses
 from mailsuite.pop3.command import Capability, Command, Result, State, Words
 from mailsuite.pop3.drop import NO_DROP, Drop
-from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve
+from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve, Rows
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.sending import Cut, Progress, Sending
 from mailsuite.pop3.settings import Settings
@@ -132,7 +132,9 @@ class ServerSession:
             self.say(answer)
         elif isinstance(answer, Opened):
             self.state = State.TRANSACTION
-            self.drop = Drop(answer.sizes, answer.unique_ids)
+            self.drop = Drop(
+                answer.sizes, answer.unique_ids, answer.octets, answer.size_rows, answer.id_rows
+            )
             self.say(responses.LOGGED_IN)
         elif self._sending is not None:
             self._go_on_with(self._sending, asked, answer)
@@ -230,10 +232,10 @@ class ServerSession:
         self.say(first)
         self._listing = rows
 
-    def list_values(self, words: Words, values: Sequence[object], first: Response) -> Result:
+    def list_values(self, words: Words, values: Sequence[object], rows: Rows, first: Response) -> Result:
         """Answer LIST and UIDL: for the one message that *words* name, or for all, introduced by *first*."""
         if not words:
-            self.list_rows(first, self.drop.rows(values))
+            self.list_rows(first, self.drop.rows(rows))
             return None
         found = self.drop.find(words[0])
         return responses.scan_listing(found + 1, values[found]) if isinstance(found, int) else found

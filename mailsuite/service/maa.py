@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
+from mailsuite.interfaces import IContent, IListing, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
 from mailsuite.pop3 import events, responses
@@ -119,7 +119,7 @@ class MailboxAccess:
             # The client went away while its mailbox was being opened.
             self._close_maildrop()
             return responses.TROUBLE
-        return events.Opened(maildrop.sizes(), maildrop.unique_ids())
+        return _opened(maildrop.listing())
 
     async def _consult(self, event: events.Consult) -> Login | Secret | Response | None:
         """Answer what an exchange asks; ``None`` is a refusal, behind which some mechanisms have more to say."""
@@ -138,7 +138,7 @@ class MailboxAccess:
         maildrop = self._maildrop
         if maildrop is None:
             return responses.TROUBLE
-        self._left = maildrop.sizes()[event.index]
+        self._left = maildrop.listing().sizes[event.index]
         self._whole = event.lines is None
         try:
             piece: Maybe[bytes] = then(maildrop.read(event.index), self._begin)
@@ -252,6 +252,12 @@ class MailboxAccess:
                 "refused": refused.value,
             },
         )
+
+
+def _opened(listing: IListing) -> events.Opened:
+    return events.Opened(
+        listing.sizes, listing.unique_ids, listing.octets, listing.size_rows, listing.id_rows
+    )
 
 
 _ANSWERS: Mapping[type, Callable[[MailboxAccess, Any], Any]] = {

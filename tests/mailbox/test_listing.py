@@ -7,14 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailsuite.mailbox import listing as listing_module
 from mailsuite.mailbox import scan as scan_module
+from mailsuite.mailbox import taking as taking_module
 from mailsuite.mailbox.content import CHUNK, open_content
 from mailsuite.mailbox.kept_ids import FILE_NAME, FileKey, KeptIds
-from mailsuite.mailbox.listing import Listing, UniqueIds, take_listing
+from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.maildir import Names
 from mailsuite.mailbox.names import OPEN, base, order, sizes
 from mailsuite.mailbox.scan import TRIES, folder_times, scan
+from mailsuite.mailbox.taking import take_listing
 from tests.doubles_pop3 import settled
 
 
@@ -33,20 +34,30 @@ def put(box: Path, name: str | bytes, content: bytes = b"A: b\r\n\r\nc\r\n") -> 
     return path
 
 
+def taken(box: Path) -> Listing:
+    """A fresh listing."""
+    return take_listing(str(box))[0]
+
+
+def paths(listing: Listing) -> list[bytes]:
+    """Where all messages lie."""
+    return [listing.path(index) for index in range(len(listing))]
+
+
 def ids(box: Path) -> list[str]:
     """The unique ids of a fresh listing."""
-    return list(UniqueIds(take_listing(str(box))))
+    return list(taken(box).unique_ids)
 
 
 def listed(box: Path) -> dict[str, int]:
     """Unique ids and sizes of a fresh listing."""
-    listing = take_listing(str(box))
-    return dict(zip(UniqueIds(listing), listing.sizes, strict=True))
+    listing = taken(box)
+    return dict(zip(listing.unique_ids, listing.sizes, strict=True))
 
 
 def served(box: Path, index: int, step: int = CHUNK) -> bytes:
     """The octets that a fresh listing's message *index* gives."""
-    listing = take_listing(str(box))
+    listing = taken(box)
     path = listing.path(index)
     content = open_content(os.fsencode(box) + b"/" + path, sizes(os.path.basename(path)), listing.sizes[index])
     pieces = []
@@ -142,13 +153,13 @@ class TestSnapshot:
 
     def test_folders_that_were_never_made(self, tmp_path: Path) -> None:
         """A mailbox without folders is empty."""
-        assert len(take_listing(str(tmp_path / "nowhere"))) == 0
+        assert len(taken(tmp_path / "nowhere")) == 0
 
     def test_nothing_is_moved(self, box: Path) -> None:
         """Opening a mailbox leaves every name as it is."""
         put(box, "new/1.a")
         put(box, "new/2.b")
-        take_listing(str(box))
+        taken(box)
 
         assert sorted(path.name for path in box.rglob("*") if path.is_file()) == ["1.a", "2.b"]
 
@@ -156,7 +167,7 @@ class TestSnapshot:
         """The size of a file of ours comes from its name, even where the file could not be read."""
         put(box, "new/1700000000.M000001P2Q3,S=777,W=777")
 
-        assert list(take_listing(str(box)).sizes) == [777]
+        assert list(taken(box).sizes) == [777]
 
     def test_unreadable_file_keeps_its_number(self, box: Path) -> None:
         """A file whose size is not what its name says is listed, so that numbers are true; it is refused later."""
@@ -169,18 +180,87 @@ class TestSnapshot:
         """Unique ids can be indexed from both ends and sliced, and end where they end."""
         for name in ("1.a", "2.b", "3.c"):
             put(box, f"new/{name}")
-        unique_ids = UniqueIds(take_listing(str(box)))
+        unique_ids = taken(box).unique_ids
 
         assert (unique_ids[0], unique_ids[-1], unique_ids[1:]) == ("1.a", "3.c", ["2.b", "3.c"])
         with pytest.raises(IndexError):
             unique_ids[3]
 
-    def test_memory_of_a_message(self) -> None:
-        """A listing of 10,000 messages of ours holds at most 100 octets for each."""
-        names = [b"new/17000%05d.M%06dP1a2bQ%x,S=4321,W=4321" % (index, index, index) for index in range(10_000)]
-        listing = Listing(names, take_listing("/nonexistent").sizes, {})
+    def test_memory_of_a_message(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A listing holds at most 100 octets for each message, of ours as of Dovecot's."""
+        for name in (
+            b"new/17000%05d.M%06dP1a2bQ%x,S=4321,W=4321",
+            b"cur/17000%05d.M%06dP1234V%x.mail.example.com,S=4321,W=4399:2,S",
+        ):
+            names = [name % (index, index, index) for index in range(10_000)]
+            monkeypatch.setattr(taking_module, "settled_scan", lambda root, names=names: (names, (1, 2)))
+            monkeypatch.setattr(taking_module, "wire_size", lambda path, disk, wire: wire)
 
-        assert listing._names.__sizeof__() + listing._ends.__sizeof__() + 8 * len(names) < 100 * len(names)
+            assert taken(box).memory() < 100 * 10_000
+
+    def test_many_messages_keep_their_order(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A mailbox that is sorted in pieces is in the same order as one that is sorted at once; no name is lost."""
+        names = [b"cur/1700000%03d.M%06dP7Q%x,S=1,W=1:2,S" % (index % 97, index, index) for index in range(20_000)]
+        shuffled = [names[index * 7919 % len(names)] for index in range(len(names))]
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: (list(shuffled), (1, 2)))
+
+        assert paths(taken(box)) == sorted(names)
+
+    def test_rows(self, box: Path) -> None:
+        """What LIST and UIDL send is cut out anywhere."""
+        for number in range(40):
+            put(box, f"new/{number + 10}.a", b"x" * number)
+        listing = taken(box)
+
+        for start, stop in ((0, 40), (0, 0), (15, 17), (16, 32), (39, 40), (3, 39)):
+            rows = [f"{index + 1} {listing.sizes[index]}\r\n".encode() for index in range(start, stop)]
+            assert listing.size_rows(start, stop) == b"".join(rows)
+            rows = [f"{index + 1} {listing.unique_ids[index]}\r\n".encode() for index in range(start, stop)]
+            assert listing.id_rows(start, stop) == b"".join(rows)
+        assert listing.octets == sum(listing.sizes)
+
+
+class TestChanges:
+    """What is known of a change without a look at the disk."""
+
+    def test_one_message_more(self, box: Path) -> None:
+        """It comes last; the listing that was there before does not see it."""
+        put(box, "new/1700000000.M000001P2Q1,S=11,W=11")
+        before = taken(box)
+        after = before.extended(b"new/1700000000.M000002P2Q2,S=5,W=5", 5)
+
+        assert after is not None
+        assert list(after.unique_ids) == ["1700000000.M000001P2Q1", "1700000000.M000002P2Q2"]
+        assert (list(after.sizes), after.octets) == ([11, 5], 16)
+        assert after.path(1) == b"new/1700000000.M000002P2Q2,S=5,W=5"
+        assert after.id_rows(0, 2) == b"1 1700000000.M000001P2Q1\r\n2 1700000000.M000002P2Q2\r\n"
+        assert (list(before.unique_ids), before.octets) == (["1700000000.M000001P2Q1"], 11)
+        assert before.id_rows(0, 1) == b"1 1700000000.M000001P2Q1\r\n"
+
+    def test_a_message_that_would_not_come_last(self, box: Path) -> None:
+        """It is refused: numbers would shift; so is a second change of one listing."""
+        put(box, "new/1700000000.M000002P2Q1,S=11,W=11")
+        listing = taken(box)
+
+        assert listing.extended(b"new/1700000000.M000001P2Q2,S=5,W=5", 5) is None
+        assert listing.extended(b"new/1700000000.M000002P2Q1,S=5,W=5", 5) is None
+        assert listing.extended(b"new/1700000001.M000001P2Q2,S=5,W=5", 5) is not None
+        assert listing.extended(b"new/1700000002.M000001P2Q2,S=5,W=5", 5) is None
+
+    def test_messages_less(self, box: Path) -> None:
+        """The others are numbered anew, as a fresh listing would."""
+        for name in ("new/1.a", "cur/2.b:2,S", "new/3." + "x" * 80, "new/4.d", "cur/4.e:2,"):
+            put(box, name)
+        listing = taken(box)
+        for index in (0, 3):
+            (box / os.fsdecode(listing.path(index))).unlink()
+
+        shorter, fresh = listing.without([0, 3]), taken(box)
+
+        assert paths(shorter) == paths(fresh)
+        assert shorter.id_rows(0, 3) == fresh.id_rows(0, 3)
+        assert (shorter.size_rows(0, 3), shorter.octets) == (fresh.size_rows(0, 3), fresh.octets)
+        assert len(listing) == 5
 
 
 CONTENT = st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b".", b"\0", b"\xff", b"x" * 300]), max_size=40).map(
@@ -333,9 +413,9 @@ class TestUniqueIds:
         path = put(box, "new/1.a")
         os.link(path, box / "cur" / "1.a:2,S")
 
-        listing = take_listing(str(box))
+        listing = taken(box)
 
-        assert list(UniqueIds(listing)) == ["1.a"]
+        assert list(listing.unique_ids) == ["1.a"]
         assert listing.path(0) == b"cur/1.a:2,S"
 
 
@@ -345,7 +425,7 @@ class TestFollowing:
     def test_moves_are_followed(self, box: Path) -> None:
         """The same indexes lead to the new places; new messages get none."""
         put(box, "new/1.a").rename(box / "cur" / "1.a:2,")
-        listing = take_listing(str(box))
+        listing = taken(box)
         (box / "cur" / "1.a:2,").rename(box / "cur" / "1.a:2,S")
         put(box, "new/2.b")
 
@@ -357,7 +437,7 @@ class TestFollowing:
         """Where nothing has moved it is the same listing, a vanished file included."""
         path = put(box, "new/1.a")
         put(box, "new/2.b")
-        listing = take_listing(str(box))
+        listing = taken(box)
         path.unlink()
 
         assert listing.followed(scan(os.fsencode(box))) is listing
@@ -365,7 +445,7 @@ class TestFollowing:
     def test_ambiguous_names_are_not_followed(self, box: Path) -> None:
         """A base name that occurs twice now could lead to the wrong file."""
         path = put(box, "new/1.a")
-        listing = take_listing(str(box))
+        listing = taken(box)
         path.rename(box / "cur" / "1.a:2,S")
         put(box, "cur/1.a:2,")
 
@@ -415,14 +495,14 @@ class TestRaces:
         path = put(box, "new/1.a")
         calls: list[bytes] = []
 
-        def early(root: bytes) -> list[bytes]:
+        def early(root: bytes) -> tuple[list[bytes], tuple[int, ...]]:
             names = scan(root)
             calls.append(root)
             if len(calls) == 1:
                 path.rename(box / "cur" / "1.a:2,S")
-            return names
+            return names, (1, 2)
 
-        monkeypatch.setattr(listing_module, "settled_scan", early)
+        monkeypatch.setattr(taking_module, "settled_scan", early)
 
         assert ids(box) == ["1.a"]
         assert len(calls) == 2
@@ -430,13 +510,13 @@ class TestRaces:
     def test_message_that_is_always_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that cannot be caught is left out; the mailbox opens."""
         put(box, "new/2.b")
-        monkeypatch.setattr(listing_module, "settled_scan", lambda root: [b"new/1.a", b"new/2.b"])
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([b"new/1.a", b"new/2.b"], (1, 2)))
 
         assert ids(box) == ["2.b"]
 
     def test_copy_that_is_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a message that was seen in both folders only the place where it is now counts."""
         put(box, "cur/1.a:2,S")
-        monkeypatch.setattr(listing_module, "settled_scan", lambda root: [b"new/1.a", b"cur/1.a:2,S"])
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([b"new/1.a", b"cur/1.a:2,S"], (1, 2)))
 
         assert ids(box) == ["1.a"]

@@ -2,18 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from zope.interface.verify import verifyClass, verifyObject
 
-from mailsuite.interfaces import IContent, IMaildrop, ISharedState, MaildropInUse
+from mailsuite.interfaces import IContent, IListing, IMaildrop
 from mailsuite.mailbox import maildrop as module
 from mailsuite.mailbox.content import CHUNK, Damaged, ForeignContent, LoadedContent, StoredContent
-from mailsuite.mailbox.maildrop import Maildrop, open_maildrop
+from mailsuite.mailbox.listings import Listings
+from mailsuite.mailbox.maildrop import Maildrop
 from mailsuite.mailbox.scan import scan
-from tests.doubles_pop3 import MemoryLocks, in_thread, settled
-from tests.mailbox.files import ALICE, MailRoot
+from mailsuite.mailbox.taking import take_listing
+from tests.doubles_pop3 import in_thread, settled
+from tests.mailbox.files import ALICE, NOW, MailRoot
 
 OURS = "new/1700000000.M000001P2Q%d,S=%d,W=%d"
 
@@ -34,11 +35,10 @@ def put(box: Path, number: int) -> None:
     (box / (OURS % (number, len(content), len(content)))).write_bytes(content)
 
 
-def opened(box: Path, locks: MemoryLocks | None = None, owner: str = "a") -> Maildrop:
+def opened(box: Path) -> Maildrop:
     """The maildrop of *box*."""
-    maildrop = settled(open_maildrop(str(box), locks or MemoryLocks(), owner, in_thread))
-    assert isinstance(maildrop, Maildrop)
-    return maildrop
+    listing, _ = take_listing(str(box))
+    return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, in_thread)
 
 
 def octets(maildrop: Maildrop, number: int) -> bytes:
@@ -66,45 +66,9 @@ def one(box: Path, pattern: str) -> Path:
 def test_interfaces(box: Path) -> None:
     """The classes have what their interfaces ask for."""
     verifyObject(IMaildrop, opened(box))
-    verifyObject(ISharedState, MemoryLocks())
+    verifyObject(IListing, opened(box).listing())
     for each in (StoredContent, ForeignContent, LoadedContent):
         verifyClass(IContent, each)
-
-
-class TestLock:
-    """RFC 1939 §4: one session at a time."""
-
-    def test_second_owner_is_refused(self, box: Path) -> None:
-        """Another owner gets `MaildropInUse`, and the first keeps its lock."""
-        locks = MemoryLocks()
-        first = opened(box, locks, "a")
-        with pytest.raises(MaildropInUse):
-            opened(box, locks, "b")
-        first.close()
-
-        opened(box, locks, "b")
-
-    def test_closing_twice(self, box: Path) -> None:
-        """A second close does not give back a lock that is another's by now."""
-        locks = MemoryLocks()
-        first = opened(box, locks, "a")
-        first.close()
-        opened(box, locks, "a")
-        first.close()
-
-        assert locks.owners == {f"maildrop:{box}": "a"}
-
-    def test_lock_is_free_after_trouble(self, box: Path) -> None:
-        """A mailbox that cannot be listed is not left locked."""
-        locks = MemoryLocks()
-
-        async def failing(function: Any, *arguments: Any) -> Any:
-            raise OSError("as a test wants it")
-
-        with pytest.raises(OSError, match="as a test"):
-            settled(open_maildrop(str(box), locks, "a", failing))
-
-        assert locks.owners == {}
 
 
 class TestReading:
@@ -114,18 +78,18 @@ class TestReading:
         """Each message gives as many octets as its size says."""
         maildrop = opened(box)
 
-        assert [len(octets(maildrop, number)) for number in range(3)] == list(maildrop.sizes())
+        assert [len(octets(maildrop, number)) for number in range(3)] == list(maildrop.listing().sizes)
         assert octets(maildrop, 1) == b"Subject: 2\r\n\r\nbody\r\n"
 
     def test_numbers_never_shift(self, box: Path) -> None:
         """New mail and a removal by another program change no number of this session."""
         maildrop = opened(box)
-        before = list(maildrop.unique_ids())
+        before = list(maildrop.listing().unique_ids)
         put(box, 0)
         put(box, 4)
         one(box, "new/*Q1,*").unlink()
 
-        assert list(maildrop.unique_ids()) == before
+        assert list(maildrop.listing().unique_ids) == before
         assert octets(maildrop, 2) == b"Subject: 3\r\n\r\nbody\r\n"
 
     def test_file_that_is_gone(self, box: Path) -> None:
@@ -190,7 +154,7 @@ class TestReading:
         maildrop = opened(box)
 
         assert isinstance(settled(maildrop.read(3)), ForeignContent)
-        assert len(octets(maildrop, 3)) == maildrop.sizes()[3] == 6 * CHUNK
+        assert len(octets(maildrop, 3)) == maildrop.listing().sizes[3] == 6 * CHUNK
 
     def test_links_are_not_followed(self, box: Path) -> None:
         """A symbolic link put in a message's place leads nowhere."""
@@ -300,5 +264,5 @@ def test_rfc_3030_3_any_octets_are_kept(tmp_path: Path, content: bytes, pieces: 
 
     assert path.read_bytes() == content
     assert f",S={len(content)},W={len(content)}" in path.name
-    assert list(maildrop.sizes()) == [len(wire)]
+    assert list(maildrop.listing().sizes) == [len(wire)]
     assert octets(maildrop, 0) == wire

@@ -9,13 +9,14 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from mailsuite.interfaces import IMailStore
+from mailsuite.interfaces import IMaildrop, IMailStore, MaildropInUse
 from mailsuite.mailbox.barrier import Barrier, CommitReactor
 from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
+from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.store import ROOM_SECONDS, Clocks, MaildirStore
 from mailsuite.mailbox.sync import FSync
 from mailsuite.outcome import DELIVERED
-from tests.doubles_pop3 import MemoryLocks, in_thread
+from tests.doubles_pop3 import MemoryLocks, in_thread, settled
 from tests.mailbox.files import ALICE, NOW, MailRoot
 
 FLOOR = 1_000_000
@@ -28,19 +29,38 @@ class World:
         self.mail = MailRoot(folder)
         self.free = SimpleNamespace(f_bavail=1000, f_frsize=4096, f_favail=10, f_files=100)
         self.looks = 0
+        self.now = NOW
         monkeypatch.setattr(os, "statvfs", self.statvfs)
         clock = Clock()
         self.clock = clock
+        self.listings = Listings(1 << 20, lambda: self.now)
+        self.locks = MemoryLocks()
         barrier = Barrier(FSync(), cast(CommitReactor, clock), lambda: True, clock.seconds)
         self.store = MaildirStore(
             self.mail.writer,
             self.mail.names,
             barrier,
-            MemoryLocks(),
+            self.listings,
+            self.locks,
             in_thread,
             FLOOR,
-            Clocks(lambda: NOW, clock.seconds),
+            Clocks(lambda: self.now, clock.seconds),
         )
+
+    def open(self) -> IMaildrop:
+        """Open Alice's mailbox."""
+        return cast(IMaildrop, settled(self.store.open(ALICE)))
+
+    def rest(self) -> None:
+        """Let no folder of Alice's have changed lately."""
+        for folder in ("new", "cur"):
+            os.utime(self.mail.root / ALICE.path / folder, (NOW - 1000, NOW - 1000.5))
+
+    def deliver(self, content: bytes) -> None:
+        """Deliver a message to Alice."""
+        draft = self.store.draft()
+        draft.write(content)
+        self.store.deliver(draft, [ALICE])
 
     def statvfs(self, path: str) -> SimpleNamespace:
         """Answer for the volume."""
@@ -106,3 +126,95 @@ def test_new_folders_are_durable_at_once(world: World, monkeypatch: pytest.Monke
     root = world.mail.root
 
     assert synced == {str(root), str(root / "b.example"), str(root / "b.example/alice")}
+
+
+class TestOpening:
+    """A locked snapshot (RFC 1939 §4)."""
+
+    def test_second_session_is_refused(self, world: World) -> None:
+        """It gets `MaildropInUse`, and the first keeps its lock until it closes, once."""
+        first = world.open()
+        with pytest.raises(MaildropInUse):
+            world.open()
+        first.close()
+        second = world.open()
+        first.close()
+        with pytest.raises(MaildropInUse):
+            world.open()
+        second.close()
+
+        assert world.locks.owners == {}
+
+    def test_lock_is_free_after_trouble(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A mailbox that cannot be listed, or whose folders cannot be looked at, is not left locked."""
+
+        def failing(*arguments: object) -> None:
+            raise OSError("as a test wants it")
+
+        for part in ("take", "current"):
+            with monkeypatch.context() as patch:
+                patch.setattr(world.listings, part, failing)
+                with pytest.raises(OSError, match="as a test"):
+                    world.open()
+
+        assert world.locks.owners == {}
+
+    def test_dead_deliveries_are_removed(self, world: World) -> None:
+        """What lies in tmp/ for days goes; what is young stays."""
+        world.store.create(ALICE)
+        old, young = (world.mail.root / ALICE.path / "tmp" / name for name in ("old", "young"))
+        for path, age in ((old, 48), (young, 1)):
+            path.touch()
+            os.utime(path, (NOW - age * 3600, NOW - age * 3600))
+        world.open()
+
+        assert (old.exists(), young.exists()) == (False, True)
+
+    def test_delivery_to_a_kept_listing(self, world: World) -> None:
+        """A message of ours shows at the next login, which waits for no thread."""
+        world.deliver(b"one\r\n")
+        world.rest()
+        world.open().close()
+        world.deliver(b"three\r\n")
+        maildrop = world.store.open(ALICE)
+
+        assert IMaildrop.providedBy(maildrop)
+        assert list(maildrop.listing().sizes) == [5, 7]
+
+    def test_session_is_a_snapshot(self, world: World) -> None:
+        """What comes during a session is not part of it, also where the listing is shared."""
+        world.deliver(b"one\r\n")
+        world.rest()
+        maildrop = world.open()
+        world.deliver(b"three\r\n")
+        listing = maildrop.listing()
+
+        assert (list(listing.sizes), listing.octets) == ([5], 5)
+        maildrop.close()
+        assert list(world.open().listing().sizes) == [5, 7]
+
+    def test_removal_from_a_kept_listing(self, world: World) -> None:
+        """What a session has removed is not there at the next login, which waits for no thread."""
+        for content in (b"one\r\n", b"three\r\n", b"seven..\r\n"):
+            world.deliver(content)
+        world.rest()
+        maildrop = world.open()
+        assert settled(maildrop.remove([1])) == []
+        maildrop.close()
+        again = world.store.open(ALICE)
+
+        assert IMaildrop.providedBy(again)
+        assert list(again.listing().sizes) == [5, 9]
+
+    def test_withdrawn_message(self, world: World) -> None:
+        """A message that is taken back shows no more."""
+        world.deliver(b"one\r\n")
+        world.rest()
+        world.open().close()
+        draft = world.store.draft()
+        draft.write(b"three\r\n")
+        receipt = world.store.deliver(draft, [ALICE])
+        os.utime(world.mail.root / ALICE.path / "new", (NOW, NOW + 0.5))
+        receipt.withdraw()
+
+        assert list(world.open().listing().sizes) == [5]

@@ -38,7 +38,7 @@ def test_marks_and_totals() -> None:
     assert (drop.count, drop.octets, drop.marked()) == (2, 40, [1])
     assert drop.find(b"2") is MARKED_ALREADY
     assert drop.find(b"3") == 2
-    assert b"".join(drop.rows(drop.unique_ids)) == b"1 a\r\n3 c\r\n"
+    assert b"".join(drop.rows(drop.id_rows)) == b"1 a\r\n3 c\r\n"
 
     drop.unmark_all()
 

@@ -99,7 +99,7 @@ class TestLogin:
         answer = world.log_in()
 
         assert isinstance(answer, events.Opened)
-        assert list(answer.sizes) == world.maildrop.sizes()
+        assert list(answer.sizes) == world.maildrop.listing().sizes
         assert world.logins.asked == [(CLAIM.claim, PEER, "pop3")]
         assert world.store.opened == [MAILBOX]
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def uidl(session: "ServerSession", words: Words) -> Result:
     """UIDL [msg]."""
-    return session.list_values(words, session.drop.unique_ids, responses.UNIQUE_IDS_FOLLOW)
+    drop = session.drop
+    return session.list_values(words, drop.unique_ids, drop.id_rows, responses.UNIQUE_IDS_FOLLOW)
 
 
 class Uidl(Capability):
