@@ -64,6 +64,9 @@ def fuzz_all(chosen: Sequence[Target], seconds: float) -> Iterable[Path]:
             before = set(CRASHES.iterdir()) if CRASHES.is_dir() else set()
             task = progress.add_task(target.name, total=share, said="starts")
             output = fuzz(target, share, progress, task)
+            if not console.is_terminal:
+                # Nobody sees the bar move, but a log wants to be followed.
+                progress.console.print(f"{target.name}: {progress.tasks[task].fields['said']}")
             crashes = sorted(set(CRASHES.iterdir()) - before)
             for crash in crashes:
                 _tell(progress.console, target, crash, output)
