@@ -1,5 +1,6 @@
 """Mail to and from servers of other makes, octet for octet: Exim, OpenSMTPD, Postfix, Sendmail, Dovecot."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -211,6 +212,20 @@ def test_from_a_peer(world: World, peer: Peer) -> None:
     assert all(" with ESMTPS (TLSv1.3 " in parted(each)[0][0] for each in got)
     for user in PEOPLE:
         assert as_sent(news(world.site, user, before[user], 1)) == [several]
+
+
+def test_in_chunks(world: World, peer: Peer) -> None:
+    """RFC 3030: who offers CHUNKING gets no DATA from us, and Exim sends by BDAT to us; nothing is altered."""
+    sent = message(ALICE, b".\r\n" + b"dots need no care\r\n" * 20_000 + b".\r\n", "chunks")
+    back = message(f"bob@{peer.domain}", b".\r\n" + b"nor do these\r\n" * 20_000, "chunks back")
+    before = len(world.site.on_disk("bob"))
+    world.submit([sent], f"bob@{peer.domain}")
+    peer.send(f"bob@{peer.domain}", [f"bob@{DOMAIN}"], back)
+
+    assert mail(peer, "bob", "chunks") == [sent]
+    assert as_sent(news(world.site, "bob", before, 1)) == [back]
+    for logs in peer.chunks:
+        until(lambda logs=logs: re.search(logs, peer.log()), 20, f"{logs} in the peer's log")  # type: ignore[misc]
 
 
 def test_whom_a_peer_asks_for_in_vain(world: World, peer: Peer) -> None:

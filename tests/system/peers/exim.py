@@ -58,6 +58,8 @@ class Exim(Peer):
     key_owner = "Debian-exim"
     server = ("/usr/sbin/exim4", "-bdf")
     sendmail = ("/usr/sbin/exim4",)
+    log_file = "var/log/exim/main"
+    chunks = (r" <= .* K ", r" => .* K ")
 
     def configure(self) -> None:
         """See `Peer.configure`."""

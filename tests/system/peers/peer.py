@@ -45,6 +45,9 @@ class Peer:
     sendmail: ClassVar[Sequence[str]] = ()
     # Subjects of the messages of `tests.system.messages` that this command changes.
     rewrites: ClassVar[Sequence[str]] = ()
+    # Where it logs its transactions, and what stands there of messages that came, or went, by BDAT.
+    log_file: ClassVar[str] = ""
+    chunks: ClassVar[Sequence[str]] = ()
 
     def __init__(self, folder: Path, host: Host, pair: Pair, relay: tuple[str, int]) -> None:
         self.host = host
@@ -103,6 +106,10 @@ class Peer:
                 return wire.answer().startswith(b"220")
         except OSError:
             return False
+
+    def log(self) -> str:
+        """Return what it has logged of its transactions."""
+        return (self.quarters.folder / self.log_file).read_text()
 
     def mail(self, user: str) -> list[bytes]:
         """Return what lies in the mailbox of *user*, with the line ends of the wire."""

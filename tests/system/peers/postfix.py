@@ -32,6 +32,8 @@ class Postfix(Peer):
     name = "postfix"
     server = ("/usr/lib/postfix/sbin/master", "-d")
     sendmail = ("/usr/sbin/sendmail",)
+    log_file = "var/log/postfix"
+    chunks = (r" bdat=[1-9]",)
 
     def configure(self) -> None:
         """See `Peer.configure`. The folders of its queue are made by its own program."""
