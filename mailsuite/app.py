@@ -52,6 +52,7 @@ from mailsuite.maillog import MailLog
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.guessing import GuessingLimit
+from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.policy.state import MemoryState
@@ -301,8 +302,10 @@ class Parts:
             settings.store.free_floor,
             clocks,
         )
+        priorities = Priorities(peers_in(settings.smtp.priority_peers), settings.submission.highest_priority)
         self._outgoing = Outgoing(
-            settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens
+            settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens,
+            priorities.granted,
         )
         intake = Intake(store, self._outgoing.dispatch)
         self._outgoing.own_mail.intake = intake
@@ -315,6 +318,7 @@ class Parts:
             clocks.now,
             clocks.seconds,
             settings.limits.hops,
+            priorities.granted,
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
         limits = settings.limits
@@ -460,6 +464,11 @@ def smtp_session_settings(
         bare_newlines=settings.smtp.bare_newlines,
         early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,
+        deliver_by_minimum=settings.smtp.deliver_by_minimum,
+        priority_policy=settings.smtp.priority_policy,
+        # RFC 4865 §4.2 (2): nowhere else.
+        future_release=settings.submission.future_release if listener.service == "submission" else 0,
+        now=time.time,
     )
 
 

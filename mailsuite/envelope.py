@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mailsuite.address import Address
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed
 
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
@@ -99,11 +100,12 @@ def recipient_of(
 
 @dataclass(slots=True)
 class Envelope:
-    """A transaction's reverse-path (``None`` is the null path) and its accepted recipients."""
+    """A transaction's reverse-path (``None`` is the null path), its accepted recipients, and what MAIL *asked* for."""
 
     reverse_path: Address | None
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     recipients: list[Recipient] = field(default_factory=list)
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,13 @@ class Answer:
 class Delivered:
     """The message is durable where the recipient will find it, or another server has promised to see to it.
 
-    *answer* is that server's; *informs*: it has taken over the duty to report (RFC 3461 §5.2.2), too.
+    *answer* is that server's; *informs*: it has taken over the duty to report (RFC 3461 §5.2.2), too. *announced*: the
+    sender hears of it, unless he wants to hear nothing at all (RFC 2852 §4.1.4).
     """
 
     answer: Answer | None = None
     informs: bool = False
+    announced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

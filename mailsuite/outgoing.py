@@ -31,6 +31,7 @@ from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.target import Target
 from mailsuite.delivery.tls_policy import TLSPolicy
 from mailsuite.directory.sqlite import SqliteDirectory
+from mailsuite.envelope import Peer
 from mailsuite.interfaces import IMailLog, IMailStore, IResolver
 from mailsuite.meaning import Relayed
 from mailsuite.policy.backup import BackupDomain, BackupRecipients
@@ -58,7 +59,8 @@ Listens = Callable[[str, int], bool]
 class Outgoing:
     """Everything between the queue and other servers. To be started and stopped, after the last fork.
 
-    *listens* says where this system itself takes mail. Raises `IssuersError` where [delivery] ca_file is of no use.
+    *listens* says where this system itself takes mail, *granted* which priority a peer gets. Raises `IssuersError`
+    where [delivery] ca_file is of no use.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Outgoing:
         log: IMailLog,
         next_id: Callable[[], str],
         listens: Listens,
+        granted: Callable[[Peer, bool, int], int],
     ) -> None:
         queue = settings.queue
         delivery = settings.delivery
@@ -98,7 +101,7 @@ class Outgoing:
         tls = TLSPolicy(self.resolver, self._mta_sts, time.time)
         connections = Connections(self._connector, tls, sending, lambda: secrets.token_urlsafe(24))
         pool = Pool(reactor, delivery.connection_idle, delivery.connection_messages)
-        self._remote = RemoteDelivery(self.router, Network(connections, self._lookup, pool, sending))
+        self._remote = RemoteDelivery(self.router, Network(connections, self._lookup, pool, sending, time.time))
         self.queue = SqliteQueue(
             queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease,
             longest_wait=queue.retry_cap,
@@ -120,7 +123,7 @@ class Outgoing:
             time.time,
             random.random,
         )
-        self.dispatch = Dispatch(self.queue, self.runner, self.router, reports, time.time, queue.lifetime)
+        self.dispatch = Dispatch(self.queue, self.runner, self.router, reports, time.time, queue.lifetime, granted)
         lists = ListStore(settings.state_dir)
         primary = Primary(
             self.router, self._primary_hosts, self._connector, settings.hostname, reactor, delivery.source

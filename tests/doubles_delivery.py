@@ -5,7 +5,7 @@ server's real session core.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -406,7 +406,8 @@ class Contents:
 class FixedDemands:
     """Asks *demand* of every host, or what *demands* has for its name; *troubled* raise `DnsTrouble`.
 
-    *asked* are the questions: policy domain, host, and whether DNSSEC vouches for the MX records and the addresses.
+    *asked* are the questions: policy domain, host, and whether DNSSEC vouches for the MX records and the addresses;
+    *wishes*, what the messages want themselves.
     """
 
     def __init__(self, demand: Demand | None = None, **demands: Demand) -> None:
@@ -414,10 +415,18 @@ class FixedDemands:
         self.demands = {name.replace("_", "."): each for name, each in demands.items()}
         self.troubled: set[str] = set()
         self.asked: list[tuple[str, str, bool, bool]] = []
+        self.wishes: list[str] = []
 
     async def demand(
-        self, route: Route, mx_secure: bool, policy_domain: str, host: str, host_secure: bool
+        self,
+        route: Route,
+        mx_secure: bool,
+        policy_domain: str,
+        host: str,
+        host_secure: bool,
+        strictness: Literal["", "required", "optional"] = "",
     ) -> Demand:
+        self.wishes.append(strictness)
         self.asked.append((policy_domain, host, mx_secure, host_secure))
         if host in self.troubled:
             raise DnsTrouble(f"no answer about _25._tcp.{host}")

@@ -136,7 +136,7 @@ def explain(settings: Settings, message: str) -> None:
 @all_option
 @with_site
 def retry(settings: Settings, selection: Selection, everything: bool) -> None:
-    """Try now what waits. A destination that was put off is tried again with it.
+    """Try now what waits, also what its sender wants to go later. A destination that was put off is tried with it.
 
     \b
     Example:

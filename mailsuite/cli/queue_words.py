@@ -9,7 +9,7 @@ from mailsuite.address import Address
 from mailsuite.outcome import Delivered, Failed, Outcome
 from mailsuite.queue.admin import Counts
 from mailsuite.queue.entries import Entry
-from mailsuite.queued import LOCAL
+from mailsuite.queued import LOCAL, QueuedMessage
 
 HEADERS = ("id", "size", "arrived", "sender", "recipient", "state", "next try", "last answer")
 COUNT_HEADERS = ("destination", "recipients", "held", "claimed", "put off until", "trouble")
@@ -58,6 +58,8 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "orcpt": recipient.original,
         "origin": message.origin,
         "arrived_from": message.arrived_from,
+        "smtputf8": message.smtputf8,
+        "asked": asdict(message.asked),
     }
 
 
@@ -84,6 +86,25 @@ def message_facts(entry: Entry) -> Iterator[tuple[str, object]]:
     yield "sender", _path(message.reverse_path)
     yield from _said(("from", message.origin), ("from host", message.arrived_from), ("body", message.body))
     yield from _said(("RET", message.ret), ("ENVID", message.envid))
+    yield from _asked_for(message)
+
+
+def _asked_for(message: QueuedMessage) -> Iterator[tuple[str, object]]:
+    """Yield what its sender has asked of its way."""
+    asked = message.asked
+    if message.smtputf8:
+        yield "SMTPUTF8", "asked for"
+    if asked.priority:
+        yield "priority", asked.priority
+    if asked.by_mode:
+        end = "returned" if asked.by_mode == "R" else "its sender told"
+        yield "deliver by", f"{when(asked.by)}, else {end}{'; each relaying is told' if asked.traced else ''}"
+    if asked.release:
+        yield "held by its sender until", when(asked.release)
+    if asked.require_tls:
+        yield "TLS", "required on all of its way (REQUIRETLS)"
+    if asked.tls_optional:
+        yield "TLS", "not required (TLS-Required: No)"
 
 
 def recipient_facts(entry: Entry, now: float) -> Iterator[tuple[str, object]]:
@@ -104,7 +125,7 @@ def explanation(entry: Entry, now: float) -> Iterator[str]:
     yield f"{entry.recipient.address} goes to {_goal(entry)}."
     yield from _why(entry, now)
     yield from _what_was_said(entry)
-    if entry.state == "waiting" and not entry.claimed:
+    if entry.state in ("waiting", "scheduled") and not entry.claimed:
         yield from _what_comes(entry, now)
 
 
@@ -156,6 +177,8 @@ def _why(entry: Entry, now: float) -> Iterator[str]:
         case "bounce":
             by = "since it failed" if isinstance(entry.recipient.last, Failed) else "on an operator's word"
             yield f"It is to be given up {by}, and its sender is about to be told."
+        case "scheduled":
+            yield f"It is held by its sender until {when(entry.next_try)}: mailsuite queue retry sends it now."
         case "damaged":
             yield "Its content is gone or damaged, so that it was set aside: the server's log says what was found."
             yield "Bring the content back and release it, or give it up with mailsuite queue bounce."

@@ -116,6 +116,7 @@ def _ourselves_problems(settings: Settings) -> Iterator[Problem]:
 
 def _peer_problems(settings: Settings) -> Iterator[Problem]:
     lists: dict[tuple[str, ...], list[str]] = {
+        ("smtp", "priority_peers"): settings.smtp.priority_peers,
         ("smtp", "etrn_peers"): settings.smtp.etrn_peers,
         ("smtp", "xclient_peers"): settings.smtp.xclient_peers,
         ("limits", "exempt"): settings.limits.exempt,

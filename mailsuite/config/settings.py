@@ -622,6 +622,21 @@ class SMTP(Section, frozen=True, kw_only=True):
         description="Who may say by XCLIENT for which client it speaks, with that client's address and login; it is"
                     " believed.",
     )] = []
+    priority_peers: Annotated[list[str], Meta(
+        extra=written("a list of IP addresses and networks"),
+        examples=[["192.0.2.0/24"]],
+        description="Whose mail may have the priority above 0 that it asks for (MT-PRIORITY, RFC 6710 §4.1); of"
+                    " others, only who has logged in, up to highest_priority of [submission].",
+    )] = []
+    priority_policy: Annotated[Literal["", "MIXER", "STANAG4406", "NSEP"], Meta(
+        description="The Priority Assignment Policy that MT-PRIORITY tells of (RFC 6710 §9.2); all of them are carried"
+                    " out; empty: none is named.",
+    )] = ""
+    deliver_by_minimum: Annotated[int, Meta(
+        ge=0, le=999_999_999,
+        description="Mail that is to be returned if it is not delivered within fewer seconds is refused (DELIVERBY,"
+                    " RFC 2852 §3).",
+    )] = 0
     etrn_peers: Annotated[list[str], Meta(
         extra=written("a list of IP addresses and networks"),
         examples=[["192.0.2.0/24"]],
@@ -636,6 +651,15 @@ class Submission(Section, frozen=True, kw_only=True):
         description="Whether each address in From must belong to the login, as the reverse-path"
                     " always must.",
     )] = True
+    highest_priority: Annotated[int, Meta(
+        ge=0, le=9,
+        description="The highest priority that who has logged in may ask for (MT-PRIORITY, RFC 6710 §11).",
+    )] = 4
+    future_release: Annotated[int, Meta(
+        ge=0, le=999_999_999,
+        description="For how many seconds at most a message may wait on its sender's wish (FUTURERELEASE, RFC 4865);"
+                    " 0: it is not offered.",
+    )] = 2_592_000
 
 
 class Log(Section, frozen=True, kw_only=True):

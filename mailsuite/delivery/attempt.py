@@ -1,10 +1,12 @@
 """One try to deliver a message along one route: a session that waits, else host by host."""
 
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from mailsuite.asked import NOTHING_ASKED
 from mailsuite.delivery import trouble
+from mailsuite.delivery.asked import NO_REQUIRETLS, in_time, lets_go_of_time, strictness
 from mailsuite.delivery.body import Body, ContentTrouble
 from mailsuite.delivery.connections import Connections
 from mailsuite.delivery.mx import Hop, Lookup, Missing, Nowhere, next_hops
@@ -13,13 +15,13 @@ from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.session import RemoteSession
 from mailsuite.delivery.tally import Tally
 from mailsuite.delivery.tls_policy import Demand
-from mailsuite.delivery.transactions import fit, together
+from mailsuite.delivery.transactions import Fitted, fit, together
 from mailsuite.delivery.trouble import Scope, SessionEnded, Trouble
 from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queued import Job
 from mailsuite.route import Route
 from mailsuite.smtp.client_commands import BAD_ADDRESS, NEEDS_SMTPUTF8
-from mailsuite.smtp.client_events import Ended, Stage
+from mailsuite.smtp.client_events import Capabilities, Ended, Stage
 
 # Addresses that one try looks at, also those to which this machine has no way: these cost next to nothing.
 LOOKED_AT = 200
@@ -46,6 +48,8 @@ class Attempt:
         self._body = body
         self._outcomes = outcomes
         self._network = network
+        self._asked = job.message.asked
+        self._strictness = "" if self._asked is NOTHING_ASKED else strictness(job.message, route)
         # Recipients whose fate is open, and those of them that the transaction under way is for.
         self._pending = list(indexes)
         self._batch: Sequence[int] = ()
@@ -58,7 +62,8 @@ class Attempt:
 
     async def run(self) -> None:
         """Return when every recipient has its outcome. Never raises for what the other end does."""
-        session = self._network.pool.take(self._route)
+        # A session that waits may have been begun with less TLS than this message must have.
+        session = self._network.pool.take(self._route) if self._strictness != "required" else None
         if session is not None:
             await self._use(session, False)
         if self._pending:
@@ -106,9 +111,9 @@ class Attempt:
         """Try *hop*; return why something is still pending. *demands* are those of the hosts that were met."""
         demand = demands.get(hop.host)
         if demand is None:
-            asked = await self._network.connections.demand(self._route, hop)
+            asked = await self._network.connections.demand(self._route, hop, self._strictness)
             if isinstance(asked, Trouble):
-                return asked
+                return self._of_tls(asked)
             demands[hop.host] = demand = asked
         met = await self._try(hop, demand)
         if met is not None and met.scope is Scope.CHUNKING:
@@ -116,14 +121,28 @@ class Attempt:
         return met
 
     async def _try(self, hop: Hop, demand: Demand, chunking: bool = True) -> Trouble | None:
-        session = await self._network.connections.open(self._route, hop, demand, chunking)
-        return session if isinstance(session, Trouble) else await self._use(session, True)
+        while True:
+            session = await self._network.connections.open(self._route, hop, demand, chunking)
+            if isinstance(session, Trouble):
+                return self._of_tls(session)
+            # Whoever comes next may want more TLS than this message does.
+            session.reusable = self._strictness != "optional"
+            met = await self._use(session, True)
+            if met is not None or not (self._pending and session.spent):
+                return met
+
+    def _of_tls(self, met: Trouble) -> Trouble:
+        """RFC 8689 §4.2.1: that no way is safe enough the sender is told, and it is not tried again and again."""
+        outcome = met.outcome
+        if self._strictness == "required" and outcome.status in ("4.7.4", "4.7.5"):
+            return replace(met, outcome=Failed("5.7.10", outcome.reason, outcome.answer))
+        return met
 
     async def _use(self, session: RemoteSession, fresh: bool) -> Trouble | None:
         """Send what is pending. Return why something of it still is. *fresh*: the session has sent nothing yet."""
         self._unfit.clear()
         try:
-            while left := [index for index in self._pending if index not in self._unfit]:
+            while (left := [index for index in self._pending if index not in self._unfit]) and not session.spent:
                 sent = await self._transact(session, left, fresh)
                 fresh = fresh and not sent
         except SessionEnded as end:
@@ -135,15 +154,23 @@ class Attempt:
         except BaseException:
             session.quit()
             raise
-        self._network.pool.put(self._route, session)
+        if session.spent or not session.reusable:
+            session.quit()
+        else:
+            self._network.pool.put(self._route, session)
         return Trouble(Scope.HOST, self._lack) if self._pending and self._lack is not None else None
 
     async def _transact(self, session: RemoteSession, left: Sequence[int], fresh: bool) -> bool:
         """Send one transaction for some of *left*; say whether there was one. Raises `SessionEnded`."""
         job = self._job
-        self._batch = batch = together(job.recipients, left, self._most, session.capabilities)
+        offered = session.capabilities
+        most = min(self._most, session.most_recipients or self._most)
+        self._batch = batch = together(job.recipients, left, most, offered)
         recipients = [job.recipients[index] for index in batch]
-        fitted = await fit(job.message, recipients, self._body, session.capabilities, self._route.lmtp)
+        fitted: Fitted | Failed | None = None if self._asked is NOTHING_ASKED else self._unmet(offered)
+        if fitted is None:
+            now = self._network.now
+            fitted = await fit(job.message, recipients, self._body, offered, self._route.lmtp, now)
         if isinstance(fitted, Failed):
             # Another host may offer more; that all lack it has to be known before the message is given up.
             self._unfit.update(batch)
@@ -164,9 +191,17 @@ class Attempt:
             stream.close()
         return True
 
+    def _unmet(self, offered: Capabilities) -> Failed | None:
+        """Say what a host that offers *offered* lacks of what was asked."""
+        if self._strictness == "required" and "REQUIRETLS" not in offered:
+            return NO_REQUIRETLS
+        # What speaks LMTP puts it into the mailbox: that is delivery (RFC 2852 §1).
+        return None if self._route.lmtp else in_time(self._asked, offered, self._network.now)
+
     def _take(self, session: RemoteSession, ended: Ended, fresh: bool) -> None:
         """Note what became of the recipients of a transaction. Raises `SessionEnded` where that was no verdict."""
         informs = not self._route.lmtp and "DSN" in session.capabilities
+        announced = self._is_announced(session.capabilities)
         accepted = sum(stage not in (Stage.MAIL, Stage.RCPT) for stage in ended.stages)
         troubled: SessionEnded | None = None
         for index, said, stage in zip(self._batch, ended.answers, ended.stages, strict=True):
@@ -183,10 +218,17 @@ class Attempt:
             elif accepted and trouble.is_one_too_many(stage, answer):
                 self._most = accepted
             else:
-                self._outcomes[index] = trouble.outcome(session.where, stage, answer, informs)
+                self._outcomes[index] = trouble.outcome(session.where, stage, answer, informs, announced)
         self._forget_settled()
         if troubled is not None:
             raise troubled
+
+    def _is_announced(self, offered: Capabilities) -> bool:
+        """RFC 2852 §4.1.4: who has set a time hears of a relaying that he wants to trace, or that ends our watch."""
+        asked = self._asked
+        if not asked.by_mode or self._route.lmtp:
+            return False
+        return asked.traced or lets_go_of_time(asked, offered, self._network.now)
 
     def _ended(self, session: RemoteSession, end: SessionEnded) -> Trouble:
         met = session.met(end)
@@ -216,10 +258,13 @@ class Attempt:
 
 
 class Network:
-    """What all attempts share."""
+    """What all attempts share. *now* gives POSIX time."""
 
-    def __init__(self, connections: Connections, lookup: Lookup, pool: Pool, sending: Sending) -> None:
+    def __init__(
+        self, connections: Connections, lookup: Lookup, pool: Pool, sending: Sending, now: Callable[[], float]
+    ) -> None:
         self.connections = connections
         self.lookup = lookup
         self.pool = pool
         self.sending = sending
+        self.now = now

@@ -29,7 +29,13 @@ class Demands(Protocol):
     """Says what is asked of hosts: `mailsuite.delivery.tls_policy.TLSPolicy`."""
 
     async def demand(
-        self, route: Route, mx_secure: bool, policy_domain: str, host: str, host_secure: bool
+        self,
+        route: Route,
+        mx_secure: bool,
+        policy_domain: str,
+        host: str,
+        host_secure: bool,
+        strictness: Literal["", "required", "optional"] = "",
     ) -> Demand:
         """See `TLSPolicy.demand`."""
 
@@ -76,12 +82,14 @@ class Connections:
         self._nonce = nonce
         self._read_password = read_password
 
-    async def demand(self, route: Route, hop: Hop) -> Demand | Trouble:
-        """Say what is asked of the host of *hop*, or why it cannot be used now."""
+    async def demand(
+        self, route: Route, hop: Hop, strictness: Literal["", "required", "optional"] = ""
+    ) -> Demand | Trouble:
+        """Say what is asked of the host of *hop*, or why it cannot be used now. *strictness* is the message's own."""
         host = hop.address if route.host.startswith(UNIX) else hop.host
         domain = route.host or route.domain
         try:
-            demand = await self._demands.demand(route, hop.mx_secure, domain, host, hop.host_secure)
+            demand = await self._demands.demand(route, hop.mx_secure, domain, host, hop.host_secure, strictness)
         except DnsTrouble as error:
             return trouble.unknown(hop.host, str(error))
         return trouble.unusable(hop.host, demand.skip) if demand.skip else demand

@@ -42,6 +42,12 @@ class RemoteSession:
         self.objection = ""
         # Messages that were given to it so far.
         self.sent = 0
+        # What it takes at most: messages, recipients and domains (RFC 9422); 0 where it does not say.
+        self._most_messages = 0
+        self.most_recipients = 0
+        self._most_domains = 0
+        # Whether other messages may be sent over it afterwards.
+        self.reusable = True
         self._core = core
         self._demand = demand
         self._without = without
@@ -59,6 +65,11 @@ class RemoteSession:
     def alive(self) -> bool:
         """Whether another message may be given to it."""
         return self._end is None and not self._leaving
+
+    @property
+    def spent(self) -> bool:
+        """Whether it takes no more messages by its own word; those of other domains count as no more (RFC 9422)."""
+        return bool(self.sent and (self._most_domains or 0 < self._most_messages <= self.sent))
 
     # For its user
 
@@ -146,6 +157,8 @@ class RemoteSession:
         self.capabilities = event.capabilities
         if not self._open:
             self._open = True
+            if "LIMITS" in event.capabilities:
+                self._limit(event.capabilities)
             user, self._user = self._user, None
             if user is not None:
                 user.callback(None)
@@ -155,6 +168,11 @@ class RemoteSession:
             return transaction
         self._ready = Deferred()
         return self._ready
+
+    def _limit(self, offered: Capabilities) -> None:
+        self._most_messages = offered.limit("MAILMAX")
+        self.most_recipients = offered.limit("RCPTMAX")
+        self._most_domains = offered.limit("RCPTDOMAINMAX")
 
     def _body(self, event: ReadBody) -> Maybe[bytes]:
         assert self._read is not None, "a transaction without content"

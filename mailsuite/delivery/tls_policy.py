@@ -96,15 +96,30 @@ class TLSPolicy:
         self._now = now
 
     async def demand(
-        self, route: Route, mx_secure: bool, policy_domain: str, host: str, host_secure: bool
+        self,
+        route: Route,
+        mx_secure: bool,
+        policy_domain: str,
+        host: str,
+        host_secure: bool,
+        strictness: Literal["", "required", "optional"] = "",
     ) -> Demand:
         """Say what is asked of *host*: a name, an IP address, or the path of a socket.
 
         *mx_secure* and *host_secure* say whether DNSSEC vouches for the MX records that led to it, or for their
         absence, and for its addresses; the former does not matter where the route has a host. *policy_domain* is the
         domain whose MTA-STS policy counts: that of the recipient, or the route's host (RFC 8461 §3.4).
+        *strictness* is what the message itself wants: TLS with a name that is vouched for, whatever the level
+        (RFC 8689 §4.2.1), or that nothing fails for what the recipient's domain asks of TLS (§4.2.2).
         Raises `DnsTrouble`: this host cannot be used now (RFC 7672 §2.1.2).
         """
+        if strictness == "required":
+            # Whatever vouches for the host is looked for; a level that asks for more goes on doing so.
+            level = route if route.tls in ("dane", "mta-sts") else replace(route, tls="may")
+            demand = await self.demand(level, mx_secure, policy_domain, host, host_secure)
+            return _strict(demand, host_key(host), mx_secure or bool(route.host), policy_domain)
+        if strictness == "optional" and route.tls == "may":
+            return Demand("may", sni=_sni(host_key(host)))
         host = host_key(host)
         sni = _sni(host)
         if route.tls == "none":
@@ -165,6 +180,21 @@ class TLSPolicy:
             return Demand("may", sni=_sni(host))
         # RFC 7672 §2.2: records of which none can be used ask for TLS all the same.
         return Demand("must", sni=found.base, proofs=(Associated(found, self._now),) if found.records else ())
+
+
+def _strict(demand: Demand, host: str, signed: bool, domain: str) -> Demand:
+    """Ask what RFC 8689 §4.2.1 has beside *demand*; *signed*: it is sure that *host* is the right one."""
+    if demand.skip:
+        return demand
+    proofs = demand.proofs
+    if demand.trial is not None:
+        # What is only tried out tells the names of hosts all the same.
+        proofs = (*proofs, demand.trial)
+    if not signed and not any(isinstance(proof, Listed) for proof in proofs):
+        return _skip(
+            f"neither DNSSEC nor an MTA-STS policy vouches that {host} takes mail for {domain}, as REQUIRETLS asks"
+        )
+    return replace(demand, tls="must", proofs=proofs or (Verified((host,)),), trial=None)
 
 
 def _skip(reason: str) -> Demand:

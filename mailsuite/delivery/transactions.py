@@ -1,10 +1,11 @@
 """From a message and some of its recipients to a transaction that a server can take."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from mailsuite.delivery.asked import by_value, lets_go_of_time, with_delay
 from mailsuite.delivery.body import Body, Stream
 from mailsuite.outcome import Failed
 from mailsuite.queued import QueuedMessage, QueuedRecipient
@@ -57,15 +58,31 @@ def together(
     if not takes_utf8(capabilities):
         wide = first.address.needs_utf8
         same = [index for index in same if recipients[index].address.needs_utf8 == wide]
+    if "LIMITS" in capabilities:
+        same = _of_few_domains(recipients, same, capabilities.limit("RCPTDOMAINMAX"))
     return same[:most]
 
 
+def _of_few_domains(recipients: Sequence[QueuedRecipient], indexes: list[int], most: int) -> list[int]:
+    """Return those of *indexes* that are of the first *most* domains (RFC 9422, RCPTDOMAINMAX); 0: all of them."""
+    if not most:
+        return indexes
+    domains = [recipients[index].address.key[1] for index in indexes]
+    allowed = set(list(dict.fromkeys(domains))[:most])
+    return [index for index, domain in zip(indexes, domains, strict=True) if domain in allowed]
+
+
 async def fit(
-    message: QueuedMessage, recipients: Sequence[QueuedRecipient], body: Body, capabilities: Capabilities, lmtp: bool
+    message: QueuedMessage,
+    recipients: Sequence[QueuedRecipient],
+    body: Body,
+    capabilities: Capabilities,
+    lmtp: bool,
+    now: Callable[[], float],
 ) -> Fitted | Failed:
     """Make a transaction for a server with *capabilities*, or say why it can never have this message.
 
-    The recipients have the same `QueuedRecipient.added`. Raises `ContentTrouble`.
+    The recipients have the same `QueuedRecipient.added`. *now* gives POSIX time. Raises `ContentTrouble`.
     """
     added = recipients[0].added
     wide = _wide(message, recipients)
@@ -85,9 +102,11 @@ async def fit(
     if capabilities.size and size > capabilities.size:
         # RFC 1870 §6.2: what is said in EHLO is final, there is no need to try.
         return Failed("5.3.4", f"The message has {size} octets, and the next host takes {capabilities.size}")
+    asked = message.asked
+    delay = not lmtp and lets_go_of_time(asked, capabilities, now)
     transaction = Transaction(
         reverse_path=message.reverse_path,
-        recipients=tuple(_recipient(each, lmtp) for each in recipients),
+        recipients=tuple(_recipient(each, lmtp, delay) for each in recipients),
         size=size,
         eight_bit=kind is _Kind.EIGHT_BIT,
         binary=kind is _Kind.BINARY,
@@ -95,6 +114,9 @@ async def fit(
         envid="" if lmtp else message.envid,
         content=content,
         smtputf8=wide is not None,
+        by=by_value(asked, now) if asked.by_mode else "",
+        priority=asked.priority,
+        require_tls=asked.require_tls,
     )
     return Fitted(transaction, await body.stream(added) if content is None else None)
 
@@ -144,7 +166,7 @@ async def _binary_content(body: Body, added: bytes, capabilities: Capabilities) 
     return None if whole is None else added + whole, _Kind.BINARY
 
 
-def _recipient(recipient: QueuedRecipient, lmtp: bool) -> TransactionRecipient:
+def _recipient(recipient: QueuedRecipient, lmtp: bool, delay: bool = False) -> TransactionRecipient:
     # Who speaks LMTP to a mail store reports by itself: what is in the store is delivered (RFC 3461 §4.1 has
     # parameters for hosts that pass a message on).
     if lmtp:
@@ -153,4 +175,5 @@ def _recipient(recipient: QueuedRecipient, lmtp: bool) -> TransactionRecipient:
     if not original and recipient.accepted != recipient.address:
         # RFC 3461 §5.2.1 (d): so that a report by others names whom the sender has written to.
         original = typed(recipient.accepted)
-    return TransactionRecipient(recipient.address, recipient.notify, original)
+    notify = with_delay(recipient.notify) if delay else recipient.notify
+    return TransactionRecipient(recipient.address, notify, original)

@@ -195,11 +195,14 @@ def _session_status(stage: Stage, answer: Answer | None) -> str:
     return f"4{_detail(stage, answer)}"
 
 
-def outcome(where: str, stage: Stage, answer: Answer, informs: bool) -> Outcome:
-    """Say what *answer*, which decided a recipient's fate at *stage*, means for it. *informs* is for `Delivered`."""
+def outcome(where: str, stage: Stage, answer: Answer, informs: bool, announced: bool = False) -> Outcome:
+    """Say what *answer*, which decided a recipient's fate at *stage*, means for it.
+
+    *informs* and *announced* are for `Delivered`.
+    """
     kind = answer.code // 100
     if kind == 2 and stage is Stage.END:
-        return Delivered(answer, informs)
+        return Delivered(answer, informs, announced)
     if kind == 4:
         # Not `whole`, also at MAIL: senders and sizes are put off there, and other messages may do better.
         return Deferred(f"4{_detail(stage, answer)}", _said(where, stage, answer), answer)

@@ -72,9 +72,9 @@ def kind_of(fate: Fate) -> Kind:
 def returns_whole(message: QueuedMessage, kind: Kind, most: int) -> bool:
     """Say whether a report of *kind* holds the whole message, if that has at most *most* octets (RFC 3461 §4.3, §6.2).
 
-    Without RET that is ours to choose.
+    Without RET that is ours to choose; of one with REQUIRETLS, whatever RET says, it is the header (RFC 8689 §5).
     """
-    return kind == "failed" and message.ret != "HDRS" and message.size <= most
+    return kind == "failed" and message.ret != "HDRS" and message.size <= most and not message.asked.require_tls
 
 
 def build(report: Report) -> bytes:

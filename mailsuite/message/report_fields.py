@@ -102,6 +102,10 @@ def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
     if message.arrived_from:
         yield f"Received-From-MTA: dns; {_value(message.arrived_from)}"
     yield f"Arrival-Date: {date(int(message.arrived))}"
+    if message.asked.by_mode:
+        yield f"Deliver-By-Date: {date(int(message.asked.by))}"  # RFC 2852 §5
+    if message.asked.hold:
+        yield f"Future-Release-Request: {_value(message.asked.hold)}"  # RFC 4865 §5.1.2
     # RFC 3464 §2.4 (c): what finds the message in our log.
     yield f"X-Mailsuite-Id: {_value(message.id)}"
 

@@ -46,6 +46,8 @@ _SUCCESSES = {
     "relayed": "It was passed on to a mail system that sends no such notes. You will not hear of its delivery there.",
     "expanded": "It was passed on to all for whom this address stands.",
 }
+# RFC 2852 §4.1.4
+_ANNOUNCED = "It was passed on to the next mail system, which may tell you more."
 
 
 def report_text(hostname: str, message: QueuedMessage, kind: str, fates: tuple[Fate, ...]) -> bytes:
@@ -76,7 +78,7 @@ def _said(fate: Fate) -> Iterator[str]:
     """Yield what is to be said of one recipient, in paragraphs."""
     outcome = fate.outcome
     if isinstance(outcome, Delivered):
-        yield _SUCCESSES.get(fate.action, "")
+        yield _ANNOUNCED if outcome.announced else _SUCCESSES.get(fate.action, "")
         return
     reason = one_line(outcome.reason.strip(), REASON_LETTERS)
     yield reason

@@ -28,6 +28,7 @@ class Hop:
     protocol: str  # a keyword of RFC 3848 or RFC 6531
     tls: str  # version and cipher, or empty
     id: str
+    priority: int | None = None  # what MAIL said (RFC 6710 §4.1, item 2)
 
 
 def protocol_keyword(protocol: str, encrypted: bool, authenticated: bool, utf8: bool = False) -> str:
@@ -88,9 +89,10 @@ def received(hop: Hop, recipient: Address | None, now: float) -> bytes:
     """Return our Received field. *recipient* is given only where the transaction has one; *now* is POSIX time."""
     tls = f" ({hop.tls})" if hop.tls else ""
     recipient_clause = "" if recipient is None else f"\r\n\tfor <{recipient}>"
+    priority = "" if hop.priority is None else f"\r\n\tPRIORITY {hop.priority}"
     return (
         f"Received: from {came_from(hop.helo, hop.peer)}\r\n\tby {hop.hostname} with {hop.protocol}{tls} id {hop.id}"
-        f"{recipient_clause}; {date(int(now))}\r\n"
+        f"{recipient_clause}{priority}; {date(int(now))}\r\n"
     ).encode()
 
 

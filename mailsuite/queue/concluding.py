@@ -115,9 +115,20 @@ class Conclusions:
             )
 
 
-def untried(job: Job) -> Sequence[Outcome]:
+def untried(job: Job, now: float) -> Sequence[Outcome]:
     """Return the outcomes of a job that is only to be reported."""
-    return [_UNTRIED[job.purpose](recipient.last) for recipient in job.recipients]
+    return [_untried(job, recipient.last, now) for recipient in job.recipients]
+
+
+def _untried(job: Job, last: Outcome | None, now: float) -> Outcome:
+    asked = job.message.asked
+    if job.purpose == "expire" and asked.by_mode == "R" and asked.by <= now:
+        reason = f"It could not be delivered by the time that its sender has set{_why(last)}"
+        return Failed(GIVEN_UP, reason, _answer(last))
+    if job.purpose == "warn" and asked.by_mode == "N" and asked.by <= now:
+        reason = f"It was not delivered by the time that its sender has set, and is tried again{_why(last)}"
+        return Deferred("4.4.7", reason, _answer(last))
+    return _UNTRIED[job.purpose](last)
 
 
 def _is_news(job: Job, outcome: Outcome | None) -> bool:
@@ -139,8 +150,11 @@ def _pairs(job: Job, outcomes: Sequence[Outcome | None]) -> Iterator[tuple[Queue
 
 def _expired(last: Outcome | None) -> Outcome:
     """RFC 3463 §3.5: X.4.7, with what was said last."""
-    why = "" if last is None or isinstance(last, Delivered) else f"; the last trouble was: {last.reason}"
-    return Failed(GIVEN_UP, f"It could not be delivered in its time{why}", _answer(last))
+    return Failed(GIVEN_UP, f"It could not be delivered in its time{_why(last)}", _answer(last))
+
+
+def _why(last: Outcome | None) -> str:
+    return "" if last is None or isinstance(last, Delivered) else f"; the last trouble was: {last.reason}"
 
 
 def _late(last: Outcome | None) -> Outcome:

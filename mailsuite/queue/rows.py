@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from mailsuite.address import Address
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
-from mailsuite.queued import NOTHING_ASKED, Asked, QueuedMessage, QueuedRecipient
+from mailsuite.queued import QueuedMessage, QueuedRecipient
 
 MESSAGE = (
     "m.number, m.id, m.sender_local, m.sender_domain, m.arrived, m.expires, m.size, m.body, m.ret, m.envid, m.origin,"

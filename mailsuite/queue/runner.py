@@ -255,7 +255,7 @@ class Runner:
         self._working = True
         try:
             while self._may_begin() and (found := self._destinations.next()) is not None:
-                self._go(self._try(*found))
+                self._go(self._try(*found) if not _is_too_late(found[1], self._now()) else self._give_up(*found))
             while self._may_begin() and self._to_report and self._reporting < REPORTS_AT_ONCE:
                 self._reporting += 1
                 self._go(self._report(self._to_report.popleft()))
@@ -268,12 +268,19 @@ class Runner:
     async def _report(self, job: Job) -> None:
         """Conclude a job that is not to be tried."""
         try:
-            await self._kept(self._conclusions.conclude(job, untried(job), False))
+            await self._kept(self._conclusions.conclude(job, untried(job, self._now()), False))
         finally:
             self._reporting -= 1
         self._work()
         if self._hungry and not self._to_report:
             self._claim()
+
+    async def _give_up(self, destination: Destination, job: Job) -> None:
+        """Conclude a job whose time was over before its turn came (RFC 2852 §4.1.3)."""
+        self._octets -= len(job.content or b"")
+        self._destinations.ended(destination)
+        job = replace(job, purpose="expire")
+        await self._kept(self._conclusions.conclude(job, untried(job, self._now()), False))
 
     async def _try(self, destination: Destination, job: Job) -> None:
         # Without any, something of our own went wrong.
@@ -343,6 +350,10 @@ class Runner:
                 self._logger.failure("The queue could not be worked on", result)
 
         going.addBoth(ended)
+
+
+def _is_too_late(job: Job, now: float) -> bool:
+    return job.message.asked.by_mode == "R" and job.message.asked.by <= now
 
 
 def _unless_cut_off(outcome: Outcome | None) -> Outcome | None:

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from mailsuite.asked import Asked
 from mailsuite.outcome import Deferred, Failed, Outcome
 from mailsuite.queue.due import lift, refresh
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.rows import as_asked, as_text
 from mailsuite.queue.writer import Work
-from mailsuite.queued import AS_BEFORE, Asked, Settled
+from mailsuite.queued import AS_BEFORE, Settled
 
 # What a recipient may be claimed for so that its outcome says something about its destination.
 _TRIED = ("try", "probe")

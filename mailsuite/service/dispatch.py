@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
 
 from mailsuite.address import Address
-from mailsuite.envelope import Acceptance, Recipient
+from mailsuite.envelope import Acceptance, Peer, Recipient
 from mailsuite.interfaces import IDraft, IQueue, IReports, IRouter, IRunner
 from mailsuite.meaning import Mailbox
 from mailsuite.message.trace import came_from, delivered_to, forwarded_from
 from mailsuite.outcome import DELIVERED, Failed, Outcome
 from mailsuite.queued import LOCAL, Job, QueuedMessage, QueuedRecipient
+from mailsuite.service.asking import asked_of
 from mailsuite.service.draft_content import DraftContent
 
 LOOP = Failed("5.4.6", "The message has been forwarded from this address before: a mail loop")
@@ -23,22 +25,26 @@ class Onward:
     """What one message needs beside its mailboxes.
 
     *recipients* are elsewhere; for *loops* it must not be forwarded once more; *told*: somebody wants to hear of its
-    delivery. False where there is nothing of that.
+    delivery; *later*: it is not to be delivered before its time. False where there is nothing of that.
     """
 
     recipients: list[QueuedRecipient] = field(default_factory=list)
     loops: dict[Address, Failed] = field(default_factory=dict)
     told: bool = False
+    later: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.recipients or self.loops or self.told)
+        return bool(self.recipients or self.loops or self.told or self.later)
 
 
 _NOTHING = Onward()
 
 
 class Dispatch:
-    """Puts messages into the queue. *now* gives POSIX time; *lifetime* is in seconds."""
+    """Puts messages into the queue. *now* gives POSIX time; *lifetime* is in seconds.
+
+    *priorities* says which priority a peer is granted (`mailsuite.policy.priorities`).
+    """
 
     _log = Logger()
 
@@ -50,6 +56,7 @@ class Dispatch:
         reports: IReports,
         now: Callable[[], float],
         lifetime: float,
+        priorities: Callable[[Peer, bool, int], int] = lambda peer, logged_in, wanted: min(wanted, 0),
     ) -> None:
         self._queue = queue
         self._runner = runner
@@ -57,13 +64,15 @@ class Dispatch:
         self._reports = reports
         self._now = now
         self._lifetime = lifetime
+        self._priorities = priorities
 
     def onward(self, acceptance: Acceptance) -> Onward:
         """Return what *acceptance* needs beside mailboxes."""
         recipients = acceptance.envelope.recipients
-        if not any(recipient.onward or recipient.parameters for recipient in recipients):
+        later = acceptance.envelope.asked.release > 0
+        if not later and not any(recipient.onward or recipient.parameters for recipient in recipients):
             return _NOTHING
-        found = Onward(told=any(_wants_success(recipient) for recipient in recipients))
+        found = Onward(told=any(_wants_success(recipient) for recipient in recipients), later=later)
         came_by = forwarded_from(acceptance.header) if any(map(_is_forwarded, recipients)) else frozenset()
         for recipient in recipients:
             if _is_forwarded(recipient) and recipient.address.key in came_by:
@@ -140,11 +149,16 @@ class Dispatch:
         envelope = acceptance.envelope
         parameters: Mapping[str, Any] = envelope.parameters
         arrived = self._now()
+        asked = asked_of(acceptance, partial(self._grant, acceptance))
+        expires = max(arrived, asked.release) + self._lifetime
+        if asked.by_mode == "R":
+            # RFC 2852 §4.1.3: then it is given up.
+            expires = min(expires, asked.by)
         return QueuedMessage(
             acceptance.id,
             envelope.reverse_path,
             arrived,
-            arrived + self._lifetime,
+            expires,
             draft.size - acceptance.prefix,
             parameters.get("BODY", ""),
             parameters.get("RET", ""),
@@ -153,7 +167,12 @@ class Dispatch:
             # Where our users are is nobody else's business.
             "" if acceptance.peer is None or acceptance.login else came_from(acceptance.helo, acceptance.peer),
             smtputf8="SMTPUTF8" in parameters,
+            asked=asked,
         )
+
+    def _grant(self, acceptance: Acceptance, wanted: int) -> int:
+        peer = acceptance.peer
+        return wanted if peer is None else self._priorities(peer, bool(acceptance.login), wanted)
 
 
 def _asked(recipient: Recipient) -> tuple[str, str]:

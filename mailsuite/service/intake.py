@@ -18,6 +18,7 @@ from mailsuite.meaning import Mailbox
 from mailsuite.outcome import DELIVERED, Deferred, Delivered, Outcome
 from mailsuite.service.dispatch import Dispatch, Onward
 
+_LATER = Deferred("4.0.0", "Its sender wants it to go later")
 _NOT_DURABLE = "The disk did not take the message"
 
 
@@ -78,7 +79,11 @@ class Intake:
     def accept(self, acceptance: Acceptance, draft: IDraft) -> Maybe[Sequence[Outcome]]:
         """See `IIntake.accept`."""
         delivery = _Delivery(acceptance, draft, self._dispatch.onward(acceptance))
-        self._write(delivery)
+        if delivery.onward.later:
+            # RFC 4865 §4.2: it waits in the queue, whoever it is for.
+            delivery.boxes = dict.fromkeys(_mailboxes(acceptance), _LATER)
+        else:
+            self._write(delivery)
         if delivery.onward or not delivery.whole:
             return self._accept_in_parts(delivery)
         # The plain path: all of it lies in mailboxes, and the draft is gone.
@@ -105,7 +110,7 @@ class Intake:
 
     def _accept_in_parts(self, delivery: _Delivery) -> Maybe[Sequence[Outcome]]:
         """Some of it goes on, or has to wait, or somebody wants to be told; the draft is still whole."""
-        if delivery.stored or delivery.onward.recipients:
+        if delivery.stored or delivery.onward.recipients or delivery.onward.later:
             return self._commit(delivery)
         # Nothing was stored and nothing can go on: the one reply says so to the peer, and nothing is kept.
         _withdraw(delivery)

@@ -6,6 +6,7 @@ It is told of each recipient by itself: what a mailbox cannot take now is the ot
 from typing import Any, Literal
 
 from mailsuite.address import Address
+from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.login import Logins
@@ -44,7 +45,7 @@ class DeliveryRole:
         """See `service.proxied`."""
         return speak_for(self._logins, session, event)
 
-    def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
+    def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Headers are never repaired here."""
         return header
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from mailsuite.address import Address
+from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
+from mailsuite.message.asked_fields import priority_of, with_priority
 from mailsuite.message.submission import authors, complete
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
@@ -53,9 +55,12 @@ class SubmissionRole:
         """See `service.proxied`."""
         return speak_for(self._logins, session, event)
 
-    def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
-        """Complete the header (RFC 6409 §8)."""
+    def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
+        """Complete the header (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""
         site = session.site
+        wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
+        if wanted is not None:
+            header = with_priority(header, session.grant(wanted))
         return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}")
 
     def content(self, session: Reception, header: bytes) -> Maybe[Reply | None]:

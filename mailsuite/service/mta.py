@@ -7,6 +7,7 @@ to submission); the one exception is Return-Path, which final delivery replaces.
 from typing import Any, Literal
 
 from mailsuite.address import Address
+from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.flush import Flush
@@ -46,7 +47,7 @@ class InboundRole:
         """See `service.proxied`."""
         return speak_for(self._logins, session, event)
 
-    def head(self, session: Reception, header: bytes, message_id: str) -> bytes:
+    def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Headers are never repaired here."""
         return header
 

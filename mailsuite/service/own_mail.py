@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mailsuite.address import Address
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.envelope import Acceptance, Envelope, recipient_of
 from mailsuite.interfaces import IIntake, IMailboxDirectory, IMailStore
 from mailsuite.message.trace import return_path
@@ -20,8 +21,8 @@ class OwnMail:
         # Intake itself has reports to send: it is given once both are made.
         self.intake: IIntake | None = None
 
-    async def submit(self, recipient: Address, content: bytes) -> str | None:
-        """Send *content*, which is ASCII, to *recipient*; durable when this returns its id.
+    async def submit(self, recipient: Address, content: bytes, asked: Asked = NOTHING_ASKED) -> str | None:
+        """Send *content*, which is ASCII, to *recipient* as is *asked*; durable when this returns its id.
 
         ``None``: it is an address of ours that leads nowhere, and nobody is left who could be told. Raises `OSError`
         where the message could not be kept.
@@ -32,7 +33,7 @@ class OwnMail:
         if found is None:
             return None
         prefix = return_path(None)
-        acceptance = Acceptance(message_id, Envelope(None, recipients=[found]), len(prefix))
+        acceptance = Acceptance(message_id, Envelope(None, recipients=[found], asked=asked), len(prefix))
         draft = self._store.draft()
         try:
             draft.write(prefix + content)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from zope.interface import implementer
 
 from mailsuite.address import Address
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Envelope, Peer, recipient_of
 from mailsuite.interfaces import (
@@ -26,6 +27,7 @@ from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Broken, Login, Meaning, Suspended, Unknown
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
+from mailsuite.service.asking import asked_by
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
@@ -61,7 +63,7 @@ class Role(Protocol):
     def speak_for(self, session: "Reception", event: events.Proxied) -> Maybe[Reply]:
         """Answer XCLIENT."""
 
-    def head(self, session: "Reception", header: bytes, message_id: str) -> bytes:
+    def head(self, session: "Reception", header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Return the header section as it is kept."""
 
     def content(self, session: "Reception", header: bytes) -> Maybe[Reply | None]:
@@ -86,6 +88,8 @@ class Site:
     now: Callable[[], float]
     seconds: Callable[[], float]
     hop_limit: int = 100
+    # Who may have which priority: peer, whether it has logged in, what it wants (RFC 6710 §4.1).
+    priorities: Callable[[Peer, bool, int], int] = lambda peer, logged_in, wanted: min(wanted, 0)
 
 
 # What the relay policy leaves to the directory.
@@ -238,15 +242,23 @@ class Reception:
             if limit:
                 self._record_limit(limit)
                 return self._open(event, replies.TOO_MUCH_MAIL)
-        return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply))
+        asked = asked_by(event.parameters, self.grant, self.site.now) if event.parameters else NOTHING_ASKED
+        if isinstance(asked, Reply):
+            return self._open(event, asked)
+        return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply, asked))
 
-    def _open(self, event: events.MailFrom, reply: Reply) -> Reply:
+    def grant(self, wanted: int) -> int:
+        """Return the priority that mail of this session gets where it asks for *wanted*."""
+        return self.site.priorities(self.peer, self.login is not None, wanted)
+
+    def _open(self, event: events.MailFrom, reply: Reply, asked: Asked = NOTHING_ASKED) -> Reply:
         self._count += 1
-        transaction = Transaction(
-            f"{self.id}-{self._count}", Envelope(event.reverse_path, event.parameters), self.site.seconds()
-        )
+        envelope = Envelope(event.reverse_path, event.parameters, asked=asked)
+        transaction = Transaction(f"{self.id}-{self._count}", envelope, self.site.seconds())
         if reply.code < 400:
             self._transaction = transaction
+            if event.parameters.get("MT-PRIORITY", asked.priority) != asked.priority:
+                return replies.priority_changed(asked.priority)
         else:
             self._record(transaction, reply)
         return reply
@@ -313,9 +325,10 @@ class Reception:
         spoken = self.role.protocol if self.extended else "SMTP"
         utf8 = "SMTPUTF8" in envelope.parameters
         protocol = protocol_keyword(spoken, bool(self.tls), self.login is not None, utf8)
-        hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id)
+        wanted = envelope.parameters.get("MT-PRIORITY")
+        hop = Hop(self.helo, self.peer, self.site.hostname, protocol, self.tls, transaction.id, wanted)
         only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
-        kept = self.role.head(self, without_return_path(header), transaction.id)
+        kept = self.role.head(self, without_return_path(header), transaction.id, envelope)
         own = return_path(envelope.reverse_path)
         transaction.prefix = len(own)
         return own + received(hop, only, self.site.now()) + kept
@@ -429,6 +442,7 @@ class Reception:
                 "from": "" if envelope.reverse_path is None else str(envelope.reverse_path),
                 "to": [str(recipient.address) for recipient in envelope.recipients],
                 "refused": transaction.refused or None,
+                "priority": envelope.parameters.get("MT-PRIORITY"),
                 "size": transaction.size,
                 "reply": said[0] if len(said) == 1 else said or None,
                 "trouble": transaction.trouble,

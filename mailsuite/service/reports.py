@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailsuite.address import Address
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.interfaces import IContent, IMailLog, IReports
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.message.report import Kind, Report, Returned, build, kind_of, returns_whole
@@ -19,9 +20,9 @@ from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.queued import Job, QueuedRecipient
 
 PIECE_OCTETS = 65_536
-# Makes a report durable on its way to an address and returns its id, None where the address leads nowhere: recipient
-# and content. Raises OSError.
-Submit = Callable[[Address, bytes], Awaitable[str | None]]
+# Makes a report durable on its way to an address and returns its id, None where the address leads nowhere: recipient,
+# content, and what is asked of its way. Raises OSError.
+Submit = Callable[[Address, bytes, Asked], Awaitable[str | None]]
 OpenContent = Callable[[], Awaitable[IContent]]
 
 
@@ -63,7 +64,7 @@ class Reports:
         told: dict[Kind, list[Fate]] = {}
         dropped: list[tuple[QueuedRecipient, Failed]] = []
         for recipient, outcome in zip(job.recipients, outcomes, strict=True):
-            if sender is None or not recipient.wants(_EVENTS[type(outcome)]):
+            if sender is None or not _is_wanted(recipient, outcome):
                 if isinstance(outcome, Failed):
                     dropped.append((recipient, outcome))
             elif (action := _action(recipient, outcome)) is not None:
@@ -115,7 +116,7 @@ class Reports:
             fates,
             await self._returned(message.id, returns_whole(message, kind, self._size), content),
         )
-        report_id = await self._submit(sender, build(report))
+        report_id = await self._submit(sender, build(report), _asked(message.asked))
         self._mail_log.record(
             "dropped" if report_id is None else "report",
             {
@@ -139,17 +140,30 @@ class Reports:
         return Returned(octets, whole and len(octets) <= self._size)
 
 
+def _is_wanted(recipient: QueuedRecipient, outcome: Outcome) -> bool:
+    if isinstance(outcome, Delivered) and outcome.announced:
+        return recipient.notify != "NEVER"
+    return recipient.wants(_EVENTS[type(outcome)])
+
+
 def _action(recipient: QueuedRecipient, outcome: Outcome) -> Action | None:
     """Return what RFC 3464 §2.3.3 calls it; ``None`` where it is for the next host to tell (RFC 3461 §5.2.2)."""
     if isinstance(outcome, Failed):
         return "failed"
     if isinstance(outcome, Deferred):
         return "delayed"
-    if outcome.informs:
+    if outcome.informs and not outcome.announced:
         return None
     if outcome.answer is not None:
         return "relayed"
     return "delivered" if recipient.mailbox is not None else "expanded"
+
+
+def _asked(asked: Asked) -> Asked:
+    """A report goes as its message did: as quickly, and as safely (RFC 6710 §4.6, RFC 8689 §5)."""
+    if asked is NOTHING_ASKED:
+        return asked
+    return Asked(require_tls=asked.require_tls, tls_optional=asked.tls_optional, priority=asked.priority)
 
 
 async def _read(content: OpenContent, most: int, whole: bool) -> bytes:

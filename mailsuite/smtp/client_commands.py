@@ -48,6 +48,13 @@ def mail_line(transaction: Transaction, offered: Capabilities, utf8: bool = Fals
             line += b" RET=" + transaction.ret.encode()
         if 0 < len(transaction.envid) <= ENVID_LETTERS:
             line += b" ENVID=" + xtext(transaction.envid)
+    if transaction.by and "DELIVERBY" in offered:
+        line += b" BY=" + transaction.by.encode()
+    if "MT-PRIORITY" in offered:
+        # RFC 6710 §4.2: whatever it is.
+        line += b" MT-PRIORITY=%d" % transaction.priority
+    if transaction.require_tls and "REQUIRETLS" in offered:
+        line += b" REQUIRETLS"
     return line + b"\r\n"
 
 

@@ -54,6 +54,22 @@ class Capabilities:
         # size-param ::= [1*20DIGIT]
         return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
 
+    def limit(self, name: str) -> int:
+        """The limit *name* that the server tells of (RFC 9422 §3); 0: none."""
+        for text in self.keywords.get("LIMITS", "").split():
+            found, _, value = text.partition("=")
+            # limit-name and limit-value: neither ASCII case nor leading zeros mean anything.
+            if found.upper() == name and value.isascii() and value.isdigit() and len(value) <= 6:
+                return int(value)
+        return 0
+
+    @property
+    def least_by(self) -> int:
+        """The least seconds in which a message may have to be delivered (RFC 2852 §2, item 3); 0: it does not say."""
+        text = self.keywords.get("DELIVERBY", "").partition(",")[0]
+        # min-by-time = [1*9DIGIT]
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """The SASL mechanisms, in upper case (RFC 4954 §3)."""
@@ -75,9 +91,11 @@ class Transaction:
 
     *reverse_path* is ``None`` for the null path, *size* in octets (0: not known); *eight_bit*: the content has octets
     above 127; *binary*: they may be any, in no lines, and go out as they are, to a server that offers CHUNKING and
-    BINARYMIME. *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *content* is the message
-    where it is at hand; ``None``: the session asks for it (`ReadBody`). Line ends of what is not binary are made CRLF
-    on the way. *smtputf8*: an address or a header field has other letters than ASCII (RFC 6531 §3.4).
+    BINARYMIME. *by* is the value of BY (RFC 2852 §4) or empty, *priority* that of MT-PRIORITY (RFC 6710 §4.2);
+    *require_tls*: REQUIRETLS is said (RFC 8689 §4.2.1). *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the
+    latter decoded. *content* is the message where it is at hand; ``None``: the session asks for it (`ReadBody`). Line
+    ends of what is not binary are made CRLF on the way. *smtputf8*: an address or a header field has other letters
+    than ASCII (RFC 6531 §3.4).
     """
 
     reverse_path: Address | None
@@ -89,6 +107,9 @@ class Transaction:
     content: bytes | None = field(default=None, repr=False)
     smtputf8: bool = False
     binary: bool = False
+    by: str = ""
+    priority: int = 0
+    require_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ def tagged(reply: Reply, tag: str) -> Reply:
     return reply.with_text(*reply.lines[:-1], f"{reply.lines[-1]} [{tag}]")
 
 
+def priority_changed(priority: int) -> Reply:
+    """Return the positive answer to MAIL where another priority was asked for (RFC 6710 §4.1)."""
+    return Reply(250, "2.3.6", f"{priority} is the new priority of the message")
+
+
 def etrn_started(count: int) -> Reply:
     """Return the positive answer to ETRN: *count* messages were waiting (RFC 1985 §5.1)."""
     if count:
@@ -129,6 +134,14 @@ BAD_ENVID = Reply(501, "5.5.4", "ENVID is up to 100 printable characters of ASCI
 BAD_NOTIFY = Reply(501, "5.5.4", "NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY")
 BAD_ORCPT = Reply(501, "5.5.4", "ORCPT is an address type, a semicolon, and the address in printable ASCII as xtext")
 BAD_XCLIENT = Reply(501, "5.5.4", "Syntax: XCLIENT name=value ..., the names and forms as offered, values as xtext")
+# RFC 2852 §4
+BAD_BY = Reply(501, "5.5.4", "BY is seconds, a semicolon, R or N, and perhaps T; the seconds of R are above 0")
+TOO_SOON = Reply(555, "5.5.4", "A message cannot be returned after so short a time here; EHLO says the least")
+BAD_PRIORITY = Reply(501, "5.5.4", "MT-PRIORITY is a number from -9 to 9")
+# RFC 4865 §4.2, §5.2.2
+BAD_HOLD = Reply(501, "5.5.4", "HOLDFOR is seconds, HOLDUNTIL a time such as 2030-12-31T23:59:59Z; EHLO says the most")
+TWO_HOLDS = Reply(501, "5.5.4", "Only one of HOLDFOR and HOLDUNTIL")
+HELD_TOO_LONG = Reply(501, "5.5.4", "The message is to be released after it has to be delivered")
 BAD_BODY_TYPE = Reply(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognised")
 

@@ -1,5 +1,6 @@
 """What an SMTP server session must know: names, limits, and what its listener offers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,6 +50,14 @@ class Settings:
     # A peer that speaks before the greeting: served all the same, served and noted, or sent away (RFC 5321 §3.1).
     early_talkers: Literal["ignore", "delay", "drop"] = "ignore"
     software: str = "mailsuite"
+    # DELIVERBY: a message that is to be returned after fewer seconds is refused (RFC 2852 §4).
+    deliver_by_minimum: int = 0
+    # MT-PRIORITY: the name of the site's Priority Assignment Policy, if it tells (RFC 6710 §9.2).
+    priority_policy: str = ""
+    # FUTURERELEASE: the longest that a message may wait, in seconds; 0: it is not offered.
+    future_release: int = 0
+    # Gives POSIX time.
+    now: Callable[[], float] = field(default=lambda: 0.0, compare=False)
 
     @property
     def smtputf8(self) -> bool:

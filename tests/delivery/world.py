@@ -53,9 +53,10 @@ class World:
         self.pool = Pool(self.connector.clock, idle, messages)
         lookup = Lookup(self.resolver, lambda host, port: False, lambda records: None)
         self.delivery = RemoteDelivery(
-            self.router, Network(connections, lookup, self.pool, settings), at_once
+            self.router, Network(connections, lookup, self.pool, settings, lambda: self.now), at_once
         )
         self.contents = Contents()
+        self.now = 1_000_000.0
 
     def begin(self, job: Job) -> "Deferred[list[Outcome]]":
         """Begin to deliver *job*, as far as it goes without waiting for time."""

@@ -2,11 +2,12 @@
 
 import pytest
 
+from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.outcome import DELIVERED, Deferred
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.claiming import FAIR
 from mailsuite.queue.entries import Selection
-from mailsuite.queued import AS_BEFORE, NOTHING_ASKED, Asked, Settled
+from mailsuite.queued import AS_BEFORE, Settled
 from tests.queue.queues import LIFETIME, NOW, WARNING, Queues, names, to
 
 DAY = 86_400.0

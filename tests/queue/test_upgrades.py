@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.asked import NOTHING_ASKED
 from mailsuite.queue import upgrades
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import OlderQueue
 from mailsuite.queue.schema import VERSION, connect
-from mailsuite.queued import NOTHING_ASKED
 from tests.queue.queues import Queues, names
 
 OLD = {1: Path(__file__).with_name("version_1.sql")}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mailsuite.address import Address
+from mailsuite.asked import Asked
 from mailsuite.meaning import Mailbox
 from mailsuite.message.headers import HEADER_OCTETS
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed, Outcome
@@ -38,6 +39,8 @@ class Telling:
 
     def __init__(self, hostname: str = "mail.b.example") -> None:
         self.sent: list[tuple[Address, bytes]] = []
+        # What was asked of their way.
+        self.asked: list[Asked] = []
         self.log = KeptLog()
         self.trouble: OSError | None = None
         # Addresses that lead nowhere.
@@ -48,12 +51,13 @@ class Telling:
             hostname, self._submit, self.log, lambda: NOW, lambda: f"token{next(tokens):027}", SIZE
         )
 
-    async def _submit(self, recipient: Address, content: bytes) -> str | None:
+    async def _submit(self, recipient: Address, content: bytes, asked: Asked) -> str | None:
         if self.trouble is not None:
             raise self.trouble
         if recipient in self.nowhere:
             return None
         self.sent.append((recipient, content))
+        self.asked.append(asked)
         return f"r{len(self.sent)}-0"
 
     def tell(

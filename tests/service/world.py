@@ -10,6 +10,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRates
 from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Relayed, Suspended
+from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.service.dispatch import Dispatch
 from mailsuite.service.flush import Flush
@@ -30,6 +31,8 @@ NOW = 1_767_225_600.0
 DATE = b"Thu, 01 Jan 2026 00:00:00 +0000"
 ALICE = Login(1, "alice@b.example", Mailbox(1, "b.example/box1"))
 PEER = Peer("192.0.2.1", 1025)
+# The one that may have any priority.
+LISTED_PEER = Peer("192.0.2.99", 1025)
 # The one that may ask by ETRN.
 ETRN_PEER = "192.0.2.25"
 
@@ -79,7 +82,8 @@ class World:
             if lmtp
             else InboundRole(NoRelay(), logins, flush, rates)
         )
-        dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0)
+        granted = Priorities(lambda peer: peer == LISTED_PEER, 4).granted
+        dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0, granted)
         site = Site(
             "mail.example.org",
             self.directory,
@@ -89,6 +93,7 @@ class World:
             lambda: NOW,
             lambda: self.seconds,
             hop_limit,
+            granted,
         )
         self.reception = Reception(site, self.role, peer, "k7f")
         self.hello = b"LHLO" if lmtp else b"EHLO"

@@ -156,6 +156,10 @@ SMALL = Settings(
 )
 FEW_MESSAGES = Settings("mail.example.org", Limits(session_messages=2))
 XCLIENT = Settings("mail.example.org", xclient=True, without=_BARE - {"XCLIENT"})
+# What senders ask of a message's way.
+ASKED = Settings(
+    "mail.example.org", deliver_by_minimum=30, priority_policy="MIXER", future_release=86_400, now=lambda: 1e9
+)
 NORMALIZE = Settings("mail.example.org", bare_newlines="normalize")
 
 LISTENERS = {
@@ -167,6 +171,7 @@ LISTENERS = {
     "small": SMALL,
     "few-messages": FEW_MESSAGES,
     "normalize": NORMALIZE,
+    "asked": ASKED,
     "lmtp": LMTP,
     "lmtp-all": LMTP_ALL,
     "small-lmtp": SMALL_LMTP,

@@ -18,11 +18,16 @@ def test_the_discovered_set_is_pinned() -> None:
         "AUTH",
         "BINARYMIME",
         "CHUNKING",
+        "DELIVERBY",
         "DSN",
         "8BITMIME",
         "ENHANCEDSTATUSCODES",
         "ETRN",
+        "FUTURERELEASE",
+        "LIMITS",
+        "MT-PRIORITY",
         "PIPELINING",
+        "REQUIRETLS",
         "SIZE",
         "SMTPUTF8",
         "STARTTLS",
@@ -35,7 +40,10 @@ def test_each_parameter_and_verb_has_one_owner() -> None:
     parameters = [name for extension in EXTENSIONS for name in extension.mail_parameters]
     verbs = [name for extension in EXTENSIONS for name in extension.verbs]
 
-    assert sorted(parameters) == ["AUTH", "BODY", "ENVID", "RET", "SIZE", "SMTPUTF8"] == sorted(MAIL_PARAMETERS)
+    assert sorted(parameters) == sorted(MAIL_PARAMETERS)
+    assert sorted(parameters) == [
+        "AUTH", "BODY", "BY", "ENVID", "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY", "REQUIRETLS", "RET", "SIZE", "SMTPUTF8",
+    ]  # fmt: skip
     assert sorted(verbs) == ["AUTH", "BDAT", "ETRN", "STARTTLS", "XCLIENT"]
     assert sorted(RCPT_PARAMETERS) == ["NOTIFY", "ORCPT"]
 
@@ -53,9 +61,12 @@ ALWAYS = {
     "8BITMIME",
     "BINARYMIME",
     "CHUNKING",
+    "DELIVERBY",
     "DSN",
     "ENHANCEDSTATUSCODES",
     "ETRN",
+    "LIMITS",
+    "MT-PRIORITY",
     "PIPELINING",
     "SIZE",
     "SMTPUTF8",
@@ -68,12 +79,13 @@ NEEDED_BY = {"8BITMIME": {"BINARYMIME", "SMTPUTF8"}, "CHUNKING": {"BINARYMIME"}}
     ("settings", "encrypted", "more"),
     [
         (PLAIN, False, set()),
-        (PLAIN, True, set()),
+        (PLAIN, True, {"REQUIRETLS"}),
         (dataclasses.replace(PLAIN, starttls=True), False, {"STARTTLS"}),
-        (dataclasses.replace(PLAIN, starttls=True), True, set()),
+        (dataclasses.replace(PLAIN, starttls=True), True, {"REQUIRETLS"}),
         # Lesson 17: no password before TLS, unless the listener says so.
         (SUBMISSION, False, {"STARTTLS"}),
-        (SUBMISSION, True, {"AUTH"}),
+        (SUBMISSION, True, {"AUTH", "REQUIRETLS"}),
+        (dataclasses.replace(SUBMISSION, future_release=10), True, {"AUTH", "FUTURERELEASE", "REQUIRETLS"}),
         (CLEAR_AUTH, False, {"AUTH"}),
     ],
 )

@@ -34,7 +34,7 @@ def padded(line: bytes, octets: int) -> bytes:
         # RFC 3461 §5.4: NOTIFY and ORCPT.
         (b"RCPT TO:<b@b.example>", 512 + 29 + 507),
         # RFC 1870 §3, RFC 6152 §2, RFC 3030 §3, RFC 4954 §3, RFC 3461 §5.4 and RFC 6531 §3.1 each make MAIL longer.
-        (b"MAIL FROM:<a@a.example>", 512 + 26 + 17 + 16 + 500 + 316 + 10),
+        (b"MAIL FROM:<a@a.example>", 512 + 26 + 17 + 16 + 500 + 316 + 10 + 17 + 15 + 34 + 11),
         (b"AUTH PLAIN", 512 + 12_288),
         (b"FROB", 512 + 12_288),
     ],
