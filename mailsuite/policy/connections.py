@@ -42,11 +42,15 @@ class ConnectionLimit:
 
     def admit(self, peer: Peer) -> str:
         """See `IConnectionLimit.admit`."""
-        refusal = self._refusal(peer)
+        address, network = peer.network, peer.wider_network
+        of_address, of_network = self._addresses.get(address, 0), self._networks.get(network, 0)
+        if self._open >= self._caps.connections:
+            return "connections"
+        refusal = "" if self._exempt(peer) else self._refusal(address, of_address, of_network)
         if not refusal:
             self._open += 1
-            self._addresses[peer.network] = self._addresses.get(peer.network, 0) + 1
-            self._networks[peer.wider_network] = self._networks.get(peer.wider_network, 0) + 1
+            self._addresses[address] = of_address + 1
+            self._networks[network] = of_network + 1
         return refusal
 
     def ended(self, peer: Peer) -> None:
@@ -55,19 +59,15 @@ class ConnectionLimit:
         _subtract(self._addresses, peer.network)
         _subtract(self._networks, peer.wider_network)
 
-    def _refusal(self, peer: Peer) -> str:
+    def _refusal(self, address: str, of_address: int, of_network: int) -> str:
         caps = self._caps
-        if self._open >= caps.connections:
-            return "connections"
-        if self._exempt(peer):
-            return ""
-        if self._addresses.get(peer.network, 0) >= caps.address_connections > 0:
+        if of_address >= caps.address_connections > 0:
             return "address_connections"
-        if self._networks.get(peer.wider_network, 0) >= caps.network_connections > 0:
+        if of_network >= caps.network_connections > 0:
             return "network_connections"
         # Those that are refused count too: who knocks on and on stays outside, and costs no more than that.
         rate = caps.connection_rate
-        if rate and self._state.add(self._counter + peer.network, 1, RATE_WINDOW) > rate:
+        if rate and self._state.add(self._counter + address, 1, RATE_WINDOW) > rate:
             return "connection_rate"
         return ""
 

@@ -16,23 +16,29 @@ SLICES = 16
 class Counter:
     """What was added in the last seconds; amounts close in time share the time of the latest."""
 
-    __slots__ = ("_added", "_window")
+    __slots__ = ("_added", "_total", "_window")
 
     def __init__(self, window: float) -> None:
         self._window = window
+        # What all slices together come to: the sum of the widest window needs no adding up.
+        self._total = 0
         # Pairs of the first and the latest time of a slice, and what was added in it.
         self._added: deque[tuple[float, float, int]] = deque()
 
-    def add(self, now: float, amount: int, window: float) -> None:
-        """Add *amount* at *now*, and drop what is older than the widest window asked for so far."""
-        self._window = max(self._window, window)
-        while self._added and self._added[0][1] <= now - self._window:
-            self._added.popleft()
-        if self._added and now - self._added[-1][0] < self._window / SLICES:
-            first, _, before = self._added.pop()
-            self._added.append((first, now, before + amount))
+    def add(self, now: float, amount: int, window: float) -> int:
+        """Add *amount* at *now*, and drop what is older than the widest window asked for so far; return the sum."""
+        added = self._added
+        if window > self._window:
+            self._window = window
+        while added and added[0][1] <= now - self._window:
+            self._total -= added.popleft()[2]
+        self._total += amount
+        if added and now - added[-1][0] < self._window / SLICES:
+            first, _, before = added[-1]
+            added[-1] = (first, now, before + amount)
         else:
-            self._added.append((now, now, amount))
+            added.append((now, now, amount))
+        return self._total if window == self._window else self.sum(now, window)
 
     def sum(self, now: float, window: float) -> int:
         """Return what was added in the last *window* seconds, at most a slice more."""
@@ -59,10 +65,11 @@ class MemoryState:
         found = self._counters.get(counter)
         if found is None:
             found = self._counters[counter] = Counter(window)
+            total = found.add(now, amount, window)
+            self._forget_oldest(now)
+            return total
         self._counters.move_to_end(counter)
-        found.add(now, amount, window)
-        self._forget_oldest(now)
-        return found.sum(now, window)
+        return found.add(now, amount, window)
 
     def read(self, counter: str, window: float) -> int:
         """See `ISharedState.read`."""

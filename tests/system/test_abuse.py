@@ -17,7 +17,7 @@ import pytest
 from tests.system.fetchers import pop3_session
 from tests.system.messages import message
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Options, Site, secret, until
+from tests.system.site import DOMAIN, LISTENERS, Options, Site, secret, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -32,7 +32,8 @@ WRONG = "hush-not-it"
 def site() -> Iterator[Site]:
     """Serve one site to all tests; at the end look through its logs."""
     options: Options = {"limits": {"message_size": 1_000_000, "guesses": 22}}
-    with Site(options=options, users=["alice", "bob", "carol", "victim", *MANY]) as site:
+    listeners = {**LISTENERS, "lmtp": {"service": "lmtp", "tls": "none"}}
+    with Site(options=options, users=["alice", "bob", "carol", "victim", *MANY], listeners=listeners) as site:
         yield site
         assert WRONG not in site.log + site.mail_log
         for line in site.mail_log.splitlines():
@@ -93,10 +94,11 @@ def pour(connection: socket.socket, octets: bytes, total: int) -> int:
     return sent
 
 
-@pytest.mark.parametrize("listener", ["mta", "submissions", "pop3", "pop3s"])
+@pytest.mark.parametrize("listener", ["mta", "submissions", "lmtp", "pop3", "pop3s"])
 def test_client_that_never_reads(site: Site, listener: str) -> None:
     """A client that sends 30 MB of commands and reads no reply costs bounded memory, with and without TLS."""
-    command = b"CAPA\r\n" if listener.startswith("pop3") else b"EHLO client.example\r\n"
+    hello = b"LHLO client.example\r\n" if listener == "lmtp" else b"EHLO client.example\r\n"
+    command = b"CAPA\r\n" if listener.startswith("pop3") else hello
     with Wire(site.ports[listener]) as wire:
         if listener in ("submissions", "pop3s"):
             wire.start_tls(site.tls())
@@ -106,7 +108,7 @@ def test_client_that_never_reads(site: Site, listener: str) -> None:
         assert memory(site) - before < 8_000_000
 
 
-@pytest.mark.parametrize("listener", ["mta", "pop3"])
+@pytest.mark.parametrize("listener", ["mta", "lmtp", "pop3"])
 def test_line_without_end(site: Site, listener: str) -> None:
     """A line of 30 MB costs no memory and gets one error; no part of it is obeyed."""
     with Wire(site.ports[listener]) as wire:
