@@ -20,6 +20,8 @@ PARTS = 1000
 # RFC 1428, appendix: nothing is known about the character set.
 UNKNOWN_TEXT = b"Content-Type: text/plain; charset=unknown-8bit\r\n"
 
+# Types that may be encoded although they are of those that must not be (RFC 6532 §3.7, RFC 6533 §4.4).
+GLOBAL = frozenset({"global", "global-headers", "global-delivery-status", "global-disposition-notification"})
 _SEALED = frozenset({"signed", "encrypted"})
 # Names of encodings that a part may not say it has, once it is in 7bit, or in 8bit, data.
 _MAY_SAY_EIGHT_BIT = re.compile(rb"8bit|binary", re.IGNORECASE)
@@ -159,12 +161,12 @@ class _Conversion:
         """Encode the body where it needs that: text so that people can read it, all else the short way."""
         if self._goal.fits(body) and (encoding in self._goal.allowed or mime.is_eight_bit(body)):
             return self._relabelled(header, body, encoding) + b"\r\n" + body
-        if kind is not None and kind.major == "message":
+        if kind is not None and kind.major == "message" and kind.minor not in GLOBAL:
             # RFC 2046 §5.2: these must not be encoded.
             raise CannotConvert(f"it has {self._odd(body)} in {_named(kind)}")
         if kind is None:
             header += UNKNOWN_TEXT
-        if kind is None or kind.major == "text":
+        if kind is None or kind.major in ("text", "message"):
             encoded = mime.quoted_printable(body)
             # A line that was broken may now begin like a boundary.
             if not any(b"\r\n--" + boundary in encoded for boundary in boundaries):

@@ -6,7 +6,7 @@ What is broken is not handed on as a message: who gets it could not tell where o
 import re
 
 from mailsuite.message import mime
-from mailsuite.message.downgrade import NESTING, PARTS
+from mailsuite.message.downgrade import GLOBAL, NESTING, PARTS
 from mailsuite.message.headers import fields, header_end
 from mailsuite.message.mime import AS_IS, ContentType, Unclear
 
@@ -45,9 +45,12 @@ class _Look:
         as_is = mime.encoding(header) in AS_IS
         if kind is None or kind.major not in ("multipart", "message"):
             return True
+        if kind.minor in GLOBAL and not as_is:
+            # RFC 6532 §3.7: so encoded, it says nothing of its structure to who reads the rest.
+            return True
         if kind.major == "multipart":
             return as_is and self._multipart(body, kind, depth)
-        if kind.minor == "delivery-status":
+        if kind.minor in ("delivery-status", "global-delivery-status"):
             return as_is and all(self._group(group, depth) for group in _groups(body))
         return as_is and self.entity(body, None, depth + 1)
 

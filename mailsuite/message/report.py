@@ -2,7 +2,8 @@
 
 A report is 7-bit whatever the message was, so that it can go any way: an 8-bit message in it is converted, or only its
 header is returned, as RFC 6522 §3 has it. Only the header is returned of a message whose structure is broken, too:
-every report can be read without a doubt.
+every report can be read without a doubt. One to an address that needs SMTPUTF8 cannot go any way, and is in UTF-8
+(RFC 6533 §4.5).
 """
 
 import re
@@ -36,6 +37,13 @@ _MESSAGE_ID = re.compile(rf"<{_DOT_ATOM}@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])>")
 _MESSAGE_ID_LETTERS = 600
 # addr-spec = local-part "@" domain (RFC 5322 §3.4.1), its local part a dot-atom or a quoted string
 _ADDRESS = re.compile(rf'(?:{_DOT_ATOM}|"(?:[ !#-\[\]-~]|\\[ -~])*")@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])')
+# The same with UTF8-non-ascii in atext and qtext (RFC 6532 §3.2)
+_WIDE_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+_WIDE_DOT_ATOM = rf"{_WIDE_ATEXT}(?:\.{_WIDE_ATEXT})*"
+_WIDE_ADDRESS = re.compile(
+    rf'(?:{_WIDE_DOT_ATOM}|"(?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*")@(?:{_WIDE_DOT_ATOM}|\[[!-Z^-~]*\])'
+)
+_EIGHT_BIT = b"Content-Transfer-Encoding: 8bit\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +86,23 @@ def returns_whole(message: QueuedMessage, kind: Kind, most: int) -> bool:
 
 
 def build(report: Report) -> bytes:
-    """Return *report* as a message with CRLF line ends: ASCII, no line longer than 998 octets.
+    """Return *report* as a message with CRLF line ends: ASCII, or UTF-8 where the reverse-path is not ASCII; no line
+    is longer than 998 octets.
 
     Raises `ValueError` for a message with a null reverse-path, which is never reported on (RFC 3461 §5.2).
     """
     sender = report.message.reverse_path
     if sender is None:
         raise ValueError("a message with a null reverse-path has nobody to report to")
+    utf8 = sender.needs_utf8
     parts = [
-        b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
-        + report_text(report.hostname, report.message, report.kind, report.fates),
-        b"Content-Type: message/delivery-status\r\n\r\n"
-        + delivery_status(report.hostname, report.message, report.fates),
+        _text(report_text(report.hostname, report.message, report.kind, report.fates), utf8),
+        _status(delivery_status(report.hostname, report.message, report.fates, utf8)),
     ]
     if report.returned is not None:
-        parts += _third(report.returned)
+        parts += _third(report.returned, report.message.smtputf8, utf8)
     boundary = _unused(report.boundary, parts)
-    header = "".join(f"{line}\r\n" for line in _header(report, sender, boundary)).encode("ascii")
+    header = "".join(f"{line}\r\n" for line in _header(report, sender, boundary)).encode()
     delimiter = b"\r\n--" + boundary.encode("ascii")
     return header + b"".join(delimiter + b"\r\n" + part for part in parts) + delimiter + b"--\r\n"
 
@@ -124,8 +132,10 @@ def _subject(report: Report) -> str:
 
 def _recipient(sender: Address) -> str:
     """RFC 3464 §2: it is addressed to the reverse-path, in the header too, where that can stand in one."""
-    written = str(sender.in_a_labels)
-    if _ADDRESS.fullmatch(written) is None or len(written) > VALUE_LETTERS:
+    utf8 = sender.needs_utf8
+    written = str(sender if utf8 else sender.in_a_labels)
+    form = _WIDE_ADDRESS if utf8 else _ADDRESS
+    if not written.isprintable() or form.fullmatch(written) is None or len(written.encode()) > VALUE_LETTERS:
         return "undisclosed-recipients:;"
     return f"<{written}>"
 
@@ -138,11 +148,36 @@ def _message_id(header: bytes) -> str | None:
     return found[0]
 
 
-def _third(returned: Returned) -> Iterator[bytes]:
-    """Yield the part with the original message or its header (RFC 6522 §3, §4); nothing where there is neither."""
+def _text(text: bytes, utf8: bool) -> bytes:
+    if text.isascii():
+        return b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + text
+    return _wide(b"Content-Type: text/plain; charset=utf-8\r\n", text, utf8)
+
+
+def _status(status: bytes) -> bytes:
+    if status.isascii():
+        return b"Content-Type: message/delivery-status\r\n\r\n" + status
+    return _wide(b"Content-Type: message/global-delivery-status\r\n", status, utf8=True)
+
+
+def _wide(header: bytes, body: bytes, utf8: bool) -> bytes:
+    """Return a part in UTF-8: as it is, or where the report has to be of seven bits encoded (RFC 6533 §4.5)."""
+    if utf8:
+        return header + _EIGHT_BIT + b"\r\n" + body
+    return mime.with_encoding(header, b"quoted-printable") + b"\r\n" + mime.quoted_printable(body)
+
+
+def _third(returned: Returned, smtputf8: bool, utf8: bool) -> Iterator[bytes]:
+    """Yield the part with the original message or its header (RFC 6522 §3, §4); nothing where there is neither.
+
+    *smtputf8*: the original came with it, and may be one that is returned in the forms of RFC 6533 §4.2 and §4.3.
+    """
     content = _as_seven_bit(returned.octets) if returned.whole else None
     if content is not None:
         yield b"Content-Type: message/rfc822\r\n\r\n" + content
+        return
+    if returned.whole and smtputf8 and _is_global(returned.octets):
+        yield _wide(b"Content-Type: message/global\r\n", returned.octets, utf8)
         return
     end = header_end(returned.octets)
     # Where it was cut, what is left of its last line says nothing, or something else.
@@ -152,6 +187,8 @@ def _third(returned: Returned) -> Iterator[bytes]:
     start = b"Content-Type: text/rfc822-headers\r\n"
     if mime.is_seven_bit(header):
         yield start + b"\r\n" + header
+    elif smtputf8 and mime.is_eight_bit(header) and _is_utf8(header):
+        yield _wide(b"Content-Type: message/global-headers\r\n", header, utf8)
     else:
         yield mime.with_encoding(start, b"quoted-printable") + b"\r\n" + mime.quoted_printable(header)
 
@@ -165,6 +202,20 @@ def _as_seven_bit(content: bytes) -> bytes | None:
     if header_end(converted) <= 0 or not mime.is_seven_bit(converted) or not is_sound(converted):
         return None
     return converted
+
+
+def _is_global(content: bytes) -> bool:
+    """Say whether a message/global can hold *content*: its header is of RFC 6532, and all of it can be read."""
+    end = header_end(content)
+    return end > 0 and _is_utf8(content[:end]) and mime.is_eight_bit(content) and is_sound(content)
+
+
+def _is_utf8(header: bytes) -> bool:
+    try:
+        header.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unused(boundary: str, parts: Sequence[bytes]) -> str:

@@ -1,6 +1,7 @@
 """What a report is about, as values, and the part of it that programs read (RFC 3464 §2, RFC 3461 §6.3).
 
-Nothing that came over the wire is trusted to be one line, short, or ASCII: see `one_line`.
+Nothing that came over the wire is trusted to be one line, short, or ASCII: see `one_line`. *utf8*: the report goes to
+an address that needs SMTPUTF8, and so may have other letters than ASCII itself (RFC 6533 §4.1).
 """
 
 import re
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from mailsuite import unitext
 from mailsuite.address import Address
 from mailsuite.message.trace import date
 from mailsuite.outcome import Answer, Delivered, Outcome
@@ -70,9 +72,23 @@ def one_line(text: str, letters: int) -> str:
     return line if len(line) <= letters else line[: letters - len(_CUT)] + _CUT
 
 
+def wide_line(text: str, octets: int) -> str:
+    """Return *text* on one line of UTF-8: at most *octets*, the rest cut; what cannot be seen is escaped."""
+    if len(text) > octets:
+        text = text[: octets + 1]
+    line = "".join(letter if letter.isprintable() else f"\\x{{{ord(letter):02X}}}" for letter in text)
+    encoded = line.encode()
+    return line if len(encoded) <= octets else encoded[: octets - len(_CUT)].decode("utf-8", "ignore") + _CUT
+
+
 def path(address: Address) -> str:
     """Return *address* for a report, its domain as A-labels (RFC 5890)."""
     return one_line(str(address.in_a_labels), VALUE_LETTERS)
+
+
+def shown(address: Address) -> str:
+    """Return *address* for people: as `path` has it, or where that is not possible in its own letters."""
+    return wide_line(str(address), VALUE_LETTERS) if address.needs_utf8 else path(address)
 
 
 def answer_lines(answer: Answer) -> Iterator[str]:
@@ -87,10 +103,13 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         yield one_line(f"{answer.code:03d}{mark}{said}", ANSWER_LETTERS)
 
 
-def delivery_status(hostname: str, message: QueuedMessage, fates: tuple[Fate, ...]) -> bytes:
-    """Return the body of a message/delivery-status (RFC 3464 §2.1): a group of fields, one more for each recipient."""
-    groups = [_of_message(hostname, message), *(_of_recipient(message, fate) for fate in fates)]
-    return "\r\n".join("".join(f"{field}\r\n" for field in group) for group in groups).encode("ascii")
+def delivery_status(hostname: str, message: QueuedMessage, fates: tuple[Fate, ...], utf8: bool = False) -> bytes:
+    """Return the body of a message/delivery-status (RFC 3464 §2.1): a group of fields, one more for each recipient.
+
+    Where that is not ASCII, it is the body of a message/global-delivery-status (RFC 6533 §4.1).
+    """
+    groups = [_of_message(hostname, message), *(_of_recipient(message, fate, utf8) for fate in fates)]
+    return "\r\n".join("".join(f"{field}\r\n" for field in group) for group in groups).encode()
 
 
 def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
@@ -110,11 +129,11 @@ def _of_message(hostname: str, message: QueuedMessage) -> Iterator[str]:
     yield f"X-Mailsuite-Id: {_value(message.id)}"
 
 
-def _of_recipient(message: QueuedMessage, fate: Fate) -> Iterator[str]:
+def _of_recipient(message: QueuedMessage, fate: Fate, utf8: bool) -> Iterator[str]:
     if fate.original:
-        yield f"Original-Recipient: {_typed(fate.original)}"
+        yield f"Original-Recipient: {_typed(fate.original, utf8)}"
     # RFC 3464 §2.3.2: as it was when we accepted the message, and not what an alias has made of it.
-    yield f"Final-Recipient: rfc822; {path(fate.address)}"
+    yield f"Final-Recipient: {_typed(unitext.typed(fate.address), utf8)}"
     yield f"Action: {fate.action}"
     yield f"Status: {fate.status}"
     remote = _remote(fate.outcome)
@@ -127,7 +146,8 @@ def _of_recipient(message: QueuedMessage, fate: Fate) -> Iterator[str]:
         yield f"Will-Retry-Until: {date(int(message.expires))}"
     if remote and fate.onward is not None:
         # RFC 3461 §6.3 (j)
-        yield f"SMTP-Remote-Recipient: {path(fate.onward)}"
+        onward = _wide(str(fate.onward), utf8) if fate.onward.needs_utf8 else path(fate.onward)
+        yield f"SMTP-Remote-Recipient: {onward}"
 
 
 def _remote(outcome: Outcome) -> str:
@@ -145,12 +165,19 @@ def _diagnostic(outcome: Outcome) -> Iterator[str]:
         yield f"Diagnostic-Code: x-mailsuite; {one_line(outcome.reason.strip(), REASON_LETTERS)}"
 
 
-def _typed(original: str) -> str:
+def _typed(original: str, utf8: bool) -> str:
     """Return an address with its type; without one that is an atom its type is unknown (RFC 3464 §2.3.1)."""
     kind, semicolon, address = original.partition(";")
+    if kind.lower() == unitext.UTF8_TYPE and semicolon:
+        return f"{kind}; {_wide(address, utf8)}"
     if semicolon and re.fullmatch("[A-Za-z0-9-]{1,60}", kind):
         return f"{kind}; {_value(address)}"
     return f"unknown; {_value(original)}"
+
+
+def _wide(address: str, utf8: bool) -> str:
+    """Return *address*, of type utf-8, as a utf-8-address, or else as utf-8-addr-xtext (RFC 6533 §3, §4.1)."""
+    return wide_line(address, VALUE_LETTERS) if utf8 else _value(unitext.encode(address, utf8=False))
 
 
 def _value(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from mailsuite.message.report_fields import REASON_LETTERS, Fate, answer_lines, one_line, path
+from mailsuite.message.report_fields import REASON_LETTERS, Fate, answer_lines, one_line, shown
 from mailsuite.message.trace import date
 from mailsuite.outcome import Delivered
 from mailsuite.queued import QueuedMessage
@@ -51,8 +51,11 @@ _ANNOUNCED = "It was passed on to the next mail system, which may tell you more.
 
 
 def report_text(hostname: str, message: QueuedMessage, kind: str, fates: tuple[Fate, ...]) -> bytes:
-    """Return the text, ASCII with CRLF line ends; *kind* is ``failed``, ``delayed`` or ``success``."""
-    return "".join(f"{line}\r\n" for line in _lines(hostname, message, kind, fates)).encode("ascii")
+    """Return the text with CRLF line ends; *kind* is ``failed``, ``delayed`` or ``success``.
+
+    It is UTF-8, of which only addresses that ASCII has no letters for make use.
+    """
+    return "".join(f"{line}\r\n" for line in _lines(hostname, message, kind, fates)).encode()
 
 
 def _lines(hostname: str, message: QueuedMessage, kind: str, fates: tuple[Fate, ...]) -> Iterator[str]:
@@ -62,9 +65,9 @@ def _lines(hostname: str, message: QueuedMessage, kind: str, fates: tuple[Fate, 
     yield from _filled(_OPENINGS[kind].format(expires=date(int(message.expires))))
     for fate in fates:
         yield ""
-        yield f"  <{path(fate.address)}>"
+        yield f"  <{shown(fate.address)}>"
         if fate.onward is not None:
-            yield f"  (its mail goes on to <{path(fate.onward)}>)"
+            yield f"  (its mail goes on to <{shown(fate.onward)}>)"
         for said in _said(fate):
             yield from _filled(said, _INDENT)
     yield ""

@@ -1,14 +1,17 @@
 """Mail that this system itself writes: it goes the way of all mail, through intake, with a null reverse-path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from mailsuite.address import Address
 from mailsuite.asked import NOTHING_ASKED, Asked
-from mailsuite.envelope import Acceptance, Envelope, recipient_of
+from mailsuite.envelope import NO_PARAMETERS, Acceptance, Envelope, recipient_of
 from mailsuite.interfaces import IIntake, IMailboxDirectory, IMailStore
 from mailsuite.message.trace import return_path
 from mailsuite.outcome import Delivered
+
+_SMTPUTF8: Mapping[str, Any] = {"SMTPUTF8": True, "BODY": "8BITMIME"}
 
 
 class OwnMail:
@@ -22,7 +25,9 @@ class OwnMail:
         self.intake: IIntake | None = None
 
     async def submit(self, recipient: Address, content: bytes, asked: Asked = NOTHING_ASKED) -> str | None:
-        """Send *content*, which is ASCII, to *recipient* as is *asked*; durable when this returns its id.
+        """Send *content* to *recipient* as is *asked*; durable when this returns its id.
+
+        Where that is not ASCII it is sent with SMTPUTF8.
 
         ``None``: it is an address of ours that leads nowhere, and nobody is left who could be told. Raises `OSError`
         where the message could not be kept.
@@ -32,8 +37,11 @@ class OwnMail:
         found = recipient_of(recipient, await meaning if hasattr(meaning, "__await__") else meaning)
         if found is None:
             return None
+        # RFC 6531 §3.4
+        plain = content.isascii() and not recipient.needs_utf8
+        parameters = NO_PARAMETERS if plain else _SMTPUTF8
         prefix = return_path(None)
-        acceptance = Acceptance(message_id, Envelope(None, recipients=[found], asked=asked), len(prefix))
+        acceptance = Acceptance(message_id, Envelope(None, parameters, [found], asked), len(prefix))
         draft = self._store.draft()
         try:
             draft.write(prefix + content)

@@ -154,6 +154,17 @@ def test_enclosed_messages_are_converted_too() -> None:
     assert encodings(after) == ["none", "7bit", "quoted-printable", "none", "none", "quoted-printable"]
 
 
+@pytest.mark.parametrize("kind", [b"global", b"global-headers", b"global-delivery-status"])
+def test_types_for_other_letters_may_be_encoded(kind: bytes) -> None:
+    """RFC 6532 §3.7, RFC 6533 §4.4: unlike other messages within one."""
+    octets = b"Subject: \xc3\xb6\r\n\r\n\xc3\xb6\r\n"
+    part = b"Content-Type: message/" + kind + b"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + octets
+    after = to_seven_bit(HEAD + multipart(part))
+
+    assert after.isascii()
+    assert b"message/" + kind + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSubject: =C3=B6\r\n" in after
+
+
 def test_a_broken_line_never_looks_like_a_boundary() -> None:
     """Where quoted-printable would break a line just before one, the part is encoded in base64."""
     part = b"Content-Type: text/plain\r\n\r\n" + b"x" * 75 + b"--bbb and \xc3\xb6"

@@ -33,6 +33,8 @@ def multipart(*inner: bytes, boundary: bytes = b"x", kind: bytes = b"mixed") -> 
         b"Content-Type: multipart/mixed; boundary=x\r\n\r\nbefore\r\n--x \r\n\r\nhello\r\n--x--\t\r\nafter\r\n--x\r\n",
         b"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nhello\r\n",
         b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n",
+        # RFC 6532 §3.7: encoded, it is like an image.
+        multipart(b"Content-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nX: =3D\r\n"),
         # No reader needs to understand this to read on.
         b"Content-Type: rubbish\r\nContent-Transfer-Encoding: rubbish\r\n\r\nhello\r\n",
     ],

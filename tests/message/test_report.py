@@ -44,7 +44,7 @@ def report(*fates: Fate, kind: Kind = "failed", returned: Returned | None = None
 
 def header_of(octets: bytes) -> list[str]:
     """Return the lines of the report's own header section."""
-    return octets[: octets.index(b"\r\n\r\n")].decode("ascii").split("\r\n")
+    return octets[: octets.index(b"\r\n\r\n")].decode().split("\r\n")
 
 
 def third(original: bytes, whole: bool = True) -> tuple[str, bytes] | None:
@@ -178,8 +178,12 @@ def test_kinds(action: Action, kind: Kind) -> None:
         (Address("x" * 64, "y" * 63 + ".example"), f"<{'x' * 64}@{'y' * 63}.example>"),
         (Address("carol", "[IPv6:2001:db8::1]"), "<carol@[IPv6:2001:db8::1]>"),
         (Address("carol", "bücher.example"), "<carol@xn--bcher-kva.example>"),
+        # RFC 6532 §3.2
+        (Address("jürgen", "bücher.example"), "<jürgen@bücher.example>"),
+        (Address("ü b", "[192.0.2.1]"), '<"ü b"@[192.0.2.1]>'),
         # What cannot stand in a header section is in the envelope alone.
-        (Address("jürgen", "a.example"), "undisclosed-recipients:;"),
+        (Address("j\u2028rgen", "a.example"), "undisclosed-recipients:;"),
+        (Address("ü", "a.example>, <eve@e.example"), "undisclosed-recipients:;"),
         (Address("a\r\nBcc: x", "a.example"), "undisclosed-recipients:;"),
         (Address("a", "a.example>, <eve@e.example"), "undisclosed-recipients:;"),
         (Address("x" * 1000, "a.example"), "undisclosed-recipients:;"),
@@ -435,7 +439,9 @@ SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @SLOW
 @given(
     TOLD,
-    st.builds(message, envid=HOSTILE, id=HOSTILE, arrived_from=st.builds(came_from, HELOS, PEERS)),
+    st.builds(
+        message, envid=HOSTILE, id=HOSTILE, arrived_from=st.builds(came_from, HELOS, PEERS), smtputf8=st.booleans()
+    ),
     st.one_of(ADDRESSES, st.just(Address("carol", "a.example"))),
     st.one_of(st.none(), st.builds(Returned, ORIGINALS, st.booleans())),
 )
@@ -452,6 +458,7 @@ def test_lessons_9_24_25_nothing_breaks_a_report(
     assert [fields["action"].strip() for fields in checked.recipients] == [fate.action for fate in fates]
     assert ("original-envelope-id" in checked.message) is bool(about.envid)
     assert len(octets) < 200_000
+    assert octets.isascii() or sender.needs_utf8
 
 
 @SLOW

@@ -96,9 +96,22 @@ def test_to_others_through_the_queue(recipient: Address) -> None:
     assert octets == REPORT
     assert (message.id, message.reverse_path, message.origin) == ("id1", None, "this system")
     assert (message.body, message.ret, message.envid, message.arrived_from) == ("", "", "", "")
+    assert not message.smtputf8
     assert to == (QueuedRecipient(recipient, recipient.domain),)
     assert [job.destination for job in posting.runner.begun] == [recipient.domain]
     assert posting.open_drafts == 0
+
+
+def test_to_an_address_of_other_letters() -> None:
+    """RFC 6531 §3.4: it is announced as what it is."""
+    posting = Posting()
+    posting.directory.meanings["мария@else.example"] = Foreign()
+    content = "To: <мария@else.example>\r\n\r\nIt failed.\r\n".encode()
+
+    assert settled(posting.own_mail.submit(Address("мария", "else.example"), content)) == "id1"
+    ((message, _, octets),) = posting.queue.accepted
+    assert octets == content
+    assert (message.smtputf8, message.body, message.reverse_path) == (True, "8BITMIME", None)
 
 
 def test_to_an_alias() -> None:
