@@ -14,7 +14,9 @@ from tests.queue.queues import Queues
 
 DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
-TABLES = ("[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[smtp]")
+TABLES = (
+    "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]", "[smtp]"
+)
 
 
 def run(*arguments: str) -> Result:
@@ -42,10 +44,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def blocks() -> list[str]:
     """Return the document's examples of configuration."""
     found: list[str] = []
+    within = False
     for line in (DOCUMENTS / DOCUMENT).read_text().splitlines():
         if line.startswith("    ["):
             found.append("")
-        if found and line.startswith("    ") and (" = " in line or line.startswith("    [")):
+            within = True
+        elif line and not line.startswith(" "):
+            within = False
+        if within and line.startswith("    ") and (" = " in line or line.startswith("    [")):
             found[-1] += line.strip() + "\n"
     return found
 
@@ -75,6 +81,8 @@ def test_the_tables_are_configuration(site: Path, tmp_path: Path) -> None:
     assert routes["bank"].recipients == ["bank.example", ".bank.example"]
     assert routes["store"].host == "unix:/run/lists.sock"
     assert settings.delivery.ourselves == ["mx2.example.net", "192.0.2.25"]
+    assert settings.listen["lmtp"].service == "lmtp"
+    assert settings.listen["public"].proxy == ["192.0.2.80"]
 
 
 def test_a_published_list_is_taken(site: Path, tmp_path: Path) -> None:

@@ -360,6 +360,38 @@ def test_servers_do_not_begin_with_tls(config: Path) -> None:
     assert problem.startswith("warning  listen.mta: other servers do not speak TLS from the first octet")
 
 
+def test_lmtp_for_others_than_this_machine_needs_a_list(config: Path) -> None:
+    """It would be cut off."""
+    table = '[listen.store]\nservice = "lmtp"\nendpoint = ["unix:lmtp", "tcp:2424"]\n'
+    edit(config, "[listen.mta]", f"{table}[listen.mta]")
+    (problem,) = problems(config)
+    assert problem.startswith("warning  listen.store: only this machine may connect")
+
+    edit(config, '"tcp:2424"]', '"tcp:2424"]\npeers = ["192.0.2.1"]')
+    assert problems(config) == []
+
+
+def test_lmtp_for_this_machine_alone_is_well(config: Path) -> None:
+    """By a socket, or on loopback."""
+    endpoint = '["unix:lmtp", "tcp:2424:interface=127.0.0.1", "tcp6:2425:interface=\\\\:\\\\:1"]'
+    edit(config, '[listen.mta]', f'[listen.store]\nservice = "lmtp"\nendpoint = {endpoint}\n[listen.mta]')
+
+    assert problems(config) == []
+
+
+def test_not_everybody_is_a_proxy(config: Path) -> None:
+    """Whoever is one says who it is."""
+    edit(config, 'service = "mta"\n', 'service = "mta"\nproxy = ["192.0.2.1", "0.0.0.0/0"]\n')
+    with config.open("a") as file:
+        file.write('[smtp]\nxclient_peers = ["::/0"]\n')
+
+    told = "anybody may speak for anybody"
+    assert [problem.partition(";")[0] for problem in problems(config)] == [
+        f"error    listen.mta: {told}: 0.0.0.0/0",
+        f"error    smtp.xclient_peers: {told}: ::/0",
+    ]
+
+
 def test_a_log_in_another_folder_is_looked_at_too(config: Path) -> None:
     """It must be there."""
     edit(config, 'state_dir = "."', 'state_dir = "."\nlog.path = "logs/mail.log"')

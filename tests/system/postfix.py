@@ -58,6 +58,7 @@ proxymap unix - - n - - proxymap
 local unix - n n - - local
 virtual unix - n n - - virtual
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 relay unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error

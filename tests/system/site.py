@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 BIN = Path(sys.executable).parent
 HOSTNAME = "mail.example.test"
@@ -253,7 +253,7 @@ class Site:
         """Send the signal that reloads (SIGHUP)."""
         os.kill(self.pid, signal.SIGHUP)
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         try:
             if not self.config.exists():
                 self.make()

@@ -20,22 +20,14 @@ def listeners(settings: Settings) -> Iterator[Finding]:
     for name, listener in settings.listen.items():
         where = f"listen.{name}"
         yield from _rules(where, listener)
+        yield from _reach(where, listener)
+        yield from _trust(where, listener.proxy)
         for spot in map(place, listener.endpoints):
             yield from _clashes(where, spot, taken)
-            if listener.service == "lmtp" and not listener.peers and spot.kind == "tcp" and not is_loopback(spot.host):
-                yield warning(
-                    where, "only this machine may connect, though it listens for others as well",
-                    "list those that may in peers, or add :interface=127.0.0.1 to the endpoint",
-                )
             taken.append((where, spot))
         yield ok(where, f"{listener.service} on {', '.join(listener.endpoints)}, TLS {listener.tls}")
+    yield from _trust("smtp.xclient_peers", settings.smtp.xclient_peers)
     yield from _privileges([spot for _, spot in taken])
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether *host*, where an endpoint listens, is only to be reached from this machine."""
-    address = ip(host)
-    return address is not None and address.is_loopback
 
 
 def _rules(where: str, listener: Listener) -> Iterator[Finding]:
@@ -50,6 +42,21 @@ def _rules(where: str, listener: Listener) -> Iterator[Finding]:
         yield warning(where, "passwords are taken without TLS, for all to read on the way", 'set auth = "tls"')
     if listener.service == "mta" and listener.tls == "implicit":
         yield warning(where, "other servers do not speak TLS from the first octet", 'set tls = "starttls"')
+
+
+def _reach(where: str, listener: Listener) -> Iterator[Finding]:
+    hosts = [ip(spot.host) for spot in map(place, listener.endpoints) if spot.kind == "tcp"]
+    wide = any(host is None or not host.is_loopback for host in hosts)
+    if listener.service == "lmtp" and not listener.peers and wide:
+        yield warning(
+            where, "only this machine may connect, though it listens for others as well",
+            "list those that may in peers, or add :interface=127.0.0.1 to the endpoint",
+        )
+
+
+def _trust(where: str, peers: list[str]) -> Iterator[Finding]:
+    for everybody in (text for text in peers if text.endswith("/0")):
+        yield error(where, f"anybody may speak for anybody: {everybody}", "list the proxies alone")
 
 
 def _clashes(where: str, spot: Place, taken: list[tuple[str, Place]]) -> Iterator[Finding]:

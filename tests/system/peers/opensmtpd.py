@@ -1,5 +1,8 @@
 """OpenSMTPD, as Debian builds it."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from tests.system.peers.peer import Peer
 
 _CONFIG = """\
@@ -21,7 +24,7 @@ class OpenSMTPD(Peer):
     """
 
     name = "opensmtpd"
-    system = ("opensmtpd", "opensmtpq")
+    system: ClassVar[Sequence[str]] = ("opensmtpd", "opensmtpq")
     server = ("/usr/sbin/smtpd", "-d", "-v")
     # Where it is installed, the file itself is of this group.
     sendmail = ("setpriv", "--regid", "opensmtpq", "--clear-groups", "/usr/sbin/sendmail")
