@@ -47,7 +47,7 @@ class Opening:
     def _hello_answered(self, reply: ServerReply) -> None:
         session = self._session
         if reply.kind == 2:
-            session.capabilities = offered(reply.texts[1:])
+            session.capabilities = offered(reply.texts[1:], session.encrypted)
             if session.settings.lmtp or not session.settings.chunking:
                 # LMTP answers BDAT LAST once for each recipient, and a failed chunk before it once (RFC 2033 §4.3):
                 # DATA is the one whose answers can always be counted.
@@ -119,8 +119,11 @@ class Opening:
             self._session.absurd(stage, reply)
 
 
-def offered(texts: Iterable[bytes]) -> Capabilities:
-    """Return what the lines of an answer to EHLO, without the first, offer (RFC 5321 §4.1.1.1)."""
+def offered(texts: Iterable[bytes], encrypted: bool = True) -> Capabilities:
+    """Return what the lines of an answer to EHLO, without the first, offer (RFC 5321 §4.1.1.1).
+
+    REQUIRETLS counts only inside TLS, *encrypted* (RFC 8689 §2).
+    """
     keywords: dict[str, str] = {}
     for text in texts:
         keyword, _, parameters = printable(text).partition(" ")
@@ -132,4 +135,6 @@ def offered(texts: Iterable[bytes]) -> Capabilities:
         if keyword == "AUTH" and keyword in keywords:
             parameters = f"{keywords[keyword]} {parameters}"
         keywords[keyword] = parameters.strip(" ")
+    if not encrypted:
+        keywords.pop("REQUIRETLS", None)
     return Capabilities(keywords)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from mailsuite.asked import Asked
 from mailsuite.cli import main
 from mailsuite.directory.accounts import Accounts
 from mailsuite.meaning import Mailbox
@@ -474,3 +475,37 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
     assert result.exit_code == 0
     assert f"mailsuite queue {command}" in result.stdout.partition("Example:")[2]
+
+
+class TestAsked:
+    """What senders have asked of a message's way."""
+
+    def test_show_tells_it(self, site: Site) -> None:
+        """Each in a row of its own, and in JSON as it is kept."""
+        asked = Asked(require_tls=True, priority=4, by=site.queues.now + 3600, by_mode="N", traced=True)
+        site.queues.accept(site.queue, "bob@b.example", asked=asked, smtputf8=True)
+        shown = site.done("show", "m1")
+
+        for words in ("priority", "else its sender told; each relaying is told", "REQUIRETLS", "SMTPUTF8"):
+            assert words in shown
+        (entry,) = json.loads(site.done("show", "m1", "--json"))
+        assert (entry["asked"]["priority"], entry["asked"]["require_tls"], entry["smtputf8"]) == (4, True, True)
+
+    def test_what_goes_later(self, site: Site) -> None:
+        """It is found, explained, and sent at an operator's word (RFC 4865)."""
+        release = time.time() + 86_400
+        asked = Asked(release=release, hold="for;86400", tls_optional=True, by=release + 9, by_mode="R")
+        site.queues.accept(site.queue, "bob@b.example", asked=asked)
+        site.queues.accept(site.queue, "eve@b.example")
+
+        assert [each["recipient"] for each in json.loads(site.done("list", "--status", "scheduled", "--json"))] == [
+            "bob@b.example"
+        ]
+        assert "held by its sender until" in site.done("show", "m1")
+        assert "TLS-Required: No" in site.done("show", "m1")
+        explained = site.done("explain", "m1")
+        assert "It is held by its sender until" in explained
+        assert "It is tried next at" in explained
+        site.done("retry", "m1")
+        site.queues.now = time.time()
+        assert sorted(names(site.queues.claim(site.queue))) == ["bob@b.example", "eve@b.example"]

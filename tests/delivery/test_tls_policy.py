@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from ipaddress import ip_address
+from typing import Any, Literal
 
 import pytest
 from cryptography import x509
@@ -53,6 +54,7 @@ def demand(
     domain: str = "b.example",
     route: Route | None = None,
     troubled: str = "",
+    strictness: Literal["", "required", "optional"] = "",
 ) -> Demand:
     """Ask for the demand on a host of *domain* with these TLSA records and this MTA-STS policy of b.example."""
     secure = {"b.example", HOST, NAME} if host_secure else {"b.example"}
@@ -68,7 +70,7 @@ def demand(
     cache = PolicyCache("/nonexistent", Clock(), lambda work: _never())
     rules = TLSPolicy(names, MTASTS(names, web, cache, lambda: SECONDS), lambda: SECONDS)
     route = route or Route("b.example", "b.example", tls=level)
-    return result(rules.demand(route, mx_secure, domain, host, host_secure))
+    return result(rules.demand(route, mx_secure, domain, host, host_secure, strictness))
 
 
 async def _never() -> None:
@@ -367,3 +369,84 @@ def test_wildcards_and_other_alphabets() -> None:
         "xn--bcher-kva.example", "xn--bcher-kva", "b.example",
     ):  # fmt: skip
         assert not certifies(made.der, [name])
+
+
+class TestRequired:
+    """A message that must go no way without TLS (RFC 8689 §4.2.1)."""
+
+    def demand(self, level: TLSLevel, records: Sequence[TLSA] = (), policy: bytes = b"", **more: Any) -> Demand:
+        """Ask for the demand of such a message."""
+        return demand(level, records, policy, strictness="required", **more)
+
+    @pytest.mark.parametrize("level", ["none", "may", "encrypt", "verify"])
+    def test_the_name_must_be_vouched_for(self, level: TLSLevel) -> None:
+        """By DNSSEC or an MTA-STS policy: else the host is not used, whatever the route asks for."""
+        asked = self.demand(level, mx_secure=False)
+
+        assert asked.tls == "must"
+        assert "neither DNSSEC nor an MTA-STS policy vouches that mx.b.example takes mail for b.example" in asked.skip
+
+    @pytest.mark.parametrize("level", ["none", "may", "encrypt", "verify"])
+    def test_dnssec_vouches(self, level: TLSLevel) -> None:
+        """Then the certificate is for the host, and from an issuer that we trust."""
+        asked = self.demand(level)
+
+        assert (asked.tls, asked.skip, asked.judge(encryption())) == ("must", "", "")
+        assert asked.judge(encryption(OF_DOMAIN.whole)) == "its certificate is not for mx.b.example"
+        assert asked.judge(encryption(trust=UNTRUSTED)) == f"its certificate is not trusted: {UNTRUSTED}"
+
+    def test_dane_is_enough(self) -> None:
+        """RFC 7672: no issuer is asked."""
+        asked = self.demand("may", [EE])
+
+        assert asked.judge(encryption(trust=UNTRUSTED)) == ""
+        assert asked.judge(encryption(OTHER.whole)) != ""
+
+    def test_records_that_cannot_be_used(self) -> None:
+        """RFC 7672 §2.2: the certificate has to be a good one in the other way."""
+        asked = self.demand("may", [UNUSABLE])
+
+        assert asked.judge(encryption()) == ""
+        assert asked.judge(encryption(trust=UNTRUSTED)) != ""
+
+    @pytest.mark.parametrize("mode", ["enforce", "testing"])
+    def test_a_policy_vouches(self, mode: str) -> None:
+        """RFC 8461 §4.1: a name that it has; what it only tries out is a name all the same."""
+        asked = self.demand("may", policy=text(mode, HOST), mx_secure=False)
+
+        assert (asked.tls, asked.skip, asked.judge(encryption())) == ("must", "", "")
+        assert asked.by_policy
+        assert asked.judge(encryption(trust=UNTRUSTED)) != ""
+
+    @pytest.mark.parametrize("mode", ["enforce", "testing"])
+    def test_a_policy_that_names_others(self, mode: str) -> None:
+        """This host is out of the question."""
+        asked = self.demand("may", policy=text(mode, OTHERS), mx_secure=False)
+
+        assert asked.skip or asked.judge(encryption()) == "the MTA-STS policy of b.example does not name mx.b.example"
+
+    def test_a_host_that_a_route_names(self) -> None:
+        """The administrator vouches for it."""
+        route = Route("isp", "", host=HOST, tls="none")
+        asked = self.demand("none", mx_secure=False, route=route)
+
+        assert (asked.tls, asked.skip, asked.judge(encryption())) == ("must", "", "")
+        assert asked.judge(encryption(OTHER.whole)) == "its certificate is not for mx.b.example"
+
+
+class TestOptional:
+    """A message with TLS-Required: No (RFC 8689 §4.2.2)."""
+
+    def test_what_the_domain_asks_for_is_ignored(self) -> None:
+        """TLS where it can be had, with any certificate or none."""
+        asked = demand("may", [WRONG], text("enforce", OTHERS), strictness="optional")
+
+        assert asked == Demand("may", sni=HOST)
+
+    @pytest.mark.parametrize("level", ["none", "encrypt", "verify", "dane"])
+    def test_what_the_administrator_asks_for_holds(self, level: TLSLevel) -> None:
+        """It is not the recipient's domain that asks for it."""
+        asked = demand(level, [EE], strictness="optional")
+        plain = demand(level, [EE])
+
+        assert (asked.tls, asked.skip, len(asked.proofs)) == (plain.tls, plain.skip, len(plain.proofs))

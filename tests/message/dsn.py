@@ -19,7 +19,15 @@ DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 # Field names in the order of the grammar, and which of them must be there.
-PER_MESSAGE = ("original-envelope-id", "reporting-mta", "dsn-gateway", "received-from-mta", "arrival-date")
+PER_MESSAGE = (
+    "original-envelope-id",
+    "reporting-mta",
+    "dsn-gateway",
+    "received-from-mta",
+    "arrival-date",
+    "deliver-by-date",
+    "future-release-request",
+)
 PER_RECIPIENT = (
     "original-recipient",
     "final-recipient",
@@ -33,7 +41,7 @@ PER_RECIPIENT = (
 )
 REQUIRED = {PER_MESSAGE: {"reporting-mta"}, PER_RECIPIENT: {"final-recipient", "action", "status"}}
 _WIDE_TO = re.compile(rb"\r\nTo: (?:<[^\r\n]*[\x80-\xff][^\r\n]*>|undisclosed-recipients:;)\r\n")
-DATES = {"arrival-date", "last-attempt-date", "will-retry-until"}
+DATES = {"arrival-date", "deliver-by-date", "last-attempt-date", "will-retry-until"}
 TYPED = {
     "reporting-mta",
     "dsn-gateway",

@@ -2,12 +2,14 @@
 
 import sqlite3
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred as Later
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
+from mailsuite.asked import Asked
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed
 from mailsuite.queue import destinations
 from mailsuite.queue.concluding import BOUNCED, GIVEN_UP, OWN_TROUBLE
@@ -22,7 +24,7 @@ from mailsuite.queue.runner import (
     Runner,
 )
 from mailsuite.queue.schedule import FIRST_DELIVERIES, Backoff
-from mailsuite.queued import AS_BEFORE, LOCAL, Held
+from mailsuite.queued import AS_BEFORE, LOCAL, Held, Job
 from tests.doubles_pop3 import KeptLog
 from tests.doubles_queue import DomainRouter, KeptReports, MemoryQueue, ScriptedTarget, job
 
@@ -682,3 +684,48 @@ def test_what_is_known_of_destinations_is_bounded(monkeypatch: pytest.MonkeyPatc
     running.clock.advance(POLL)
     assert running.runner._destinations.get("d28.example") is None
     assert running.runner._destinations.get("d29.example") is not None
+
+
+class TestAsked:
+    """What senders ask of a message's way."""
+
+    def asking(self, message_id: str, **asked: Any) -> Job:
+        """Return a job of which this is asked."""
+        made = job("bob@b.example", message_id=message_id)
+        return replace(made, message=replace(made.message, asked=Asked(**asked)))
+
+    def test_the_highest_priority_is_first(self) -> None:
+        """Of what is at hand for a destination, one turn in four apart (RFC 6710 §5.1)."""
+        running = Running(Limits(deliveries=1))
+        running.target.holding = True
+        priorities = {"a": 0, "b": 0, "c": -4, "d": 4, "e": 9, "f": 4}
+        running.runner.begin([self.asking(name, priority=priority) for name, priority in priorities.items()])
+        for _ in priorities:
+            running.target.let_go()
+
+        assert [each.message.id for each in running.target.jobs] == ["e", "d", "f", "c", "a", "b"]
+
+    def test_what_is_too_late_is_not_tried(self) -> None:
+        """RFC 2852 §4.1.3: also where its time was over while it waited for its turn here."""
+        running = Running()
+        late, early = (self.asking(name, by=by, by_mode="R") for name, by in (("late", 1000.0), ("early", 1001.0)))
+        running.runner.begin([late, early])
+
+        assert [each.message.id for each in running.target.jobs] == ["early"]
+        ((_, failed), (_, delivered)) = running.reports.told
+        assert isinstance(failed, Failed)
+        assert (failed.status, delivered) == (GIVEN_UP, DELIVERED)
+        assert "by the time that its sender has set" in failed.reason
+        assert running.results() == [("bob@b.example", None), ("bob@b.example", None)]
+
+    @pytest.mark.parametrize(("by", "status"), [(1000.0, "4.4.7"), (1001.0, "4.2.0")])
+    def test_a_delay_beyond_the_time(self, by: float, status: str) -> None:
+        """RFC 2852 §4.1.3: it has a status of its own; before it, a delay is one like others."""
+        running = Running()
+        late = replace(self.asking("late", by=by, by_mode="N"), purpose="warn")
+        late = replace(late, recipients=tuple(replace(each, last=LATER) for each in late.recipients))
+        running.runner.begin([late])
+
+        ((_, told), *_) = running.reports.told
+        assert isinstance(told, Deferred)
+        assert told.status == status

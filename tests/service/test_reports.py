@@ -12,6 +12,7 @@ from mailsuite.address import Address
 from mailsuite.asked import Asked
 from mailsuite.meaning import Mailbox
 from mailsuite.message.headers import HEADER_OCTETS
+from mailsuite.message.trace import date
 from mailsuite.outcome import DELIVERED, Answer, Deferred, Delivered, Failed, Outcome
 from mailsuite.queued import LOCAL, Job, Purpose, QueuedMessage, QueuedRecipient
 from mailsuite.service.reports import PIECE_OCTETS, Reports
@@ -391,3 +392,70 @@ def test_names_of_reports() -> None:
 
     assert first.whole["message-id"] == f"<token{1:027}.1767225600@mail.b.example>"
     assert len({str(report.whole[name]) for report in (first, second) for name in ("message-id", "content-type")}) == 4
+
+
+class TestAsked:
+    """Reports on messages of whose way something was asked."""
+
+    @pytest.mark.parametrize(
+        ("informs", "notify", "told"),
+        [
+            (False, "", True),
+            (True, "", True),
+            (True, "FAILURE", True),
+            (True, "SUCCESS", True),
+            (False, "NEVER", False),
+        ],
+    )
+    def test_a_relaying_that_is_announced(self, informs: bool, notify: str, told: bool) -> None:
+        """RFC 2852 §4.1.4: to all but who wants to hear nothing, whatever the next host tells."""
+        taken = replace(TAKEN, informs=informs, announced=True)
+        reports = Telling().tell(taken, [recipient(notify)], asked=Asked(by=NOW + 60, by_mode="N"))
+
+        assert actions(reports) == ([["relayed"]] if told else [])
+
+    def test_it_says_that_there_may_be_more(self) -> None:
+        """And not that this is the last word."""
+        telling = Telling()
+        telling.tell(replace(TAKEN, informs=True, announced=True), asked=Asked(by=NOW + 60, by_mode="R", traced=True))
+        ((_, octets),) = telling.sent
+
+        words = b"It was passed on to the next mail system, which may tell you more."
+        assert words in octets.replace(b"\r\n    ", b" ")
+
+    @pytest.mark.parametrize(
+        ("asked", "fields"),
+        [
+            (Asked(by=NOW + 60, by_mode="R"), {"deliver-by-date": NOW + 60}),
+            (Asked(release=NOW, hold="for;600"), {"future-release-request": "for;600"}),
+            (Asked(release=NOW, hold="until;2026-01-01T00:00:00Z"),
+             {"future-release-request": "until;2026-01-01T00:00:00Z"}),
+            (Asked(), {}),
+        ],
+    )  # fmt: skip
+    def test_what_was_asked_is_told(self, asked: Asked, fields: dict[str, Any]) -> None:
+        """RFC 2852 §5, RFC 4865 §5.1.2: beside the date of arrival."""
+        (report,) = Telling().tell(NEVER, asked=asked)
+        told = {name: date(int(value)) if isinstance(value, float) else value for name, value in fields.items()}
+        names = ("deliver-by-date", "future-release-request")
+        assert {name: report.message[name].strip() for name in names if name in report.message} == told
+        assert "arrival-date" in report.message
+
+    def test_it_goes_as_the_message_did(self) -> None:
+        """RFC 6710 §4.6, RFC 8689 §5: as quickly, and as safely; nothing else is asked of its way."""
+        telling = Telling()
+        more: dict[str, Any] = {"by": NOW + 9, "by_mode": "R", "release": NOW, "hold": "for;9"}
+        telling.tell(NEVER, asked=Asked(require_tls=True, priority=4, **more))
+        telling.tell(NEVER, asked=Asked(tls_optional=True))
+        telling.tell(NEVER)
+
+        assert telling.asked == [Asked(require_tls=True, priority=4), Asked(tls_optional=True), Asked()]
+
+    def test_of_what_needs_tls_the_header_is_returned(self) -> None:
+        """RFC 8689 §5: whatever RET says."""
+        telling = Telling()
+        telling.tell(NEVER, ret="FULL", asked=Asked(require_tls=True))
+        ((_, octets),) = telling.sent
+
+        assert b"Content-Type: text/rfc822-headers" in octets
+        assert b"At noon?" not in octets
