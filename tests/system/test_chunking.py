@@ -2,8 +2,10 @@
 
 import email
 import random
+import re
 import smtplib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -335,3 +337,35 @@ def test_from_site_to_site(site: Site) -> None:
         hops, content = parted(octets)
         assert len(hops) == 2
         assert content == sent
+
+
+LARGE = 50_000_000
+
+
+def high_water(site: Site) -> int:
+    """Return the most memory that the server had at a time since the last call (VmHWM), in octets."""
+    text = Path(f"/proc/{site.pid}/status").read_text()
+    Path(f"/proc/{site.pid}/clear_refs").write_text("5")
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", text, re.M)
+    return int(kilobytes) * 1024
+
+
+@pytest.mark.parametrize("way", ["BDAT", "DATA"])
+def test_fifty_megabytes_in_two(site: Site, user: str, way: str) -> None:
+    """A message of 50 MB on its way to a mailbox takes less than 2 MiB of the server's memory."""
+    sent = message(ALICE, b"0123456789 abcdefghijklmnopqrstuvwxyz .,;- ABCDEFGHIJKLMNOPQRSTUV\r\n" * 740_000, "large")
+    with greeted(site) as wire:
+        # What is loaded and pooled once is there after the first.
+        for content in (sent[:5_000_000] + b"\r\n", sent):
+            high_water(site)
+            wire.send(envelope(user) + (b"DATA\r\n" if way == "DATA" else b"BDAT %d LAST\r\n" % len(content)))
+            wire.reply(250)
+            wire.reply(250)
+            if way == "DATA":
+                wire.reply(354)
+            at_rest = high_water(site)
+            wire.send(content + (b".\r\n" if way == "DATA" else b""))
+            wire.reply(250)
+            used = high_water(site) - at_rest
+    assert used < 2 << 20
+    assert without_trace(site.on_disk(user)[1]) == sent
