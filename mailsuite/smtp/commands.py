@@ -1,7 +1,7 @@
 """The commands of RFC 5321 §4.1.1, and the tables of all verbs and parameters, the extensions' with them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import Address
@@ -9,6 +9,7 @@ from mailsuite.discover import parts
 from mailsuite.envelope import NO_PARAMETERS
 from mailsuite.smtp import events, extensions, grammar, replies
 from mailsuite.smtp.extension import Extension, Parameter, Verb
+from mailsuite.smtp.help import HELP
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.states import LEGAL, REFUSED, State
 
@@ -170,8 +171,21 @@ def expn(session: "ServerSession", argument: str) -> None:
 
 
 def help_text(session: "ServerSession", argument: str) -> None:
-    """HELP (§4.1.1.8)."""
-    session.say(Reply(214, "2.0.0", "Commands: " + " ".join(sorted(VERBS)), "RFC 5321 says what they do"))
+    """HELP (§4.1.1.8): the commands that there are here, or one of them."""
+    if not argument:
+        offered = (name for name, (extension, _) in EXTENSION_VERBS.items() if extension.offered(session))
+        names = " ".join(sorted((*session.verbs, *offered)))
+        session.say(Reply(214, "2.0.0", f"Commands: {names}", "HELP and a command tells more of it"))
+        return
+    topic = argument.upper()
+    verb = session.verbs.get(topic) or extension_verb(session, topic)
+    if verb is None:
+        session.refuse(replies.NO_HELP)
+        return
+    owners = {"MAIL": MAIL_PARAMETERS, "RCPT": RCPT_PARAMETERS}.get(topic, {})
+    parameters = " ".join(sorted(name for name, (extension, _) in owners.items() if extension.offered(session)))
+    more = (f"Parameters: {parameters}",) if parameters else ()
+    session.say(Reply(214, "2.0.0", *verb.help, *more))
 
 
 def _utf8_allowed(session: "ServerSession", argument: str) -> tuple[str, bool]:
@@ -255,25 +269,25 @@ MAIL_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.mail_parameters.i
 RCPT_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.rcpt_parameters.items()}
 
 VERBS: dict[str, Verb] = {
-    "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"]),
-    "HELO": Verb(lambda session, name: hello(session, name, False), LEGAL["HELO"]),
+    "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"], help=HELP["EHLO"]),
+    "HELO": Verb(lambda session, name: hello(session, name, False), LEGAL["HELO"], help=HELP["HELO"]),
     "MAIL": Verb(
-        mail, LEGAL["MAIL"], guarded=True, more_octets=sum(e.mail_octets for e in EXTENSIONS)
+        mail, LEGAL["MAIL"], guarded=True, more_octets=sum(e.mail_octets for e in EXTENSIONS), help=HELP["MAIL"]
     ),
     "RCPT": Verb(
-        rcpt, LEGAL["RCPT"], guarded=True, more_octets=sum(e.rcpt_octets for e in EXTENSIONS)
+        rcpt, LEGAL["RCPT"], guarded=True, more_octets=sum(e.rcpt_octets for e in EXTENSIONS), help=HELP["RCPT"]
     ),
-    "DATA": Verb(data, LEGAL["DATA"], guarded=True),
-    "RSET": Verb(rset, LEGAL["RSET"]),
-    "NOOP": Verb(noop, LEGAL["NOOP"]),
-    "QUIT": Verb(quit_session, LEGAL["QUIT"]),
-    "HELP": Verb(help_text, LEGAL["HELP"]),
-    "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True),
-    "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True),
+    "DATA": Verb(data, LEGAL["DATA"], guarded=True, help=HELP["DATA"]),
+    "RSET": Verb(rset, LEGAL["RSET"], help=HELP["RSET"]),
+    "NOOP": Verb(noop, LEGAL["NOOP"], help=HELP["NOOP"]),
+    "QUIT": Verb(quit_session, LEGAL["QUIT"], help=HELP["QUIT"]),
+    "HELP": Verb(help_text, LEGAL["HELP"], help=HELP["HELP"]),
+    "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True, help=HELP["VRFY"]),
+    "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True, help=HELP["EXPN"]),
 }
 # RFC 2033 §4.1: LHLO is what EHLO was, and neither EHLO nor HELO is there, nor LHLO in SMTP: 500.
 LMTP_VERBS: dict[str, Verb] = {
-    "LHLO": VERBS["EHLO"],
+    "LHLO": replace(VERBS["EHLO"], help=HELP["LHLO"]),
     **{name: verb for name, verb in VERBS.items() if name not in ("EHLO", "HELO")},
 }
 EXTENSION_VERBS = {name: (e, verb) for e in EXTENSIONS for name, verb in e.verbs.items()}

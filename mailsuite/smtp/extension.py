@@ -25,6 +25,8 @@ class Verb:
     more_octets: int = 0
     # Octets that are no commands come right behind its line: where that cannot be read, nothing after it can.
     octets_follow: bool = False
+    # What HELP tells of it: syntax, and what it is for.
+    help: tuple[str, ...] = ()
 
 
 class Extension:

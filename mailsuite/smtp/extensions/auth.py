@@ -14,6 +14,7 @@ from mailsuite.wire.lines import Fault
 if TYPE_CHECKING:
     from mailsuite.smtp.server import ServerSession
 
+_HELP = ("AUTH mechanism [initial-response]", "Logs in; the answer to EHLO lists the mechanisms")
 _REFUSALS = {
     Refusal.CANCELLED: replies.AUTH_CANCELLED,
     Refusal.NOT_BASE64: replies.BAD_BASE64,
@@ -99,7 +100,7 @@ class Auth(Extension):
 
     keyword: ClassVar[str] = "AUTH"
     # RFC 4954 §4: not within a transaction. The line may hold an initial response.
-    verbs: ClassVar[Mapping[str, Verb]] = {"AUTH": Verb(auth, READY, more_octets=LINE_OCTETS)}
+    verbs: ClassVar[Mapping[str, Verb]] = {"AUTH": Verb(auth, READY, more_octets=LINE_OCTETS, help=_HELP)}
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"AUTH": mail_parameter}
     mail_octets: ClassVar[int] = 500  # RFC 4954 §3
 

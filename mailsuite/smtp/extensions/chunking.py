@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Content of small chunks is gathered until there is so much of it, that ten thousand of one octet cost no more than
 # one of ten thousand.
 GATHERED_OCTETS = 16_384
+_HELP = ("BDAT octets [LAST]", "Sends the message, or a chunk of it: so many octets come right behind the line")
 # chunk-size ::= 1*DIGIT; no honest number has more of them than the size-value of RFC 1870 §3.
 _ARGUMENT = re.compile(r"([0-9]{1,20})(?: +(.+))?")
 
@@ -226,7 +227,7 @@ class Chunking(Extension):
 
     keyword: ClassVar[str] = "CHUNKING"
     # In all states, since the octets behind it have to be read in all of them; it says 503 by itself.
-    verbs: ClassVar[Mapping[str, Verb]] = {"BDAT": Verb(bdat, frozenset(State), octets_follow=True)}
+    verbs: ClassVar[Mapping[str, Verb]] = {"BDAT": Verb(bdat, frozenset(State), octets_follow=True, help=_HELP)}
 
 
 PART = Chunking()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # A fully qualified domain name (RFC 1985 §5): labels of at most 63 octets (RFC 1035 §2.3.4), two of them at least.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HELP = ("ETRN domain, or ETRN @domain", "Has mail that waits for the domain, or for all below it too, sent now")
 _NODE = re.compile(rf"(@?)({_LABEL}(?:\.{_LABEL})+)")
 
 
@@ -37,7 +38,7 @@ class RemoteQueue(Extension):
 
     keyword: ClassVar[str] = "ETRN"
     # RFC 1985 §5: not within a transaction.
-    verbs: ClassVar[Mapping[str, Verb]] = {"ETRN": Verb(etrn, READY, guarded=True)}
+    verbs: ClassVar[Mapping[str, Verb]] = {"ETRN": Verb(etrn, READY, guarded=True, help=_HELP)}
 
 
 PART = RemoteQueue()

@@ -25,7 +25,9 @@ class StartTls(Extension):
     """Offered where the listener has a certificate and TLS has not begun (RFC 3207 §4.2)."""
 
     keyword: ClassVar[str] = "STARTTLS"
-    verbs: ClassVar[Mapping[str, Verb]] = {"STARTTLS": Verb(starttls, READY)}
+    verbs: ClassVar[Mapping[str, Verb]] = {
+        "STARTTLS": Verb(starttls, READY, help=("STARTTLS", "Begins TLS; all that was said before is forgotten"))
+    }
 
     def offered(self, session: "ServerSession") -> bool:
         """See `Extension.offered`."""

@@ -22,6 +22,7 @@ VALUE_OCTETS = 255
 # A client keeps to 512 octets a command, by the document; xtext makes three of one.
 _MORE_OCTETS = 3 * VALUE_OCTETS
 
+_HELP = ("XCLIENT attribute=value ...", "Says for which client a proxy speaks; the session begins anew")
 _UNAVAILABLE = "[UNAVAILABLE]"
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 
@@ -122,7 +123,9 @@ class Xclient(Extension):
     keyword: ClassVar[str] = "XCLIENT"
     # At any time but within a transaction, EHLO or not.
     verbs: ClassVar[Mapping[str, Verb]] = {
-        "XCLIENT": Verb(xclient, frozenset({State.CONNECTED, State.READY}), more_octets=_MORE_OCTETS)
+        "XCLIENT": Verb(
+            xclient, frozenset({State.CONNECTED, State.READY}), more_octets=_MORE_OCTETS, help=_HELP
+        )
     }
 
     def offered(self, session: "ServerSession") -> bool:
