@@ -33,11 +33,11 @@ JSON: Options = {"log": {"format": "json"}}
 class Store(Site):
     """A site that is delivered to: by TCP and by a UNIX socket at `socket`."""
 
-    def __init__(self, folder: Path, *users: str, domain: str = DOMAIN) -> None:
+    def __init__(self, folder: Path, *users: str, domain: str = DOMAIN, owner: str | None = None) -> None:
         folder.chmod(0o755)
         self.socket = folder / "lmtp"
         local = {"service": "lmtp", "endpoint": f"unix:{self.socket}:mode=666"}
-        super().__init__(JSON, users, listeners={**LISTENERS, "local": local}, domain=domain)
+        super().__init__(JSON, users, owner, {**LISTENERS, "local": local}, domain=domain)
 
     @property
     def lmtp_port(self) -> int:
@@ -142,6 +142,19 @@ def test_a_socket_that_was_left_behind(folder: Path) -> None:
         site.stop()
         assert not site.socket.exists()
         site.start()
+
+
+@root_only
+def test_a_socket_in_a_folder_of_roots(folder: Path) -> None:
+    """It is made before root is dropped, and cannot be removed after that: the next start does it."""
+    with Store(folder, "alice", owner="nobody") as site:
+        for _ in range(2):
+            assert site.socket.stat().st_uid == 0
+            with session(site, "unix") as client:
+                assert hand_over(client, message(CAROL, b"x\r\n"), ALICE) == [250]
+            site.restart()
+        assert len(site.on_disk("alice")) == 2
+        assert "[listen.local] " in site.log
 
 
 def test_who_may_connect(folder: Path) -> None:
