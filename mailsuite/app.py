@@ -34,13 +34,13 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
 from mailsuite.directory.rewrite import Rewriter
-from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
 from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.envelope import Peer
 from mailsuite.identity import SessionIds
 from mailsuite.interfaces import IRespondent
+from mailsuite.logins import Offer, terms, tokens, wanted_secrets
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.listings import Listings
@@ -60,7 +60,6 @@ from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
 from mailsuite.queue.errors import QueueError
-from mailsuite.sasl.terms import Terms
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
@@ -164,6 +163,7 @@ class MailService(MultiService):
         self._certificates.reload()
         if self._parts is not None:
             self._parts.log.open()
+            self._parts.reload()
 
     @contextmanager
     def _told_plainly(self) -> Iterator[None]:
@@ -277,7 +277,7 @@ class Parts:
         authenticator = Authenticator(
             self._records, passwords, self._hashing.run, Rewriter(settings.directory.path), wanted_secrets(settings)
         )
-        self.served = Served(
+        served = Served(
             settings.directory.path,
             self._records,
             settings.sasl.secrets,
@@ -286,7 +286,7 @@ class Parts:
             clocks.seconds,
         )
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
-        self.logins = Logins(authenticator, guessing)
+        self.offer = Offer(settings, served)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
         self._barrier = Barrier(
@@ -307,6 +307,7 @@ class Parts:
             settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens,
             priorities.granted,
         )
+        self.logins = Logins(authenticator, guessing, tokens(settings, reactor, self._outgoing.resolver))
         intake = Intake(store, self._outgoing.dispatch)
         self._outgoing.own_mail.intake = intake
         self.smtp = Site(
@@ -344,6 +345,13 @@ class Parts:
             self._mark.clear()
             raise
 
+    def reload(self) -> None:
+        """Read anew what is read once: whose certificates are whose."""
+        try:
+            self.offer.load()
+        except AccountsError as error:
+            _log.error("The list of certificates stays as it was: {reason}", reason=str(error))
+
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
         await self._outgoing.stop()
@@ -352,22 +360,6 @@ class Parts:
         self._records.close()
         self._mark.clear()
         self.log.close()
-
-
-def wanted_secrets(settings: Settings) -> Secrets:
-    """Return what makes the secrets that the site keeps."""
-    return Secrets(settings.sasl.secrets, settings.sasl.scram_iterations, settings.hostname)
-
-
-def _terms(settings: Settings, listener: ListenerSettings, service: str, running: Callable[[], Parts]) -> Terms:
-    """Return what a listener offers of SASL."""
-    return Terms(
-        service,
-        settings.hostname,
-        listener.allowed_mechanisms,
-        serves=lambda need: not need or running().served(need),
-        nonce=lambda: secrets.token_urlsafe(18),
-    )
 
 
 def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
@@ -457,7 +449,7 @@ def smtp_session_settings(
         ),
         starttls=listener.tls == "starttls",
         auth=listener.authentication,
-        sasl=_terms(settings, listener, "smtp", running),
+        sasl=terms(settings, listener, "lmtp" if listener.service == "lmtp" else "smtp", lambda: running().offer),
         auth_required=listener.service == "submission",
         lmtp=listener.service == "lmtp",
         xclient=bool(settings.smtp.xclient_peers),
@@ -496,7 +488,7 @@ def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Call
         pop3_settings.Limits(errors=settings.limits.errors, idle_timeout=settings.limits.pop3_idle_timeout),
         stls=listener.tls == "starttls",
         plaintext_auth=listener.authentication == "always",
-        sasl=_terms(settings, listener, "pop", running),
+        sasl=terms(settings, listener, "pop", lambda: running().offer),
     )
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:

@@ -84,6 +84,16 @@ class IAuthenticator(Interface):
         """Return the login *name*, whom others vouch for, where it may log in."""
 
 
+class ITokens(Interface):
+    """Bearer tokens (RFC 6750) to the accounts that they were issued for."""
+
+    def owner(token: str) -> Awaitable[str | None]:
+        """Return the address whose *token* this is, ``None`` where it is good for nobody here.
+
+        Raises where that cannot be found out now.
+        """
+
+
 class IGuessingLimit(Interface):
     """Slows and cuts the guessing of passwords, counted by `Peer.network`."""
 
@@ -370,13 +380,18 @@ class IConnector(Interface):
 
 
 class IWebClient(Interface):
-    """Fetches small documents over HTTPS."""
+    """Fetches small documents over HTTPS, and asks questions by forms."""
 
     def get(url: str, limit: int) -> Awaitable[tuple[str, bytes]]:
         """Return media type (lower case) and body of *url*, which is at most *limit* octets.
 
         No redirect is followed, the certificate must be good. Raises `CannotConnect`.
         """
+
+    def post(
+        url: str, form: Mapping[str, str], limit: int, login: tuple[str, str] | None = None
+    ) -> Awaitable[tuple[str, bytes]]:
+        """Send *form* to *url* and return the answer as `get` does; *login* is a name and a password for it."""
 
 
 class IBackupRecipients(Interface):

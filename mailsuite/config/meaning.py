@@ -8,6 +8,7 @@ from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer
+from mailsuite.config.oauth import login_problems
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Listener, Settings
 from mailsuite.directory.spelling import shown
@@ -41,6 +42,7 @@ def problems_of(settings: Settings) -> list[Problem]:
         problems.append(Problem(("directory", "postmaster"), text))
     problems += _source_problems(settings)
     problems += _ourselves_problems(settings)
+    problems += login_problems(settings)
     problems += route_problems(settings)
     problems += backup_problems(settings)
     problems += _peer_problems(settings)

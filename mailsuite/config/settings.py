@@ -193,6 +193,60 @@ class SASL(Section, frozen=True, kw_only=True):
         description="How often SCRAM hashes a password: more make stolen keys dearer, and each login of a client"
                     " slower (RFC 7677 §4).",
     )] = 20_000
+    certificates: Annotated[str, Meta(
+        extra=below("config"),
+        examples=["certificates.list"],
+        description="File that says whose a client's certificate is (EXTERNAL), for listeners that ask for them: each"
+                    " line has the SHA-256 of a certificate in hex and an address; read again on SIGHUP.",
+    )] = ""
+    certificate_addresses: Annotated[bool, Meta(
+        description="Whether a certificate that client_ca of [tls] trusts is that of the address in its subject"
+                    " alternative name: then its issuers decide who may log in as whom.",
+    )] = False
+
+
+class OAuth(Section, frozen=True, kw_only=True):
+    """Logging in by bearer tokens (OAUTHBEARER, XOAUTH2), which an issuer gives to our users."""
+
+    keys: Annotated[str, Meta(
+        extra={**written("an https URL, a path name, or an empty string"), **below("config")},
+        examples=["https://id.example.org/jwks.json"],
+        description="The issuer's public keys (JWKS), by which signed tokens (JWT) are judged: an https URL or a"
+                    " file.",
+    )] = ""
+    introspection: Annotated[str, Meta(
+        extra=written("an https URL, or an empty string"),
+        examples=["https://id.example.org/introspect"],
+        description="Where the issuer is asked about tokens that say nothing to us (RFC 7662).",
+    )] = ""
+    client: Annotated[str, Meta(
+        description="The name by which we ask there; empty means that no login is needed.",
+    )] = ""
+    secret_file: Annotated[str, Meta(
+        extra=below("config"),
+        description="File with the password that goes with that name.",
+    )] = ""
+    ca_file: Annotated[str, Meta(
+        extra=below("config"),
+        description="PEM file with the issuers of certificates that are trusted for these URLs; empty means the"
+                    " system's.",
+    )] = ""
+    issuer: Annotated[str, Meta(
+        examples=["https://id.example.org"],
+        description="What a token must say of who issued it (iss); empty means that it is not looked at.",
+    )] = ""
+    audience: Annotated[str, Meta(
+        examples=["mail"],
+        description="For whom a token must be (aud); empty means that it is not looked at.",
+    )] = ""
+    scope: Annotated[str, Meta(
+        examples=["mail"],
+        description="Words that a token must have in its scope, separated by spaces.",
+    )] = ""
+    claim: Annotated[str, Meta(
+        min_length=1,
+        description="Where a token names its user, by an address that is a user here.",
+    )] = "email"
 
 
 class Store(Section, frozen=True, kw_only=True):
@@ -703,6 +757,7 @@ class Settings(Section, frozen=True, kw_only=True):
     )] = {}
     directory: Directory = Directory()
     sasl: SASL = SASL()
+    oauth: OAuth = OAuth()
     store: Store = Store()
     dns: DNS = DNS()
     queue: Queue = Queue()

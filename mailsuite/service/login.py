@@ -5,7 +5,7 @@ from enum import Enum
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IAuthenticator, IGuessingLimit
+from mailsuite.interfaces import IAuthenticator, IGuessingLimit, ITokens
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted, TokenShown
@@ -19,11 +19,12 @@ class Refused(Enum):
 
 
 class Logins:
-    """Checks claims, slowly for those who guess."""
+    """Checks claims, slowly for those who guess. *tokens*: what judges bearer tokens, where they are taken."""
 
-    def __init__(self, authenticator: IAuthenticator, guessing: IGuessingLimit) -> None:
+    def __init__(self, authenticator: IAuthenticator, guessing: IGuessingLimit, tokens: ITokens | None = None) -> None:
         self._authenticator = authenticator
         self._guessing = guessing
+        self._tokens = tokens
 
     async def check(self, claim: Claim, peer: Peer, scope: str) -> Login | Refused:
         """Return the login that *claim* proves, good for *scope* (``smtp`` or ``pop3``).
@@ -67,7 +68,7 @@ class Logins:
         self, said: PasswordClaim | CertificateClaim | Proof | TokenShown, scope: str
     ) -> Maybe[Login | None]:
         if isinstance(said, TokenShown):
-            return None
+            return None if self._tokens is None else self._of_token(self._tokens, said, scope)
         # RFC 4422 §3.4.1, RFC 4616 §2: nobody may act for another here.
         if said.authorize and _key(said.authorize) != _key(said.name):
             return None
@@ -76,6 +77,14 @@ class Logins:
         if isinstance(said, CertificateClaim):
             return self._authenticator.account(said.name, scope)
         return self._authenticator.authenticate(said.name, said.password, scope)
+
+    async def _of_token(self, tokens: ITokens, shown: TokenShown, scope: str) -> Login | None:
+        name = await tokens.owner(shown.token)
+        # RFC 7628 §3.1: whom the client names is only compared; whose the token is, its issuer says.
+        if name is None or (shown.name and _key(shown.name) != _key(name)):
+            return None
+        found = self._authenticator.account(name, scope)
+        return await found if isinstance(found, Awaitable) else found
 
 
 def _key(name: str) -> tuple[str, str]:

@@ -1,16 +1,17 @@
-"""Small documents over HTTPS: MTA-STS policies (RFC 8461 §3.3), lists of recipients that primaries publish."""
+"""Small documents over HTTPS: MTA-STS policies (RFC 8461 §3.3), lists that primaries publish, words on tokens."""
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseDone
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from mailsuite.dns import DnsTrouble, NoSuchDomain
@@ -49,8 +50,22 @@ class WebClient:
 
     async def get(self, url: str, limit: int) -> tuple[str, bytes]:
         """See `IWebClient.get`. The status must be 200, and all of it done in `SECONDS`."""
+        return await self._done(url, self._ask(b"GET", url, limit, {}, None))
+
+    async def post(
+        self, url: str, form: Mapping[str, str], limit: int, login: tuple[str, str] | None = None
+    ) -> tuple[str, bytes]:
+        """See `IWebClient.post`; what holds for `get` holds here."""
+        fields = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if login is not None:
+            # RFC 6749 §2.3.1: each of them encoded as in a form, then both as RFC 7617 has it.
+            named = ":".join(quote_plus(each, safe="") for each in login)
+            fields["Authorization"] = f"Basic {b64encode(named.encode()).decode()}"
+        return await self._done(url, self._ask(b"POST", url, limit, fields, _Form(urlencode(form).encode())))
+
+    async def _done(self, url: str, asking: Coroutine[Any, Any, tuple[str, bytes]]) -> tuple[str, bytes]:
         try:
-            return await self._bounded(Deferred.fromCoroutine(self._get(url, limit)))
+            return await self._bounded(Deferred.fromCoroutine(asking))
         except (Exception, CancelledError) as error:
             raise CannotConnect(f"cannot fetch {url}: {_words(error)}") from error
 
@@ -65,7 +80,9 @@ class WebClient:
         work.addBoth(done)
         return bounded.addTimeout(SECONDS, self._reactor, _out_of_time)
 
-    async def _get(self, url: str, limit: int) -> tuple[str, bytes]:
+    async def _ask(
+        self, method: bytes, url: str, limit: int, fields: Mapping[str, str], form: "_Form | None"
+    ) -> tuple[str, bytes]:
         parts = split(url)
         host = server_name(parts.hostname or "").decode("ascii")
         if not host:
@@ -82,7 +99,8 @@ class WebClient:
         )
         try:
             agent = Agent.usingEndpointFactory(self._reactor, _Fixed(endpoint))
-            response = await agent.request(b"GET", url.encode("ascii"), Headers({"User-Agent": ["mailsuite"]}))
+            headers = Headers({"User-Agent": ["mailsuite"], **{name: [value] for name, value in fields.items()}})
+            response = await agent.request(method, url.encode("ascii"), headers, form)
             return await _read(response, limit)
         finally:
             endpoint.close()
@@ -125,6 +143,29 @@ class _Fixed:
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """See `IAgentEndpointFactory.endpointForURI`."""
         return self._endpoint
+
+
+@implementer(IBodyProducer)
+class _Form:
+    """The octets of a form, all at once."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.length = len(octets)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """See `IBodyProducer.startProducing`."""
+        consumer.write(self._octets)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """See `IBodyProducer.pauseProducing`: everything was said."""
+
+    def resumeProducing(self) -> None:
+        """See `IBodyProducer.resumeProducing`."""
+
+    def stopProducing(self) -> None:
+        """See `IBodyProducer.stopProducing`."""
 
 
 class _Body(Protocol):

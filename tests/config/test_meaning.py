@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from mailsuite.config import Settings
+from mailsuite.config.decoding import decode
+from mailsuite.config.meaning import problems_of
 from tests.config.test_loading import KEY, MINIMAL, loaded, refused
 
 OURS = '"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"'
@@ -294,3 +296,45 @@ def test_nobody_is_asked_for_a_certificate_without_tls(tmp_path: Path) -> None:
     assert taken(tmp_path, listener + 'tls = "starttls"\n').listen["x"].client_certificates == "ask"
     (said,) = refused(tmp_path, listener)
     assert said.startswith("mailsuite.toml:5: listen.x.client_certificates: nobody can be asked without TLS")
+
+
+def login_problems(**tables: dict[str, object]) -> list[str]:
+    """Return what is wrong with a site that has these tables."""
+    table = {"hostname": "mail.example.org", "listen": {"mta": {"service": "mta", "endpoint": "tcp:25"}}, **tables}
+    settings, problems = decode(table)
+    assert settings is not None, problems
+    return [f"{problem.name}: {problem.text}" for problem in problems_of(settings)]
+
+
+def test_mechanisms_have_to_be_there() -> None:
+    """In any case of letters; the text names those that there are."""
+    listener = {"service": "submission", "endpoint": "tcp:587", "mechanisms": ["scram-sha-256", "FROB"]}
+
+    (problem,) = login_problems(listen={"msa": listener})
+
+    assert problem.startswith('listen.msa.mechanisms: "FROB" is no mechanism that there is here; these are: EXTERNAL')
+
+
+KEYS = {"keys": "https://id.example.org/keys", "issuer": "https://id.example.org", "audience": "mail"}
+
+
+@pytest.mark.parametrize(
+    ("oauth", "wrong"),
+    [
+        (KEYS, ""),
+        ({**KEYS, "keys": "keys.json"}, ""),
+        ({"introspection": "https://id.example.org/i"}, ""),
+        ({"introspection": "https://id.example.org/i", "client": "mail", "secret_file": "secret"}, ""),
+        ({**KEYS, "keys": "http://id.example.org/keys"}, "oauth.keys: expected an https URL"),
+        ({**KEYS, "audience": ""}, "oauth.keys: tokens for other services"),
+        ({**KEYS, "issuer": ""}, "oauth.keys: tokens for other services"),
+        ({**KEYS, "introspection": "https://id.example.org/i"}, "oauth.introspection: with keys"),
+        ({"introspection": "frob"}, "oauth.introspection: expected an https URL"),
+        ({"client": "mail"}, "oauth.client: client and secret_file go together"),
+    ],
+)
+def test_tokens_are_judged_in_one_way(oauth: dict[str, object], wrong: str) -> None:
+    """By keys or by asking, over TLS, and never for other services too."""
+    problems = login_problems(oauth=oauth)
+
+    assert [problem[: len(wrong)] for problem in problems] == ([wrong] if wrong else [])

@@ -1,5 +1,7 @@
 """The verified double of a web client: it has the documents that it was given."""
 
+from collections.abc import Mapping
+
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -15,6 +17,13 @@ class FixedWeb:
         self.documents = dict(documents or {})
         self.pending: Deferred[None] | None = None
         self.asked: list[tuple[str, int]] = []
+        self.posted: list[tuple[dict[str, str], tuple[str, str] | None]] = []
+
+    async def post(
+        self, url: str, form: Mapping[str, str], limit: int, login: tuple[str, str] | None = None
+    ) -> tuple[str, bytes]:
+        self.posted.append((dict(form), login))
+        return await self.get(url, limit)
 
     async def get(self, url: str, limit: int) -> tuple[str, bytes]:
         self.asked.append((url, limit))

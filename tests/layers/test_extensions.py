@@ -25,7 +25,8 @@ SITE = load(ROOT / "etc" / "mailsuite.toml")
 
 def settings_of(listener: Listener) -> Settings:
     """Return what sessions of *listener* know, on a site whose accounts serve every mechanism."""
-    return smtp_session_settings(SITE, listener, lambda: cast(Parts, SimpleNamespace(served=lambda need: True)))
+    offer = SimpleNamespace(serves=lambda need: True, account_of=lambda encryption: "")
+    return smtp_session_settings(SITE, listener, lambda: cast(Parts, SimpleNamespace(offer=offer)))
 
 
 MTA = settings_of(SITE.listen["mta"])

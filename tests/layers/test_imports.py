@@ -30,10 +30,10 @@ LAYERS = {
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},
     "interfaces": {"interfaces"},
-    "parts": {"delivery", "directory", "mailbox", "policy", "queue", "maillog"},
+    "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "transport": {"transport", "certificates"},
-    "root": {"app", "outgoing", "tap", "config", "cli"},
+    "root": {"app", "logins", "outgoing", "tap", "config", "cli"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # The layers below; a package may always import itself.

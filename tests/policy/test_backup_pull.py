@@ -1,6 +1,6 @@
 """Fetching lists again and again, from files and over HTTPS."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +32,12 @@ class Web:
         if isinstance(self.document, Exception):
             raise self.document
         return "application/octet-stream", self.document
+
+
+    async def post(
+        self, url: str, form: Mapping[str, str], limit: int, login: tuple[str, str] | None = None
+    ) -> tuple[str, bytes]:
+        raise AssertionError("nobody is asked about lists")
 
 
 class Pull:

@@ -14,6 +14,7 @@ PACKAGES = {
     "dnsmasq": "dnsmasq-base",
     "fetchmail": "fetchmail",
     "getmail": "getmail6",
+    "gsasl": "gsasl",
     "haproxy": "haproxy",
     "mount": "mount",
     "mpop": "mpop",

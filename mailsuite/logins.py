@@ -1,0 +1,98 @@
+"""Puts together what users log in by, for `mailsuite.app`: accounts and their secrets, certificates, tokens."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from mailsuite.config import Settings
+from mailsuite.config.settings import Listener
+from mailsuite.directory.certified import Certified, read_certificate_list
+from mailsuite.directory.secrets import Secrets
+from mailsuite.directory.served import Served
+from mailsuite.encryption import Encryption
+from mailsuite.interfaces import IResolver, ITokens
+from mailsuite.sasl.terms import Terms
+from mailsuite.tokens.introspected import IntrospectedTokens
+from mailsuite.tokens.keys import IssuerKeys
+from mailsuite.tokens.rules import Rules
+from mailsuite.tokens.signed import SignedTokens
+from mailsuite.transport.web import WebClient
+
+
+def wanted_secrets(settings: Settings) -> Secrets:
+    """Return what makes the secrets that the site keeps."""
+    return Secrets(settings.sasl.secrets, settings.sasl.scram_iterations, settings.hostname)
+
+
+class Offer:
+    """What mechanisms can stand on: *served* knows of secrets, and lists of certificates are read anew when told to.
+
+    Raises `BadCertificateList`.
+    """
+
+    def __init__(self, settings: Settings, served: Served) -> None:
+        self._settings = settings
+        self._served = served
+        self._tokens = takes_tokens(settings)
+        self.load()
+
+    def load(self) -> None:
+        """Read the list of certificates. Raises `BadCertificateList`: the one that there is stays."""
+        listed = read_certificate_list(self._settings.sasl.certificates)
+        self._certified = Certified(listed, self._settings.sasl.certificate_addresses)
+
+    def serves(self, need: str) -> bool:
+        """See `Terms`."""
+        return not need or (self._tokens if need == "token" else self._served(need))
+
+    def account_of(self, encryption: Encryption) -> str:
+        """See `Terms`."""
+        return self._certified(encryption)
+
+
+def terms(settings: Settings, listener: Listener, service: str, offer: Callable[[], Offer]) -> Terms:
+    """Return what a listener offers of SASL; *service* is what SASL calls its protocol."""
+    return Terms(
+        service,
+        settings.hostname,
+        listener.allowed_mechanisms,
+        serves=lambda need: offer().serves(need),
+        nonce=lambda: secrets.token_urlsafe(18),
+        account_of=lambda encryption: offer().account_of(encryption),
+        scope=settings.oauth.scope,
+    )
+
+
+def takes_tokens(settings: Settings) -> bool:
+    """Say whether bearer tokens are taken at all."""
+    return bool(settings.oauth.keys or settings.oauth.introspection)
+
+
+def tokens(settings: Settings, reactor: Any, resolver: IResolver) -> ITokens | None:
+    """Return what judges bearer tokens; ``None`` where none are taken. Raises `OSError` for the client's secret."""
+    oauth = settings.oauth
+    if not takes_tokens(settings):
+        return None
+    rules = Rules(oauth.issuer, oauth.audience, oauth.scope, oauth.claim)
+    web = WebClient(reactor, resolver, oauth.ca_file)
+    if oauth.keys:
+        keys = IssuerKeys(oauth.keys, web, _read_later, time.monotonic)
+        return SignedTokens(rules, keys, time.time)
+    login = (oauth.client, _read(oauth.secret_file, 4096).decode().strip()) if oauth.client else None
+    return IntrospectedTokens(rules, oauth.introspection, login, web, time.time)
+
+
+def _read_later(path: str, limit: int) -> "Deferred[bytes]":
+    return deferToThread(lambda: _read(path, limit))
+
+
+def _read(path: str, limit: int) -> bytes:
+    with open(path, "rb") as file:
+        octets = file.read(limit + 1)
+    if len(octets) > limit:
+        raise OSError(f"{path} has more than {limit} octets")
+    return octets

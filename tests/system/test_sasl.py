@@ -1,0 +1,410 @@
+"""Every way to log in, with programs that people have, against a site as shipped."""
+
+import json
+import poplib
+import smtplib
+import socket
+import ssl
+import subprocess
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import dns.message
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from tests.system.fetchers import fetch_all, pop3_session
+from tests.system.messages import message
+from tests.system.programs import needs, run
+from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, free_ports, secret
+
+pytestmark = pytest.mark.system
+
+ALICE = f"alice@{DOMAIN}"
+ISSUER = "id.example.test"
+TOKEN = "token-of-alice"
+CLIENT = ("mail", "s%ecret of:the client")
+# One listener that asks for certificates, for both protocols.
+ASKING = {
+    **LISTENERS,
+    "certified": {"service": "submission", "tls": "implicit", "client_certificates": "ask"},
+    "certified-pop3": {"service": "pop3", "tls": "implicit", "client_certificates": "ask"},
+}
+SCRAM = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1"]
+OFFERED = [*SCRAM, "OAUTHBEARER", "XOAUTH2", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"]
+
+
+class Asked(BaseHTTPRequestHandler):
+    """Says that `TOKEN` is alice's to whoever is the client of this issuer (RFC 7662)."""
+
+    def do_POST(self) -> None:
+        """Answer one question about a token."""
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        login = b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
+        assert login == "mail:s%25ecret+of%3Athe+client"
+        active = form["token"] == [TOKEN]
+        said = {"active": True, "scope": "mail", "email": ALICE} if active else {"active": False}
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class Names:
+    """A name server at a port of loopback, by which every name leads to loopback."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                data, asker = self._socket.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(data)
+            answer = dns.message.make_response(query)
+            (question,) = query.question
+            if question.rdtype == dns.rdatatype.A:
+                answer.answer = [dns.rrset.from_text(question.name, 60, "IN", "A", "127.0.0.1")]
+            self._socket.sendto(answer.to_wire(), asker)
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._socket.close()
+
+
+class Issuer:
+    """An issuer of tokens at a port of loopback, with a certificate for `ISSUER` in *folder*."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate = folder / "issuer.pem"
+        key = folder / "issuer.key"
+        make_certificate(self.certificate, key, ISSUER, f"DNS:{ISSUER}")
+        (port,) = free_ports(1)
+        self.url = f"https://{ISSUER}:{port}/introspect"
+        self._server = HTTPServer(("127.0.0.1", port), Asked)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def make_certificate(certificate: Path, key: Path, name: str, other: str) -> None:
+    """Make a self-signed certificate."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    run([*command, "-addext", f"subjectAltName={other}", "-keyout", str(key), "-out", str(certificate)])
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """An issuer of tokens."""
+    issuer = Issuer(tmp_path_factory.mktemp("issuer"))
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[Names]:
+    """A name server."""
+    names = Names()
+    yield names
+    names.stop()
+
+
+@pytest.fixture(scope="module")
+def site(issuer: Issuer, names: Names, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that offers all that there is."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "secret").write_text(CLIENT[1] + "\n")
+    make_certificate(folder / "alice.pem", folder / "alice.key", "alice", f"email:{ALICE}")
+    printed = run(["openssl", "x509", "-in", folder / "alice.pem", "-noout", "-fingerprint", "-sha256"]).stdout.decode()
+    (folder / "certificates").write_text(f"# ours\n{printed.strip().partition('=')[2]} {ALICE}\n")
+    options: dict[str, dict[str, object]] = {
+        "sasl": {
+            "secrets": ["scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5"],
+            "certificates": str(folder / "certificates"),
+            "scram_iterations": 4096,
+        },
+        "dns": {"servers": [f"127.0.0.1:{names.port}"]},
+        "oauth": {
+            "introspection": issuer.url,
+            "client": CLIENT[0],
+            "secret_file": str(folder / "secret"),
+            "ca_file": str(issuer.certificate),
+            "scope": "mail",
+        },
+    }
+    with Site(options, users=["alice", "bob"], listeners=ASKING) as site:
+        site.certified = folder  # type: ignore[attr-defined]
+        yield site
+
+
+def logins(site: Site) -> list[str]:
+    """Return the lines of the mail log about logins."""
+    return [line for line in site.mail_log.splitlines() if " login " in line]
+
+
+def last_login(site: Site, mechanism: str) -> str:
+    """Return the last line about a login; it must be by *mechanism*."""
+    line = logins(site)[-1]
+    assert f"mechanism={mechanism}" in line, line
+    return line
+
+
+def test_offered(site: Site) -> None:
+    """EHLO and CAPA say the same under TLS, and nothing without it; EXTERNAL is for those with a certificate."""
+    with smtplib.SMTP("127.0.0.1", site.ports["submission"]) as smtp:
+        smtp.ehlo("x")
+        assert "auth" not in smtp.esmtp_features
+        smtp.starttls(context=site.tls())
+        smtp.ehlo("x")
+        assert smtp.esmtp_features["auth"].split() == OFFERED
+    pop3 = poplib.POP3("127.0.0.1", site.ports["pop3"])
+    assert "SASL" not in pop3.capa()
+    pop3.stls(context=site.tls())
+    assert pop3.capa()["SASL"] == OFFERED
+    pop3.quit()
+    with smtplib.SMTP_SSL("127.0.0.1", site.ports["certified"], context=certified(site)) as smtp:
+        smtp.ehlo("x")
+        assert smtp.esmtp_features["auth"].split() == ["EXTERNAL", *OFFERED]
+
+
+def certified(site: Site) -> ssl.SSLContext:
+    """Return a client's context with alice's certificate."""
+    context = site.tls()
+    folder: Path = site.certified  # type: ignore[attr-defined]
+    context.load_cert_chain(folder / "alice.pem", folder / "alice.key")
+    return context
+
+
+@pytest.mark.parametrize("password", [True, False])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"])
+@needs("swaks")
+def test_swaks(site: Site, tmp_path: Path, mechanism: str, password: bool) -> None:
+    """Each mechanism that swaks has: in with the right password, out with a wrong one."""
+    command = ["swaks", "--server", f"127.0.0.1:{site.ports['submission']}", "--from", ALICE, "--to", ALICE, "--tls"]
+    command += ["--auth", mechanism, "--auth-user", ALICE, "--quit-after", "AUTH"]
+    if mechanism == "DIGEST-MD5":
+        command += ["--auth-extra", f"realm={HOSTNAME}"]
+    run([*command, "--auth-password", secret(ALICE) if password else "wrong"], home=tmp_path, status=0 if password else 28)
+
+    assert ("refused=" in last_login(site, mechanism)) == (not password)
+
+
+@pytest.mark.parametrize("password", [True, False])
+@pytest.mark.parametrize(
+    "mechanism", ["plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "oauthbearer", "xoauth2"]
+)
+@needs("msmtp")
+def test_msmtp(site: Site, tmp_path: Path, mechanism: str, password: bool) -> None:
+    """Each mechanism of msmtp sends a message, or none with a wrong password or token."""
+    right = TOKEN if mechanism in ("oauthbearer", "xoauth2") else secret(ALICE)
+    lines = [
+        "defaults",
+        f"tls_trust_file {site.certificate}",
+        f"tls_host_override {HOSTNAME}",
+        "account default",
+        "host 127.0.0.1",
+        f"port {site.ports['submissions']}",
+        f"from {ALICE}",
+        "tls on",
+        "tls_starttls off",
+        f"auth {mechanism}",
+        f"user {ALICE}",
+        f"password {right if password else 'wrong'}",
+    ]
+    write_private(tmp_path / ".msmtprc", lines)
+    run(["msmtp", ALICE], given=message(ALICE, b"x\n").replace(b"\r\n", b"\n"), home=tmp_path,
+        status=0 if password else 77)
+
+    assert ("refused=" in last_login(site, mechanism.upper())) == (not password)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "OAUTHBEARER", "XOAUTH2"])
+@pytest.mark.parametrize("password", [True, False])
+@pytest.mark.parametrize("scheme", ["smtps", "pop3s"])
+@needs("curl")
+def test_curl(site: Site, tmp_path: Path, scheme: str, mechanism: str, password: bool) -> None:
+    """Each mechanism of curl, in both protocols."""
+    port = site.ports["submissions" if scheme == "smtps" else "pop3s"]
+    command = ["curl", "--silent", "--show-error", "--resolve", f"{HOSTNAME}:{port}:127.0.0.1"]
+    command += ["--cacert", str(site.certificate), f"{scheme}://{HOSTNAME}:{port}/"]
+    if mechanism in ("OAUTHBEARER", "XOAUTH2"):
+        command += ["--user", ALICE, "--oauth2-bearer", TOKEN if password else "wrong"]
+    else:
+        command += ["--user", f"{ALICE}:{secret(ALICE) if password else 'wrong'}"]
+    command += ["--login-options", f"AUTH={mechanism}"]
+    if scheme == "smtps":
+        command += ["--mail-from", ALICE, "--mail-rcpt", ALICE, "--upload-file", "-"]
+    done = run(command, given=message(ALICE, b"x\r\n"), home=tmp_path, status=None)
+
+    assert (done.returncode == 0) == password, done.stderr
+    if scheme == "smtps" or not password:
+        assert ("refused=" in last_login(site, mechanism)) == (not password)
+
+
+@pytest.mark.parametrize(
+    "mechanism", ["plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "oauthbearer", "xoauth2"]
+)
+@needs("mpop")
+def test_mpop(site: Site, tmp_path: Path, mechanism: str) -> None:
+    """Each mechanism of mpop fetches mail."""
+    right = TOKEN if mechanism in ("oauthbearer", "xoauth2") else secret(ALICE)
+    lines = [
+        "defaults",
+        "account default",
+        "host 127.0.0.1",
+        f"port {site.ports['pop3s']}",
+        "tls on",
+        "tls_starttls off",
+        f"tls_trust_file {site.certificate}",
+        f"tls_host_override {HOSTNAME}",
+        f"auth {mechanism}",
+        f"user {ALICE}",
+        f"password {right}",
+        f"delivery mbox {tmp_path}/mbox",
+        f"uidls_file {tmp_path}/uidls",
+        "keep on",
+    ]
+    write_private(tmp_path / ".mpoprc", lines)
+    session = smtplib.SMTP("127.0.0.1", site.ports["mta"])
+    session.sendmail(ALICE, [ALICE], message(ALICE, b"for mpop\r\n", mechanism))
+    session.quit()
+    run(["mpop", "--quiet"], home=tmp_path)
+
+    assert b"for mpop" in (tmp_path / "mbox").read_bytes()
+
+
+@pytest.mark.parametrize("password", [True, False])
+@pytest.mark.parametrize("mechanism", SCRAM)
+@needs("gsasl")
+def test_gsasl(site: Site, tmp_path: Path, mechanism: str, password: bool) -> None:
+    """GNU SASL binds the channel of its TLS; and without binding it works, too."""
+    command = ["gsasl", "--smtp", "--client", "--mechanism", mechanism, "--authentication-id", ALICE]
+    command += ["--password", secret(ALICE) if password else "wrong", "--starttls", "--verbose"]
+    command += ["--x509-ca-file", str(site.certificate), "--service", "smtp", "--hostname", HOSTNAME]
+    command += ["--connect", f"127.0.0.1:{site.ports['submission']}"]
+    if not mechanism.endswith("-PLUS"):
+        command.append("--no-cb")
+    done = subprocess.run(command, input=b"QUIT\r\n", capture_output=True, check=False, timeout=60, cwd=tmp_path)
+
+    assert (b"235 2.7.0" in done.stdout + done.stderr) == password, done.stdout + done.stderr
+    assert ("refused=" in last_login(site, mechanism)) == (not password)
+
+
+def test_smtplib(site: Site) -> None:
+    """Python's own, by each mechanism that it has: it takes CRAM-MD5 first."""
+    with smtplib.SMTP_SSL("127.0.0.1", site.ports["submissions"], context=site.tls()) as session:
+        session.login(ALICE, secret(ALICE))
+        last_login(site, "CRAM-MD5")
+        with pytest.raises(smtplib.SMTPException):
+            session.docmd("AUTH", "PLAIN")
+            assert session.docmd("AUTH", "PLAIN")[0] == 503
+            raise smtplib.SMTPException
+
+
+@pytest.mark.parametrize("authorize", ["", ALICE, f"bob@{DOMAIN}"])
+def test_external(site: Site, authorize: str) -> None:
+    """A certificate of the list logs in as its account, and as nobody else."""
+    response = b64encode(authorize.encode()).decode() or "="
+    right = authorize != f"bob@{DOMAIN}"
+    with smtplib.SMTP_SSL("127.0.0.1", site.ports["certified"], context=certified(site)) as smtp:
+        smtp.ehlo("x")
+        assert smtp.docmd("AUTH", f"EXTERNAL {response}")[0] == (235 if right else 535)
+        assert ("refused=" in last_login(site, "EXTERNAL")) == (not right)
+        assert smtp.mail(ALICE)[0] == (250 if right else 530)
+    pop3 = poplib.POP3_SSL("127.0.0.1", site.ports["certified-pop3"], context=certified(site))
+    if right:
+        assert pop3._shortcmd(f"AUTH EXTERNAL {response}").startswith(b"+OK")  # type: ignore[attr-defined]
+        assert pop3.stat() == (len(fetch_all_while_locked(site)), pop3.stat()[1])
+        pop3.quit()
+    else:
+        with pytest.raises(poplib.error_proto, match="AUTH"):
+            pop3._shortcmd(f"AUTH EXTERNAL {response}")  # type: ignore[attr-defined]
+        pop3.close()
+
+
+def fetch_all_while_locked(site: Site) -> list[bytes]:
+    """Return alice's messages as they lie on disk: her maildrop is in use."""
+    return site.on_disk("alice") + site.on_disk("alice", "cur")
+
+
+def test_external_needs_a_certificate(site: Site) -> None:
+    """Without one, or where it is not asked for, there is no such mechanism."""
+    for listener, context in (("certified", site.tls()), ("submissions", certified(site))):
+        with smtplib.SMTP_SSL("127.0.0.1", site.ports[listener], context=context) as smtp:
+            smtp.ehlo("x")
+            assert "EXTERNAL" not in smtp.esmtp_features["auth"]
+            assert smtp.docmd("AUTH", "EXTERNAL =")[0] == 504
+
+
+@needs("msmtp")
+def test_external_with_msmtp(site: Site, tmp_path: Path) -> None:
+    """msmtp has it."""
+    folder: Path = site.certified  # type: ignore[attr-defined]
+    lines = [
+        "defaults",
+        f"tls_trust_file {site.certificate}",
+        f"tls_host_override {HOSTNAME}",
+        "account default",
+        "host 127.0.0.1",
+        f"port {site.ports['certified']}",
+        f"from {ALICE}",
+        "tls on",
+        "tls_starttls off",
+        f"tls_cert_file {folder}/alice.pem",
+        f"tls_key_file {folder}/alice.key",
+        "auth external",
+        f"user {ALICE}",
+    ]
+    write_private(tmp_path / ".msmtprc", lines)
+    run(["msmtp", ALICE], given=message(ALICE, b"x\n").replace(b"\r\n", b"\n"), home=tmp_path)
+    last_login(site, "EXTERNAL")
+
+
+def test_users_of_old_get_their_keys(tmp_path: Path) -> None:
+    """A site without secrets offers none of these mechanisms until each user has logged in once by the password."""
+    options: dict[str, dict[str, object]] = {"sasl": {"secrets": []}}
+    with Site(options, users=["alice"]) as site:
+        assert mechanisms(site) == ["PLAIN", "LOGIN"]
+        assert site.cli("user", "show", ALICE, "--json").stdout
+        site.options["sasl"] = {"scram_iterations": 4096}
+        site.write_config()
+        site.restart()
+        assert mechanisms(site) == ["PLAIN", "LOGIN"]
+        pop3_session(site, ALICE).quit()
+        site.restart()
+        assert mechanisms(site) == [*SCRAM, "PLAIN", "LOGIN"]
+        fetch_all(site, ALICE)
+
+
+def mechanisms(site: Site) -> list[str]:
+    """Return what EHLO offers."""
+    with smtplib.SMTP_SSL("127.0.0.1", site.ports["submissions"], context=site.tls()) as smtp:
+        smtp.ehlo("x")
+        return smtp.esmtp_features["auth"].split()
+
+
+def write_private(path: Path, lines: list[str]) -> None:
+    """Write what nobody else may read."""
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o600)
