@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import backlog, idle, inbound, long_queue, pop3, relay
-from benchmarks.load import has_smtp_source, own_client, smtp_source
+from benchmarks.load import has_smtp_source, own_client, own_client_bdat, smtp_source
 from benchmarks.servers import Postfix, Server, Suite, has_postfix
 
 Run: TypeAlias = inbound.Figure | relay.Figure
@@ -83,14 +83,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--messages", type=int, default=3000, help="messages a run (default: 3000)")
+    parser.add_argument("--size", type=int, default=4096, help="octets of a message that comes in (default: 4096)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which medians are shown (default: 3)")
     parser.add_argument(
         "--connections", type=int, nargs="+", default=[1, 20, 100], help="connections at a time (default: 1 20 100)"
     )
     parser.add_argument(
         "--only",
-        choices=["smtp_source", "own_client", "relay", "queue", "backlog"],
-        help="mail in by one of the loads alone, mail through, the long queue, or mail through beside a backlog",
+        choices=["smtp_source", "own_client", "bdat", "relay", "queue", "backlog"],
+        help="mail in by one of the loads alone, mail in by DATA and by BDAT, mail through, the long queue, or mail"
+        " through beside a backlog",
     )
     parser.add_argument(
         "--queued", type=int, default=1_000_000, help="recipients in the long queue (default: 1000000)"
@@ -106,11 +108,13 @@ def _options() -> argparse.Namespace:
 
 def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inbound.Figure]:
     loads: list[inbound.Load] = [smtp_source, own_client] if has_smtp_source() else [own_client]
+    if options.only == "bdat":
+        loads = [own_client, own_client_bdat]
     plan = [
         (load, connections, reuse, server)
         for _ in range(options.rounds)
         for load in loads
-        if options.only in (None, load.__name__)
+        if options.only in (None, "bdat", load.__name__)
         for connections in options.connections
         for reuse in (False, True)
         for server in servers
@@ -118,7 +122,7 @@ def _inbound(servers: list[Server], options: argparse.Namespace) -> Iterable[inb
     for load, connections, reuse, server in track(plan, "mail in"):
         # One connection at a time is slow and needs fewer messages to be steady.
         messages = options.messages if connections > 1 else options.messages // 4
-        yield inbound.measure(server, load, messages, connections, reuse)
+        yield inbound.measure(server, load, messages, connections, reuse, options.size)
 
 
 def _relay(servers: list[Server], sink: relay.Sink, options: argparse.Namespace) -> Iterable[relay.Figure]:

@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import subprocess
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from benchmarks.servers import RECIPIENT
 
@@ -27,26 +29,38 @@ def has_smtp_source() -> bool:
 
 def own_client(port: int, messages: int, size: int, connections: int, reuse: bool) -> None:
     """Send *messages* with a client of our own, one command at a time. Raises `RuntimeError`."""
-    asyncio.run(_send_all(port, messages, size, connections, reuse))
+    message = _message(size)
+    content = [(b"DATA\r\n", b"354"), (message + b".\r\n", b"250")]
+    asyncio.run(_send_all(port, messages, b"HELO", content, connections, reuse))
 
 
-async def _send_all(port: int, messages: int, size: int, connections: int, reuse: bool) -> None:
-    body = _message(size)
+def own_client_bdat(port: int, messages: int, size: int, connections: int, reuse: bool) -> None:
+    """Send *messages* with it by BDAT (RFC 3030), each in one chunk. Raises `RuntimeError`."""
+    message = _message(size)
+    chunk = b"BDAT %d LAST\r\n%b" % (len(message), message)
+    asyncio.run(_send_all(port, messages, b"EHLO", [(chunk, b"250")], connections, reuse))
+
+
+# What is said of the content, and how the answers begin.
+_Talk: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+
+async def _send_all(port: int, messages: int, hello: bytes, content: _Talk, connections: int, reuse: bool) -> None:
     left = iter(range(messages))
-    await asyncio.gather(*(_sender(port, left, body, reuse) for _ in range(connections)))
+    await asyncio.gather(*(_sender(port, left, hello, content, reuse) for _ in range(connections)))
 
 
-async def _sender(port: int, left: "object", body: bytes, reuse: bool) -> None:
+async def _sender(port: int, left: "object", hello: bytes, content: _Talk, reuse: bool) -> None:
     session: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     for _ in left:  # type: ignore[attr-defined]
         if session is None:
             session = await asyncio.open_connection("127.0.0.1", port)
             await _reply(session[0], b"220")
-            await _say(session, b"HELO client.example\r\n", b"250")
+            await _say(session, b"%b client.example\r\n" % hello, b"250")
         await _say(session, b"MAIL FROM:<%s>\r\n" % SENDER.encode(), b"250")
         await _say(session, b"RCPT TO:<%s>\r\n" % RECIPIENT.encode(), b"250")
-        await _say(session, b"DATA\r\n", b"354")
-        await _say(session, body, b"250")
+        for said, code in content:
+            await _say(session, said, code)
         if not reuse:
             await _close(session)
             session = None
@@ -75,4 +89,4 @@ async def _reply(reader: asyncio.StreamReader, code: bytes) -> None:
 def _message(size: int) -> bytes:
     head = b"From: <bench@client.example>\r\nTo: <alice@example.test>\r\nSubject: benchmark\r\n\r\n"
     line = b"x" * 78 + b"\r\n"
-    return head + line * ((size - len(head)) // len(line)) + b".\r\n"
+    return head + line * ((size - len(head)) // len(line))

@@ -1,6 +1,9 @@
 """What the server says: well-formed whatever the peer said (RFC 5321 §4.2, RFC 3463, RFC 2034; lessons 9 and 33)."""
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -36,6 +39,35 @@ def test_named_replies(reply: Reply) -> None:
     else:
         # RFC 2034 §4: 3xx has none, nor has any answer to EHLO.
         assert reply in (replies.START_MESSAGE, replies.BAD_HELO)
+
+
+def made() -> Iterator[tuple[str, ast.Call]]:
+    """Yield each place in the source that makes a reply, with its first two arguments at least."""
+    for path in sorted((Path(replies.__file__).parents[1]).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Reply", "replies.Reply"):
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_rfc_2034_4_every_reply_has_its_code() -> None:
+    """Wherever one is made; none have the greeting, 3xx, and the answers to EHLO and HELO."""
+    found = {place: (ast.unparse(call.args[0]), ast.unparse(call.args[1])) for place, call in made()}
+    bare = {(place.partition(":")[0], code) for place, (code, status) in found.items() if status == "''"}
+
+    assert len(found) > 60
+    assert sorted(bare) == [
+        ("auth.py", "334"),
+        ("commands.py", "250"),
+        # None that anybody is given.
+        ("events.py", "0"),
+        ("reception.py", "220"),
+        ("replies.py", "354"),
+        ("replies.py", "501"),
+    ]
+    for place, (code, status) in found.items():
+        if status.startswith("'") and status != "''":
+            assert STATUS.fullmatch(status.strip("'")), place
+            assert code[0] == status[1], place
 
 
 def test_the_status_is_in_each_line() -> None:
