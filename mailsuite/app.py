@@ -44,6 +44,7 @@ from mailsuite.logins import Offer, terms, tokens, wanted_secrets
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.listings import Listings
+from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildir import Names, Writer
 from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
@@ -292,12 +293,13 @@ class Parts:
         self._barrier = Barrier(
             choose(root, settings.store.sync), reactor, lone, clocks.seconds, self._mark.committed
         )
+        self._locks = Locks(f"{settings.state_dir}/locks")
         store = MaildirStore(
             Writer(root, names),
             names,
             self._barrier,
             Listings(settings.store.listing_memory, clocks.now),
-            state,
+            self._locks,
             deferToThread,
             settings.store.free_floor,
             clocks,
@@ -334,7 +336,9 @@ class Parts:
             ),
             "lmtp": DeliveryRole(OwnOnly(), self.logins),
         }
-        self.pop3 = MailboxSite(settings.hostname, store, self.logins, self.log, clocks.seconds)
+        self.pop3 = MailboxSite(
+            settings.hostname, store, self.logins, self.log, clocks.seconds, settings.pop3.mark_seen
+        )
         self._mark.set()
         self._hashing.start()
         self._barrier.start()
@@ -356,6 +360,7 @@ class Parts:
         """Close everything; what was promised is durable when this returns."""
         await self._outgoing.stop()
         self._barrier.stop()
+        self._locks.close()
         self._hashing.stop()
         self._records.close()
         self._mark.clear()
@@ -396,6 +401,7 @@ def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
         lifetime=limits.session_time,
         greeting_delay=smtp.greeting_delay if greets_late else 0.0,
         early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
+        vanished_after=settings.pop3.vanished_after if listener.service == "pop3" else 0,
     )
 
 

@@ -241,6 +241,9 @@ class IMaildrop(Interface):
     def read(number: int) -> Maybe[IContent]:
         """Open one message. Raises `OSError` when its file is gone or cannot be read."""
 
+    def mark_seen(number: int) -> None:
+        """Let other programs see that message *number* was read, if that can be done."""
+
     def remove(numbers: Sequence[int]) -> Maybe[Sequence[int]]:
         """Remove messages durably; return the numbers that could not be removed."""
 

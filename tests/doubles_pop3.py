@@ -15,7 +15,6 @@ from mailsuite.interfaces import (
     IMailLog,
     IMailStore,
     IReceipt,
-    ISharedState,
     MaildropInUse,
 )
 from mailsuite.maybe import Maybe
@@ -89,6 +88,7 @@ class MemoryMaildrop:
         self.messages = messages
         self.stubborn = stubborn
         self.removed: list[int] = []
+        self.seen: list[int] = []
         self.trouble: OSError | None = None
         self.pending: Deferred[None] | None = None
         self.contents: list[MemoryContent] = []
@@ -110,6 +110,9 @@ class MemoryMaildrop:
     async def _read_later(self, content: MemoryContent) -> IContent:
         await cast("Deferred[None]", self.pending)
         return content
+
+    def mark_seen(self, number: int) -> None:
+        self.seen.append(number)
 
     def remove(self, numbers: Sequence[int]) -> Maybe[Sequence[int]]:
         return self._remove(numbers)
@@ -184,26 +187,3 @@ class KeptLog:
 
     def record(self, kind: str, fields: Mapping[str, object]) -> None:
         self.records.append((kind, dict(fields)))
-
-
-@implementer(ISharedState)
-class MemoryLocks:
-    """Locks in memory; its counters never forget."""
-
-    def __init__(self) -> None:
-        self.owners: dict[str, str] = {}
-        self.sums: dict[str, int] = {}
-
-    def add(self, counter: str, amount: int, window: float) -> int:
-        self.sums[counter] = self.sums.get(counter, 0) + amount
-        return self.sums[counter]
-
-    def read(self, counter: str, window: float) -> int:
-        return self.sums.get(counter, 0)
-
-    def acquire(self, lock: str, owner: str) -> bool:
-        return self.owners.setdefault(lock, owner) == owner
-
-    def release(self, lock: str, owner: str) -> None:
-        if self.owners.get(lock) == owner:
-            del self.owners[lock]

@@ -698,6 +698,20 @@ class SMTP(Section, frozen=True, kw_only=True):
     )] = []
 
 
+class POP3(Section, frozen=True, kw_only=True):
+    """Mail out of mailboxes over POP3."""
+
+    vanished_after: Annotated[int, Meta(
+        ge=4, le=3600,
+        description="After how many seconds without a sign of life from a client's host (TCP keep-alive) its session"
+                    " ends and its mailbox is free again.",
+    )] = 110
+    mark_seen: Annotated[bool, Meta(
+        description="Whether a message that was read by RETR is moved to cur/ and marked as seen, for other programs"
+                    " that read the mailbox.",
+    )] = False
+
+
 class Submission(Section, frozen=True, kw_only=True):
     """What holds for the listeners on which our users send."""
 
@@ -771,5 +785,6 @@ class Settings(Section, frozen=True, kw_only=True):
     )] = {}
     limits: Limits = Limits()
     smtp: SMTP = SMTP()
+    pop3: POP3 = msgspec.field(default_factory=POP3)
     submission: Submission = Submission()
     log: Log = Log()

@@ -5,69 +5,51 @@ octets stay, and content that does not end in CRLF gets one. A file of ours is r
 last CRLF may be missing in it.
 """
 
-import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
 
 from zope.interface import implementer
 
 from mailsuite.interfaces import IContent
+from mailsuite.mailbox.message_file import Damaged, MessageFile, WouldBlock
 from mailsuite.mailbox.names import Sizes
+from mailsuite.maybe import Maybe
 
 CHUNK = 65_536
-# A FIFO does not block the opening, a symbolic link is refused.
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-
-class Damaged(OSError):
-    """The file is not what its name says; it is never served."""
-
-
-def open_file(path: bytes, size: int | None) -> int:
-    """Open a message and return its descriptor. Raises `Damaged` where it has not *size* octets, or `OSError`."""
-    fd = os.open(path, _FLAGS)
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise Damaged("not a regular file")
-        if size is not None and status.st_size != size:
-            raise Damaged(f"the name says {size} octets, the file has {status.st_size}")
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+# Runs a function that blocks with its arguments, off the reactor thread.
+InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @implementer(IContent)
 class StoredContent:
-    """A file of ours, read as it lies on the disk, and then *closing*. Owns the descriptor *fd*."""
+    """A file of ours, read as it lies on the disk, and then *closing*. Owns *file*."""
 
-    __slots__ = ("_closing", "_fd")
+    __slots__ = ("_closing", "file")
 
-    def __init__(self, fd: int, closing: bytes = b"") -> None:
-        self._fd = fd
+    def __init__(self, file: MessageFile, closing: bytes = b"") -> None:
+        self.file = file
         self._closing = closing
 
     def read(self, size: int) -> bytes:
         """See `IContent.read`."""
-        data = os.read(self._fd, size)
+        data = self.file.read(size)
         if not data:
             data, self._closing = self._closing, b""
         return data
 
     def close(self) -> None:
         """See `IContent.close`."""
-        os.close(self._fd)
+        self.file.close()
 
 
 @implementer(IContent)
 class ForeignContent:
-    """A file of another program, with its line ends made CRLF on the way. Owns the descriptor *fd*."""
+    """A file of another program, with its line ends made CRLF on the way. Owns *file*."""
 
-    __slots__ = ("_fd", "_held", "_last", "_over")
+    __slots__ = ("_held", "_last", "_over", "file")
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, file: MessageFile) -> None:
+        self.file = file
         # A CR at the end of a piece waits for what follows it.
         self._held = b""
         self._last = b"\r\n"
@@ -76,7 +58,7 @@ class ForeignContent:
     def read(self, size: int) -> bytes:
         """See `IContent.read`."""
         while not self._over:
-            data = os.read(self._fd, size)
+            data = self.file.read(size)
             piece = self._convert(data) if data else self._end()
             if piece:
                 return piece
@@ -84,7 +66,7 @@ class ForeignContent:
 
     def close(self) -> None:
         """See `IContent.close`."""
-        os.close(self._fd)
+        self.file.close()
 
     def _convert(self, data: bytes) -> bytes:
         data = self._held + data
@@ -121,15 +103,56 @@ class LoadedContent:
         self._octets = b""
 
 
-def open_content(path: bytes, said: Sizes, octets: int) -> IContent:
+@implementer(IContent)
+class PromptContent:
+    """*content* whose octets are given at once where they are in memory; *in_thread* waits for the others."""
+
+    __slots__ = ("_closed", "_content", "_in_thread", "_waiting")
+
+    def __init__(self, content: StoredContent | ForeignContent, in_thread: InThread) -> None:
+        self._content = content
+        self._in_thread = in_thread
+        self._waiting = False
+        self._closed = False
+
+    def read(self, size: int) -> Maybe[bytes]:
+        """See `IContent.read`."""
+        try:
+            return self._content.read(size)
+        except WouldBlock:
+            return self._read_later(size)
+
+    async def _read_later(self, size: int) -> bytes:
+        file = self._content.file
+        self._waiting = file.patient = True
+        try:
+            data: bytes = await self._in_thread(self._content.read, size)
+        finally:
+            self._waiting = file.patient = False
+            if self._closed:
+                self._content.close()
+        return data
+
+    def close(self) -> None:
+        """See `IContent.close`."""
+        self._closed = True
+        # A thread that still reads keeps the file open: its descriptor must not become another file's.
+        if not self._waiting:
+            self._content.close()
+
+
+def open_content(
+    path: bytes, said: Sizes, octets: int, patient: bool = True
+) -> StoredContent | ForeignContent | LoadedContent:
     """Open a message that was listed with *octets*; *said* is what its name says. Raises `Damaged`, `OSError`.
 
     A small foreign file is loaded and measured, so that one with a false size is refused before its first octet.
+    Without *patient* raises `WouldBlock` where that would wait for the disk; so does what is returned.
     """
-    fd = open_file(path, said.disk)
+    file = MessageFile(path, said.disk, patient)
     if said.ours:
-        return StoredContent(fd, b"" if said.disk == said.wire else b"\r\n")
-    content = ForeignContent(fd)
+        return StoredContent(file, b"" if said.disk == said.wire else b"\r\n")
+    content = ForeignContent(file)
     if octets > CHUNK:
         return content
     try:
@@ -153,16 +176,15 @@ def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
 
     Raises `OSError`. Where the name gives the size on the wire, only the end of the file is looked at.
     """
-    fd = open_file(path, disk)
+    file = MessageFile(path, disk)
     try:
         if wire is not None:
             # RFC 1939 §11: what RETR sends is counted, and so the closing CRLF that no name counts.
-            size = os.fstat(fd).st_size
-            return wire + (2 if size and os.pread(fd, 1, size - 1) != b"\n" else 0)
-        content = ForeignContent(fd)
+            return wire + (0 if file.last() in (b"", b"\n") else 2)
+        content = ForeignContent(file)
         total = 0
         while piece := content.read(CHUNK):
             total += len(piece)
         return total
     finally:
-        os.close(fd)
+        file.close()

@@ -117,7 +117,7 @@ class Listing:
         if self.count < len(messages.sizes):
             return None
         unique_id = base(name[PREFIX:])
-        if self.count and order(base(self.path(self.count - 1)[PREFIX:])) >= order(unique_id):
+        if self.count and order(self._base(self.count - 1)) >= order(unique_id):
             return None
         messages.extend([place(name, unique_id)], [unique_id], [size])
         return Listing(messages)
@@ -136,7 +136,8 @@ class Listing:
     def followed(self, names: Sequence[bytes]) -> "Listing":
         """Return the same messages as they lie now, in *names*: moved to ``cur/``, or with other flags.
 
-        Returns this very object where nothing has moved. A base name that occurs twice is not followed.
+        Returns this very object where nothing has moved. A base name that occurs twice, there or here, is not
+        followed: it could lead to the wrong file.
         """
         now: dict[bytes, bytes] = {}
         twice: set[bytes] = set()
@@ -145,14 +146,27 @@ class Listing:
             if key in now:
                 twice.add(key)
             now[key] = name
+
+        def place_now(index: int, old: bytes) -> bytes:
+            key = base(old[PREFIX:])
+            new = now.get(key, old)
+            return old if new == old or key in twice or self.is_twice(index) else new
+
         moved = Messages()
         changed = False
         for start, ids, places in self._pieces():
             before = list(map(_path, places, ids))
-            after = [old if (key := base(old[PREFIX:])) in twice else now.get(key, old) for old in before]
+            after = list(map(place_now, range(start, start + len(ids)), before))
             changed = changed or before != after
             moved.extend(list(map(place, after, ids)), ids, self._messages.sizes[start : start + len(ids)])
         return Listing(moved) if changed else self
+
+    def is_twice(self, index: int) -> bool:
+        """Say whether another message has the same base name as message *index*; it lies beside it then."""
+        key = self._base(index)
+        return (index > 0 and self._base(index - 1) == key) or (
+            index + 1 < self.count and self._base(index + 1) == key
+        )
 
     def memory(self) -> int:
         """Return the octets of memory that this takes."""
@@ -167,6 +181,9 @@ class Listing:
 
     def _places(self, start: int, stop: int) -> list[bytes]:
         return self._messages.places.run(start, stop).split(b"/")[:-1]
+
+    def _base(self, index: int) -> bytes:
+        return base(self.path(index)[PREFIX:])
 
     def _id(self, index: int) -> bytes:
         return self._messages.id_rows.text(index).partition(b" ")[2]

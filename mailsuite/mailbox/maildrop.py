@@ -1,29 +1,37 @@
 """A Maildir as a locked maildrop (RFC 1939 §4): read by number, removed durably at the end, and only then."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from zope.interface import implementer
 
 from mailsuite.interfaces import IContent, IMaildrop
-from mailsuite.mailbox.content import open_content
+from mailsuite.mailbox.content import (
+    ForeignContent,
+    InThread,
+    LoadedContent,
+    PromptContent,
+    StoredContent,
+    open_content,
+)
 from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.listings import REMOVALS, Listings, Times
+from mailsuite.mailbox.message_file import WouldBlock
 from mailsuite.mailbox.names import sizes
-from mailsuite.mailbox.scan import folder_times, scan
+from mailsuite.mailbox.scan import PREFIX, folder_times, scan
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 
-# Runs a function that blocks with its arguments, off the reactor thread.
-InThread: TypeAlias = Callable[..., Awaitable[Any]]
+# What other programs mostly make of a name: looked for before the whole mailbox is.
+_USUAL_FLAGS = (b"", b"S", b"RS", b"FS", b"F", b"ST")
 
 
 @implementer(IMaildrop)
 class Maildrop:
     """See `IMaildrop`. *release* gives the lock back; it is called once. *listings* is told of removals."""
 
-    __slots__ = ("_in_thread", "_listing", "_listings", "_path", "_release", "_root", "_still", "_taken")
+    __slots__ = ("_in_thread", "_listing", "_listings", "_moved", "_path", "_release", "_root", "_still", "_taken")
 
     def __init__(
         self, path: str, listing: Listing, listings: Listings, release: Callable[[], None], in_thread: InThread
@@ -37,17 +45,31 @@ class Maildrop:
         self._in_thread = in_thread
         # The folders' times at a look that found nothing moved: until they change there is none to be found.
         self._still: Times | None = None
+        # Where single files were found since.
+        self._moved: dict[int, bytes] = {}
 
     def listing(self) -> Listing:
         """See `IMaildrop.listing`."""
         return self._taken
 
     def read(self, number: int) -> Maybe[IContent]:
-        """See `IMaildrop.read`. At once, unless the file was moved meanwhile and must be looked for."""
+        """See `IMaildrop.read`. At once where the file is in memory and can be found without a look at all others."""
         try:
             return self._content(number)
+        except WouldBlock:
+            return self._read_later(number)
         except FileNotFoundError:
             return self._read_moved(number)
+
+    def mark_seen(self, number: int) -> None:
+        """See `IMaildrop.mark_seen`."""
+        before = self._name(number)
+        stem, _, flags = before[PREFIX:].partition(b":2,")
+        after = b"cur/" + stem + b":2," + bytes(sorted({*flags, *b"S"}))
+        if after != before:
+            with suppress(OSError):
+                os.rename(self._root + b"/" + before, self._root + b"/" + after)
+                self._moved[number] = after
 
     def remove(self, numbers: Sequence[int]) -> Maybe[Sequence[int]]:
         """See `IMaildrop.remove`. A message that is gone already counts as removed."""
@@ -59,16 +81,44 @@ class Maildrop:
         if release is not None:
             release()
 
+    async def _read_later(self, number: int) -> IContent:
+        return self._prompt(await self._in_thread(self._open, number, True))
+
     async def _read_moved(self, number: int) -> IContent:
-        await self._in_thread(self._follow)
-        return self._content(number)
+        if not await self._in_thread(self._find, number):
+            await self._in_thread(self._follow)
+        return await self._read_later(number)
+
+    def _name(self, number: int) -> bytes:
+        return self._moved.get(number) or self._listing.path(number)
 
     def _place(self, number: int) -> bytes:
-        return self._root + b"/" + self._listing.path(number)
+        return self._root + b"/" + self._name(number)
 
     def _content(self, number: int) -> IContent:
+        return self._prompt(self._open(number, False))
+
+    def _open(self, number: int, patient: bool) -> StoredContent | ForeignContent | LoadedContent:
         path = self._place(number)
-        return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number])
+        return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number], patient)
+
+    def _prompt(self, content: StoredContent | ForeignContent | LoadedContent) -> IContent:
+        if isinstance(content, LoadedContent):
+            return content
+        content.file.patient = False
+        return PromptContent(content, self._in_thread)
+
+    def _find(self, number: int) -> bool:
+        """Look for a file that was moved where moved files mostly are; blocks."""
+        stem = self._name(number)[PREFIX:].partition(b":")[0]
+        if self._listing.is_twice(number):
+            return False
+        for flags in _USUAL_FLAGS:
+            place = b"cur/" + stem + b":2," + flags
+            if os.path.lexists(self._root + b"/" + place):
+                self._moved[number] = place
+                return True
+        return False
 
     def _follow(self) -> None:
         """Learn where files were moved to by other programs; blocks."""
@@ -77,6 +127,7 @@ class Maildrop:
             return
         followed = self._listing.followed(scan(self._root))
         self._still = times if followed is self._listing else None
+        self._moved.clear()
         self._listing = followed
 
     async def _remove(self, numbers: Sequence[int]) -> Sequence[int]:
@@ -95,13 +146,17 @@ class Maildrop:
         kept: list[int] = []
         moved = self._unlink(numbers, kept)
         after = folder_times(self._root) if listed else ()
+        sure = listed and not (moved or kept) and self._listing is self._taken
+        if moved:
+            for number in moved:
+                self._find(number)
+            moved = self._unlink(moved, kept)
         if moved:
             self._follow()
             self._unlink(moved, kept)
         # RFC 1939 §6 lets the +OK mean that they are gone, for good.
         for folder in {os.path.dirname(self._place(number)) for number in numbers}:
             fsync_path(os.fsdecode(folder))
-        sure = listed and not (moved or kept) and self._listing is self._taken
         return sorted(kept), after, self._taken.without(numbers) if sure else None
 
     def _unlink(self, numbers: Sequence[int], kept: list[int]) -> list[int]:

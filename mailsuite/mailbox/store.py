@@ -8,14 +8,16 @@ from typing import cast
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, ISharedState, MaildropInUse
+from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, MaildropInUse
 from mailsuite.mailbox.barrier import Barrier
+from mailsuite.mailbox.content import InThread
 from mailsuite.mailbox.draft import Draft
 from mailsuite.mailbox.layout import INCOMING, create_maildir, maildir
 from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.listings import Listings, Times
+from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildir import Names, Receipt, Writer
-from mailsuite.mailbox.maildrop import InThread, Maildrop
+from mailsuite.mailbox.maildrop import Maildrop
 from mailsuite.mailbox.recovery import remove_stale
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
@@ -47,7 +49,7 @@ class MaildirStore:
         names: Names,
         barrier: Barrier,
         listings: Listings,
-        locks: ISharedState,
+        locks: Locks,
         in_thread: InThread,
         floor: int,
         clocks: Clocks,
@@ -102,12 +104,11 @@ class MaildirStore:
         Where it is not, files that a dead delivery left in ``tmp/`` are removed on the way.
         """
         path = maildir(self._writer.root, mailbox)
-        name, owner = f"maildrop:{path}", self._names.next()
-        if not self._locks.acquire(name, owner):
+        if not self._locks.acquire(path):
             raise MaildropInUse(path)
 
         def release() -> None:
-            self._locks.release(name, owner)
+            self._locks.release(path)
 
         try:
             listing = self._listings.current(path)

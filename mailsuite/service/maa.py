@@ -27,13 +27,17 @@ CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class MailboxSite:
-    """What all POP3 sessions of a site share. *seconds* is a monotonic clock."""
+    """What all POP3 sessions of a site share. *seconds* is a monotonic clock.
+
+    *mark_seen*: a message that RETR has read is marked for other programs.
+    """
 
     hostname: str
     store: IMailStore
     logins: Logins
     log: IMailLog
     seconds: Callable[[], float]
+    mark_seen: bool = False
 
 
 @implementer(IRespondent)
@@ -50,6 +54,7 @@ class MailboxAccess:
         "_login",
         "_maildrop",
         "_octets",
+        "_reading",
         "_retrieved",
         "_tls",
         "_updating",
@@ -68,9 +73,10 @@ class MailboxAccess:
         self._login: Login | None = None
         self._maildrop: IMaildrop | None = None
         self._content: IContent | None = None
-        # Of the message that is being read: octets to come, and whether RETR wants it, not TOP.
+        # Of the message that is being read: octets to come, whether RETR wants it, not TOP, and its number.
         self._left = 0
         self._whole = False
+        self._reading = 0
         self._retrieved = self._octets = self._deleted = 0
         self._ending: str | None = None
         self._gone = False
@@ -140,6 +146,7 @@ class MailboxAccess:
             return responses.TROUBLE
         self._left = maildrop.listing().sizes[event.index]
         self._whole = event.lines is None
+        self._reading = event.index
         try:
             piece: Maybe[bytes] = then(maildrop.read(event.index), self._begin)
         except OSError as error:
@@ -170,7 +177,10 @@ class MailboxAccess:
         self._octets += len(piece)
         if not piece or self._left <= 0:
             self._drop_content()
-            self._retrieved += self._whole and not self._left
+            if self._whole and not self._left:
+                self._retrieved += 1
+                if self.site.mark_seen and self._maildrop is not None:
+                    self._maildrop.mark_seen(self._reading)
         return piece
 
     def _unavailable(self, event: events.Retrieve, error: OSError) -> Response:

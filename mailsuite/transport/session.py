@@ -20,6 +20,7 @@ from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
 from mailsuite.transport.direct import send
+from mailsuite.transport.keep_alive import keep_alive
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
 
@@ -27,6 +28,8 @@ from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, Sessio
 UNREAD_OCTETS = 65_536
 # Output past this is handed to the transport before more is made.
 OUTPUT_OCTETS = 65_536
+# After so much output in one turn of the reactor the others have theirs.
+TURN_OCTETS = 524_288
 # For how many seconds a peer that was told goodbye may take to read it.
 LINGER = 10.0
 
@@ -56,6 +59,7 @@ class SessionProtocol(Protocol):
     _shaking = False  # TLS has begun, its handshake is not done
     _opening: IDelayedCall | None = None  # the greeting has its time to wait
     _timer: IDelayedCall | None = None
+    _turn: IDelayedCall | None = None  # goes on where much was sent
     _armed = 0.0  # for how many seconds the timer was set
     _phase = 0
     _lost = "lost"  # how the respondent is told
@@ -85,6 +89,8 @@ class SessionProtocol(Protocol):
         no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if no_delay is not None:
             no_delay(True)
+        if self._bounds.vanished_after:
+            keep_alive(self.transport, self._bounds.vanished_after)
         self._shaking = isinstance(self.transport, TLSMemoryBIOProtocol)
         self._set_timer(self._left(self._clock.seconds()))
         delay = self._bounds.greeting_delay
@@ -104,10 +110,10 @@ class SessionProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the respondent; an answer that comes later goes nowhere."""
         self._over = True
-        for call in (self._timer, self._opening):
+        for call in (self._timer, self._opening, self._turn):
             if call is not None and call.active():
                 call.cancel()
-        self._timer = self._opening = None
+        self._timer = self._opening = self._turn = None
         if self._leaving:
             self.respondent.lost("closed")
         else:
@@ -172,7 +178,7 @@ class SessionProtocol(Protocol):
             return
         self._pumping = True
         pending: list[bytes] = []
-        size = 0
+        size = sent = 0
         core = self.core
         moved = False
         try:
@@ -196,9 +202,13 @@ class SessionProtocol(Protocol):
                     continue
                 if size > OUTPUT_OCTETS:
                     self._send(pending)
+                    sent += size
                     size = 0
                 if event is not SAID:
                     self._respond(event)
+                if sent > TURN_OCTETS:
+                    self._rest()
+                    break
         finally:
             self._pumping = False
             if moved:
@@ -209,6 +219,11 @@ class SessionProtocol(Protocol):
         if pending:
             self._send(pending)
         self._balance()
+
+    def _rest(self) -> None:
+        """Go on in the reactor's next turn."""
+        if self._turn is None or not self._turn.active():
+            self._turn = self._clock.callLater(0, self._pump)
 
     def _respond(self, event: Event) -> None:
         try:

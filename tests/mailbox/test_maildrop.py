@@ -1,21 +1,27 @@
 """A Maildir as a locked maildrop: reading, removing, the lock."""
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailsuite.interfaces import IContent, IListing, IMaildrop
 from mailsuite.mailbox import maildrop as module
-from mailsuite.mailbox.content import CHUNK, Damaged, ForeignContent, LoadedContent, StoredContent
+from mailsuite.mailbox import message_file
+from mailsuite.mailbox.content import CHUNK, ForeignContent, LoadedContent, PromptContent, StoredContent
 from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.maildrop import Maildrop
+from mailsuite.mailbox.message_file import Damaged
 from mailsuite.mailbox.scan import scan
 from mailsuite.mailbox.taking import take_listing
 from tests.doubles_pop3 import in_thread, settled
 from tests.mailbox.files import ALICE, NOW, MailRoot
 
+T = TypeVar("T")
 OURS = "new/1700000000.M000001P2Q%d,S=%d,W=%d"
 
 
@@ -67,7 +73,7 @@ def test_interfaces(box: Path) -> None:
     """The classes have what their interfaces ask for."""
     verifyObject(IMaildrop, opened(box))
     verifyObject(IListing, opened(box).listing())
-    for each in (StoredContent, ForeignContent, LoadedContent):
+    for each in (StoredContent, ForeignContent, LoadedContent, PromptContent):
         verifyClass(IContent, each)
 
 
@@ -153,7 +159,7 @@ class TestReading:
         (box / "new" / "1800000000.x.host").write_bytes(b"line\n" * CHUNK)
         maildrop = opened(box)
 
-        assert isinstance(settled(maildrop.read(3)), ForeignContent)
+        assert isinstance(settled(maildrop.read(3)), PromptContent)
         assert len(octets(maildrop, 3)) == maildrop.listing().sizes[3] == 6 * CHUNK
 
     def test_links_are_not_followed(self, box: Path) -> None:
@@ -175,6 +181,139 @@ class TestReading:
 
         with pytest.raises(Damaged):
             octets(maildrop, 1)
+
+
+    def test_usual_moves_cost_no_look(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A message that is where mail programs move messages is found without a look at all the others."""
+        monkeypatch.setattr(module, "scan", None)
+        maildrop = opened(box)
+        for path, flags in zip(sorted((box / "new").iterdir()), ("", "S", "RS"), strict=True):
+            path.rename(box / "cur" / f"{path.name}:2,{flags}")
+        for number in range(3):
+            assert octets(maildrop, number) == b"Subject: %d\r\n\r\nbody\r\n" % (number + 1)
+
+        assert settled(maildrop.remove([0, 1, 2])) == []
+        assert names(box) == set()
+
+    def test_copies_are_not_mistaken(self, box: Path) -> None:
+        """Of two files with one base name, none is given for the other."""
+        for flags, content in (("", b"first\r\n"), (":2,S", b"other\r\n")):
+            (box / "cur" / f"1.a{flags}").write_bytes(content)
+        maildrop = opened(box)
+        (gone,) = [n for n in range(len(maildrop.listing())) if maildrop.listing().path(n) == b"cur/1.a"]
+        (box / "cur" / "1.a").unlink()
+
+        with pytest.raises(FileNotFoundError):
+            octets(maildrop, gone)
+
+
+class TestPatience:
+    """What is not in memory is read by a thread."""
+
+    @pytest.fixture
+    def threads(self) -> list[str]:
+        """The names of what threads were asked for."""
+        return []
+
+    def maildrop(self, box: Path, threads: list[str]) -> Maildrop:
+        """A maildrop that tells *threads* of its threads."""
+
+        async def counted(function: Callable[..., T], *arguments: Any) -> T:
+            threads.append(function.__name__)
+            return function(*arguments)
+
+        listing, _ = take_listing(str(box))
+        return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, counted)
+
+    def test_in_memory(self, box: Path, threads: list[str]) -> None:
+        """No thread is asked."""
+        (box / "new" / "1800000000.x.host").write_bytes(b"A: b\n\nc\n")
+        maildrop = self.maildrop(box, threads)
+        for number in range(4):
+            octets(maildrop, number)
+
+        assert threads == []
+
+    def test_not_in_memory(self, box: Path, threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thread reads, the same octets; so does it where the kernel cannot say."""
+        (box / "new" / "1800000000.x.host").write_bytes(b"A: b\n\nc\n")
+        (box / "new" / "1800000001.x.host").write_bytes(b"line\n" * CHUNK)
+        expected = [octets(opened(box), number) for number in range(5)]
+
+        def cold(*arguments: object) -> int:
+            raise BlockingIOError(errno.EAGAIN, "as a test wants it")
+
+        monkeypatch.setattr(os, "preadv", cold)
+        assert [octets(self.maildrop(box, threads), number) for number in range(5)] == expected
+        assert set(threads) == {"read", "_open"}
+        threads.clear()
+        monkeypatch.setattr(message_file, "_NOWAIT", None)
+        assert [octets(self.maildrop(box, threads), number) for number in range(5)] == expected
+        assert set(threads) == {"read", "_open"}
+
+    def test_closed_while_a_thread_reads(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The file stays open until the thread is done with it, and not longer."""
+        reads: list[bytes] = []
+        closed: list[int] = []
+        content: Any = None
+
+        async def slow(function: Callable[..., T], *arguments: Any) -> T:
+            content.close()
+            assert closed == []
+            result = function(*arguments)
+            reads.append(result)  # type: ignore[arg-type]
+            return result
+
+        monkeypatch.setattr(message_file, "_NOWAIT", None)
+        listing, _ = take_listing(str(box))
+        maildrop = Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, slow)
+        content = settled(maildrop.read(0))
+        close = os.close
+
+        def counted(fd: int) -> None:
+            closed.append(fd)
+            close(fd)
+
+        monkeypatch.setattr(os, "close", counted)
+        settled(content.read(100))
+
+        assert reads == [b"Subject: 1\r\n\r\nbody\r\n"]
+        assert len(closed) == 1
+
+
+class TestSeen:
+    """What other programs are told of a message that was read."""
+
+    @pytest.mark.parametrize(
+        ("place", "after"),
+        [
+            ("new/1.a,S=5,W=5", "cur/1.a,S=5,W=5:2,S"),
+            ("cur/1.a:2,", "cur/1.a:2,S"),
+            ("cur/1.a:2,RT", "cur/1.a:2,RST"),
+            ("cur/1.a:2,S", "cur/1.a:2,S"),
+            ("cur/1.a:2,FSab", "cur/1.a:2,FSab"),
+        ],
+    )
+    def test_flag(self, tmp_path: Path, place: str, after: str) -> None:
+        """It lies in cur/ with the flag S among those it had, in their order; the session still finds it."""
+        for folder in ("tmp", "new", "cur"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / place).write_bytes(b"abc\r\n")
+        maildrop = opened(tmp_path)
+        maildrop.mark_seen(0)
+
+        assert (tmp_path / after).exists()
+        assert octets(maildrop, 0) == b"abc\r\n"
+        assert settled(maildrop.remove([0])) == []
+        assert names(tmp_path) == set()
+
+    def test_message_that_is_gone(self, box: Path) -> None:
+        """Nothing happens."""
+        maildrop = opened(box)
+        one(box, "new/*Q2,*").unlink()
+        maildrop.mark_seen(1)
+
+        assert len(names(box)) == 2
 
 
 class TestRemoval:

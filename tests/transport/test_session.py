@@ -20,7 +20,7 @@ from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Limits
 from mailsuite.transport.connector import ClientProtocol
-from mailsuite.transport.session import LINGER, OUTPUT_OCTETS, UNREAD_OCTETS, SessionProtocol
+from mailsuite.transport.session import LINGER, OUTPUT_OCTETS, TURN_OCTETS, UNREAD_OCTETS, SessionProtocol
 from mailsuite.transport.tls import TLSContext
 from tests.smtp.respondent import PLAIN, STARTTLS
 from tests.transport.clients import Caller, ClientCore
@@ -178,6 +178,29 @@ class TestBounds:
         talk.say(b"HELP\r\n" * 10_000)
 
         assert max(map(len, talk.wire.writes)) < OUTPUT_OCTETS + 1000
+
+    def test_others_have_their_turn(self) -> None:
+        """A peer that reads as fast as we send does not keep the reactor from everybody else."""
+        talk = Talk()
+        # A transport of which nothing is ever full.
+        talk.say(b"HELP\r\n" * 10_000)
+        heard = len(b"".join(talk.wire.writes))
+        assert TURN_OCTETS < heard < 2 * TURN_OCTETS
+        assert talk.core.unread > 0
+        while talk.core.unread:
+            before = len(b"".join(talk.wire.writes))
+            talk.wait(0)
+            assert before < len(b"".join(talk.wire.writes)) < before + 2 * TURN_OCTETS
+
+        assert b"".join(talk.wire.writes).count(b"214 2.0.0") == 10_000
+
+    def test_a_turn_that_is_not_taken(self) -> None:
+        """A connection that is lost in between leaves nothing behind."""
+        talk = Talk()
+        talk.say(b"HELP\r\n" * 10_000)
+        talk.protocol.connectionLost(Failure(ConnectionLost()))
+
+        assert talk.clock.getDelayedCalls() == []
 
     def test_a_peer_that_never_reads(self) -> None:
         """Thirty megabytes of commands on a real socket: bounded output, bounded input, and nothing is lost."""
