@@ -168,8 +168,9 @@ def _diagnostic(outcome: Outcome) -> Iterator[str]:
 def _typed(original: str, utf8: bool) -> str:
     """Return an address with its type; without one that is an atom its type is unknown (RFC 3464 §2.3.1)."""
     kind, semicolon, address = original.partition(";")
-    if kind.lower() == unitext.UTF8_TYPE and semicolon:
-        return f"{kind}; {_wide(address, utf8)}"
+    if semicolon and (kind.lower() == unitext.UTF8_TYPE or (kind.lower() == "rfc822" and not address.isascii())):
+        # RFC 6533 §3: what is not ASCII is of this type, whatever it was called.
+        return f"{unitext.UTF8_TYPE}; {_wide(address, utf8)}"
     if semicolon and re.fullmatch("[A-Za-z0-9-]{1,60}", kind):
         return f"{kind}; {_value(address)}"
     return f"unknown; {_value(original)}"

@@ -78,6 +78,24 @@ def _decoded(body: bytes) -> bytes:
     return cast(bytes, part.get_payload(decode=True))
 
 
+@pytest.mark.parametrize(
+    ("original", "told"),
+    [
+        ("rfc822;ё@b.example", r" utf-8; \x{451}@b.example"),
+        ("UTF-8;a@b.example", " utf-8; a@b.example"),
+        ("rfc822;a@b.example", " rfc822; a@b.example"),
+        ("x400;ё", r" x400; \u0451"),
+    ],
+)
+def test_the_type_of_what_was_asked_for(original: str, told: str) -> None:
+    """RFC 6533 §3: some call such an address rfc822, which it is not."""
+    message = QueuedMessage("k7f-1", CAROL, NOW - 3600, NOW + 3600, 1)
+    about = (Fate(CAROL, "failed", NEVER, original, NOW),)
+    octets = build(Report("mail.b.example", NOW, "t.1@b.example", "b0" * 16, message, "failed", about))
+
+    assert check(octets).only["original-recipient"] == told
+
+
 @pytest.mark.parametrize(("sender", "encoding"), [(MARIA, "8bit"), (CAROL, "quoted-printable")])
 def test_the_header_alone(sender: Address, encoding: str) -> None:
     """§4.3: where the whole is not to be returned."""

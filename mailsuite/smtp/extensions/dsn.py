@@ -60,7 +60,8 @@ def orcpt(session: "ServerSession", value: str | None) -> str | Reply:
     kind, encoded = found.groups()
     address = _internationalized(encoded) if kind.lower() == unitext.UTF8_TYPE else None
     if address is None:
-        address = _decoded(encoded)
+        # Postfix calls such an address rfc822 too, with its UTF-8 as xtext.
+        address = _decoded(encoded, session.utf8)
     return replies.BAD_ORCPT if address is None else f"{kind};{address}"
 
 
@@ -73,13 +74,16 @@ def _internationalized(value: str) -> str | None:
     return decoded if grammar.is_printable(decoded) else None
 
 
-def _decoded(value: str) -> str | None:
-    """Return what *value* encodes; ``None`` where it is not xtext, or holds what could not stand in a report."""
+def _decoded(value: str, utf8: bool = False) -> str | None:
+    """Return what *value* encodes; ``None`` where it is not xtext, or holds what could not stand in a report.
+
+    With *utf8* it may have other letters than ASCII.
+    """
     try:
         decoded = grammar.xtext(value)
     except ValueError:
         return None
-    return decoded if _PRINTABLE.fullmatch(decoded) else None
+    return decoded if _PRINTABLE.fullmatch(decoded) or (utf8 and grammar.is_printable(decoded)) else None
 
 
 class Dsn(Extension):

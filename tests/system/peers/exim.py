@@ -19,6 +19,7 @@ acl_smtp_data = content
 
 begin acl
 recipient:
+  accept hosts = {address}
   deny !domains = {domain}
   require verify = recipient
   accept
