@@ -33,6 +33,8 @@ class Extension:
     """One ESMTP extension. A subclass names what it adds; nothing else knows of it."""
 
     keyword: ClassVar[str]
+    # Extensions without which this one is not to be had.
+    needs: ClassVar[frozenset[str]] = frozenset()
     # Commands that the extension brings.
     verbs: ClassVar[Mapping[str, Verb]] = {}
     # Parameters of MAIL and RCPT that it owns, by keyword.
@@ -46,7 +48,8 @@ class Extension:
 
     def offered(self, session: "ServerSession") -> bool:
         """Say whether *session* has this extension at all; where not, its verbs are 502 and its parameters 555."""
-        return self.keyword not in session.settings.without
+        without = session.settings.without
+        return self.keyword not in without and self.needs.isdisjoint(without)
 
     def offer(self, session: "ServerSession") -> str | None:
         """Return its line in the answer to EHLO, where it is `offered`; ``None`` where there is no use for it now."""

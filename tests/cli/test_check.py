@@ -102,6 +102,17 @@ def test_passwords_in_the_clear_are_warned_of(config: Path) -> None:
     assert problem.startswith("warning  listen.pop3: passwords are taken without TLS")
 
 
+def test_what_goes_with_an_extension_is_told(config: Path) -> None:
+    """An extension that others need takes them along; whoever names them knows."""
+    edit(config, "[listen.mta]", '[listen.mta]\nwithout = ["ETRN"]')
+    assert problems(config) == []
+    edit(config, '["ETRN"]', '["8bitmime"]')
+    (problem,) = problems(config)
+    assert problem.startswith("warning  listen.mta.without: BINARYMIME and SMTPUTF8 cannot be had either; ")
+    edit(config, '["8bitmime"]', '["8BITMIME", "BINARYMIME", "SMTPUTF8"]')
+    assert problems(config) == []
+
+
 def test_more_connections_than_descriptors_are_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last descriptor is the one that a message's file needs."""
     monkeypatch.setattr(resource, "getrlimit", lambda of: (1024, 11_000))

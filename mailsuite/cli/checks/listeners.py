@@ -8,6 +8,7 @@ from mailsuite.config import Settings
 from mailsuite.config.endpoints import Place, place
 from mailsuite.config.forms import ip
 from mailsuite.config.settings import Listener
+from mailsuite.smtp.commands import EXTENSIONS
 
 FIRST_FREE_PORT = 1024
 # What our users log in to.
@@ -22,6 +23,7 @@ def listeners(settings: Settings) -> Iterator[Finding]:
         yield from _rules(where, listener)
         yield from _reach(where, listener)
         yield from _trust(where, listener.proxy)
+        yield from _lost(where, listener)
         for spot in map(place, listener.endpoints):
             yield from _clashes(where, spot, taken)
             taken.append((where, spot))
@@ -42,6 +44,17 @@ def _rules(where: str, listener: Listener) -> Iterator[Finding]:
         yield warning(where, "passwords are taken without TLS, for all to read on the way", 'set auth = "tls"')
     if listener.service == "mta" and listener.tls == "implicit":
         yield warning(where, "other servers do not speak TLS from the first octet", 'set tls = "starttls"')
+
+
+def _lost(where: str, listener: Listener) -> Iterator[Finding]:
+    """What goes with an extension that is switched off, and was not named."""
+    off = listener.switched_off
+    lost = [extension.keyword for extension in EXTENSIONS if extension.needs & off and extension.keyword not in off]
+    if lost:
+        yield warning(
+            f"{where}.without", f"{' and '.join(lost)} cannot be had either",
+            "name what goes with it, if that is meant",
+        )
 
 
 def _reach(where: str, listener: Listener) -> Iterator[Finding]:

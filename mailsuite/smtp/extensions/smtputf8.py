@@ -23,6 +23,7 @@ class SmtpUtf8(Extension):
     """SMTPUTF8 at MAIL; VRFY and EXPN have it too (`mailsuite.smtp.commands`)."""
 
     keyword: ClassVar[str] = "SMTPUTF8"
+    needs: ClassVar[frozenset[str]] = frozenset({"8BITMIME"})  # RFC 6531 §3.1, item 8
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"SMTPUTF8": smtputf8}
     mail_octets: ClassVar[int] = 10  # RFC 6531 §3.1, item 5
 
