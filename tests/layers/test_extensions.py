@@ -49,12 +49,18 @@ def table() -> Iterator[dict[str, str]]:
 
 def answer(settings: Settings, encrypted: bool = False, authenticated: bool = False) -> list[str]:
     """Return the keywords that a session offers, in their order."""
+    lines = whole_answer(settings, encrypted, authenticated).splitlines()[1:]
+    return [re.split("[ \r]", line[4:])[0] for line in lines]
+
+
+def whole_answer(settings: Settings, encrypted: bool = False, authenticated: bool = False) -> str:
+    """Return all that a session says to EHLO."""
     talk = Talk(settings, greet=False)
     talk.core.encrypted = encrypted
     talk.core.authenticated = authenticated
     talk.conversation.said = b""
     talk.say(b"LHLO x\r\n" if settings.lmtp else b"EHLO x\r\n")
-    return [re.split("[ \r]", line[4:])[0] for line in talk.conversation.said.decode().splitlines()[1:]]
+    return talk.conversation.said.decode()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,13 @@ def test_the_answer_to_ehlo(column: str, said: list[str]) -> None:
     """What the table marks with a plus in *column* is what the session says, in that order."""
     assert [row["Keyword"] for row in table() if row[column] == r"\+"] == said
     assert {row[column] for row in table()} == {r"\+", r"\-"}
+
+
+def test_the_answer_that_is_shown() -> None:
+    """Word for word."""
+    shown = "".join(f"    {line}\n" for line in whole_answer(MTA).splitlines())
+
+    assert f"::\n\n{shown}\n" in (ROOT / "docs" / "extensions.rst").read_text()
 
 
 def test_every_extension_is_in_the_table() -> None:
