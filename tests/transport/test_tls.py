@@ -226,6 +226,17 @@ def test_a_ticket_of_one_listener_is_refused_by_another(site: Site, version: ssl
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_without_tickets_nothing_is_resumed(site: Site, version: ssl.TLSVersion) -> None:
+    """No session is kept here: what a client may know by its id alone is known nowhere, at no listener."""
+    client = client_context(version)
+    client.options |= ssl.OP_NO_TICKET
+    first = Meeting(site.context, client)
+
+    for context in (site.context, site.watch.context("pop3")):
+        assert not Meeting(context, client, first.client.session).client.session_reused
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_ticket_does_not_outlive_its_key(site: Site, version: ssl.TLSVersion) -> None:
     """RFC 9325 §3.4: ticket keys are changed regularly, here every day."""
     client = client_context(version)
