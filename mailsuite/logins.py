@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,7 +15,7 @@ from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
 from mailsuite.encryption import Encryption
 from mailsuite.interfaces import IResolver, ITokens
-from mailsuite.sasl.terms import Terms
+from mailsuite.sasl.terms import MECHANISMS, Terms
 from mailsuite.tokens.introspected import IntrospectedTokens
 from mailsuite.tokens.keys import IssuerKeys
 from mailsuite.tokens.rules import Rules
@@ -65,6 +65,21 @@ def terms(settings: Settings, listener: Listener, service: str, offer: Callable[
         account_of=lambda encryption: offer().account_of(encryption),
         scope=settings.oauth.scope,
     )
+
+
+def mechanisms_of(settings: Settings, kinds: Collection[str]) -> list[str]:
+    """Return by which mechanisms somebody can log in of whom *kinds* are stored, wherever they are allowed.
+
+    Whether there is a certificate or a token of theirs is for others to say.
+    """
+    has = {"": "password" in kinds, "token": takes_tokens(settings)}
+    has.update({kind: kind in kinds for kind in settings.sasl.secrets})
+    by_certificate = bool(settings.sasl.certificates) or settings.sasl.certificate_addresses
+    return [
+        name
+        for name, mechanism in MECHANISMS.items()
+        if (by_certificate if name == "EXTERNAL" else has.get(mechanism.needs, False))
+    ]
 
 
 def takes_tokens(settings: Settings) -> bool:

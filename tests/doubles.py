@@ -168,16 +168,17 @@ class FixedIntake(Slow):
 
 @implementer(IAuthenticator)
 class OnePassword(Slow):
-    """Everybody's password is ``sesame``; the logins are those it was given."""
+    """Everybody's password is ``sesame``; the logins are those it was given. *stored* are everybody's secrets."""
 
     def __init__(self, *logins: Login) -> None:
         self.logins = {login.name: login for login in logins}
+        self.stored: dict[str, str] = {}
 
     def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
         return self.give(self.logins.get(name) if password == "sesame" else None)
 
     def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
-        return self.give(Secret(self.logins.get(name), kind))
+        return self.give(Secret(self.logins.get(name), self.stored[kind]))
 
     def account(self, name: str, scope: str) -> Maybe[Login | None]:
         return self.give(self.logins.get(name))

@@ -18,9 +18,9 @@ from mailsuite.interfaces import (
     MaildropInUse,
 )
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox
+from mailsuite.meaning import Login, Mailbox, Secret
 from mailsuite.pop3.drop import rows_of
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import Claim, Proof, Question, SecretWanted, TokenShown
 from mailsuite.service.login import Refused
 
 T = TypeVar("T")
@@ -169,10 +169,22 @@ class FixedLogins:
 
     def __init__(self, result: Login | Refused | Exception) -> None:
         self.result = result
-        self.asked: list[tuple[PasswordClaim, Peer, str]] = []
+        self.asked: list[tuple[Claim | Question, Peer | None, str]] = []
 
-    async def check(self, claim: PasswordClaim, peer: Peer, scope: str) -> Login | Refused:
+    async def check(self, claim: Claim, peer: Peer, scope: str) -> Login | Refused:
         self.asked.append((claim, peer, scope))
+        return self._said()
+
+    async def secret(self, wanted: SecretWanted, scope: str) -> Secret:
+        self.asked.append((wanted, None, scope))
+        self._said()
+        return Secret(None, wanted.kind)
+
+    async def judge(self, shown: Proof | TokenShown, peer: Peer, scope: str) -> Login | Refused:
+        self.asked.append((shown, peer, scope))
+        return self._said()
+
+    def _said(self) -> Login | Refused:
         if isinstance(self.result, Exception):
             raise self.result
         return self.result

@@ -15,7 +15,7 @@ from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
 from mailsuite.directory.records import Records
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import connect_for_lookups
-from mailsuite.directory.secrets import Kept, keeping
+from mailsuite.directory.secrets import Kept, keeping, keeping_hashes
 from mailsuite.logins import wanted_secrets
 from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.sync import sync_folders
@@ -50,6 +50,11 @@ def is_local(settings: Settings, domain: str) -> bool:
 def keeper(settings: Settings) -> Callable[[str, str], Kept]:
     """Return what makes of an address in key form and a password all that is kept of it."""
     return keeping(Passwords(), wanted_secrets(settings))
+
+
+def hash_keeper(settings: Settings) -> Callable[[str, str], Kept]:
+    """Return what keeps hashes of other servers in the place of passwords."""
+    return keeping_hashes(Passwords(), wanted_secrets(settings))
 
 
 def mail_path(settings: Settings, user: User) -> str:

@@ -12,6 +12,7 @@ from mailsuite.cli.checks.backups import backups
 from mailsuite.cli.checks.certificate import certificate, renewal
 from mailsuite.cli.checks.limits import limits
 from mailsuite.cli.checks.listeners import listeners
+from mailsuite.cli.checks.logins import logins
 from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.output import print_json
@@ -53,4 +54,5 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings)
-    return [*found, *storage(settings), *accounts(settings), *outbound(settings), *backups(settings)]
+    found += [*storage(settings), *accounts(settings), *logins(settings)]
+    return [*found, *outbound(settings), *backups(settings)]

@@ -19,6 +19,7 @@ from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
 from mailsuite.directory.rows import User
 from mailsuite.directory.spelling import parse_address
+from mailsuite.logins import mechanisms_of
 
 
 @click.group()
@@ -97,15 +98,17 @@ def set_(settings: Settings, address: str, suspended: bool | None) -> None:
 @as_json
 @with_site
 def show(settings: Settings, address: str, as_json: bool) -> None:
-    """Show the user ADDRESS and the aliases that lead to it."""
+    """Show the user ADDRESS, the aliases that lead to it, and the mechanisms by which it can log in."""
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
         aliases = accounts.aliases.leading_to(address)
+        mechanisms = mechanisms_of(settings, accounts.users.kinds(address))
     if as_json:
-        print_json({**_json(settings, found), "aliases": aliases})
+        print_json({**_json(settings, found), "aliases": aliases, "mechanisms": mechanisms})
     else:
         shown = ", ".join(aliases) or "-"
         rows = [("state", _state(found)), ("mail", mail_path(settings, found)), ("aliases", shown)]
+        rows.append(("logs in by", " ".join(mechanisms) or "-"))
         print_table(("", found.name), rows)
 
 

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 
 import click
 
-from mailsuite.cli.accounts import keeper, make_mail_folder, open_accounts
+from mailsuite.cli.accounts import hash_keeper, keeper, make_mail_folder, open_accounts
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -19,12 +19,16 @@ _LINE = re.compile(r'((?:"(?:[^"\\]|\\.)*")?[^:"]*):(.*)', re.DOTALL)
 @click.command(name="import")
 # Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
 @click.argument("file", type=click.File(encoding="utf-8-sig", errors="surrogateescape"))
+@click.option("--hashed", is_flag=True, help="The lines have what another server kept of the password.")
 @with_site
-def import_(settings: Settings, file: TextIOWrapper) -> None:
+def import_(settings: Settings, file: TextIOWrapper, hashed: bool) -> None:
     """Make a user of each line ``address:password`` of FILE; - is standard input.
 
     Lines that cannot be used are named on standard error and make the exit code 1; all others are imported.
     Empty lines are skipped. So the same file can be imported again.
+
+    With --hashed a line has a hash in the place of the password: one of argon2, bcrypt, crypt's $5$ and $6$, PBKDF2,
+    {SSHA} and its kind, or keys of SCRAM ({SCRAM-SHA-256}...). It becomes one of ours at the first login in clear.
 
     \b
     Example:
@@ -42,7 +46,7 @@ def import_(settings: Settings, file: TextIOWrapper) -> None:
             rows.append((found[1], found[2]))
     done = 0
     with open_accounts(settings) as accounts, progress("importing", len(rows)) as advance:
-        for outcome in accounts.import_users(rows, keeper(settings), advance):
+        for outcome in accounts.import_users(rows, (hash_keeper if hashed else keeper)(settings), advance):
             if isinstance(outcome, Imported):
                 make_mail_folder(settings, outcome.user)
                 done += 1

@@ -76,6 +76,11 @@ class Passwords:
         return Checked(True, str(self._context.hash(octets)) if outdated else None)
 
 
+    def known(self, stored: str) -> bool:
+        """Say whether *stored* is a hash that `check` can make something of."""
+        return parse_scram_keys(stored) is not None or self._context.identify(stored) is not None
+
+
 def prepared(password: str) -> bytes:
     """Return *password* as it is hashed: in Unicode's NFC, encoded as UTF-8. Raises `UnfitPassword`.
 

@@ -73,9 +73,9 @@ _LOGIN = """
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
 _CREDENTIALS = "SELECT kind, id, scope, stored, label FROM credentials WHERE login_id = ? ORDER BY id"
 # Somebody has a password and lacks what a mechanism needs.
-_LACKING = """
-    SELECT EXISTS (SELECT 1 FROM credentials p WHERE p.kind = 'password' AND p.label = '' AND NOT EXISTS
-    (SELECT 1 FROM credentials s WHERE s.login_id = p.login_id AND s.kind = ?))"""
+_WITHOUT = """
+    FROM credentials p WHERE p.kind = 'password' AND p.label = '' AND NOT EXISTS
+    (SELECT 1 FROM credentials s WHERE s.login_id = p.login_id AND s.kind = ?)"""
 
 
 class Records:
@@ -177,8 +177,13 @@ class Records:
 
     def all_have(self, kind: str) -> bool:
         """Say whether whoever has a password has a secret of *kind*, too. Looks at all of them."""
-        (lacking,) = self._connection.execute(_LACKING, (kind,)).fetchone()
+        (lacking,) = self._connection.execute(f"SELECT EXISTS (SELECT 1 {_WITHOUT})", (kind,)).fetchone()
         return not lacking
+
+    def lacking(self, kind: str) -> int:
+        """Return how many have a password and no secret of *kind*."""
+        (count,) = self._connection.execute(f"SELECT count(*) {_WITHOUT}", (kind,)).fetchone()
+        return int(count)
 
     def site_secret(self) -> bytes:
         """Return the root of what is made up here."""

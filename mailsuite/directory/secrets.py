@@ -4,17 +4,19 @@ Made where the password is at hand: when it is changed, and at a login by which 
 """
 
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mailsuite.directory.passwords import Passwords, prepared
+from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
 from mailsuite.sasl.cram_keys import CramKeys, cram_keys
 from mailsuite.sasl.digest_keys import DigestKeys, digest_keys, parse_digest_keys
 from mailsuite.sasl.saslprep import Unprepared
-from mailsuite.sasl.scram_keys import HASHES, ScramKeys, scram_keys
+from mailsuite.sasl.scram_keys import HASHES, ScramKeys, parse_scram_keys, scram_keys
 
+_DOVECOT = re.compile(r"\{(?:ARGON2ID?|BLF-CRYPT|SHA(?:256|512)-CRYPT)\}(?=\$)", re.IGNORECASE)
 SCRAM = {name.lower(): name for name in HASHES}
 CRAM_MD5 = "cram-md5"
 DIGEST_MD5 = "digest-md5"
@@ -89,6 +91,23 @@ class Secrets:
         """A digest of another realm is of no use any more: our hostname has changed."""
         keys = parse_digest_keys(stored) if kind == DIGEST_MD5 else None
         return kind != DIGEST_MD5 or (keys is not None and keys.realm == self._realm)
+
+
+def keeping_hashes(passwords: Passwords, wanted: Secrets) -> Callable[[str, str], Kept]:
+    """Return what keeps, in the place of a password, what another server has kept of it. Raises `UnfitPassword`."""
+
+    def keep(name: str, stored: str) -> Kept:
+        keys = parse_scram_keys(stored)
+        if keys is not None:
+            kind = keys.mechanism.lower()
+            return Kept(str(keys), {kind: str(keys)} if kind in wanted.kinds else NO_SECRETS)
+        # Dovecot puts its own name before some that have one.
+        plain = _DOVECOT.sub("", stored)
+        if not passwords.known(plain):
+            raise UnfitPassword("that is no hash of a form that we know")
+        return Kept(plain)
+
+    return keep
 
 
 def keeping(passwords: Passwords, wanted: Secrets) -> Callable[[str, str], Kept]:

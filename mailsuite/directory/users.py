@@ -10,7 +10,7 @@ from mailsuite.directory.references import dangling, domain_id, inhabited_id, is
 from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.schema import transaction
-from mailsuite.directory.secrets import NO_SECRETS
+from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.meaning import Mailbox
 from mailsuite.pathnames import mailbox_path
@@ -26,7 +26,8 @@ _PUT_CREDENTIAL = """
 _DROP_SECRETS = """
     DELETE FROM credentials WHERE kind != 'password' AND login_id = (SELECT id FROM logins WHERE name = ?)"""
 _KINDS = """
-    SELECT DISTINCT kind FROM credentials c JOIN logins l ON l.id = c.login_id WHERE l.name = ? ORDER BY kind"""
+    SELECT DISTINCT kind FROM credentials c JOIN logins l ON l.id = c.login_id
+    WHERE l.name = ? AND c.stored != ? ORDER BY kind"""
 
 
 class Users:
@@ -88,7 +89,8 @@ class Users:
 
     def kinds(self, address: str) -> tuple[str, ...]:
         """Return the kinds of what is stored so that the user can log in: ``password``, and those of secrets."""
-        return tuple(kind for (kind,) in self._connection.execute(_KINDS, (str(parse_address(address)),)))
+        name = str(parse_address(address))
+        return tuple(kind for (kind,) in self._connection.execute(_KINDS, (name, NONE_POSSIBLE)))
 
     def remove(self, address: str, force: bool = False) -> User:
         """Remove the user and return what it was; its mail stays where `User.mailbox` says.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from passlib.hash import sha512_crypt
 
 from mailsuite.cli import main
 from mailsuite.directory.accounts import Accounts
@@ -417,3 +418,43 @@ def test_output_that_cannot_be_written_is_said(site: Site, words: tuple[str, ...
 
     assert result.stderr == "Error: the output could not be written: No space left on device\n"
     assert result.returncode == 1
+
+
+# RFC 7677 §3, as Dovecot writes it; the password is "pencil".
+SCRAM_KEYS = (
+    "4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+)
+
+
+def test_the_mechanisms_of_a_user_are_shown(site: Site) -> None:
+    """By what is stored of the password; for people and for programs."""
+    site.done("user", "add", "alice@example.com", "--no-password")
+    shown = site.done("user", "show", "alice@example.com")
+    assert [line.split() for line in shown.splitlines()][-1] == ["logs", "in", "by", "-"]
+    site.done("user", "passwd", "alice@example.com", "--password-stdin", typed="secret\n")
+    by = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
+
+    assert json.loads(site.done("user", "show", "alice@example.com", "--json"))["mechanisms"] == by
+    assert " ".join(by) in site.done("user", "show", "alice@example.com")
+
+
+def test_hashes_of_other_servers_are_imported(site: Site) -> None:
+    """Each is a password from then on; keys of SCRAM are also keys of SCRAM. What nobody knows is named."""
+    lines = [
+        f"alice@example.com:{{SCRAM-SHA-256}}{SCRAM_KEYS}",
+        "bob@example.com:{SSHA}1G904nLkTkGWjKNnQuB/hpWXC/hzYWx0c2FsdA==",
+        "carol@example.com:{SHA512-CRYPT}" + sha512_crypt.using(rounds=1000).hash("secret"),
+        "dave@example.com:secret",
+        "erin@example.com:{FROB}x",
+    ]
+    result = site.run("user", "import", "-", "--hashed", typed="\n".join(lines) + "\n")
+
+    assert result.exit_code == 1
+    assert "Imported 3 users." in result.output
+    assert [line.split(":")[0] for line in result.stderr.splitlines()[:2]] == ["line 4", "line 5"]
+    assert site.fits("alice@example.com", "pencil")
+    assert site.fits("bob@example.com", "secret")
+    assert site.fits("carol@example.com", "secret")
+    found = json.loads(site.done("user", "show", "alice@example.com", "--json"))["mechanisms"]
+    assert found == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mailsuite.certificates import read_pair, self_signed, write_pair
+from mailsuite.cli import main
 from mailsuite.cli.check import findings
 from mailsuite.cli.checks import outbound
 from mailsuite.cli.checks.certificate import renewal
@@ -221,6 +223,68 @@ def test_issuers_of_clients_are_looked_at(config: Path) -> None:
     assert problem.startswith("warning  tls.client_ca: no listener asks clients for a certificate")
 
     edit(config, 'tls = "implicit"', 'tls = "implicit"\nclient_certificates = "ask"')
+    (problem,) = problems(config)
+    assert problem.startswith("warning  sasl: clients are asked for certificates, which are nobody's")
+    add_table(config, "sasl", "certificate_addresses = true")
+    assert problems(config) == []
+
+
+def add_table(config: Path, table: str, *lines: str) -> None:
+    """Add a table to the configuration."""
+    config.write_text("\n".join([config.read_text(), f"[{table}]", *lines, ""]))
+
+
+@pytest.mark.parametrize(
+    ("table", "lines", "problem"),
+    [
+        ("sasl", ['certificates = "list"'], "error    sasl.certificates: {folder}/list cannot be read"),
+        ("sasl", ["certificate_addresses = true"], "warning  sasl: no listener asks for certificates"),
+        ("sasl", ["certificate_addresses = true"], "warning  sasl.certificate_addresses: no issuer is trusted"),
+        ("sasl", ['secrets = ["cram-md5"]'], "warning  sasl.secrets: who steals the secrets of cram-md5"),
+        ("sasl", ['secrets = ["digest-md5"]'], "warning  sasl.secrets: who steals the secrets of digest-md5"),
+        (
+            "oauth", ['keys = "keys"', 'issuer = "https://id.example.org"', 'audience = "mail"'],
+            "error    oauth.keys: {folder}/keys has no keys",
+        ),
+        (
+            "oauth", ['introspection = "https://id.example.org/i"', 'client = "mail"', 'secret_file = "secret"'],
+            "error    oauth.secret_file: {folder}/secret cannot be read",
+        ),
+        ("oauth", ['introspection = "https://id.example.org/i"'], "warning  oauth: each token of the issuer is taken"),
+    ],
+)  # fmt: skip
+def test_what_logins_stand_on_is_looked_at(config: Path, table: str, lines: list[str], problem: str) -> None:
+    """Files that are not there, and settings that come to nothing or to too much."""
+    add_table(config, table, *lines)
+
+    assert [each for each in problems(config) if each.startswith(problem.format(folder=config.parent))]
+
+
+def test_mechanisms_that_nobody_can_use_are_an_error(config: Path) -> None:
+    """What they need is not kept."""
+    edit(config, 'tls = "implicit"', 'tls = "implicit"\nmechanisms = ["CRAM-MD5"]')
+
+    found = problems(config)
+
+    assert found and all("mechanisms: nobody can log in: what these need is not kept" in each for each in found)
+
+
+def test_users_without_secrets_are_counted(config: Path) -> None:
+    """They keep a mechanism from being offered; with what they need, nothing is said."""
+    add_table(config, "sasl", "secrets = []")
+    for name in ("alice", "bob"):
+        typed = ["user", "add", f"{name}@example.org", "--password-stdin", "--config", str(config)]
+        assert CliRunner().invoke(main, typed, input="secret\n").exit_code == 0
+    assert problems(config) == []
+    edit(config, "secrets = []", 'secrets = ["scram-sha-256"]')
+    (problem,) = problems(config)
+    assert problem.startswith("warning  sasl.secrets: 2 users have no scram-sha-256 secret yet")
+    assert "is not offered" in problem
+    edit(config, "[sasl]", '[sasl]\noffer = "some"')
+    for name in ("alice", "bob"):
+        assert "does not work for them" in problems(config)[0]
+        typed = ["user", "passwd", f"{name}@example.org", "--password-stdin", "--config", str(config)]
+        assert CliRunner().invoke(main, typed, input="secret\n").exit_code == 0
     assert problems(config) == []
 
 

@@ -12,11 +12,11 @@ from zope.interface.verify import verifyObject
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent
-from mailsuite.meaning import Login
+from mailsuite.meaning import Login, Secret
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.server import ServerSession
 from mailsuite.pop3.settings import Settings
-from mailsuite.sasl.claims import PasswordClaim
+from mailsuite.sasl.claims import PasswordClaim, Proof, SecretWanted
 from mailsuite.service.login import Logins, Refused
 from mailsuite.service.maa import CHUNK, MailboxAccess, MailboxSite
 from tests.chat import Conversation
@@ -81,6 +81,33 @@ def test_interfaces() -> None:
     verifyObject(IMailStore, world.store)
     verifyObject(IMailLog, world.log)
     verifyObject(IContent, MemoryContent(b""))
+
+
+class TestExchange:
+    """What AUTH asks on its way (RFC 5034)."""
+
+    def test_what_is_stored(self) -> None:
+        """Given for POP3."""
+        world = World()
+        wanted = SecretWanted("alice@example.org", "scram-sha-256")
+
+        assert world.ask(events.Consult("SCRAM-SHA-256", wanted)) == Secret(None, "scram-sha-256")
+        assert world.logins.asked == [(wanted, None, "pop3")]
+        assert world.log.records == []
+
+    @pytest.mark.parametrize(
+        ("login", "answer"), [(ALICE, ALICE), (Refused.WRONG, None), (Refused.TOO_MANY, responses.TOO_MANY_GUESSES)]
+    )
+    def test_a_proof(self, login: Login | Refused, answer: object) -> None:
+        """Judged for this peer; a refusal is in the log at once, whatever the mechanism says after it."""
+        world = World(login=login)
+        proof = Proof("alice@example.org", ALICE, True)
+
+        assert world.ask(events.Consult("SCRAM-SHA-256", proof)) == answer
+        assert world.logins.asked == [(proof, PEER, "pop3")]
+        logged = [(fields["login"], fields["mechanism"], fields["refused"]) for _, fields in world.log.records]
+        refused = [("alice@example.org", "SCRAM-SHA-256", login.value)] if isinstance(login, Refused) else []
+        assert logged == refused
 
 
 class TestLogin:
@@ -378,6 +405,7 @@ def test_whole_session_with_the_core() -> None:
 
 def test_double_of_logins_has_its_shape() -> None:
     """The double is asked as the real class is."""
-    real, double = (list(signature(each.check).parameters) for each in (Logins, FixedLogins))
+    for name in ("check", "secret", "judge"):
+        real, double = (list(signature(getattr(each, name)).parameters) for each in (Logins, FixedLogins))
 
-    assert double == real
+        assert double == real

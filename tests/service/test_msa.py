@@ -1,11 +1,17 @@
 """Submission: only with a login, only as oneself, and completed (RFC 6409)."""
 
+import hmac
+from base64 import b64encode
+from dataclasses import replace
+
 import pytest
 from twisted.internet.defer import Deferred
 
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
-from tests.service.world import DATE, World
+from mailsuite.sasl.cram_keys import cram_keys
+from tests.sasl import store
+from tests.service.world import ALICE, DATE, World
 
 FROM = b"From: Alice <alice@b.example>\r\n"
 WHOLE = FROM + b"Date: x\r\nMessage-ID: <y>\r\n"
@@ -70,12 +76,64 @@ class TestLogin:
 
         assert [reply[:3] for reply in made.replies()] == ["235", "250"]
 
+    @pytest.mark.parametrize("later", [False, True])
+    def test_a_proof(self, later: bool) -> None:
+        """By a mechanism that asks for what is stored: logged once, by its name; a wrong one like a wrong password."""
+        made = exchanging()
+        pending: Deferred[None] = Deferred()
+        made.passwords.pending = pending if later else None
+        replies = made.say(b"EHLO x\r\nAUTH CRAM-MD5\r\n" + cram("sesame"))
+        if later:
+            pending.callback(None)
+            replies += made.replies()
+        assert [reply[:3] for reply in replies] == ["250", "334", "235"]
+        assert made.reception.login == ALICE
+        (record,) = [fields for kind, fields in made.log.records if kind == "login"]
+        assert (record["login"], record["mechanism"], record["refused"]) == ("alice@b.example", "CRAM-MD5", None)
+
+        made = exchanging()
+        replies = made.say(b"EHLO x\r\nAUTH CRAM-MD5\r\n" + cram("wrong"))
+        assert replies[2] == "535 5.7.8 Authentication credentials invalid"
+        assert made.reception.login is None
+        (record,) = [fields for kind, fields in made.log.records if kind == "login"]
+        assert (record["login"], record["refused"]) == ("alice@b.example", "wrong name or password")
+
+    def test_who_guesses_by_proofs_is_cut_off(self) -> None:
+        """They count as passwords do; a right one does not help any more."""
+        made = exchanging()
+        replies = made.say(b"EHLO x\r\n" + (b"AUTH CRAM-MD5\r\n" + cram("wrong")) * 3)
+        assert [reply[:3] for reply in replies] == ["250", *["334", "535"] * 3]
+        assert [reply[:3] for reply in made.say(b"AUTH CRAM-MD5\r\n" + cram("sesame"))] == ["334", "421"]
+        assert made.closed and made.reception.login is None
+
+    def test_secrets_cannot_be_seen(self) -> None:
+        """454: nothing is known about the proof."""
+        made = exchanging()
+        made.passwords.trouble = OSError("the directory is away")
+
+        assert made.say(b"EHLO x\r\nAUTH CRAM-MD5\r\n" + cram("sesame"))[2][:9] == "454 4.7.0"
+
     def test_tls_forgets_the_login(self) -> None:
         """RFC 3207 §4.2."""
         made = world()
         made.reception.tls_started(Encryption("TLSv1.3", "x"))
 
         assert made.reception.login is None
+
+
+def exchanging() -> World:
+    """Return a session that offers all mechanisms to alice, of whose password what CRAM-MD5 needs is stored."""
+    made = World(submission=True)
+    made.core.settings = replace(made.core.settings, sasl=store.terms("smtp"))
+    made.passwords.stored["cram-md5"] = str(cram_keys(b"sesame"))
+    return made
+
+
+def cram(password: str) -> bytes:
+    """Return alice's answer to the challenge (RFC 2195 §2)."""
+    challenge = f"<{store.NONCE}@mail.example.org>".encode()
+    digest = hmac.new(password.encode(), challenge, "md5").hexdigest()
+    return b64encode(f"alice@b.example {digest}".encode()) + b"\r\n"
 
 
 class TestSender:

@@ -1,5 +1,6 @@
 """Small documents over HTTPS, from servers on loopback that do as the test wants."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -50,7 +51,8 @@ class WebServer(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._got += data
-        if self._got.endswith(b"\r\n\r\n"):
+        head, blank, body = self._got.partition(b"\r\n\r\n")
+        if blank and b"Content-Length: %d" % len(body) in (head if body else b"Content-Length: 0"):
             self._requests.append(self._got)
             self.transport.write(self._says)
             if self._closes:
@@ -116,6 +118,22 @@ class TestGood:
         assert request.startswith(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\n")
         assert b"Host: %s:%d\r\n" % (HOST.encode(), port) in request
         assert web_.resolver.asked == [("addresses", HOST)]
+
+    def test_a_question(self, web_: Web) -> None:
+        """A form goes there as a form, with a login where one is needed (RFC 6749 §2.3.1); the answer comes back."""
+        port = web_.serve(GOOD)
+        url = f"https://{HOST}:{port}/ask"
+        form = {"token": "a b&c=d", "hint": "é"}
+
+        assert finish(web_.client.post(url, form, 1000)) == ("text/plain", POLICY)
+        assert finish(web_.client.post(url, form, 1000, ("mail", "s:% é"))) == ("text/plain", POLICY)
+
+        plain, named = web_.requests
+        assert plain.startswith(b"POST /ask HTTP/1.1\r\n")
+        assert b"Content-Type: application/x-www-form-urlencoded\r\n" in plain
+        assert plain.endswith(b"\r\n\r\ntoken=a+b%26c%3Dd&hint=%C3%A9")
+        assert b"Authorization" not in plain
+        assert b"Authorization: Basic " + b64encode(b"mail:s%3A%25+%C3%A9") + b"\r\n" in named
 
     def test_any_media_type(self, web_: Web) -> None:
         """Whether it is the right one is for the caller to say; there may be none."""

@@ -1,0 +1,93 @@
+"""Can people log in by what the listeners offer, and is all there that it takes?"""
+
+import os
+from collections.abc import Iterator
+
+from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.config import Settings
+from mailsuite.directory.certified import BadCertificateList, read_certificate_list
+from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.records import Records
+from mailsuite.directory.secrets import CRAM_MD5, DIGEST_MD5
+from mailsuite.logins import mechanisms_of
+from mailsuite.tokens.keys import parse_keys
+
+
+def logins(settings: Settings) -> Iterator[Finding]:
+    """Look at mechanisms, secrets, certificates and tokens."""
+    # What somebody could have of whom everything is kept.
+    possible = set(mechanisms_of(settings, ["password", *settings.sasl.secrets]))
+    for name, listener in settings.listen.items():
+        allowed = set(listener.allowed_mechanisms)
+        if allowed and not allowed & possible:
+            yield error(
+                f"listen.{name}.mechanisms", "nobody can log in: what these need is not kept or not set up",
+                "see [sasl] secrets and certificates, and [oauth]",
+            )
+    for kind in sorted({CRAM_MD5, DIGEST_MD5} & set(settings.sasl.secrets)):
+        yield warning(
+            "sasl.secrets", f"who steals the secrets of {kind} can log in with them",
+            "keep them for as long as old clients need them; passwords that are set without them leave none",
+        )
+    yield from _lacking(settings)
+    yield from _certificates(settings)
+    yield from _tokens(settings)
+
+
+def _lacking(settings: Settings) -> Iterator[Finding]:
+    try:
+        records = Records.open(settings.directory.path)
+    except AccountsError:
+        # That is said where the accounts are looked at.
+        return
+    try:
+        for kind in settings.sasl.secrets:
+            count = records.lacking(kind)
+            if count:
+                users = "1 user has" if count == 1 else f"{count} users have"
+                then = "is not offered" if settings.sasl.offer == "all" else "does not work for them"
+                yield warning(
+                    "sasl.secrets", f"{users} no {kind} secret yet, so that mechanism {then}",
+                    "they get it by logging in by PLAIN or LOGIN, or by: mailsuite user passwd ADDRESS",
+                )
+    finally:
+        records.close()
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    asked = any(listener.client_certificates == "ask" for listener in settings.listen.values())
+    named = bool(settings.sasl.certificates) or settings.sasl.certificate_addresses
+    if settings.sasl.certificates:
+        try:
+            count = len(read_certificate_list(settings.sasl.certificates))
+        except BadCertificateList as problem:
+            yield error("sasl.certificates", str(problem), "correct it, or leave the key empty")
+        else:
+            yield ok("sasl.certificates", f"{settings.sasl.certificates} has {count} certificates")
+    if named and not asked:
+        yield warning("sasl", "no listener asks for certificates", 'set client_certificates = "ask" in [listen.NAME]')
+    if asked and not named:
+        yield warning(
+            "sasl", "clients are asked for certificates, which are nobody's",
+            "set [sasl] certificates or certificate_addresses",
+        )
+    if settings.sasl.certificate_addresses and not settings.tls.client_ca:
+        yield warning("sasl.certificate_addresses", "no issuer is trusted to name addresses", "set [tls] client_ca")
+
+
+def _tokens(settings: Settings) -> Iterator[Finding]:
+    oauth = settings.oauth
+    if oauth.secret_file and not os.access(oauth.secret_file, os.R_OK):
+        yield error("oauth.secret_file", f"{oauth.secret_file} cannot be read", "put the client's password there")
+    if oauth.keys and not oauth.keys.startswith("https://"):
+        try:
+            with open(oauth.keys, "rb") as file:
+                count = len(parse_keys(file.read()))
+        except (OSError, ValueError) as problem:
+            yield error("oauth.keys", f"{oauth.keys} has no keys: {problem}", "put the issuer's JWKS there")
+        else:
+            yield ok("oauth.keys", f"{oauth.keys} has {count} keys")
+    if oauth.introspection and not (oauth.audience or oauth.scope):
+        yield warning(
+            "oauth", "each token of the issuer is taken, for whatever service it was given", "set audience or scope"
+        )
