@@ -40,6 +40,17 @@ def asked_by(parameters: Mapping[str, Any], grant: Grant, now: Callable[[], floa
     return asked
 
 
+def fate(destination: str, asked: Asked) -> str:
+    """Return the destination in the queue of mail for *destination* of which that is *asked*.
+
+    What holds up mail that has as much TLS as the destination asks for says nothing of mail that must have more, or
+    need have none: neither waits for the other.
+    """
+    if asked.require_tls:
+        return f"{destination} with REQUIRETLS"
+    return f"{destination} with any TLS" if asked.tls_optional else destination
+
+
 def asked_of(acceptance: Acceptance, grant: Grant) -> Asked:
     """Return what is asked of an accepted message, by MAIL or by its header."""
     envelope = acceptance.envelope

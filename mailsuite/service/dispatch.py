@@ -8,13 +8,14 @@ from typing import Any
 from twisted.logger import Logger
 
 from mailsuite.address import Address
+from mailsuite.asked import Asked
 from mailsuite.envelope import Acceptance, Peer, Recipient
 from mailsuite.interfaces import IDraft, IQueue, IReports, IRouter, IRunner
 from mailsuite.meaning import Mailbox
 from mailsuite.message.trace import came_from, delivered_to, forwarded_from
 from mailsuite.outcome import DELIVERED, Failed, Outcome
 from mailsuite.queued import LOCAL, Job, QueuedMessage, QueuedRecipient
-from mailsuite.service.asking import asked_of
+from mailsuite.service.asking import asked_of, fate
 from mailsuite.service.draft_content import DraftContent
 
 LOOP = Failed("5.4.6", "The message has been forwarded from this address before: a mail loop")
@@ -25,13 +26,15 @@ class Onward:
     """What one message needs beside its mailboxes.
 
     *recipients* are elsewhere; for *loops* it must not be forwarded once more; *told*: somebody wants to hear of its
-    delivery; *later*: it is not to be delivered before its time. False where there is nothing of that.
+    delivery; *later*: it is not to be delivered before its time. False where there is nothing of that. *asked* is what
+    is asked of its way, where that was looked at.
     """
 
     recipients: list[QueuedRecipient] = field(default_factory=list)
     loops: dict[Address, Failed] = field(default_factory=dict)
     told: bool = False
     later: bool = False
+    asked: Asked | None = None
 
     def __bool__(self) -> bool:
         return bool(self.recipients or self.loops or self.told or self.later)
@@ -73,12 +76,13 @@ class Dispatch:
         if not later and not any(recipient.onward or recipient.parameters for recipient in recipients):
             return _NOTHING
         found = Onward(told=any(_wants_success(recipient) for recipient in recipients), later=later)
+        asked = found.asked = self._asked(acceptance)
         came_by = forwarded_from(acceptance.header) if any(map(_is_forwarded, recipients)) else frozenset()
         for recipient in recipients:
             if _is_forwarded(recipient) and recipient.address.key in came_by:
                 found.loops[recipient.address] = LOOP
             else:
-                found.recipients += self._targets(recipient, acceptance.envelope.reverse_path)
+                found.recipients += self._targets(recipient, acceptance.envelope.reverse_path, asked)
         if len(found.recipients) > 1:
             # Who is named twice gets it once.
             found.recipients = list(dict.fromkeys(found.recipients))
@@ -95,13 +99,13 @@ class Dispatch:
             if recipient.address in onward.loops and not recipient.mailboxes
         ]
         if looping:
-            await self._report(acceptance, draft, looping)
+            await self._report(acceptance, draft, onward, looping)
 
     async def send_on(self, acceptance: Acceptance, draft: IDraft, onward: Onward, late: Sequence[Mailbox]) -> None:
         """Commit to the queue what goes *onward* and what is *late*; durable when this returns. Raises `OSError`."""
         waiting = [*onward.recipients, *_late(acceptance, late)]
         if waiting:
-            message = self._message(acceptance, draft)
+            message = self._message(acceptance, draft, onward)
             admits = self._runner.admits
             jobs = await self._queue.accept(message, waiting, draft, acceptance.prefix, admits)
             self._runner.begin(jobs)
@@ -115,21 +119,27 @@ class Dispatch:
         if not reached:
             return
         try:
-            await self._report(acceptance, draft, reached)
+            await self._report(acceptance, draft, onward, reached)
         except Exception:
             self._log.failure("No report on {id} could be kept", id=acceptance.id)
 
     async def _report(
-        self, acceptance: Acceptance, draft: IDraft, settled: Sequence[tuple[QueuedRecipient, Outcome]]
+        self,
+        acceptance: Acceptance,
+        draft: IDraft,
+        onward: Onward,
+        settled: Sequence[tuple[QueuedRecipient, Outcome]],
     ) -> None:
-        job = Job(self._message(acceptance, draft), tuple(recipient for recipient, _ in settled))
+        job = Job(self._message(acceptance, draft, onward), tuple(recipient for recipient, _ in settled))
 
         async def content() -> DraftContent:
             return DraftContent(draft, acceptance.prefix)
 
         await self._reports.report(job, [outcome for _, outcome in settled], content)
 
-    def _targets(self, recipient: Recipient, reverse_path: Address | None) -> list[QueuedRecipient]:
+    def _targets(
+        self, recipient: Recipient, reverse_path: Address | None, asked: Asked
+    ) -> list[QueuedRecipient]:
         notify, original = _asked(recipient)
         added = b""
         if _is_forwarded(recipient):
@@ -138,18 +148,20 @@ class Dispatch:
             if _is_list(recipient):
                 notify = _without_success(notify)
         return [
-            QueuedRecipient(target, self._destination(target, reverse_path), None, notify, original, added)
+            QueuedRecipient(
+                target, fate(self._destination(target, reverse_path), asked), None, notify, original, added
+            )
             for target in recipient.onward
         ]
 
     def _destination(self, target: Address, reverse_path: Address | None) -> str:
         return self._router.route(target, reverse_path).destination
 
-    def _message(self, acceptance: Acceptance, draft: IDraft) -> QueuedMessage:
+    def _message(self, acceptance: Acceptance, draft: IDraft, onward: Onward) -> QueuedMessage:
         envelope = acceptance.envelope
         parameters: Mapping[str, Any] = envelope.parameters
         arrived = self._now()
-        asked = asked_of(acceptance, partial(self._grant, acceptance))
+        asked = self._asked(acceptance) if onward.asked is None else onward.asked
         expires = max(arrived, asked.release) + self._lifetime
         if asked.by_mode == "R":
             # RFC 2852 §4.1.3: then it is given up.
@@ -169,6 +181,9 @@ class Dispatch:
             smtputf8="SMTPUTF8" in parameters,
             asked=asked,
         )
+
+    def _asked(self, acceptance: Acceptance) -> Asked:
+        return asked_of(acceptance, partial(self._grant, acceptance))
 
     def _grant(self, acceptance: Acceptance, wanted: int) -> int:
         peer = acceptance.peer

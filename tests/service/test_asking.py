@@ -209,6 +209,27 @@ class TestFutureRelease:
         assert site.mail(parameters).startswith(reply)
 
 
+class TestDestination:
+    """With whom it shares its fate in the queue."""
+
+    @pytest.mark.parametrize(
+        ("parameters", "header", "destination"),
+        [
+            ("", b"", "relayed.example"),
+            ("MT-PRIORITY=-4", b"", "relayed.example"),
+            ("REQUIRETLS", b"", "relayed.example with REQUIRETLS"),
+            ("", b"TLS-Required: No\r\n", "relayed.example with any TLS"),
+        ],
+    )
+    def test_it_waits_for_nobody_who_wants_other_tls(self, parameters: str, header: bytes, destination: str) -> None:
+        """A destination that is put off for its TLS is not so for all."""
+        site = Site()
+        site.accept(parameters, header)
+        ((_, (recipient,), _),) = site.queue.accepted
+
+        assert recipient.destination == destination
+
+
 class TestTls:
     """REQUIRETLS and TLS-Required (RFC 8689 §4.1)."""
 

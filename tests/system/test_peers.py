@@ -167,6 +167,21 @@ def test_to_a_peer(world: World, peer: Peer) -> None:
         assert all("(verified)" in record["tls"] for record in records)
 
 
+def test_in_a_set_time(world: World, peer: Peer) -> None:
+    """DELIVERBY (RFC 2852): only Sendmail promises it, and takes such mail; what is for the others comes back."""
+    recipient = f"bob@{peer.domain}"
+    before = len(world.deliveries(recipient, 0))
+    with world.hosts["site"].inside(), smtp_session(world.site, "submission", ALICE) as session:
+        assert session.sendmail(ALICE, [recipient], message(ALICE, b"soon\r\n", "in time"), ["BY=3600;R"]) == {}
+    record = world.deliveries(recipient, before + 1)[-1]
+
+    if peer.name == Sendmail.name:
+        assert record["result"] == "delivered"
+        assert len(mail(peer, "bob", "in time")) == 1
+    else:
+        assert (record["result"], record["status"]) == ("failed", "5.3.3")
+
+
 def test_to_several_people(world: World, peer: Peer) -> None:
     """One message for three people there goes over in one transaction, once to each of them."""
     sent = message(ALICE, b"for all of you\r\n", "to three")

@@ -33,8 +33,9 @@ pytestmark = [
 ]
 
 ALICE = f"alice@{DOMAIN}"
-# One that is what DNS and policies say, one that has taken its place, one whose STARTTLS is kept from us.
-GOOD, IMPOSTOR, STRIPPED = "good", "impostor", "stripped"
+# One that is what DNS and policies say, one that has taken its place, one whose STARTTLS is kept from us; and one that
+# promises to let no message that needs TLS go without it (RFC 8689).
+GOOD, IMPOSTOR, STRIPPED, CAREFUL = "good", "impostor", "stripped", "careful"
 # As if somebody had put MX records of his own into the way of the signed ones.
 ALTERED = f"altered.{SIGNED}"
 # Mail domains with a policy: what its mode is, which host it names, and which the MX records name.
@@ -46,6 +47,7 @@ POLICIES = {
     "trial": ("testing", GOOD, IMPOSTOR),
     "clear": ("testing", GOOD, STRIPPED),
     "cached": ("enforce", GOOD, GOOD),
+    "promised": ("enforce", CAREFUL, CAREFUL),
 }
 # Signed ones, and the host that their MX records name.
 DOMAINS = {
@@ -56,6 +58,7 @@ DOMAINS = {
     "downgraded": STRIPPED,
     "forged": "forged",
     "none": "bare",
+    "careful": CAREFUL,
 }
 
 
@@ -65,12 +68,14 @@ class World:
     def __init__(self, hosts: Mapping[str, Host], folder: Path, stack: ExitStack) -> None:
         self.hosts = hosts
         root = Authority()
-        names = [f"{host}.{zone}" for zone in (SIGNED, OPEN) for host in (GOOD, IMPOSTOR, STRIPPED, "issued", "other")]
+        hosted = (GOOD, IMPOSTOR, STRIPPED, CAREFUL, "issued", "other")
+        names = [f"{host}.{zone}" for zone in (SIGNED, OPEN) for host in hosted]
         good = root.issue(*names, above=[root])
         self.context = tls(good, folder)
         self.strange = tls(Authority("Nobody").issue("strange.example"), folder)
         far_ends = stack.enter_context(FarEnds())
         self.ends = {GOOD: _end(self.context), IMPOSTOR: _end(self.strange), STRIPPED: _end()}
+        self.ends[CAREFUL] = _end(self.context, "REQUIRETLS")
         for name, end in self.ends.items():
             with hosts[name].inside():
                 far_ends.listen(end, address=(hosts[name].address, hosts[name].smtp_port))
@@ -117,11 +122,12 @@ class World:
             ALTERED: f"@ MX 10 {GOOD}.{OPEN}.",
         }
 
-    def submit(self, domain: str, user: str = "bob") -> str:
-        """Send a message of alice's to *user* of *domain*; return that address."""
+    def submit(self, domain: str, user: str = "bob", parameters: tuple[str, ...] = (), field: bytes = b"") -> str:
+        """Send a message of alice's to *user* of *domain*, with a *field* before its header; return that address."""
         recipient = f"{user}@{domain}"
+        octets = field + message(ALICE, b"for your eyes only\r\n", recipient, recipient)
         with self.hosts["site"].inside(), smtp_session(self.site, "submission", ALICE) as session:
-            session.sendmail(ALICE, [recipient], message(ALICE, b"for your eyes only\r\n", recipient, recipient))
+            session.sendmail(ALICE, [recipient], octets, parameters)
         return recipient
 
     def taken(self, recipient: str) -> list[Taken]:
@@ -152,9 +158,9 @@ class World:
         return any(recipient in line for end in self.ends.values() for _, line in end.commands)
 
 
-def _end(context: ssl.SSLContext | None = None) -> FarEnd:
+def _end(context: ssl.SSLContext | None = None, *more: str) -> FarEnd:
     offers = ("PIPELINING", "8BITMIME") if context is None else ("PIPELINING", "8BITMIME", "STARTTLS")
-    return FarEnd(offers, context, rcpt={"later": "450 4.2.1 Not at the moment"})
+    return FarEnd((*offers, *more), context, rcpt={"later": "450 4.2.1 Not at the moment"})
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +169,7 @@ def world() -> Iterator[World]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))
         stack.callback(shutil.rmtree, folder)
-        hosts = stack.enter_context(network(["site", "web", GOOD, IMPOSTOR, STRIPPED], "site"))
+        hosts = stack.enter_context(network(["site", "web", GOOD, IMPOSTOR, STRIPPED, CAREFUL], "site"))
         yield World(hosts, folder, stack)
 
 
@@ -237,6 +243,53 @@ def test_a_policy_in_testing_and_no_tls(world: World) -> None:
     """Nor where there is no TLS at all."""
     assert world.delivered(world.submit(f"clear.{OPEN}")) == ""
     assert f"mta-sts.clear.{OPEN}" in world.web.asked
+
+
+@pytest.mark.parametrize("domain", [f"careful.{SIGNED}", f"promised.{OPEN}"])
+def test_mail_that_needs_tls(world: World, domain: str) -> None:
+    """RFC 8689 §4.2.1: DNSSEC or a policy vouches for the host, and that promises the same."""
+    recipient = world.submit(domain, "needs-tls", ("REQUIRETLS",))
+
+    assert world.delivered(recipient).startswith("TLSv1.3")
+    commands = [line for _, line in world.ends[CAREFUL].commands if line.startswith("MAIL")]
+    assert commands[-1].endswith(" REQUIRETLS")
+
+
+@pytest.mark.parametrize(
+    ("domain", "status"),
+    [
+        # It promises nothing.
+        (f"dane.{SIGNED}", "5.7.30"),
+        (f"kept.{OPEN}", "5.7.30"),
+        # STARTTLS is kept from us; a certificate is another's.
+        (f"downgraded.{SIGNED}", "5.7.10"),
+        (f"replaced.{OPEN}", "5.7.10"),
+        # Only DNS without a signature says that it is the one, or a policy that is only tried out.
+        (f"{CAREFUL}.{OPEN}", "5.7.10"),
+        (f"trial.{OPEN}", "5.7.10"),
+    ],
+)
+def test_mail_that_needs_tls_and_cannot_have_it(world: World, domain: str, status: str) -> None:
+    """RFC 8689 §4.2.1, §5: its sender is told at once, with the header alone; the host has heard nothing of it."""
+    recipient = world.submit(domain, "no-way", ("REQUIRETLS", "RET=FULL"))
+    (told,) = until(lambda: logged(world.site, "delivery", to=recipient, result="failed"), 20, "a verdict")
+    about = b"\r\nFinal-Recipient: rfc822; %b\r\n" % recipient.encode()
+    (report,) = until(lambda: [each for each in world.site.on_disk("alice") if about in each], 20, "a report")
+
+    assert told["status"] == status
+    assert b"\r\nStatus: %b\r\n" % status.encode() in report
+    assert b"Content-Type: text/rfc822-headers" in report
+    assert b"for your eyes only" not in report
+    assert not world.told_of(recipient)
+
+
+@pytest.mark.parametrize("domain", [f"downgraded.{SIGNED}", f"replaced.{OPEN}", f"hushed.{OPEN}"])
+def test_mail_that_needs_no_tls(world: World, domain: str) -> None:
+    """RFC 8689 §4.2.2: it goes, whatever the domain asks for, over whatever TLS can be had."""
+    recipient = world.submit(domain, "any-way", field=b"TLS-Required: No\r\n")
+    text = world.delivered(recipient)
+
+    assert text == "" or text.endswith("(not verified)")
 
 
 def test_a_restart_forgets_no_policy(world: World) -> None:
