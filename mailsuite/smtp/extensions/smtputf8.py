@@ -27,9 +27,5 @@ class SmtpUtf8(Extension):
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"SMTPUTF8": smtputf8}
     mail_octets: ClassVar[int] = 10  # RFC 6531 §3.1, item 5
 
-    def offered(self, session: "ServerSession") -> bool:
-        """See `Extension.offered`."""
-        return session.settings.smtputf8
-
 
 PART = SmtpUtf8()
