@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailsuite.mailbox.names import hashed, is_fit
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.mailbox.replacing import replace_file
 
 FILE_NAME = b"mailsuite-unique-ids"
 _FORMAT = b"mailsuite unique ids 1\n"
@@ -25,17 +25,11 @@ class FileKey(NamedTuple):
     modified: int
 
 
-def plain_id(base: bytes) -> str:
-    """Return the unique id of the only file whose base name is *base*."""
-    return base.decode("ascii") if is_fit(base) else hashed(base)
-
-
 class KeptIds:
     """The ids kept in one mailbox: base name to file to id."""
 
     def __init__(self, root: bytes) -> None:
         self._path = root + b"/" + FILE_NAME
-        self._root = root
         self._kept = _read(self._path)
         self._changed = False
 
@@ -43,18 +37,18 @@ class KeptIds:
         """Whether files with this base name have ids of their own."""
         return base in self._kept
 
-    def assign(self, base: bytes, files: Sequence[FileKey]) -> list[str]:
-        """Return one id for each of *files*, all the files whose base name is *base*."""
+    def assign(self, base: bytes, plain_id: str, files: Sequence[FileKey]) -> list[str]:
+        """Return one id for each of *files*, all the files whose base name is *base*; one alone has *plain_id*."""
         kept = self._kept.get(base, {})
         if not any(file in kept for file in files):
             # None of these files was ever seen, after a restored backup for example.
             kept = {}
         if len(files) == 1 and not kept:
-            return [plain_id(base)]
+            return [plain_id]
         given = dict(kept)
         for file in sorted(files):
             if file not in given:
-                given[file] = hashed(b"%b\0%d\0%d" % (base, *file)) if given else plain_id(base)
+                given[file] = hashed(b"%b\0%d\0%d" % (base, *file)) if given else plain_id
         if given != self._kept.get(base):
             self._kept[base] = given
             self._changed = True
@@ -70,7 +64,7 @@ class KeptIds:
             for file, unique_id in ids.items()
         ]
         try:
-            _write(self._path, self._root, _FORMAT + b"".join(rows))
+            replace_file(self._path, _FORMAT + b"".join(rows))
         except OSError:
             # On a full disk people must be able to log in and delete. The same ids are assigned next time, as long
             # as all of the files are there.
@@ -93,15 +87,3 @@ def _read(path: bytes) -> dict[bytes, dict[FileKey, str]]:
                 file_key = FileKey(int(fields[0]), int(fields[1]))
                 kept.setdefault(unquote_to_bytes(fields[3]), {})[file_key] = fields[2].decode("ascii")
     return kept
-
-
-def _write(path: bytes, folder: bytes, data: bytes) -> None:
-    """Replace the file at *path*, durably."""
-    written = path + b".tmp"
-    fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    os.rename(written, path)
-    fsync_path(os.fsdecode(folder))

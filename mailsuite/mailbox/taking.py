@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from mailsuite.mailbox.content import wire_size
-from mailsuite.mailbox.kept_ids import FileKey, KeptIds, plain_id
+from mailsuite.mailbox.imported_ids import ImportedIds
+from mailsuite.mailbox.kept_ids import FileKey, KeptIds
 from mailsuite.mailbox.listing import Listing, Messages, place
-from mailsuite.mailbox.names import base, is_fit, order, our_size, sizes
+from mailsuite.mailbox.measured import Measured
+from mailsuite.mailbox.names import base, order, our_size, sizes
 from mailsuite.mailbox.ordering import PIECE, in_order
 from mailsuite.mailbox.scan import PREFIX, TRIES, settled_scan
 
@@ -38,16 +40,34 @@ def take_listing(path: str) -> tuple[Listing, tuple[int, ...]]:
     return listing, ()
 
 
+class _Known:
+    """What is kept of the mailbox *root* beside its messages: ids, and sizes of foreign files."""
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self.kept = KeptIds(root)
+        self.imported = ImportedIds(root)
+        self.measured = Measured(root)
+
+    def is_special(self, base: bytes) -> bool:
+        """Say whether there is more to an id than the base name."""
+        return base in self.kept or base in self.imported
+
+    def save(self) -> None:
+        """Keep what was learned."""
+        self.kept.save()
+        self.measured.save()
+
+
 def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
     """Return the listing of *names*, and whether some had vanished before they could be measured."""
-    kept = KeptIds(root)
+    known = _Known(root)
     messages = Messages()
     gone = False
     for piece in _pieces(names):
-        if _add_ours(messages, piece, kept):
-            continue
-        gone = _add_any(messages, piece, kept, root) or gone
-    kept.save()
+        if not _add_ours(messages, piece, known):
+            gone = _add_any(messages, piece, known) or gone
+    known.save()
     messages.settle()
     return Listing(messages), gone
 
@@ -77,26 +97,26 @@ def _key(names: list[bytes]) -> Callable[[bytes], bytes]:
     return _name
 
 
-def _add_ours(messages: Messages, names: Sequence[bytes], kept: KeptIds) -> bool:
+def _add_ours(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
     """Add *names* if all are ours and none needs more than its name; otherwise return ``False``."""
     found = _OURS.findall(_joined(names))
     if len(found) < len(names):
         return False
     folders, bases, rests, octets = zip(*found, strict=True)
-    if len(set(bases)) < len(bases) or any(each in kept for each in bases):
+    if len(set(bases)) < len(bases) or any(map(known.is_special, bases)):
         return False
     messages.extend(list(map(bytes.__add__, folders, rests)), bases, list(map(int, octets)))
     return True
 
 
-def _add_any(messages: Messages, names: Sequence[bytes], kept: KeptIds, root: bytes) -> bool:
+def _add_any(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
     """Add *names*; return whether some had vanished before they could be measured."""
     places: list[bytes] = []
     ids: list[bytes] = []
     octets: list[int] = []
     gone = False
-    for name, unique_id in _identified(root, names, kept):
-        size = _size(root, name)
+    for name, unique_id in _identified(names, known):
+        size = _size(name, known)
         if size is None:
             gone = True
             continue
@@ -107,17 +127,19 @@ def _add_any(messages: Messages, names: Sequence[bytes], kept: KeptIds, root: by
     return gone
 
 
-def _identified(root: bytes, names: Sequence[bytes], kept: KeptIds) -> Iterator[tuple[bytes, bytes]]:
+def _identified(names: Sequence[bytes], known: _Known) -> Iterator[tuple[bytes, bytes]]:
     """Yield each of *names*, which are sorted, with its unique id."""
     for key, group in groupby(names, key=_base):
         same = list(group)
-        if len(same) == 1 and key not in kept:
-            yield same[0], key if is_fit(key) else plain_id(key).encode("ascii")
+        unique_id = known.imported.unique_id(key)
+        if len(same) == 1 and key not in known.kept:
+            yield same[0], unique_id
             continue
         # A message that moved under the scan was seen twice: it is one file, and the later place is the true one.
-        found = dict(_files(root, same))
-        for name, unique_id in zip(found.values(), kept.assign(key, list(found)), strict=True):
-            yield name, unique_id.encode("ascii")
+        found = dict(_files(known.root, same))
+        given = known.kept.assign(key, unique_id.decode("ascii"), list(found))
+        for name, each in zip(found.values(), given, strict=True):
+            yield name, each.encode("ascii")
 
 
 def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes]]:
@@ -129,14 +151,20 @@ def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes
         yield FileKey(status.st_ino, max(status.st_mtime_ns, 0)), name
 
 
-def _size(root: bytes, name: bytes) -> int | None:
+def _size(name: bytes, known: _Known) -> int | None:
     """Return what *name* has on the wire; ``None`` where it is gone."""
     ours = our_size(name[PREFIX:])
     if ours is not None:
         return ours
     said = sizes(name[PREFIX:])
+    path = known.root + b"/" + name
     try:
-        return wire_size(root + b"/" + name, said.disk, said.wire)
+        status = os.lstat(path)
+        octets = known.measured.find(_base(name), status)
+        if octets is None:
+            octets = wire_size(path, said.disk, said.wire)
+            known.measured.add(_base(name), status, octets)
+        return octets
     except FileNotFoundError:
         return None
     except OSError:

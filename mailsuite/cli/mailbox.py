@@ -1,0 +1,132 @@
+"""``mailsuite mailbox``: what is kept of a mailbox beside its messages."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+
+from mailsuite.cli.accounts import mail_path, open_accounts
+from mailsuite.cli.site import with_site
+from mailsuite.config import Settings
+from mailsuite.directory.rows import User
+from mailsuite.mailbox.imported_ids import ImportedIds, Reused
+from mailsuite.mailbox.locks import Locks
+from mailsuite.mailbox.names import base, is_fit
+from mailsuite.mailbox.scan import FOLDERS, PREFIX, scan
+from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT, BadSource, Pair, courier, dovecot, header_id, plain
+
+# Of each message so much is searched for its header.
+_HEADER_OCTETS = 65_536
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+@click.group()
+def mailbox() -> None:
+    """Look after single mailboxes.
+
+    \b
+    Example:
+      mailsuite mailbox import-uidl alice@example.com --dovecot /var/mail/alice/dovecot-uidlist
+    """
+
+
+@mailbox.command(name="import-uidl")
+@click.argument("address")
+@click.option("--dovecot", "dovecot_file", type=_FILE, metavar="FILE", help="Dovecot's dovecot-uidlist.")
+@click.option("--courier", "courier_file", type=_FILE, metavar="FILE", help="Courier's courierpop3dsizelist.")
+@click.option("--file", "plain_file", type=_FILE, metavar="FILE", help="Lines of a file's name and its id.")
+@click.option("--header", is_flag=True, help="The header X-UIDL of each message, as Qpopper writes it.")
+@click.option(
+    "--format", "form", default=DOVECOT_FORMAT, show_default=True, metavar="FORMAT", help="Dovecot's pop3_uidl_format."
+)
+@with_site
+def import_uidl(
+    settings: Settings,
+    address: str,
+    dovecot_file: str | None,
+    courier_file: str | None,
+    plain_file: str | None,
+    header: bool,
+    form: str,
+) -> None:
+    """Keep the unique ids that another POP3 server gave to the messages of ADDRESS.
+
+    So no client fetches again what it has fetched there. Copy the Maildir first. Nobody may be logged in meanwhile.
+    A message that is not in the list, and each that comes later, gets an id of ours.
+
+    \b
+    Example:
+      mailsuite mailbox import-uidl alice@example.com --dovecot dovecot-uidlist --format %v.%u
+      mailsuite mailbox import-uidl bob@example.com --header
+    """
+    readers: Mapping[str | None, Callable[[Iterator[bytes]], Iterator[Pair]]] = {
+        dovecot_file: lambda lines: dovecot(lines, form),
+        courier_file: courier,
+        plain_file: plain,
+    }
+    named = [path for path in (dovecot_file, courier_file, plain_file) if path is not None]
+    if len(named) + header != 1:
+        raise click.UsageError("give one of --dovecot, --courier, --file and --header")
+    with open_accounts(settings) as accounts:
+        found = accounts.users.show(address)
+    with _alone(settings, found) as root:
+        names = scan(root)
+        try:
+            if header:
+                pairs = list(_headers(root, names))
+            else:
+                with open(named[0], "rb") as file:
+                    pairs = list(readers[named[0]](iter(file)))
+            known, unfit = _kept(names, pairs)
+            ImportedIds(root).add(known)
+        except (BadSource, Reused) as error:
+            raise click.ClickException(str(error)) from error
+        _let_look_again(root)
+    for name, unique_id in unfit:
+        click.echo(f"{os.fsdecode(name)}: {unique_id!r} is no unique id (RFC 1939 §7); it gets one of ours", err=True)
+    lost = len({base(name[PREFIX:]) for name in names} - set(known))
+    click.echo(f"Kept the ids of {len(known)} messages of {found.name}; {lost} have ids of ours.")
+
+
+@contextmanager
+def _alone(settings: Settings, user: User) -> Iterator[bytes]:
+    """Yield the folder of the user's mailbox, which nobody else opens meanwhile."""
+    path = mail_path(settings, user)
+    locks = Locks(f"{settings.state_dir}/locks")
+    try:
+        if not locks.acquire(path):
+            raise click.ClickException(f"{user.name} is logged in: try again when that session is over")
+        yield os.fsencode(path)
+    finally:
+        locks.close()
+
+
+def _headers(root: bytes, names: Sequence[bytes]) -> Iterator[Pair]:
+    for name in names:
+        with open(root + b"/" + name, "rb") as file:
+            unique_id = header_id(file.read(_HEADER_OCTETS))
+        if unique_id is not None:
+            yield name[PREFIX:], unique_id
+
+
+def _kept(names: Sequence[bytes], pairs: Sequence[Pair]) -> tuple[dict[bytes, bytes], list[Pair]]:
+    """Return the ids to be kept, by base name, and the pairs whose id is unfit; both of messages that there are."""
+    there = {base(name[PREFIX:]) for name in names}
+    known: dict[bytes, bytes] = {}
+    unfit: list[Pair] = []
+    for name, unique_id in pairs:
+        key = base(name)
+        if key not in there:
+            continue
+        if is_fit(unique_id):
+            known[key] = unique_id
+        else:
+            unfit.append((name, unique_id))
+    return known, unfit
+
+
+def _let_look_again(root: bytes) -> None:
+    """Give the folders new times, so that no server goes on with a listing that it keeps."""
+    for folder in FOLDERS:
+        os.utime(root + b"/" + folder)
