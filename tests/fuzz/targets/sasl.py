@@ -1,46 +1,47 @@
-"""Logins: server mechanisms behind the commands of SMTP, client mechanisms before a server that says anything."""
+"""Logins: server mechanisms before a client that says anything, and client mechanisms before such a server."""
 
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mailsuite.sasl.choice import MECHANISMS
+from mailsuite.sasl.choice import MECHANISMS as CLIENT_MECHANISMS
+from mailsuite.sasl.claims import CertificateClaim, Challenge, LoginClaim, PasswordClaim, Proof, Refusal, TokenShown
 from mailsuite.sasl.initiator import Secret, Unfit
-from mailsuite.smtp.server import ServerSession
-from tests.fuzz.serving import serve
+from mailsuite.sasl.terms import MECHANISMS
 from tests.fuzz.target import FIRST, Target, choose
-from tests.smtp.respondent import CLEAR_AUTH, Respondent
+from tests.sasl.store import BOUND, CERTIFIED, TOKEN, terms
+from tests.sasl.talk import Talk
 
-SETTINGS = replace(CLEAR_AUTH, limits=replace(CLEAR_AUTH.limits, errors=10_000))
-INITIATORS = list(MECHANISMS.values())
+# In TLS, with a certificate and channel bindings: every mechanism can be served.
+ENCRYPTION = replace(CERTIFIED, binding=BOUND.get)
+NAMES = list(MECHANISMS)
+INITIATORS = list(CLIENT_MECHANISMS.values())
 STEPS = 10
 
 
-def offered() -> list[str]:
-    """Return the mechanisms that a server core offers."""
-    said = serve(ServerSession(SETTINGS), Respondent(), [b"EHLO x\r\n"]).decode()
-    return next(line[9:].split() for line in said.splitlines() if line[4:9] == "AUTH ")
-
-
-OFFERED = offered()
-
-
 def run(data: bytes) -> None:
-    """The first octet chooses the mechanisms, the second an initial response or none; LF parts the lines."""
+    """The first octet chooses the mechanisms, the second an initial response or none; LF parts the responses."""
     lines = data[2:].split(b"\n")
-    _server(choose(data, 0, OFFERED), choose(data, 1, [True, False]), lines)
+    _server(choose(data, 0, NAMES), choose(data, 1, [True, False]), lines)
     _client(choose(data, 0, INITIATORS), lines)
 
 
 def _server(name: str, initial: bool, lines: list[bytes]) -> None:
-    coded = [line if line in (b"*", b"=") else b64encode(line) or b"=" for line in lines]
-    first = f"AUTH {name}".encode() + (b" " + coded.pop(0) if initial else b"") + b"\r\n"
-    respondent = Respondent()
-    said = serve(ServerSession(SETTINGS), respondent, [b"EHLO x\r\n", first, *(line + b"\r\n" for line in coded)])
-
-    assert all(line[:3].isdigit() and line.isascii() for line in said.splitlines())
-    if b"\r\n235 " in said:
-        assert respondent.claims, "a login without a claim"
+    talk = Talk(name, terms("smtp"), ENCRYPTION)
+    step = talk.begin(lines.pop(0) if initial else None)
+    steps = 0
+    while isinstance(step, Challenge):
+        assert steps < STEPS, "an exchange comes to an end (RFC 4422 §3)"
+        steps += 1
+        if not lines:
+            return
+        step = talk.say(lines.pop(0))
+    assert isinstance(step, PasswordClaim | CertificateClaim | LoginClaim | Refusal)
+    if isinstance(step, LoginClaim):
+        asked = [each for each in talk.questions if isinstance(each, Proof | TokenShown)]
+        assert len(asked) == 1, "a login without a proof"
+        assert asked[0].token == TOKEN if isinstance(asked[0], TokenShown) else asked[0].right
+    if isinstance(step, CertificateClaim):
+        assert step.name == "tim"
 
 
 def _client(kind: type, lines: list[bytes]) -> None:
@@ -57,9 +58,15 @@ def _client(kind: type, lines: list[bytes]) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Yield one login for each mechanism that a server offers."""
-    for number in range(len(OFFERED)):
-        yield bytes([FIRST + number, FIRST]) + b"\0user\0secret"
+    """Yield the beginnings of exchanges by each mechanism."""
+    for number in range(len(NAMES)):
+        for responses in (
+            b"",
+            b"\0user\0secret",
+            b"n,,n=user,r=abc\nc=biws,r=abcd,p=AAAA",
+            b"p=tls-exporter,,n=user,r=abc\n",
+        ):
+            yield bytes([FIRST + number, FIRST]) + responses
 
 
 PART = Target("sasl", run, seeds)
