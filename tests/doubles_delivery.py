@@ -340,12 +340,18 @@ class MemoryConnector:
         """Let everything happen that does not wait for time."""
         moved = True
         while moved:
-            moved = bool(sum(line.step() for line in list(self.lines)))
+            moved = bool(sum(line.step() for line in list(self.lines))) or self._turn()
             for line in list(self.lines):
                 if not (line.outgoing or line.far.said) and (line.far.gone or line.closing is not None):
                     self.lines.remove(line)
                     line.protocol.connectionLost(Failure(line.closing or ConnectionDone()))
                     moved = True
+
+    def _turn(self) -> bool:
+        """Let what only waits for the reactor's next turn have it; say whether there was anything."""
+        due = any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls())
+        self.clock.advance(0)
+        return due
 
     def wait(self, seconds: float) -> None:
         """Let *seconds* go by, and what they bring happen."""

@@ -103,7 +103,7 @@ async def fit(
         # RFC 1870 §6.2: what is said in EHLO is final, there is no need to try.
         return Failed("5.3.4", f"The message has {size} octets, and the next host takes {capabilities.size}")
     asked = message.asked
-    delay = not lmtp and lets_go_of_time(asked, capabilities, now)
+    delay = bool(asked.by_mode) and not lmtp and lets_go_of_time(asked, capabilities, now)
     transaction = Transaction(
         reverse_path=message.reverse_path,
         recipients=tuple(_recipient(each, lmtp, delay) for each in recipients),
