@@ -96,7 +96,7 @@ class Listener(Section, frozen=True, kw_only=True):
         extra=written("a list of SASL mechanisms"),
         examples=[["SCRAM-SHA-256", "PLAIN"]],
         description="SASL mechanisms by which one may log in here, of those that [sasl] and [oauth] allow; empty means"
-                    " all of them.",
+                    " all of them. Without PLAIN and LOGIN, POP3 has no USER and PASS either.",
     )] = []
     without: Annotated[list[str], Meta(
         extra=written("a list of keywords of EHLO"),

@@ -54,6 +54,11 @@ class Terms:
             return None
         return MECHANISMS[name](replace(context, nonce=self.nonce(), offered=offered, scope=self.scope))
 
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether the password itself may cross the wire here, so that ways beside SASL may be open, too."""
+        return not self.allowed or not {"PLAIN", "LOGIN"}.isdisjoint(self.allowed)
+
     def knows(self, name: str) -> bool:
         """Say whether *name* may be used by some sessions here: others lack TLS for it (RFC 4954 §4), or more."""
         mechanism = MECHANISMS.get(name)

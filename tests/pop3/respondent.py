@@ -15,6 +15,9 @@ LISTENERS = {
     "stls": (Settings("mail.example.org", stls=True), False),
     "clear": (Settings("mail.example.org", plaintext_auth=True), False),
     "tls": (Settings("mail.example.org"), True),
+    "proofs": (
+        Settings("mail.example.org", plaintext_auth=True, sasl=store.terms("pop", store.NONCE, "CRAM-MD5")), False,
+    ),
     "sasl": (Settings("mail.example.org", plaintext_auth=True, sasl=store.terms("pop")), False),
     "few errors": (Settings("mail.example.org", Limits(errors=3), plaintext_auth=True), False),
 }

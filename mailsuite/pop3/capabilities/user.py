@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mailsuite.pop3 import responses
 from mailsuite.pop3.command import AUTHORIZATION, Capability, Command, Result, Words
 from mailsuite.pop3.events import Authenticate
+from mailsuite.pop3.responses import Response
 from mailsuite.sasl.claims import PasswordClaim
 
 if TYPE_CHECKING:
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
 def user(session: "ServerSession", words: Words) -> Result:
     """USER name: never says whether there is such a mailbox (RFC 1939 §13, RFC 3206 §5)."""
-    # RFC 2595 §7: no cleartext password outside TLS, so the client is stopped before it sends one.
-    if not session.password_allowed:
-        return responses.TLS_FIRST
+    refusal = _refusal(session)
+    if refusal is not None:
+        return refusal
     name = _text(words[0])
     if name is None:
         return responses.NOT_UTF8
@@ -26,8 +27,9 @@ def user(session: "ServerSession", words: Words) -> Result:
 
 def password(session: "ServerSession", words: Words) -> Result:
     """PASS string: one space ends the verb, and every further one belongs to the password (RFC 1939 §7)."""
-    if not session.password_allowed:
-        return responses.TLS_FIRST
+    refusal = _refusal(session)
+    if refusal is not None:
+        return refusal
     # RFC 1939 §7: PASS follows a successful USER, and each USER is good for one try.
     name, session.name = session.name, ""
     if not name:
@@ -36,6 +38,13 @@ def password(session: "ServerSession", words: Words) -> Result:
     if secret is None:
         return responses.NOT_UTF8
     return Authenticate("USER", PasswordClaim(name, secret))
+
+
+def _refusal(session: "ServerSession") -> Response | None:
+    """Say why no password is taken now. RFC 2595 §7: the client is stopped before it sends one."""
+    if not session.settings.sasl.takes_passwords:
+        return responses.NO_PASSWORDS
+    return None if session.password_allowed else responses.TLS_FIRST
 
 
 def _text(octets: bytes) -> str | None:
@@ -56,7 +65,7 @@ class User(Capability):
 
     def offer(self, session: "ServerSession") -> str | None:
         """See `Capability.offer`."""
-        return self.keyword if session.password_allowed else None
+        return self.keyword if _refusal(session) is None else None
 
 
 PART = User()
