@@ -147,7 +147,8 @@ def test_a_list_that_was_tampered_with_is_refused(primary: Path, backup: Path) -
     file = export(primary)
     done("backup-mx", "import", file, "-c", backup)
     before = ListStore(str(backup.parent)).stamp(DOMAIN)
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
 
     assert f"Error: {file} was not taken: its signature is wrong" in refused("backup-mx", "import", file, "-c", backup)
     assert ListStore(str(backup.parent)).stamp(DOMAIN) == before

@@ -23,8 +23,8 @@ def name_of(text: str) -> dns.name.Name:
     if len(text) > NAME_OCTETS:
         raise NoSuchDomain(text)
     # Labels such as _25._tcp are no part of a host name; IDNA would refuse the whole name for them.
-    prefix, host = _underscored(text)
-    whole = (prefix.lower() + domain_key(host)).removesuffix(".")
+    prefix, host = _underscored(text.removesuffix("."))
+    whole = prefix.lower() + domain_key(host)
     try:
         return dns.name.Name((*whole.encode("ascii").split(b"."), b""))
     except (UnicodeEncodeError, dns.exception.DNSException):

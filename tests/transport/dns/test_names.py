@@ -20,7 +20,7 @@ NAME_253 = ".".join([LABEL_63] * 3 + ["b" * 61])
         ("example.org", (b"example", b"org")),
         ("Example.ORG.", (b"example", b"org")),
         ("bücher.example", (b"xn--bcher-kva", b"example")),
-        ("例え。テスト。", (b"xn--r8jz45g", b"xn--zckzah")),
+        ("例え.テスト.", (b"xn--r8jz45g", b"xn--zckzah")),
         ("_25._tcp.MX.example.org", (b"_25", b"_tcp", b"mx", b"example", b"org")),
         ("_25._TCP.Bücher.example.", (b"_25", b"_tcp", b"xn--bcher-kva", b"example")),
         ("_dmarc", (b"_dmarc",)),
@@ -52,6 +52,8 @@ def test_names(text: str, labels: tuple[bytes, ...]) -> None:
         "-ü-.example",
         "_25._tcp.-ü-.example",
         "\ud800.example",
+        # Only a full stop parts labels.
+        "例え。テスト。",
     ],
 )
 def test_no_names(text: str) -> None:
