@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from mailsuite import __version__
+from mailsuite.address import domain_key
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
@@ -64,10 +65,12 @@ from mailsuite.queue.errors import QueueError
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
+from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import MailboxAccess, MailboxSite
 from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
+from mailsuite.service.pop3_policies import Policies
 from mailsuite.service.reception import Reception, Role, Site
 from mailsuite.smtp import replies as smtp_replies
 from mailsuite.smtp import server as smtp_server
@@ -337,7 +340,14 @@ class Parts:
             "lmtp": DeliveryRole(OwnOnly(), self.logins),
         }
         self.pop3 = MailboxSite(
-            settings.hostname, store, self.logins, self.log, clocks.seconds, settings.pop3.mark_seen
+            settings.hostname,
+            store,
+            self.logins,
+            self.log,
+            clocks.seconds,
+            settings.pop3.mark_seen,
+            pop3_policies(settings).of,
+            SharedDelays(state),
         )
         self._mark.set()
         self._hashing.start()
@@ -486,6 +496,25 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Call
     return new_session
 
 
+def pop3_policies(settings: Settings) -> Policies:
+    """Return what users of POP3 are held to."""
+    pop3 = settings.pop3
+    terms = {
+        domain_key(name): (
+            pop3.login_delay if domain.pop3_login_delay == "default" else domain.pop3_login_delay,
+            pop3.expire if domain.pop3_expire == "default" else domain.pop3_expire,
+        )
+        for name, domain in settings.domains.items()
+    }
+    return Policies(
+        _policy(pop3.login_delay, pop3.expire), {name: _policy(*each) for name, each in terms.items()}
+    )
+
+
+def _policy(login_delay: int, expire: int | str) -> pop3_settings.Policy:
+    return pop3_settings.Policy(login_delay, expire if isinstance(expire, int) else None)
+
+
 def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
     """Return what makes the sessions of a POP3 listener."""
     implicit = listener.tls == "implicit"
@@ -495,6 +524,8 @@ def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Call
         stls=listener.tls == "starttls",
         plaintext_auth=listener.authentication == "always",
         sasl=terms(settings, listener, "pop", lambda: running().offer),
+        policies=pop3_policies(settings).all(),
+        language=settings.pop3.language,
     )
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:

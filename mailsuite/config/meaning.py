@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from mailsuite.config.backups import backup_problems
 from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
+from mailsuite.config.domains import domain_problems
 from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer
 from mailsuite.config.oauth import login_problems
@@ -45,6 +46,7 @@ def problems_of(settings: Settings) -> list[Problem]:
     problems += login_problems(settings)
     problems += route_problems(settings)
     problems += backup_problems(settings)
+    problems += domain_problems(settings)
     problems += _peer_problems(settings)
     if settings.smtp.early_talkers != "ignore" and not settings.smtp.greeting_delay:
         text = f'"{settings.smtp.early_talkers}" finds nobody unless greeting_delay gives them time to speak'

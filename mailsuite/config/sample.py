@@ -49,8 +49,10 @@ BACKUPS: Tables = {
     },
 }
 
+DOMAINS: Tables = {"example.net": {"pop3_login_delay": 300, "pop3_expire": 30}}
+
 WRITTEN = {"listen": LISTENERS}
-SHOWN = {"certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS}
+SHOWN = {"certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS, "domains": DOMAINS}
 
 
 def sample() -> str:

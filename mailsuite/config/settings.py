@@ -12,7 +12,7 @@ from msgspec import Meta
 Service = Literal["mta", "submission", "lmtp", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
 ListenAuth = Literal["off", "tls", "always"]
-SecretKind = Literal["scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5"]
+SecretKind = Literal["scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5", "apop"]
 OutboundTLS = Literal["none", "may", "encrypt", "verify", "dane", "mta-sts"]
 
 
@@ -179,10 +179,11 @@ class SASL(Section, frozen=True, kw_only=True):
     """Logging in other than by a password that crosses the wire."""
 
     secrets: Annotated[list[SecretKind], Meta(
-        extra=written('a list of "scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5"'),
+        extra=written('a list of "scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5", "apop"'),
         description="What is kept of a password beside its hash, so that these mechanisms can be offered; made when a"
                     " password is changed, or crosses the wire. With what CRAM-MD5 and DIGEST-MD5 need one can log in,"
-                    " and guess at passwords quickly: keep it only where old clients have to be served.",
+                    " and guess at passwords quickly; apop is the password itself: keep these only where old clients"
+                    " have to be served.",
     )] = msgspec.field(default_factory=lambda: ["scram-sha-256", "scram-sha-1"])
     offer: Annotated[Literal["all", "some"], Meta(
         description="When a mechanism that needs secrets is offered: once all who have a password have theirs, or at"
@@ -710,6 +711,40 @@ class POP3(Section, frozen=True, kw_only=True):
         description="Whether a message that was read by RETR is moved to cur/ and marked as seen, for other programs"
                     " that read the mailbox.",
     )] = False
+    login_delay: Annotated[int, Meta(
+        ge=0, le=86_400,
+        description="How many seconds there must be between two logins of one user (LOGIN-DELAY, RFC 2449 §6.5).",
+    )] = 0
+    expire: Annotated[int | Literal["never"], Meta(
+        extra=written('a number of days from 0 to 36500, or "never"'),
+        examples=[30],
+        description="After how many days in the mailbox a message is removed, read or not (EXPIRE, RFC 2449 §6.7);"
+                    " with 0, when the session ends that has fetched it by RETR.",
+    )] = "never"
+    expire_interval: Annotated[float, Meta(
+        ge=1, le=86_400,
+        description="How often mailboxes are looked through for messages to be removed, in seconds.",
+    )] = 3600.0
+    language: Annotated[str, Meta(
+        extra=written('the tag of a language that responses can be in: "de", "en", "es" or "fr"'),
+        description="The language of a client that asks for ours (LANG *, RFC 6856 §3).",
+    )] = "en"
+
+
+class Domain(Section, frozen=True, kw_only=True):
+    """What is other for one domain's users than for all, ``[domains.DOMAIN]``."""
+
+    pop3_login_delay: Annotated[int | Literal["default"], Meta(
+        extra=written('a number of seconds from 0 to 86400, or "default"'),
+        examples=[300],
+        description='How many seconds there must be between two logins of one user; "default" is login_delay of'
+                    ' [pop3].',
+    )] = "default"
+    pop3_expire: Annotated[int | Literal["never", "default"], Meta(
+        extra=written('a number of days from 0 to 36500, "never" or "default"'),
+        examples=[30],
+        description='After how many days in the mailbox a message is removed; "default" is expire of [pop3].',
+    )] = "default"
 
 
 class Submission(Section, frozen=True, kw_only=True):
@@ -782,6 +817,10 @@ class Settings(Section, frozen=True, kw_only=True):
     backups: Annotated[dict[str, Backup], Meta(
         extra={"named": "DOMAIN"},
         description="One table for each domain that we are the backup MX of and that needs other than the defaults.",
+    )] = {}
+    domains: Annotated[dict[str, Domain], Meta(
+        extra={"named": "DOMAIN"},
+        description="One table for each domain that needs other than the defaults.",
     )] = {}
     limits: Limits = Limits()
     smtp: SMTP = SMTP()

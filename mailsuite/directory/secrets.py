@@ -6,6 +6,7 @@ Made where the password is at hand: when it is changed, and at a login by which 
 import hmac
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,14 +14,16 @@ from types import MappingProxyType
 from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
 from mailsuite.sasl.cram_keys import CramKeys, cram_keys
 from mailsuite.sasl.digest_keys import DigestKeys, digest_keys, parse_digest_keys
-from mailsuite.sasl.saslprep import Unprepared
+from mailsuite.sasl.saslprep import Unprepared, saslprep
 from mailsuite.sasl.scram_keys import HASHES, ScramKeys, parse_scram_keys, scram_keys
 
 _DOVECOT = re.compile(r"\{(?:ARGON2ID?|BLF-CRYPT|SHA(?:256|512)-CRYPT)\}(?=\$)", re.IGNORECASE)
 SCRAM = {name.lower(): name for name in HASHES}
 CRAM_MD5 = "cram-md5"
 DIGEST_MD5 = "digest-md5"
-KINDS = (*SCRAM, CRAM_MD5, DIGEST_MD5)
+# RFC 1939 §7: the password itself, since APOP has it behind what is new each time.
+APOP = "apop"
+KINDS = (*SCRAM, CRAM_MD5, DIGEST_MD5, APOP)
 
 SALT_OCTETS = 16
 # RFC 7677 §4 asks for 4096 at least; more of them make stolen keys dearer, and each login of a client.
@@ -58,6 +61,8 @@ class Secrets:
                 made[kind] = str(cram_keys(octets))
             elif kind == DIGEST_MD5:
                 made[kind] = str(digest_keys(name, self._realm, octets.decode()))
+            elif kind == APOP:
+                made[kind] = _plain(octets.decode())
             else:
                 made[kind] = self._scram(SCRAM[kind], octets.decode())
         return made
@@ -76,6 +81,8 @@ class Secrets:
             return str(CramKeys(made_up("outer", 16), made_up("inner", 16)))
         if kind == DIGEST_MD5:
             return str(DigestKeys(self._realm, made_up("hash", 16)))
+        if kind == APOP:
+            return b64encode(made_up("password", 16)).decode()
         mechanism = SCRAM[kind]
         size = hmac.new(b"", None, HASHES[mechanism]).digest_size
         salt = made_up("salt", SALT_OCTETS)
@@ -91,6 +98,13 @@ class Secrets:
         """A digest of another realm is of no use any more: our hostname has changed."""
         keys = parse_digest_keys(stored) if kind == DIGEST_MD5 else None
         return kind != DIGEST_MD5 or (keys is not None and keys.realm == self._realm)
+
+
+def _plain(password: str) -> str:
+    try:
+        return b64encode(saslprep(password).encode()).decode()
+    except Unprepared:
+        return NONE_POSSIBLE
 
 
 def keeping_hashes(passwords: Passwords, wanted: Secrets) -> Callable[[str, str], Kept]:

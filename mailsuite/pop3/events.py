@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from mailsuite.pop3.settings import Policy
 from mailsuite.sasl.claims import Claim, Question
 from mailsuite.wire.events import Ask, Event
 
@@ -57,6 +58,7 @@ class Opened:
     """The answer to `Authenticate`: the snapshot, kept by reference and never copied (`mailsuite.pop3.drop`).
 
     Sizes and unique ids; where they are at hand, the sum of all sizes too, and the rows that LIST and UIDL send.
+    *policy* is what holds for this user, ``None`` where one holds for all.
     """
 
     sizes: Sequence[int]
@@ -64,18 +66,21 @@ class Opened:
     octets: int | None = None
     size_rows: Rows | None = None
     id_rows: Rows | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieve(Ask):
     """RETR, or TOP with a number of *lines*. Answer: the first octets of message *index*, or a refusal.
 
-    The octets have CRLF line ends and no transparency dots. The message is over when as many were given as its
+    The octets have CRLF line ends and no transparency dots. Without *utf8* no header section in them has letters that
+    are not ASCII (RFC 6856 §2.1). The message is over when as many were given as its
     size says; then nothing more is asked or told. Until then `ReadBody` asks for more.
     """
 
     index: int
     lines: int | None = None
+    utf8: bool = False
 
 
 class ReadBody(Ask):

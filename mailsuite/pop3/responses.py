@@ -2,48 +2,66 @@
 
 RFC 1939 §3 (status), RFC 2449 §8 and RFC 3206 (response codes). The text of a response never holds an octet of the
 client's, so there is nothing in it to be escaped; nor has it a ``[`` or a ``<``, which would begin a response code
-or an APOP timestamp (RFC 2449 §3).
+or an APOP timestamp (RFC 2449 §3). Every text has its like in every language of `mailsuite.pop3.languages`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from mailsuite.pop3.events import Ending
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One status line: ``+OK`` or ``-ERR``, the response *code* where there is one, and a *text* for people."""
+    """One status line: ``+OK`` or ``-ERR``, the response *code* where there is one, and a *text* for people.
+
+    *values* go into the text, in the order of its ``{}``.
+    """
 
     positive: bool
     text: str
     code: str = ""
     # Set where the connection ends after this response, with the reason.
     ending: Ending | None = None
+    values: tuple[object, ...] = ()
 
     @property
     def counts(self) -> bool:
         """Whether this is the client's error: troubles of ours (RFC 3206 §4) are not held against it."""
-        return not (self.positive or self.code.startswith("SYS/") or self.code == "IN-USE")
+        return not (self.positive or self.code.startswith("SYS/") or self.code in ("IN-USE", "LOGIN-DELAY"))
 
     def with_text(self, text: str) -> "Response":
         """Return the same response with another text."""
         return Response(self.positive, text, self.code, self.ending)
 
-    def encode(self) -> bytes:
-        """Return the response as it stands on the wire."""
+    def filled(self, *values: object) -> "Response":
+        """Return the same response with *values* in its text."""
+        return replace(self, values=values)
+
+    def encode(self, texts: Mapping[str, str] | None = None) -> bytes:
+        """Return the response as it stands on the wire, in the language that *texts* are of (RFC 6856 §3.2)."""
         status = "+OK" if self.positive else "-ERR"
         code = f"[{self.code}] " if self.code else ""
-        return f"{status} {code}{self.text}\r\n".encode()
+        text = texts.get(self.text, self.text) if texts else self.text
+        if self.values:
+            text = text.format(*self.values)
+        return f"{status} {code}{text}\r\n".encode()
 
 
 OK = Response(True, "Done")
-READY = Response(True, "POP3 server ready")
+READY = Response(True, "{} POP3 server ready, session {}")
 LOGGED_IN = Response(True, "Logged in")
 NAME_TAKEN = Response(True, "Now the password")
 MESSAGE_FOLLOWS = Response(True, "Message follows")
+CONTENTS = Response(True, "{} messages ({} octets)")
+OCTETS = Response(True, "{} octets")
 MARKED = Response(True, "Marked to be deleted")
 CAPABILITIES_FOLLOW = Response(True, "Capabilities follow")
 UNIQUE_IDS_FOLLOW = Response(True, "Unique ids follow")
+LANGUAGES_FOLLOW = Response(True, "Languages follow")
+# RFC 6856 §3.2: first the tag of the language.
+LANGUAGE_CHANGED = Response(True, "{} Language changed")
+UTF8_MODE = Response(True, "UTF-8 mode")
 BEGIN_TLS = Response(True, "Begin TLS negotiation")
 GOODBYE = Response(True, "Goodbye", ending=Ending.QUIT)
 
@@ -62,6 +80,8 @@ TLS_FIRST = Response(False, "No password is taken before TLS")
 NO_PASSWORDS = Response(False, "No password is taken here, but what AUTH has to offer")
 TLS_ACTIVE = Response(False, "TLS is active")
 NO_TLS = Response(False, "TLS is not available")
+TLS_BEFORE_UTF8 = Response(False, "TLS comes before UTF8")
+NO_SUCH_LANGUAGE = Response(False, "No such language")
 NO_SUCH_MECHANISM = Response(False, "No such mechanism")
 AUTH_CANCELLED = Response(False, "Authentication cancelled")
 AUTH_NOT_BASE64 = Response(False, "Not base64")
@@ -71,6 +91,8 @@ AUTH_MALFORMED = Response(False, "Not what the mechanism asks for")
 WRONG_PASSWORD = Response(False, "Wrong name or password", "AUTH")
 # RFC 2449 §8.1.2
 IN_USE = Response(False, "Another session has this mailbox", "IN-USE")
+# RFC 2449 §8.1.1
+TOO_SOON = Response(False, "The last login was a moment ago; try again later", "LOGIN-DELAY")
 # RFC 3206 §4: not the client's fault.
 TROUBLE = Response(False, "Temporary trouble here; try again later", "SYS/TEMP")
 UNAVAILABLE = Response(False, "That message cannot be read now", "SYS/TEMP")
@@ -93,7 +115,7 @@ SHUTTING_DOWN = Response(False, "The server stops; nothing was deleted", "SYS/TE
 
 def greeting(hostname: str, session: str) -> Response:
     """Return the greeting, with the id under which the log has this session."""
-    return READY.with_text(f"{hostname} POP3 server ready, session {session}")
+    return READY.filled(hostname, session)
 
 
 def drop_listing(count: int, octets: int) -> Response:
@@ -108,9 +130,9 @@ def scan_listing(number: int, value: object) -> Response:
 
 def contents(count: int, octets: int) -> Response:
     """Return what introduces a LIST, and answers RSET."""
-    return OK.with_text(f"{count} messages ({octets} octets)")
+    return CONTENTS.filled(count, octets)
 
 
 def message_follows(octets: int) -> Response:
     """Return the answer to RETR (RFC 1939 §5)."""
-    return MESSAGE_FOLLOWS.with_text(f"{octets} octets")
+    return OCTETS.filled(octets)

@@ -15,7 +15,7 @@ from mailsuite.pop3.drop import NO_DROP, Drop
 from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve, Rows
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.sending import Cut, Progress, Sending
-from mailsuite.pop3.settings import Settings
+from mailsuite.pop3.settings import Policy, Settings
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.foreign import TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
@@ -29,6 +29,8 @@ VERBS: Mapping[bytes, Command] = {
 LEGAL: Mapping[State, Mapping[bytes, Command]] = {
     state: {verb: command for verb, command in VERBS.items() if state in command.states} for state in State
 }
+# What the account store has for who may log in by APOP; in the clear, as no digest of it will do.
+APOP = "apop"
 # After so many octets of output the driver is told, so that it can send them before more are made.
 OUTPUT_OCTETS = 65_536
 
@@ -63,8 +65,12 @@ class ServerSession:
         "encryption",
         "errors",
         "name",
+        "policy",
         "settings",
         "state",
+        "texts",
+        "timestamp",
+        "utf8",
     )
 
     def __init__(self, settings: Settings, encrypted: bool = False) -> None:
@@ -77,6 +83,13 @@ class ServerSession:
         # What USER said, until PASS has used it.
         self.name = ""
         self.drop = NO_DROP
+        # What holds for the user, once it is known who that is.
+        self.policy: Policy | None = None
+        # The language that LANG has chosen, and whether UTF8 was said (RFC 6856).
+        self.texts: Mapping[str, str] | None = None
+        self.utf8 = False
+        # What an APOP of this session signs; empty where there is none (RFC 1939 §7).
+        self.timestamp = ""
         self._inbox = Inbox()
         self._line_octets = settings.limits.command_line
         self._output: list[bytes] = []
@@ -129,9 +142,10 @@ class ServerSession:
             return
         if isinstance(answer, Response):
             self._sending = None
-            self.say(answer)
+            self.say(answer if asked is not events.CONNECTED else self._stamped(answer))
         elif isinstance(answer, Opened):
             self.state = State.TRANSACTION
+            self.policy = answer.policy or self.settings.policies[0]
             self.drop = Drop(
                 answer.sizes, answer.unique_ids, answer.octets, answer.size_rows, answer.id_rows
             )
@@ -166,6 +180,7 @@ class ServerSession:
         self._tls_wanted = False
         self.encrypted = True
         self.name = ""
+        self.texts = None
 
     def expire(self) -> None:
         """See `SessionCore.expire`: autologout, without the UPDATE state (RFC 1939 §3)."""
@@ -208,7 +223,7 @@ class ServerSession:
             self.errors += 1
             if self.errors > self.settings.limits.errors:
                 response = responses.TOO_MANY_ERRORS
-        self._put(response.encode())
+        self._put(response.encode(self.texts))
         if response.ending is not None:
             self._close(response.ending)
 
@@ -246,9 +261,17 @@ class ServerSession:
         if not isinstance(found, int):
             return found
         self._sending = Sending(self.drop.sizes[found], cut)
-        return Retrieve(found, lines)
+        return Retrieve(found, lines, self.utf8)
 
     # Inside
+
+    def _stamped(self, greeting: Response) -> Response:
+        """RFC 1939 §7: the greeting of a server that does APOP ends with a timestamp, never the same twice."""
+        sasl = self.settings.sasl
+        if greeting.positive and self.password_allowed and sasl.takes_passwords and sasl.serves(APOP):
+            self.timestamp = f"<{sasl.nonce()}@{self.settings.hostname}>"
+            return greeting.with_text(f"{greeting.text.format(*greeting.values)} {self.timestamp}")
+        return greeting
 
     def _advance(self) -> bool:
         """Do the next piece of work; ``False``: more octets are needed first."""

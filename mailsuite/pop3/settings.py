@@ -15,6 +15,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for a user: *login_delay* seconds from one login to the next (RFC 2449 §6.5), and for how many days
+    at least a message stays (RFC 2449 §6.7); *expire* ``None`` means for ever."""
+
+    login_delay: int = 0
+    expire: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One listener's settings, shared by all of its sessions."""
 
@@ -26,3 +35,7 @@ class Settings:
     plaintext_auth: bool = False
     sasl: Terms = field(default_factory=lambda: Terms("pop", "localhost"))
     software: str = "mailsuite"
+    # All that there are: which of them is a user's, the respondent says.
+    policies: tuple[Policy, ...] = (Policy(),)
+    # What ``LANG *`` is answered in (RFC 6856 §3.2).
+    language: str = "en"

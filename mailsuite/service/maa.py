@@ -4,7 +4,7 @@ Nothing is removed but what QUIT asks for; a session that ends in any other way 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.logger import Logger
@@ -17,19 +17,26 @@ from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.responses import Response
+from mailsuite.pop3.settings import Policy
 from mailsuite.sasl.claims import SecretWanted
 from mailsuite.service.login import Logins, Refused
+from mailsuite.service.login_delays import LoginDelays, no_delays
 
 _log = Logger()
 # A message goes out in pieces of this size; the transport asks for the next one when it has room.
 CHUNK = 65_536
 
 
+def _the_same_for_all(login: Login) -> Policy:
+    return Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class MailboxSite:
     """What all POP3 sessions of a site share. *seconds* is a monotonic clock.
 
-    *mark_seen*: a message that RETR has read is marked for other programs.
+    *mark_seen*: a message that RETR has read is marked for other programs. *policy_of* says what holds for a login,
+    *delays* knows who logged in a moment ago.
     """
 
     hostname: str
@@ -38,6 +45,8 @@ class MailboxSite:
     log: IMailLog
     seconds: Callable[[], float]
     mark_seen: bool = False
+    policy_of: Callable[[Login], Policy] = _the_same_for_all
+    delays: LoginDelays = field(default_factory=no_delays)
 
 
 @implementer(IRespondent)
@@ -49,6 +58,7 @@ class MailboxAccess:
         "_content",
         "_deleted",
         "_ending",
+        "_fetched",
         "_gone",
         "_left",
         "_login",
@@ -77,6 +87,8 @@ class MailboxAccess:
         self._left = 0
         self._whole = False
         self._reading = 0
+        # The numbers of the messages that were fetched whole, where that matters.
+        self._fetched: set[int] | None = None
         self._retrieved = self._octets = self._deleted = 0
         self._ending: str | None = None
         self._gone = False
@@ -114,6 +126,9 @@ class MailboxAccess:
             return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
         if checked.mailbox is None:
             return responses.NO_MAILBOX
+        policy = self.site.policy_of(checked)
+        if not self.site.delays.admit(checked, policy.login_delay):
+            return responses.TOO_SOON
         try:
             opened: Maybe[IMaildrop] = self.site.store.open(checked.mailbox)
             maildrop = await opened if isinstance(opened, Awaitable) else opened
@@ -125,7 +140,10 @@ class MailboxAccess:
             # The client went away while its mailbox was being opened.
             self._close_maildrop()
             return responses.TROUBLE
-        return _opened(maildrop.listing())
+        self.site.delays.logged_in(checked, policy.login_delay)
+        # RFC 2449 §6.7: where nothing may be left here, what was fetched is as good as deleted.
+        self._fetched = set() if policy.expire == 0 else None
+        return _opened(maildrop.listing(), policy)
 
     async def _consult(self, event: events.Consult) -> Login | Secret | Response | None:
         """Answer what an exchange asks; ``None`` is a refusal, behind which some mechanisms have more to say."""
@@ -179,6 +197,8 @@ class MailboxAccess:
             self._drop_content()
             if self._whole and not self._left:
                 self._retrieved += 1
+                if self._fetched is not None:
+                    self._fetched.add(self._reading)
                 if self.site.mark_seen and self._maildrop is not None:
                     self._maildrop.mark_seen(self._reading)
         return piece
@@ -198,9 +218,10 @@ class MailboxAccess:
 
     def _update(self, event: events.Update) -> Maybe[Response]:
         maildrop = self._maildrop
-        if maildrop is not None and event.indexes:
+        indexes = sorted({*event.indexes, *self._fetched}) if self._fetched else event.indexes
+        if maildrop is not None and indexes:
             self._updating = True
-            return self._remove(maildrop, event.indexes)
+            return self._remove(maildrop, indexes)
         self._close_maildrop()
         return responses.GOODBYE
 
@@ -264,9 +285,9 @@ class MailboxAccess:
         )
 
 
-def _opened(listing: IListing) -> events.Opened:
+def _opened(listing: IListing, policy: Policy) -> events.Opened:
     return events.Opened(
-        listing.sizes, listing.unique_ids, listing.octets, listing.size_rows, listing.id_rows
+        listing.sizes, listing.unique_ids, listing.octets, listing.size_rows, listing.id_rows, policy
     )
 
 

@@ -11,8 +11,8 @@ import pytest
 from mailsuite.config import load
 from mailsuite.config.expected import Key, keys
 from mailsuite.config.manual import reference
-from mailsuite.config.sample import BACKUPS, CERTIFICATES, LISTENERS, ROUTES, Tables, sample
-from mailsuite.config.settings import Backup, Certificate, Listener, RouteTable, Section, Settings
+from mailsuite.config.sample import BACKUPS, CERTIFICATES, DOMAINS, LISTENERS, ROUTES, Tables, sample
+from mailsuite.config.settings import Backup, Certificate, Domain, Listener, RouteTable, Section, Settings
 from mailsuite.config.toml import dotted, value
 from mailsuite.sasl.choice import MECHANISMS
 
@@ -72,6 +72,7 @@ def test_the_tables_in_comments_hold_every_default_too() -> None:
         certificates=converted(CERTIFICATES, Certificate),  # type: ignore[arg-type]
         routes=converted(ROUTES, RouteTable),  # type: ignore[arg-type]
         backups=converted(BACKUPS, Backup),  # type: ignore[arg-type]
+        domains=converted(DOMAINS, Domain),  # type: ignore[arg-type]
     )
 
     assert msgspec.convert(tomllib.loads(uncommented(sample())), Settings) == expected

@@ -269,6 +269,32 @@ def test_a_backup_that_can_work_is_taken(tmp_path: Path, lines: str) -> None:
     assert list(taken(tmp_path, f'{MINIMAL}[backups."a.example"]\n{lines}\n').backups) == ["a.example"]
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('[domains."a b"]', '2: domains."a b": "a b" is not a domain name'),
+        ('[domains."a.example"]\n[domains."A.Example"]', '3: domains."A.Example": this domain has a table already'),
+        ('[domains."a.example"]\npop3_expire = -1', '3: domains."a.example".pop3_expire: expected a number from 0'),
+        ('[domains."a.example"]\npop3_expire = 36501', '3: domains."a.example".pop3_expire: expected a number from 0'),
+        ('[domains."a.example"]\npop3_login_delay = 86401', '3: domains."a.example".pop3_login_delay: expected a nu'),
+        ('[domains."a.example"]\npop3_expire = "soon"', '3: domains."a.example".pop3_expire: expected a number of '),
+        ("[pop3]\nexpire = -1", "3: pop3.expire: expected a number from 0 to 36500, got -1"),
+        ('[pop3]\nlanguage = "sv"', '3: pop3.language: "sv" is no language that there is here; these are: de, en, '),
+    ],
+)
+def test_terms_of_mailboxes_that_cannot_be_are_named(tmp_path: Path, table: str, problem: str) -> None:
+    """For whom, for how long, in which language."""
+    (said,) = refused(tmp_path, f"{MINIMAL}{table}\n")
+
+    assert said.startswith(f"mailsuite.toml:{problem}")
+
+
+@pytest.mark.parametrize("days", ["0", "36500", '"never"', '"default"'])
+def test_terms_of_mailboxes_that_can_be_are_taken(tmp_path: Path, days: str) -> None:
+    """The first and the last of the range, and the words."""
+    taken(tmp_path, f'{MINIMAL}[domains."a.example"]\npop3_expire = {days}\npop3_login_delay = 86400\n')
+
+
 CERTIFICATE = '[certificates.one]\ncertificate = "a.pem"\nkey = "a.key"\n'
 
 

@@ -7,7 +7,7 @@ from mailsuite.pop3 import events, responses
 from mailsuite.pop3.events import Ended, Ending, Opened
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.server import ServerSession
-from mailsuite.pop3.settings import Limits, Settings
+from mailsuite.pop3.settings import Limits, Policy, Settings
 from mailsuite.sasl.claims import Claim
 from tests.sasl import store
 
@@ -19,6 +19,22 @@ LISTENERS = {
         Settings("mail.example.org", plaintext_auth=True, sasl=store.terms("pop", store.NONCE, "CRAM-MD5")), False,
     ),
     "sasl": (Settings("mail.example.org", plaintext_auth=True, sasl=store.terms("pop")), False),
+    # RFC 1939 §7's example.
+    "apop": (
+        Settings(
+            "dbc.mtview.ca.us",
+            plaintext_auth=True,
+            sasl=store.terms("pop", "1896.697170952", hostname="dbc.mtview.ca.us"),
+        ),
+        False,
+    ),
+    "apop under tls": (Settings("dbc.mtview.ca.us", stls=True, sasl=store.terms("pop")), False),
+    "policies": (
+        Settings("mail.example.org", plaintext_auth=True, policies=(Policy(60), Policy(900, 30), Policy(0, 5))),
+        False,
+    ),
+    "one policy": (Settings("mail.example.org", plaintext_auth=True, policies=(Policy(900, 60),)), False),
+    "german": (Settings("mail.example.org", plaintext_auth=True, language="de"), False),
     "few errors": (Settings("mail.example.org", Limits(errors=3), plaintext_auth=True), False),
 }
 MESSAGES = (
@@ -58,12 +74,15 @@ class Respondent:
                 return responses.IN_USE
             case "guesser":
                 return responses.TOO_MANY_GUESSES
+            case "hasty":
+                return responses.TOO_SOON
             case "crash":
                 raise RuntimeError("as a test wants it")
         if not store.good(event.claim, "open sesame"):
             return responses.WRONG_PASSWORD
         sizes = [len(message) for message in self.messages]
-        return Opened(sizes, [f"id-{index}" for index in range(len(sizes))])
+        policy = Policy(0, 5) if event.claim.name == "brief" else None
+        return Opened(sizes, [f"id-{index}" for index in range(len(sizes))], policy=policy)
 
     def Consult(self, event: events.Consult) -> Any:
         if event.question.name == "crash":

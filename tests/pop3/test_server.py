@@ -59,8 +59,12 @@ class TestTable:
     def test_capabilities_are_the_ones_we_know(self) -> None:
         """Nothing is offered by accident: a file more in the folder is seen here."""
         assert [part.keyword for part in CAPABILITIES] == [
+            "APOP",
             "AUTH-RESP-CODE",
+            "EXPIRE",
             "IMPLEMENTATION",
+            "LANG",
+            "LOGIN-DELAY",
             "PIPELINING",
             "RESP-CODES",
             "SASL",
@@ -68,6 +72,7 @@ class TestTable:
             "TOP",
             "UIDL",
             "USER",
+            "UTF8",
         ]
 
     def test_mechanisms_are_found(self) -> None:
@@ -76,10 +81,11 @@ class TestTable:
 
     def test_verbs_by_state(self) -> None:
         """The table has the rows of RFC 1939, and none for UPDATE."""
-        both = {b"CAPA", b"QUIT"}
+        both = {b"CAPA", b"QUIT", b"LANG"}
+        before = {b"USER", b"PASS", b"AUTH", b"APOP", b"STLS", b"UTF8"}
 
-        assert set(LEGAL[State.AUTHORIZATION]) == both | {b"USER", b"PASS", b"AUTH", b"STLS"}
-        assert set(LEGAL[State.TRANSACTION]) == set(VERBS) - {b"USER", b"PASS", b"AUTH", b"STLS"}
+        assert set(LEGAL[State.AUTHORIZATION]) == both | before
+        assert set(LEGAL[State.TRANSACTION]) == set(VERBS) - before
         assert not LEGAL[State.UPDATE]
 
 

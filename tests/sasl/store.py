@@ -1,7 +1,7 @@
 """Accounts for exchanges: those of the RFCs' examples, and what a service answers to a mechanism's questions."""
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ SECRETS = {
     ("user", "scram-sha-1"): _scram("scram-sha-1-rfc5802"),
     ("user", "scram-sha-256"): _scram("scram-sha-256-rfc7677"),
     ("tim", "cram-md5"): str(cram_keys(b"tanstaaftanstaaf")),
+    ("mrose", "apop"): b64encode(b"tanstaaf").decode(),
     ("chris", "digest-md5"): str(digest_keys("chris", "elwood.innosoft.com", "secret")),
 }
 

@@ -1,6 +1,7 @@
 """One POP3 session's respondent: logging in, reading, removing, and all the ways to lose the client."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -13,11 +14,13 @@ from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent
 from mailsuite.meaning import Login, Secret
+from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.server import ServerSession
-from mailsuite.pop3.settings import Settings
+from mailsuite.pop3.settings import Policy, Settings
 from mailsuite.sasl.claims import PasswordClaim, Proof, SecretWanted
 from mailsuite.service.login import Logins, Refused
+from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import CHUNK, MailboxAccess, MailboxSite
 from tests.chat import Conversation
 from tests.doubles_pop3 import (
@@ -44,6 +47,7 @@ class World:
         messages: Sequence[bytes | OSError] = (b"A: b\r\n\r\nc\r\n", BIG, FileNotFoundError(2, "gone")),
         login: Login | Refused | Exception = ALICE,
         stubborn: Sequence[int] = (),
+        policy: Policy | None = None,
     ) -> None:
         self.clock = Clock()
         self.maildrop = MemoryMaildrop(messages, stubborn)
@@ -52,6 +56,9 @@ class World:
         self.log = KeptLog()
         logins: Any = self.logins
         self.site = MailboxSite("mail.example.org", self.store, logins, self.log, self.clock.seconds)
+        if policy is not None:
+            delays = SharedDelays(MemoryState(self.clock.seconds))
+            self.site = replace(self.site, policy_of=lambda login: policy, delays=delays)
         self.access = self.another()
 
     def another(self) -> MailboxAccess:
@@ -117,8 +124,8 @@ class TestLogin:
         """A client's report can be found in the log by it."""
         answer = World().ask(events.CONNECTED)
 
-        assert "k7f" in answer.text
-        assert "mail.example.org" in answer.text
+        assert b"k7f" in answer.encode()
+        assert b"mail.example.org" in answer.encode()
 
     def test_success_opens_the_maildrop(self) -> None:
         """The answer is the maildrop's own lists; the claim was checked for POP3 and this peer."""
@@ -164,6 +171,35 @@ class TestLogin:
 
         world.access.lost("lost")
         assert isinstance(settled(other.respond(CLAIM)), events.Opened)
+
+    def test_login_too_soon_after_the_last(self) -> None:
+        """Until its delay has passed a user is refused, in words that no password prompt follows (RFC 2449 §8.1.1)."""
+        world = World(policy=Policy(login_delay=60))
+        assert isinstance(world.log_in(), events.Opened)
+        world.access.lost("lost")
+        world.clock.advance(59)
+        assert settled(world.another().respond(CLAIM)) is responses.TOO_SOON
+        world.clock.advance(1)
+
+        # The one that was refused has not begun a new delay.
+        assert isinstance(settled(world.another().respond(CLAIM)), events.Opened)
+        assert len(world.store.opened) == 2
+
+    def test_login_that_found_the_mailbox_in_use_begins_no_delay(self) -> None:
+        """Only a login that was answered +OK counts (RFC 2449 §6.5)."""
+        world = World(policy=Policy(login_delay=60))
+        world.store.opened.append(MAILBOX)
+        assert world.log_in() is responses.IN_USE
+        world.store.opened.clear()
+
+        assert isinstance(world.log_in(), events.Opened)
+
+    def test_policy_of_the_user_goes_to_the_session(self) -> None:
+        """CAPA tells it from then on."""
+        policy = Policy(login_delay=60, expire=9)
+        answer = World(policy=policy).log_in()
+
+        assert answer.policy == policy
 
     def test_trouble_is_not_swallowed(self) -> None:
         """An exception reaches the driver, which logs it and says -ERR [SYS/TEMP]."""
@@ -303,6 +339,35 @@ class TestRemoval:
 
         assert world.ask(events.Update([])) is responses.GOODBYE
         assert world.maildrop.closed == 1
+
+    def test_where_nothing_may_be_left(self) -> None:
+        """EXPIRE 0: what was fetched whole is removed with what was marked, and nothing else (RFC 2449 §6.7)."""
+        world = World((b"A: b\r\n\r\nc\r\n",) * 5, policy=Policy(expire=0))
+        world.log_in()
+        world.ask(events.Retrieve(3))
+        world.ask(events.Retrieve(1, 0))
+        world.ask(events.Retrieve(2))
+
+        assert world.ask(events.Update([0, 2])) is responses.GOODBYE
+        assert world.maildrop.removed == [0, 2, 3]
+
+    def test_where_nothing_may_be_left_and_the_client_is_lost(self) -> None:
+        """What was fetched stays like all else when there was no QUIT."""
+        world = World(policy=Policy(expire=0))
+        world.log_in()
+        world.ask(events.Retrieve(0))
+        world.access.lost("lost")
+
+        assert world.maildrop.removed == []
+
+    def test_where_mail_expires_later(self) -> None:
+        """A term of some days removes nothing at QUIT."""
+        world = World(policy=Policy(expire=1))
+        world.log_in()
+        world.ask(events.Retrieve(0))
+
+        assert world.ask(events.Update([])) is responses.GOODBYE
+        assert world.maildrop.removed == []
 
     def test_some_that_stay(self) -> None:
         """What could not be removed is told (RFC 1939 §6)."""

@@ -16,6 +16,9 @@ def stls(session: "ServerSession", words: Words) -> Result:
         return responses.TLS_ACTIVE
     if not session.settings.stls:
         return responses.NO_TLS
+    if session.utf8:
+        # RFC 6856 §2.1: an error of the client's.
+        return responses.TLS_BEFORE_UTF8
     session.begin_tls()
     return responses.BEGIN_TLS
 

@@ -1,0 +1,36 @@
+"""What types cannot say about POP3 and about the tables of domains: terms in range, a language that there is."""
+
+from collections.abc import Iterator
+
+from mailsuite.address import domain_key
+from mailsuite.config.decoding import Problem
+from mailsuite.config.forms import is_domain
+from mailsuite.config.settings import Settings
+from mailsuite.directory.spelling import shown
+from mailsuite.pop3.capabilities.lang import LANGUAGES
+
+DELAY_SECONDS = 86_400
+EXPIRE_DAYS = 36_500
+
+
+def domain_problems(settings: Settings) -> Iterator[Problem]:
+    """Yield what is wrong with terms of mailboxes, for all domains and for single ones."""
+    yield from _range(("pop3", "expire"), settings.pop3.expire, EXPIRE_DAYS)
+    if settings.pop3.language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        text = f'"{shown(settings.pop3.language)}" is no language that there is here; these are: {known}'
+        yield Problem(("pop3", "language"), text)
+    taken: dict[str, str] = {}
+    for name, domain in settings.domains.items():
+        path = ("domains", name)
+        if not is_domain(name):
+            yield Problem(path, f'"{shown(name)}" is not a domain name: write [domains."example.org"]')
+        elif (other := taken.setdefault(domain_key(name), name)) != name:
+            yield Problem(path, f'this domain has a table already: [domains."{other}"]')
+        yield from _range((*path, "pop3_login_delay"), domain.pop3_login_delay, DELAY_SECONDS)
+        yield from _range((*path, "pop3_expire"), domain.pop3_expire, EXPIRE_DAYS)
+
+
+def _range(path: tuple[str, ...], value: int | str, most: int) -> Iterator[Problem]:
+    if isinstance(value, int) and not 0 <= value <= most:
+        yield Problem(path, f"expected a number from 0 to {most}, got {value}")
