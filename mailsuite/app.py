@@ -1,4 +1,6 @@
-"""The composition root: settings and a reactor in, the whole service out. Only this file names the parts together.
+"""The composition root: settings and a reactor in, the whole service out. This file names the parts together.
+
+(`incoming` makes its listeners, `outgoing` the way out, `logins` what users log in by.)
 
 Start order (docs/architecture.rst): `make_service` opens nothing. `privilegedStartService` binds the ports and reads
 the keys, as root where twistd was started so. `startService` comes after the fork and after root was dropped: only
@@ -10,26 +12,19 @@ import resource
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from ipaddress import ip_network
-from typing import Any, cast
+from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from mailsuite import __version__
-from mailsuite.address import domain_key
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
-from mailsuite.config.endpoints import place
-from mailsuite.config.settings import Listener as ListenerSettings
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
@@ -38,10 +33,9 @@ from mailsuite.directory.rewrite import Rewriter
 from mailsuite.directory.served import Served
 from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
-from mailsuite.envelope import Peer
 from mailsuite.identity import SessionIds
-from mailsuite.interfaces import IRespondent
-from mailsuite.logins import Offer, terms, tokens, wanted_secrets
+from mailsuite.incoming import Incoming, peers_in, pop3_policies
+from mailsuite.logins import Offer, tokens, wanted_secrets
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.listings import Listings
@@ -52,36 +46,26 @@ from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
 from mailsuite.outgoing import Outgoing, leads_here
-from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.policy.state import MemoryState
-from mailsuite.pop3 import responses as pop3_responses
-from mailsuite.pop3 import server as pop3_server
-from mailsuite.pop3 import settings as pop3_settings
 from mailsuite.queue.errors import QueueError
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
-from mailsuite.service.maa import MailboxAccess, MailboxSite
+from mailsuite.service.maa import MailboxSite
 from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
-from mailsuite.service.pop3_policies import Policies
-from mailsuite.service.reception import Reception, Role, Site
-from mailsuite.smtp import replies as smtp_replies
-from mailsuite.smtp import server as smtp_server
-from mailsuite.smtp import settings as smtp_settings
-from mailsuite.transport.bounds import Admission, Bounds
+from mailsuite.service.reception import Role, Site
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
-from mailsuite.transport.gate import Rules, everybody, nobody
-from mailsuite.transport.listener import CannotListen, Listener, NewSession
-from mailsuite.transport.unix_socket import FreshSocket
-from mailsuite.wire.events import SessionCore
+from mailsuite.transport.listener import CannotListen
+
+_log = Logger()
 
 
 class RootRefused(Exception):
@@ -128,8 +112,6 @@ class MailService(MultiService):
         # Made here since it loads modules, which another user may not be able to read.
         self._passwords = Passwords()
         self._parts: Parts | None = None
-        self._exempt = peers_in(settings.limits.exempt, unix=True)
-        self._arrivals = MemoryState(time.monotonic)
         self._certificates = CertificateWatch(
             NamedFiles(settings.tls.certificate, settings.tls.key),
             settings.tls.minimum,
@@ -139,7 +121,10 @@ class MailService(MultiService):
         )
         if any(listener.tls != "none" for listener in settings.listen.values()):
             self._certificates.setServiceParent(self)
-        self.listeners = [self._listener(name, listener) for name, listener in settings.listen.items()]
+        incoming = Incoming(settings, reactor, self._certificates, self._running)
+        self.listeners = [incoming.listener(name, listener) for name, listener in settings.listen.items()]
+        for listener in self.listeners:
+            listener.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
         """Bind the ports and read the keys. Raises one of `START_TROUBLE`."""
@@ -199,50 +184,6 @@ class MailService(MultiService):
 
     def _told(self) -> str:
         return ", ".join(f"{each.name} at {', '.join(map(str, each.addresses))}" for each in self.listeners)
-
-    def _listener(self, name: str, settings: ListenerSettings) -> Listener:
-        asks = settings.client_certificates == "ask"
-        tls = self._certificates.context(name, asks) if settings.tls != "none" else None
-        implicit = settings.tls == "implicit"
-        endpoints = [(text, self._endpoint(name, text)) for text in settings.endpoints]
-        sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
-        listener = Listener(
-            name,
-            endpoints,
-            sessions(self._settings, settings, self._running),
-            self._reactor,
-            tls,
-            implicit,
-            self._settings.limits.shutdown_grace,
-            bounds(self._settings, settings),
-            self._admission(name, settings),
-            _rules(self._settings, settings),
-        )
-        listener.setServiceParent(self)
-        return listener
-
-    def _admission(self, name: str, settings: ListenerSettings) -> Admission:
-        limits = self._settings.limits
-        caps = Caps(
-            limits.connections, limits.address_connections, limits.network_connections, limits.connection_rate
-        )
-        words = _POP3_WORDS if settings.service == "pop3" else _SMTP_WORDS
-
-        def refuse(peer: Peer, limit: str) -> bytes:
-            told = {"service": settings.service, "peer": peer.host, "via": peer.via or None, "limit": limit}
-            self._running().log.record("limit", told)
-            return words.get(limit, words["connections"])
-
-        return Admission(ConnectionLimit(name, caps, self._arrivals, self._exempt), refuse)
-
-    def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
-        try:
-            endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
-            spot = place(text)
-        except Exception as error:
-            # Each kind of endpoint has its own ways to fail; systemd's where systemd did not start us, say.
-            raise CannotListen(f"[listen.{name}] cannot use {text!r}: {error}") from error
-        return cast(IStreamServerEndpoint, FreshSocket(spot.path, endpoint)) if spot.kind == "unix" else endpoint
 
     def _running(self) -> "Parts":
         if self._parts is None:
@@ -377,55 +318,6 @@ class Parts:
         self.log.close()
 
 
-def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
-    """Return what says of a peer whether the list *peers* of the configuration has it.
-
-    Of who comes by a UNIX socket that is so with *unix* as well.
-    """
-    listed = [ip_network(text) for text in peers if text != "unix"]
-    unix = unix or "unix" in peers
-
-    @lru_cache(maxsize=1024)
-    def is_in(host: str) -> bool:
-        address = Peer(host).address
-        return unix and host == "unix" if address is None else any(address in network for network in listed)
-
-    return lambda peer: is_in(peer.host)
-
-
-def _rules(settings: Settings, listener: ListenerSettings) -> Rules:
-    """Return who may come to *listener*, and how."""
-    return Rules(
-        peers_in(listener.admitted) if listener.admitted else everybody,
-        peers_in(listener.proxy) if listener.proxy else nobody,
-        settings.limits.proxy_timeout,
-    )
-
-
-def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
-    """Return the times that a session of *listener* has."""
-    smtp, limits = settings.smtp, settings.limits
-    greets_late = listener.service in ("mta", "submission")
-    return Bounds(
-        handshake=limits.handshake_timeout,
-        lifetime=limits.session_time,
-        greeting_delay=smtp.greeting_delay if greets_late else 0.0,
-        early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
-        vanished_after=settings.pop3.vanished_after if listener.service == "pop3" else 0,
-    )
-
-
-# What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.
-_SMTP_WORDS: Mapping[str, bytes] = {
-    "connections": smtp_replies.TOO_MANY_CONNECTIONS.octets,
-    "connection_rate": smtp_replies.TOO_MANY_NEW_CONNECTIONS.octets,
-}
-_POP3_WORDS: Mapping[str, bytes] = {
-    "connections": pop3_responses.TOO_MANY_CONNECTIONS.encode(),
-    "connection_rate": pop3_responses.TOO_MANY_NEW_CONNECTIONS.encode(),
-}
-
-
 def recover(root: str, mark: RunMark, now: float) -> None:
     """After an unclean stop, set aside what it has damaged, before anybody can read it."""
     last_barrier = mark.left_behind()
@@ -437,100 +329,3 @@ def recover(root: str, mark: RunMark, now: float) -> None:
         _log.error("A message that was not whole lies now at {path}", path=path)
     for error in swept.skipped:
         _log.error("A folder was not looked at: {reason}", reason=str(error))
-
-
-_log = Logger()
-
-
-def smtp_session_settings(
-    settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]
-) -> smtp_settings.Settings:
-    """Return what the sessions of an SMTP *listener* have to know."""
-    limits = settings.limits
-    return smtp_settings.Settings(
-        settings.hostname,
-        smtp_settings.Limits(
-            message_size=limits.message_size,
-            recipients=limits.recipients,
-            command_line=limits.command_line,
-            text_line=limits.text_line,
-            path=limits.path,
-            local_part=limits.local_part,
-            domain=limits.domain,
-            errors=limits.errors,
-            unknown_recipients=limits.unknown_recipients,
-            session_messages=limits.session_messages,
-            idle_timeout=limits.idle_timeout,
-            data_timeout=limits.data_timeout,
-        ),
-        starttls=listener.tls == "starttls",
-        auth=listener.authentication,
-        sasl=terms(settings, listener, "lmtp" if listener.service == "lmtp" else "smtp", lambda: running().offer),
-        auth_required=listener.service == "submission",
-        lmtp=listener.service == "lmtp",
-        xclient=bool(settings.smtp.xclient_peers),
-        bare_newlines=settings.smtp.bare_newlines,
-        early_talkers=settings.smtp.early_talkers,
-        without=listener.switched_off,
-        deliver_by_minimum=settings.smtp.deliver_by_minimum,
-        priority_policy=settings.smtp.priority_policy,
-        # RFC 4865 §4.2 (2): nowhere else.
-        future_release=settings.submission.future_release if listener.service == "submission" else 0,
-        now=time.time,
-    )
-
-
-def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
-    """Return what makes the sessions of an SMTP listener."""
-    implicit = listener.tls == "implicit"
-    xclient_peers = peers_in(settings.smtp.xclient_peers)
-    session_settings = smtp_session_settings(settings, listener, running)
-
-    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
-        parts = running()
-        role = parts.roles[listener.service]
-        proxies = session_settings.xclient and xclient_peers(peer)
-        core = smtp_server.ServerSession(session_settings, encrypted=implicit, proxies=proxies)
-        return core, Reception(parts.smtp, role, peer, parts.session_id())
-
-    return new_session
-
-
-def pop3_policies(settings: Settings) -> Policies:
-    """Return what users of POP3 are held to."""
-    pop3 = settings.pop3
-    terms = {
-        domain_key(name): (
-            pop3.login_delay if domain.pop3_login_delay == "default" else domain.pop3_login_delay,
-            pop3.expire if domain.pop3_expire == "default" else domain.pop3_expire,
-        )
-        for name, domain in settings.domains.items()
-    }
-    return Policies(
-        _policy(pop3.login_delay, pop3.expire), {name: _policy(*each) for name, each in terms.items()}
-    )
-
-
-def _policy(login_delay: int, expire: int | str) -> pop3_settings.Policy:
-    return pop3_settings.Policy(login_delay, expire if isinstance(expire, int) else None)
-
-
-def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: Callable[[], Parts]) -> NewSession:
-    """Return what makes the sessions of a POP3 listener."""
-    implicit = listener.tls == "implicit"
-    session_settings = pop3_settings.Settings(
-        settings.hostname,
-        pop3_settings.Limits(errors=settings.limits.errors, idle_timeout=settings.limits.pop3_idle_timeout),
-        stls=listener.tls == "starttls",
-        plaintext_auth=listener.authentication == "always",
-        sasl=terms(settings, listener, "pop", lambda: running().offer),
-        policies=pop3_policies(settings).all(),
-        language=settings.pop3.language,
-    )
-
-    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
-        parts = running()
-        core = pop3_server.ServerSession(session_settings, encrypted=implicit)
-        return core, MailboxAccess(parts.pop3, peer, parts.session_id())
-
-    return new_session

@@ -10,10 +10,11 @@ from typing import cast
 
 import pytest
 
-from mailsuite.app import Parts, smtp_session_settings
+from mailsuite.app import Parts
 from mailsuite.config import load
 from mailsuite.config.meaning import SWITCHABLE
 from mailsuite.config.settings import Listener
+from mailsuite.incoming import smtp_session_settings
 from mailsuite.smtp.commands import EXTENSIONS
 from mailsuite.smtp.extension import Extension
 from mailsuite.smtp.settings import Settings

@@ -1,0 +1,238 @@
+"""The composition of the way in: a listener with its sessions, its limits and its TLS. `mailsuite.app` makes it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
+
+from mailsuite.address import domain_key
+from mailsuite.config import Settings
+from mailsuite.config.endpoints import place
+from mailsuite.config.settings import Listener as ListenerSettings
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IRespondent
+from mailsuite.logins import terms
+from mailsuite.policy.connections import Caps, ConnectionLimit
+from mailsuite.policy.state import MemoryState
+from mailsuite.pop3 import responses as pop3_responses
+from mailsuite.pop3 import server as pop3_server
+from mailsuite.pop3 import settings as pop3_settings
+from mailsuite.service.maa import MailboxAccess
+from mailsuite.service.pop3_policies import Policies
+from mailsuite.service.reception import Reception
+from mailsuite.smtp import replies as smtp_replies
+from mailsuite.smtp import server as smtp_server
+from mailsuite.smtp import settings as smtp_settings
+from mailsuite.transport.bounds import Admission, Bounds
+from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.gate import Rules, everybody, nobody
+from mailsuite.transport.listener import CannotListen, Listener, NewSession
+from mailsuite.transport.unix_socket import FreshSocket
+from mailsuite.wire.events import SessionCore
+
+if TYPE_CHECKING:
+    from mailsuite.app import Parts
+
+
+class Incoming:
+    """Makes the listeners of a site. *running* gives what sessions stand on, once the service has started."""
+
+    def __init__(
+        self, settings: Settings, reactor: Any, certificates: CertificateWatch, running: "Callable[[], Parts]"
+    ) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._certificates = certificates
+        self._running = running
+        self._exempt = peers_in(settings.limits.exempt, unix=True)
+        self._arrivals = MemoryState(time.monotonic)
+
+    def listener(self, name: str, settings: ListenerSettings) -> Listener:
+        """Return the listener *name*; it binds nothing yet. Raises `CannotListen`."""
+        asks = settings.client_certificates == "ask"
+        tls = self._certificates.context(name, asks) if settings.tls != "none" else None
+        implicit = settings.tls == "implicit"
+        endpoints = [(text, self._endpoint(name, text)) for text in settings.endpoints]
+        sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
+        return Listener(
+            name,
+            endpoints,
+            sessions(self._settings, settings, self._running),
+            self._reactor,
+            tls,
+            implicit,
+            self._settings.limits.shutdown_grace,
+            bounds(self._settings, settings),
+            self._admission(name, settings),
+            _rules(self._settings, settings),
+        )
+
+    def _admission(self, name: str, settings: ListenerSettings) -> Admission:
+        limits = self._settings.limits
+        caps = Caps(
+            limits.connections, limits.address_connections, limits.network_connections, limits.connection_rate
+        )
+        words = _POP3_WORDS if settings.service == "pop3" else _SMTP_WORDS
+
+        def refuse(peer: Peer, limit: str) -> bytes:
+            told = {"service": settings.service, "peer": peer.host, "via": peer.via or None, "limit": limit}
+            self._running().log.record("limit", told)
+            return words.get(limit, words["connections"])
+
+        return Admission(ConnectionLimit(name, caps, self._arrivals, self._exempt), refuse)
+
+    def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
+        try:
+            endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
+            spot = place(text)
+        except Exception as error:
+            # Each kind of endpoint has its own ways to fail; systemd's where systemd did not start us, say.
+            raise CannotListen(f"[listen.{name}] cannot use {text!r}: {error}") from error
+        return cast(IStreamServerEndpoint, FreshSocket(spot.path, endpoint)) if spot.kind == "unix" else endpoint
+
+
+def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
+    """Return what says of a peer whether the list *peers* of the configuration has it.
+
+    Of who comes by a UNIX socket that is so with *unix* as well.
+    """
+    listed = [ip_network(text) for text in peers if text != "unix"]
+    unix = unix or "unix" in peers
+
+    @lru_cache(maxsize=1024)
+    def is_in(host: str) -> bool:
+        address = Peer(host).address
+        return unix and host == "unix" if address is None else any(address in network for network in listed)
+
+    return lambda peer: is_in(peer.host)
+
+
+def _rules(settings: Settings, listener: ListenerSettings) -> Rules:
+    """Return who may come to *listener*, and how."""
+    return Rules(
+        peers_in(listener.admitted) if listener.admitted else everybody,
+        peers_in(listener.proxy) if listener.proxy else nobody,
+        settings.limits.proxy_timeout,
+    )
+
+
+def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
+    """Return the times that a session of *listener* has."""
+    smtp, limits = settings.smtp, settings.limits
+    greets_late = listener.service in ("mta", "submission")
+    return Bounds(
+        handshake=limits.handshake_timeout,
+        lifetime=limits.session_time,
+        greeting_delay=smtp.greeting_delay if greets_late else 0.0,
+        early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
+        vanished_after=settings.pop3.vanished_after if listener.service == "pop3" else 0,
+    )
+
+
+# What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.
+_SMTP_WORDS: Mapping[str, bytes] = {
+    "connections": smtp_replies.TOO_MANY_CONNECTIONS.octets,
+    "connection_rate": smtp_replies.TOO_MANY_NEW_CONNECTIONS.octets,
+}
+_POP3_WORDS: Mapping[str, bytes] = {
+    "connections": pop3_responses.TOO_MANY_CONNECTIONS.encode(),
+    "connection_rate": pop3_responses.TOO_MANY_NEW_CONNECTIONS.encode(),
+}
+
+
+def smtp_session_settings(
+    settings: Settings, listener: ListenerSettings, running: "Callable[[], Parts]"
+) -> smtp_settings.Settings:
+    """Return what the sessions of an SMTP *listener* have to know."""
+    limits = settings.limits
+    return smtp_settings.Settings(
+        settings.hostname,
+        smtp_settings.Limits(
+            message_size=limits.message_size,
+            recipients=limits.recipients,
+            command_line=limits.command_line,
+            text_line=limits.text_line,
+            path=limits.path,
+            local_part=limits.local_part,
+            domain=limits.domain,
+            errors=limits.errors,
+            unknown_recipients=limits.unknown_recipients,
+            session_messages=limits.session_messages,
+            idle_timeout=limits.idle_timeout,
+            data_timeout=limits.data_timeout,
+        ),
+        starttls=listener.tls == "starttls",
+        auth=listener.authentication,
+        sasl=terms(settings, listener, "lmtp" if listener.service == "lmtp" else "smtp", lambda: running().offer),
+        auth_required=listener.service == "submission",
+        lmtp=listener.service == "lmtp",
+        xclient=bool(settings.smtp.xclient_peers),
+        bare_newlines=settings.smtp.bare_newlines,
+        early_talkers=settings.smtp.early_talkers,
+        without=listener.switched_off,
+        deliver_by_minimum=settings.smtp.deliver_by_minimum,
+        priority_policy=settings.smtp.priority_policy,
+        # RFC 4865 §4.2 (2): nowhere else.
+        future_release=settings.submission.future_release if listener.service == "submission" else 0,
+        now=time.time,
+    )
+
+
+def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: "Callable[[], Parts]") -> NewSession:
+    """Return what makes the sessions of an SMTP listener."""
+    implicit = listener.tls == "implicit"
+    xclient_peers = peers_in(settings.smtp.xclient_peers)
+    session_settings = smtp_session_settings(settings, listener, running)
+
+    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
+        parts = running()
+        role = parts.roles[listener.service]
+        proxies = session_settings.xclient and xclient_peers(peer)
+        core = smtp_server.ServerSession(session_settings, encrypted=implicit, proxies=proxies)
+        return core, Reception(parts.smtp, role, peer, parts.session_id())
+
+    return new_session
+
+
+def pop3_policies(settings: Settings) -> Policies:
+    """Return what users of POP3 are held to."""
+    pop3 = settings.pop3
+    terms = {
+        domain_key(name): (
+            pop3.login_delay if domain.pop3_login_delay == "default" else domain.pop3_login_delay,
+            pop3.expire if domain.pop3_expire == "default" else domain.pop3_expire,
+        )
+        for name, domain in settings.domains.items()
+    }
+    return Policies(
+        _policy(pop3.login_delay, pop3.expire), {name: _policy(*each) for name, each in terms.items()}
+    )
+
+
+def _policy(login_delay: int, expire: int | str) -> pop3_settings.Policy:
+    return pop3_settings.Policy(login_delay, expire if isinstance(expire, int) else None)
+
+
+def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: "Callable[[], Parts]") -> NewSession:
+    """Return what makes the sessions of a POP3 listener."""
+    implicit = listener.tls == "implicit"
+    session_settings = pop3_settings.Settings(
+        settings.hostname,
+        pop3_settings.Limits(errors=settings.limits.errors, idle_timeout=settings.limits.pop3_idle_timeout),
+        stls=listener.tls == "starttls",
+        plaintext_auth=listener.authentication == "always",
+        sasl=terms(settings, listener, "pop", lambda: running().offer),
+        policies=pop3_policies(settings).all(),
+        language=settings.pop3.language,
+    )
+
+    def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
+        parts = running()
+        core = pop3_server.ServerSession(session_settings, encrypted=implicit)
+        return core, MailboxAccess(parts.pop3, peer, parts.session_id())
+
+    return new_session
