@@ -15,6 +15,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IListing, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
+from mailsuite.message.surrogate import Surrogate
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.settings import Policy
@@ -66,6 +67,7 @@ class MailboxAccess:
         "_octets",
         "_reading",
         "_retrieved",
+        "_surrogate",
         "_tls",
         "_updating",
         "_whole",
@@ -87,6 +89,8 @@ class MailboxAccess:
         self._left = 0
         self._whole = False
         self._reading = 0
+        # What makes another message of it, where one is needed.
+        self._surrogate: Surrogate | None = None
         # The numbers of the messages that were fetched whole, where that matters.
         self._fetched: set[int] | None = None
         self._retrieved = self._octets = self._deleted = 0
@@ -165,8 +169,10 @@ class MailboxAccess:
         self._left = maildrop.listing().sizes[event.index]
         self._whole = event.lines is None
         self._reading = event.index
+        self._surrogate = None
+        begin = self._begin if event.utf8 else self._begin_in_ascii
         try:
-            piece: Maybe[bytes] = then(maildrop.read(event.index), self._begin)
+            piece: Maybe[bytes] = then(maildrop.read(event.index), begin)
         except OSError as error:
             return self._unavailable(event, error)
         return self._retrieve_later(event, piece) if isinstance(piece, Awaitable) else piece
@@ -183,17 +189,35 @@ class MailboxAccess:
             self._drop_content()
         return self._read_on()
 
+    def _begin_in_ascii(self, content: IContent) -> Maybe[bytes]:
+        self._content = content
+        if self._gone:
+            self._drop_content()
+            return b""
+        return then(content.read(CHUNK), self._given_first)
+
+    def _given_first(self, piece: bytes) -> Maybe[bytes]:
+        """Most messages are one piece of ASCII, and need no other look."""
+        if not piece.isascii() or len(piece) < self._left:
+            self._surrogate = Surrogate()
+        return self._given(piece)
+
     def _read_body(self, event: events.ReadBody) -> Maybe[bytes]:
         return self._read_on()
 
     def _read_on(self) -> Maybe[bytes]:
         return b"" if self._content is None else then(self._content.read(CHUNK), self._given)
 
-    def _given(self, piece: bytes) -> bytes:
+    def _given(self, piece: bytes) -> Maybe[bytes]:
         """Count *piece*; a file whose end is reached does not stay open until the next command."""
         self._left -= len(piece)
+        over = not piece or self._left <= 0
+        if self._surrogate is not None:
+            piece = self._surrogate.take(piece) + (self._surrogate.end() if over else b"")
+            if not (piece or over):
+                return self._read_on()
         self._octets += len(piece)
-        if not piece or self._left <= 0:
+        if over:
             self._drop_content()
             if self._whole and not self._left:
                 self._retrieved += 1

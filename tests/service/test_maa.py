@@ -29,6 +29,7 @@ from tests.doubles_pop3 import (
     FixedLogins,
     KeptLog,
     MemoryContent,
+    MemoryListing,
     MemoryMaildrop,
     MemoryStore,
     settled,
@@ -242,6 +243,54 @@ class TestReading:
         assert b"".join(pieces) == BIG
         assert max(map(len, pieces)) == CHUNK
         assert world.maildrop.contents[0].closed == 1
+
+    @pytest.mark.parametrize("utf8", [False, True])
+    @pytest.mark.parametrize("size", [1, CHUNK - 40, CHUNK, 3 * CHUNK])
+    def test_message_in_utf8(self, size: int, utf8: bool) -> None:
+        """Who did not ask for UTF-8 gets a surrogate, of the size that was announced (RFC 6856 §2.1)."""
+        part = "--b\r\nX: ü\r\n\r\n".encode()
+        message = (
+            "X-a: frob frob\r\nSubject: ü\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n".encode()
+            + part + b"x" * size + b"\r\n" + part + b"--b--\r\n"
+        )
+        world = World((message,))
+        world.log_in()
+        given = world.ask(events.Retrieve(0, None, utf8))
+        while len(given) < len(message):
+            given += world.ask(events.READ_BODY)
+
+        assert (given == message) is utf8
+        assert given.isascii() is not utf8
+        assert len(given) == len(message)
+        assert world.maildrop.contents[0].closed == 1
+        world.access.lost("lost")
+        assert (world.session_record()["retrieved"], world.session_record()["octets"]) == (1, len(message))
+
+    def test_header_in_utf8_that_comes_in_many_pieces(self) -> None:
+        """It is held until it is whole; nothing in between is taken for the end."""
+        message = b"Subject: \xc3\xbc\r\nX-a: " + b"x" * 3 * CHUNK + b"\r\n\r\nbody\r\n"
+        world = World((message,))
+        world.log_in()
+        given = world.ask(events.Retrieve(0))
+        while len(given) < len(message):
+            piece = world.ask(events.READ_BODY)
+            assert piece
+            given += piece
+
+        assert given.startswith(b"Subject: =?utf-8?B?w7w=?=\r\n")
+        assert given.endswith(b"\r\n\r\nbody\r\n")
+
+    def test_message_in_utf8_that_ends_too_early(self) -> None:
+        """The session hears of it as of any other."""
+        message = b"Subject: \xc3\xbc\r\nX-a: b" + b"x" * CHUNK
+        world = World((message,))
+        world.log_in()
+        world.maildrop.messages = (message[: CHUNK + 10],)
+        world.maildrop.listing = lambda: MemoryListing([len(message)])  # type: ignore[method-assign]
+        given = world.ask(events.Retrieve(0))
+
+        assert len(given + world.ask(events.READ_BODY)) < len(message)
+        assert world.ask(events.READ_BODY) == b""
 
     def test_rest_that_is_not_wanted(self) -> None:
         """After TOP had enough the file is closed."""
