@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from mailsuite.address import domain_key
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
-from mailsuite.config.settings import Listener as ListenerSettings
+from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.logins import terms

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from mailsuite.config import Settings
-from mailsuite.config.settings import Listener
+from mailsuite.config.tables.listen import Listener
 from mailsuite.directory.certified import Certified, read_certificate_list
 from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served

@@ -16,7 +16,7 @@ from mailsuite.address import Address, domain_key
 from mailsuite.config import Settings
 from mailsuite.config.meaning import name_server
 from mailsuite.config.routes import port_of, tls_of
-from mailsuite.config.settings import RouteTable
+from mailsuite.config.tables.delivery import RouteTable
 from mailsuite.delivery.attempt import Network
 from mailsuite.delivery.connections import Connections
 from mailsuite.delivery.local import LocalDelivery

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import SMTP, Limits
+from mailsuite.config.tables.limits import Limits
+from mailsuite.config.tables.smtp import SMTP
 from mailsuite.config.toml import value
 from mailsuite.pop3 import responses
 from mailsuite.pop3.events import Ending

@@ -9,7 +9,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from mailsuite.config import Settings
-from mailsuite.config.settings import Delivery, Queue, RouteTable
+from mailsuite.config.tables.delivery import Delivery, RouteTable
+from mailsuite.config.tables.queue import Queue
 from mailsuite.outgoing import is_address_of_ours, leads_here, ourselves, policy_web, route_rules
 from mailsuite.route import CannotConnect, Route
 from tests.doubles_dns import FixedResolver

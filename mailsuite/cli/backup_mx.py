@@ -19,7 +19,7 @@ from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.forms import is_web
-from mailsuite.config.settings import Backup
+from mailsuite.config.tables.delivery import Backup
 from mailsuite.config.toml import dotted
 from mailsuite.directory.accepted import Accepted, accepted
 from mailsuite.directory.errors import AccountsError

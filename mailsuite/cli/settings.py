@@ -10,7 +10,7 @@ from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
-from mailsuite.config.settings import Listener
+from mailsuite.config.tables.listen import Listener
 
 SECURITY = {"none": "none", "starttls": "STARTTLS", "implicit": "SSL/TLS"}
 PURPOSE = {"submission": "outgoing, SMTP", "pop3": "incoming, POP3"}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
 from mailsuite.config.forms import is_domain, is_https, is_web
-from mailsuite.config.settings import Backup, Settings
+from mailsuite.config.settings import Settings
+from mailsuite.config.tables.delivery import Backup
 from mailsuite.directory.spelling import shown
 from mailsuite.policy.backup_list import BadKey, parse_key
 

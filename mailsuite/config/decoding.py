@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Section, Settings
+from mailsuite.config.section import Section
+from mailsuite.config.settings import Settings
 from mailsuite.config.toml import dotted
 
 Path = tuple[str, ...]

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union
 from msgspec import Meta
 from msgspec.structs import fields
 
-from mailsuite.config.settings import Section
+from mailsuite.config.section import Section
 
 
 @dataclass(frozen=True, slots=True)

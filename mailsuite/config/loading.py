@@ -12,7 +12,8 @@ from mailsuite.config.expected import keys
 from mailsuite.config.forms import is_web
 from mailsuite.config.lines import key_lines, line_of
 from mailsuite.config.meaning import problems_of
-from mailsuite.config.settings import Section, Settings
+from mailsuite.config.section import Section
+from mailsuite.config.settings import Settings
 
 
 class ConfigError(Exception):

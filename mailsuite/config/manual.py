@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Section, Settings
+from mailsuite.config.section import Section
+from mailsuite.config.settings import Settings
 from mailsuite.config.toml import value
 
-MARK = ".. The rest of this file is made from mailsuite/config/settings.py.\n"
+MARK = ".. The rest of this file is made from mailsuite/config/tables/ and settings.py.\n"
 
 
 def reference() -> str:

@@ -11,7 +11,8 @@ from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer
 from mailsuite.config.oauth import login_problems
 from mailsuite.config.routes import route_problems
-from mailsuite.config.settings import Listener, Settings
+from mailsuite.config.settings import Settings
+from mailsuite.config.tables.listen import Listener
 from mailsuite.directory.spelling import shown
 from mailsuite.smtp.commands import EXTENSIONS
 

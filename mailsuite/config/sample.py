@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mailsuite.config.expected import Key, keys
-from mailsuite.config.settings import Section, Settings
+from mailsuite.config.section import Section
+from mailsuite.config.settings import Settings
 from mailsuite.config.toml import dotted, value
 
 HEAD = """\

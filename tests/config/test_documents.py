@@ -12,7 +12,12 @@ from mailsuite.config import load
 from mailsuite.config.expected import Key, keys
 from mailsuite.config.manual import reference
 from mailsuite.config.sample import BACKUPS, CERTIFICATES, DOMAINS, LISTENERS, ROUTES, Tables, sample
-from mailsuite.config.settings import Backup, Certificate, Domain, Listener, RouteTable, Section, Settings
+from mailsuite.config.section import Section
+from mailsuite.config.settings import Settings
+from mailsuite.config.tables.certificates import Certificate
+from mailsuite.config.tables.delivery import Backup, RouteTable
+from mailsuite.config.tables.listen import Listener
+from mailsuite.config.tables.pop3 import Domain
 from mailsuite.config.toml import dotted, value
 from mailsuite.sasl.choice import MECHANISMS
 

@@ -13,7 +13,7 @@ import pytest
 from mailsuite.app import Parts
 from mailsuite.config import load
 from mailsuite.config.meaning import SWITCHABLE
-from mailsuite.config.settings import Listener
+from mailsuite.config.tables.listen import Listener
 from mailsuite.incoming import smtp_session_settings
 from mailsuite.smtp.commands import EXTENSIONS
 from mailsuite.smtp.extension import Extension

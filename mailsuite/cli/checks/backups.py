@@ -7,7 +7,7 @@ from contextlib import closing
 from mailsuite.address import Address, domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
-from mailsuite.config.settings import Backup
+from mailsuite.config.tables.delivery import Backup
 from mailsuite.delivery.routes import Routes
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records

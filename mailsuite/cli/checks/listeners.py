@@ -7,7 +7,7 @@ from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import Place, place
 from mailsuite.config.forms import ip
-from mailsuite.config.settings import Listener
+from mailsuite.config.tables.listen import Listener
 from mailsuite.smtp.commands import EXTENSIONS
 
 FIRST_FREE_PORT = 1024

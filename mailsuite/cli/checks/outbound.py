@@ -11,7 +11,7 @@ from mailsuite.cli.accounts import is_local
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.routes import loops, port_of, tls_of
-from mailsuite.config.settings import RouteTable
+from mailsuite.config.tables.delivery import RouteTable
 from mailsuite.delivery.connections import read_password
 from mailsuite.outgoing import is_address_of_ours
 from mailsuite.route import UNIX
