@@ -32,6 +32,7 @@ from mailsuite.queue.admin import Administration, Changed, Progress
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import QueueError
 from mailsuite.queued import LOCAL
+from mailsuite.service.asking import fates, plain
 from mailsuite.smtp.grammar import is_literal
 
 # Rows of one table: the queue may be longer than fits in memory.
@@ -303,8 +304,11 @@ def _switch_destination(settings: Settings, admin: Administration, destination: 
     _, names = admin.held()
     # What was held under a name that now goes another way can be released all the same.
     name = destination if not held and destination in names else _as_destination(settings, destination)
-    known = admin.knows(name)
-    if not admin.hold_destination(name, held) and not held:
+    # Under a name of its own waits what is to have other TLS than the rest; who names the rest means all of it.
+    every = fates(name) if name == plain(name) else (name,)
+    known = any(admin.knows(each) for each in every)
+    news = [each for each in every if admin.hold_destination(each, held)]
+    if not news and not held:
         raise click.ClickException(f"{name} is not held")
     click.echo(f"{name} is held: nothing is tried there." if held else f"{name} goes on.")
     if held and not known:
@@ -317,6 +321,9 @@ def _as_destination(settings: Settings, name: str) -> str:
     from mailsuite.delivery.routes import Routes
     from mailsuite.outgoing import default_route, route_rules
 
+    base = plain(name)
+    if base != name:
+        return _as_destination(settings, base) + name.removeprefix(base)
     rules = route_rules(settings)
     routes = {f"route:{rule.name}" for rule in rules if rule.route.host}
     if name == LOCAL or name in routes:
@@ -349,7 +356,8 @@ def _refuse_no_destination(settings: Settings, name: str) -> None:
 
 
 def _tell_of_holds(admin: Administration) -> None:
-    whole, names = admin.held()
+    whole, every = admin.held()
+    names = [name for name in every if name == plain(name) or plain(name) not in every]
     if whole:
         click.echo("The queue is held: nothing is tried until mailsuite queue release --queue.", err=True)
     if names:

@@ -7,11 +7,16 @@ from typing import Any, TypeAlias
 from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.envelope import Acceptance
 from mailsuite.message.asked_fields import priority_of, tls_is_optional
+from mailsuite.queued import LOCAL
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
 
 # From the priority that is asked for to the one that is granted.
 Grant: TypeAlias = Callable[[int], int]
+
+# What stands behind the name of a destination; no domain has a space in it.
+_WITH_MORE = " with REQUIRETLS"
+_WITH_ANY = " with any TLS"
 
 # The parameters of MAIL that ask something of a message's way.
 ASKING = frozenset({"BY", "MT-PRIORITY", "HOLDFOR", "HOLDUNTIL", "REQUIRETLS"})
@@ -47,8 +52,20 @@ def fate(destination: str, asked: Asked) -> str:
     need have none: neither waits for the other.
     """
     if asked.require_tls:
-        return f"{destination} with REQUIRETLS"
-    return f"{destination} with any TLS" if asked.tls_optional else destination
+        return destination + _WITH_MORE
+    return destination + _WITH_ANY if asked.tls_optional else destination
+
+
+def fates(destination: str) -> tuple[str, ...]:
+    """Return all destinations in the queue under which mail for *destination* may wait, itself first."""
+    if destination == LOCAL:
+        return (LOCAL,)
+    return destination, destination + _WITH_MORE, destination + _WITH_ANY
+
+
+def plain(destination: str) -> str:
+    """Return whose mail it is that waits under *destination*, whatever is asked of it."""
+    return destination.removesuffix(_WITH_MORE).removesuffix(_WITH_ANY)
 
 
 def asked_of(acceptance: Acceptance, grant: Grant) -> Asked:

@@ -7,6 +7,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IMailboxDirectory, IRouter, IRunner
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Meaning, Relayed
+from mailsuite.service.asking import fates
 from mailsuite.service.reception import Reception
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
@@ -46,7 +47,8 @@ class Flush:
     async def _flush_each(self, destinations: Iterable[str]) -> Reply:
         count = 0
         for destination in destinations:
-            count += await self._runner.flush(destination)
+            for each in fates(destination):
+                count += await self._runner.flush(each)
         return replies.etrn_started(count)
 
 

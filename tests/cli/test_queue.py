@@ -17,6 +17,7 @@ from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queued import LOCAL, Settled
+from mailsuite.service.asking import fates
 from tests.queue.queues import BODY, Queues, names, to
 
 CONFIG = 'hostname = "mail.example.com"\n[listen.mta]\nservice = "mta"\nendpoint = "tcp:25"\n'
@@ -377,11 +378,22 @@ class TestChange:
         told = site.run("hold", "--destination", typed)
         assert told.stdout == f"{name} is held: nothing is tried there.\n"
         assert "Nothing of that name is in the queue" in told.stderr
-        assert site.queues.ask("SELECT name FROM destinations WHERE held") == [(name,)]
+        assert site.queues.ask("SELECT name FROM destinations WHERE held") == [(each,) for each in fates(name)]
+        assert f"Held destinations: {name}.\n" in site.run("list").stderr
         assert site.done("release", "--destination", typed) == f"{name} goes on.\n"
         again = site.run("release", "--destination", typed)
 
         assert (again.exit_code, again.stderr) == (1, f"Error: {name} is not held\n")
+
+    def test_what_is_to_have_other_tls_can_be_named_alone(self, site: Site) -> None:
+        """It waits apart from the rest, as `list` shows it."""
+        name = "b.example with REQUIRETLS"
+        told = site.done("hold", "--destination", "B.example with REQUIRETLS")
+        assert told == f"{name} is held: nothing is tried there.\n"
+        assert site.queues.ask("SELECT name FROM destinations WHERE held") == [(name,)]
+        assert f"Held destinations: {name}." in site.run("list").stderr
+
+        assert site.done("release", "--destination", name) == f"{name} goes on.\n"
 
     def test_a_destination_that_mail_waits_for(self, site: Site) -> None:
         """Nothing is said of it but that it is held; it is found however it is written."""
@@ -406,7 +418,7 @@ class TestChange:
         site.done("hold", "--destination", "d.example")
         site.route()
         result = site.run("hold", "--destination", name)
-        assert (result.exit_code, site.queues.ask("SELECT count(*) FROM destinations")) == (1, [(1,)])
+        assert (result.exit_code, site.queues.ask("SELECT count(*) FROM destinations")) == (1, [(3,)])
         assert why in result.stderr
 
         assert site.done("release", "--destination", "d.example") == "d.example goes on.\n"

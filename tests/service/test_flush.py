@@ -5,6 +5,7 @@ from twisted.internet.defer import Deferred
 
 from mailsuite.envelope import Peer
 from mailsuite.meaning import Relayed
+from mailsuite.service.asking import fates
 from tests.service.world import ETRN_PEER, World
 
 
@@ -18,13 +19,26 @@ def asking(*domains: str, count: int = 0) -> World:
     return world
 
 
+def started(*destinations: str) -> list[str]:
+    """Return what is started for *destinations*: also what waits apart since its senders asked for other TLS."""
+    return [each for destination in destinations for each in fates(destination)]
+
+
+def test_what_has_other_tls_is_counted_too() -> None:
+    """It is mail for the node all the same."""
+    world = asking(count=1)
+    world.runner.other_count = 2
+
+    assert world.say(b"ETRN relayed.example\r\n")[0].startswith("253 2.0.0 OK, 5 ")
+
+
 @pytest.mark.parametrize(("count", "reply"), [(0, "251 2.0.0 "), (3, "253 2.0.0 OK, 3 ")])
 def test_a_domain_that_we_pass_on_mail_for(count: int, reply: str) -> None:
     """RFC 1985 §5.1: its queue is started, and the answer says how much waits there."""
     world = asking(count=count)
 
     assert world.say(b"ETRN relayed.example\r\n")[0].startswith(reply)
-    assert world.runner.flushed == ["relayed.example"]
+    assert world.runner.flushed == started("relayed.example")
 
 
 @pytest.mark.parametrize("domain", [b"b.example", b"else.example", b"nobody.example", b"@b.example"])
@@ -41,7 +55,7 @@ def test_all_below_a_domain() -> None:
     world = asking("a.relayed.example", "b.a.relayed.example", "notrelayed.example", count=2)
 
     assert world.say(b"ETRN @relayed.example\r\n")[0].startswith("253 2.0.0 OK, 6 ")
-    assert world.runner.flushed == ["relayed.example", "a.relayed.example", "b.a.relayed.example"]
+    assert world.runner.flushed == started("relayed.example", "a.relayed.example", "b.a.relayed.example")
 
 
 def test_below_a_domain_that_is_not_passed_on() -> None:
@@ -49,7 +63,7 @@ def test_below_a_domain_that_is_not_passed_on() -> None:
     world = asking("a.other.example", count=1)
 
     assert world.say(b"ETRN @other.example\r\n")[0].startswith("253 2.0.0 OK, 1 ")
-    assert world.runner.flushed == ["a.other.example"]
+    assert world.runner.flushed == started("a.other.example")
 
 
 def test_without_the_sign_nothing_below_is_started() -> None:
@@ -58,7 +72,7 @@ def test_without_the_sign_nothing_below_is_started() -> None:
 
     world.say(b"ETRN relayed.example\r\n")
 
-    assert world.runner.flushed == ["relayed.example"]
+    assert world.runner.flushed == started("relayed.example")
 
 
 def test_a_directory_that_takes_its_time() -> None:
@@ -70,7 +84,7 @@ def test_a_directory_that_takes_its_time() -> None:
     assert world.say(b"ETRN @relayed.example\r\nNOOP\r\n") == []
     pending.callback(None)
     assert [reply[:3] for reply in world.replies()] == ["253", "250"]
-    assert world.runner.flushed == ["relayed.example", "a.relayed.example"]
+    assert world.runner.flushed == started("relayed.example", "a.relayed.example")
 
 
 def test_strangers() -> None:
