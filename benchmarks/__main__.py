@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import backlog, idle, inbound, long_queue, pop3, relay
+from benchmarks import backlog, idle, inbound, long_queue, pop3, pop3_box, relay
 from benchmarks.load import has_smtp_source, own_client, own_client_bdat, smtp_source
 from benchmarks.servers import Postfix, Server, Suite, has_postfix
 
@@ -32,6 +32,9 @@ def main() -> None:
     # The servers inherit this.
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 20_000)), hard))
     console = Console()
+    if options.only == "pop3" or options.only in pop3_box.PARTS:
+        _mail_out(console, options)
+        return
     with tempfile.TemporaryDirectory(prefix="mailsuite-bench-", dir=options.dir) as folder:
         sink = relay.Sink(Path(folder)) if has_smtp_source() else None
         suite = Suite(Path(folder), 0 if sink is None else sink.port)
@@ -80,6 +83,17 @@ def main() -> None:
         Path(options.json).write_text(json.dumps(result, indent=1))
 
 
+def _mail_out(console: Console, options: argparse.Namespace) -> None:
+    parts = pop3_box.PARTS if options.only == "pop3" else (options.only,)
+    plan = pop3_box.Plan(parts, options.rounds, options.mailboxes, options.read)
+    with tempfile.TemporaryDirectory(prefix="mailsuite-bench-", dir=options.dir) as folder:
+        figures = pop3_box.measure(Path(folder), plan)
+    for line in pop3_box.told(figures):
+        console.print(line)
+    if options.json:
+        Path(options.json).write_text(json.dumps({"mail_out": [asdict(each) for each in figures]}, indent=1))
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--messages", type=int, default=3000, help="messages a run (default: 3000)")
@@ -90,9 +104,15 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only",
-        choices=["smtp_source", "own_client", "bdat", "relay", "queue", "backlog"],
-        help="mail in by one of the loads alone, mail in by DATA and by BDAT, mail through, the long queue, or mail"
-        " through beside a backlog",
+        choices=["smtp_source", "own_client", "bdat", "relay", "queue", "backlog", "pop3", *pop3_box.PARTS],
+        help="mail in by one of the loads alone, mail in by DATA and by BDAT, mail through, the long queue, mail"
+        " through beside a backlog, or mail out, all of it or one part",
+    )
+    parser.add_argument(
+        "--mailboxes", type=int, nargs="+", default=[50_000], help="messages of mailboxes to open (default: 50000)"
+    )
+    parser.add_argument(
+        "--read", type=int, nargs="+", default=[5000, 50_000], help="messages to be read (default: 5000 50000)"
     )
     parser.add_argument(
         "--queued", type=int, default=1_000_000, help="recipients in the long queue (default: 1000000)"

@@ -110,7 +110,7 @@ class MailService(MultiService):
         self._reactor = reactor
         self._foreground = foreground
         # Made here since it loads modules, which another user may not be able to read.
-        self._passwords = Passwords()
+        self._passwords = Passwords(renew=settings.directory.renew_hashes)
         self._parts: Parts | None = None
         self._certificates = CertificateWatch(
             NamedFiles(settings.tls.certificate, settings.tls.key),

@@ -42,9 +42,13 @@ class Checked:
 
 
 class Passwords:
-    """Makes and checks hashes. Both take time and memory: call it in a thread. Safe in several threads."""
+    """Makes and checks hashes. Both take time and memory: call it in a thread. Safe in several threads.
 
-    def __init__(self, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
+    With *renew*, what is hashed by an older scheme comes with a better hash.
+    """
+
+    def __init__(self, memory_kib: int = MEMORY_KIB, passes: int = PASSES, renew: bool = True) -> None:
+        self._renew = renew
         self._context = CryptContext(
             schemes=_SCHEMES,
             deprecated="auto",
@@ -66,15 +70,17 @@ class Passwords:
         octets = prepared(password)
         keys = parse_scram_keys(stored)
         if keys is not None:
-            return Checked(True, str(self._context.hash(octets))) if _fit(keys, password) else Checked(False)
+            return Checked(True, self._better(octets, True)) if _fit(keys, password) else Checked(False)
         try:
             if not self._context.verify(_cut(octets) if _is_bcrypt(stored) else octets, stored):
                 return Checked(False)
             outdated = self._context.needs_update(stored)
         except (UnknownHashError, PasslibSecurityError, ValueError, TypeError) as error:
             raise UnfitHash(f"the stored password has no form that we know ({type(error).__name__})") from error
-        return Checked(True, str(self._context.hash(octets)) if outdated else None)
+        return Checked(True, self._better(octets, outdated))
 
+    def _better(self, octets: bytes, outdated: bool) -> str | None:
+        return str(self._context.hash(octets)) if outdated and self._renew else None
 
     def known(self, stored: str) -> bool:
         """Say whether *stored* is a hash that `check` can make something of."""

@@ -7,18 +7,19 @@ before anything is installed.
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 PLACE = Path(__file__).parents[2] / ".peers"
-# The package that has a server, by what its folder in `PLACE` is called.
+# The packages that have a server, by what its folder in `PLACE` is called.
 PACKAGES = {
-    "dovecot": "dovecot-lmtpd",
-    "exim": "exim4-daemon-light",
-    "opensmtpd": "opensmtpd",
-    "sendmail": "sendmail-bin",
+    "dovecot": ("dovecot-lmtpd", "dovecot-imapd", "dovecot-pop3d"),
+    "exim": ("exim4-daemon-light",),
+    "opensmtpd": ("opensmtpd",),
+    "sendmail": ("sendmail-bin",),
 }
 # What Debian's packages put into /lib belongs into /usr/lib, and so on.
 _MERGED = ("bin", "lib", "lib64", "sbin")
@@ -27,7 +28,7 @@ _MERGED = ("bin", "lib", "lib64", "sbin")
 def fetch() -> None:
     """Fetch and unpack the servers that are not there yet. Raises `subprocess.CalledProcessError`."""
     PLACE.mkdir(exist_ok=True)
-    plans = {name: needed(package) for name, package in PACKAGES.items() if missing(name)}
+    plans = {name: needed(packages) for name, packages in PACKAGES.items() if missing(name)}
     with tempfile.TemporaryDirectory(dir=PLACE) as made:
         # apt gives up root to fetch, where others may write.
         os.chmod(made, 0o777)
@@ -36,13 +37,16 @@ def fetch() -> None:
             _run(["apt-get", "-qq", "download", *sorted(set().union(*plans.values()))], folder)
         for name, packages in plans.items():
             unpack([archive for package in packages for archive in folder.glob(f"{package}_*.deb")], folder / name)
+            if (PLACE / name).exists():
+                # It was there without one of its packages.
+                shutil.rmtree(PLACE / name)
             (folder / name).rename(PLACE / name)
 
 
-def needed(package: str) -> set[str]:
-    """Return *package* and the packages that it needs and that are not installed."""
-    plan = _run(["apt-get", "-qq", "--simulate", "--no-install-recommends", "install", package]).decode()
-    return {package, *re.findall(r"^Inst (\S+)", plan, re.MULTILINE)}
+def needed(packages: Sequence[str]) -> set[str]:
+    """Return *packages* and those that they need and that are not installed."""
+    plan = _run(["apt-get", "-qq", "--simulate", "--no-install-recommends", "install", *packages]).decode()
+    return {*packages, *re.findall(r"^Inst (\S+)", plan, re.MULTILINE)}
 
 
 def unpack(archives: Sequence[Path], folder: Path) -> None:
@@ -61,9 +65,10 @@ def _run(command: Sequence[str], folder: Path | None = None, given: bytes | None
 
 def missing(name: str) -> str:
     """Say what there is to do where the server *name* is not there; empty: it is."""
-    if (PLACE / name).is_dir():
+    lacking = [each for each in PACKAGES[name] if not (PLACE / name / "usr/share/doc" / each).exists()]
+    if not lacking:
         return ""
-    return f"not unpacked: {name} (python3 -m tests.system.unpacked fetches Debian's {PACKAGES[name]})"
+    return f"not unpacked: {name} (python3 -m tests.system.unpacked fetches Debian's {' and '.join(lacking)})"
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ class Directory(Section, frozen=True, kw_only=True):
         ge=1, le=64,
         description="Threads that verify passwords; each uses up to 64 MiB of memory at work.",
     )] = 2
+    renew_hashes: Annotated[bool, Meta(
+        description="Whether a password that is stored in an older form is hashed anew when its owner logs in; false"
+                    " while another server uses what is stored.",
+    )] = True
 
 
 class SASL(Section, frozen=True, kw_only=True):
