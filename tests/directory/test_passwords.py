@@ -148,3 +148,12 @@ def test_both_forms_of_an_accent_are_one_password(passwords: Passwords) -> None:
 def test_no_secret_is_shown(passwords: Passwords) -> None:
     """A result that is printed by mistake shows no hash."""
     assert "argon2" not in repr(passwords.check("secret", SHA512_CRYPT))
+
+
+@pytest.mark.parametrize("stored", [ldap("SSHA", "sha1", SALT), SHA512_CRYPT])
+def test_hashes_that_are_left_as_they_are(stored: str) -> None:
+    """Where another server uses what is stored, nothing comes in its place; a wrong password is wrong."""
+    passwords = Passwords(renew=False)
+
+    assert passwords.check("secret", stored) == Checked(True)
+    assert passwords.check("secrets", stored) == Checked(False)

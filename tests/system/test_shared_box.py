@@ -1,0 +1,232 @@
+"""One Maildir, two programs: ours serves it over POP3 while a real Dovecot serves the same files, over IMAP too."""
+
+import imaplib
+import os
+import poplib
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.system.fetchers import pop3_session, retrieve
+from tests.system.network import Host
+from tests.system.quarters import Quarters, refused
+from tests.system.senders import smtp_session
+from tests.system.site import DOMAIN, Site, free_ports, until
+from tests.system.unpacked import PLACE, missing
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(bool(missing("dovecot") or refused()), reason=missing("dovecot") or refused()),
+]
+
+OWNER = "nobody"
+ALICE = f"alice@{DOMAIN}"
+_CONFIG = """\
+protocols = imap pop3
+log_path = /var/log/dovecot
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{mail}/%n
+first_valid_uid = 1
+auth_username_format = %n
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid={owner} gid=nogroup home={mail}/%n
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """Where it listens."""
+
+    def __init__(self) -> None:
+        self.imap_port, self.pop3_port = free_ports(2)
+
+    def imap(self) -> imaplib.IMAP4:
+        """A session that has selected the inbox."""
+        session = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=30)
+        session.login("alice", "any")
+        session.select()
+        return session
+
+    def pop3_ids(self) -> list[bytes]:
+        """The unique ids that its own POP3 server gives."""
+        session = poplib.POP3("127.0.0.1", self.pop3_port, timeout=30)
+        session.user("alice")
+        session.pass_("any")
+        ids = _ids(session)
+        session.quit()
+        return ids
+
+
+@contextmanager
+def _dovecot(site: Site, folder: Path) -> Iterator[Dovecot]:
+    """Serve the mailboxes of *site*; *folder* is its own."""
+    dovecot = Dovecot()
+    host = Host("127.0.0.1", 25, 53, {})
+    quarters = Quarters(folder, PLACE / "dovecot", host, "imap.example.test", ("dovecot", "dovenull"), ())
+    facts = {"mail": site.folder / "mail" / DOMAIN, "imap": dovecot.imap_port, "pop3": dovecot.pop3_port}
+    quarters.write("etc/dovecot/dovecot.conf", _CONFIG.format(owner=OWNER, **facts))
+    quarters.make("var/lib/dovecot")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            quarters.command("/usr/sbin/dovecot", "-F"), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        until(lambda: _listens(dovecot.imap_port) and _listens(dovecot.pop3_port), 20, "Dovecot to listen")
+        yield dovecot
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _ids(session: poplib.POP3) -> list[bytes]:
+    return [row.split()[1] for row in session.uidl()[1]]
+
+
+class World:
+    """A site and a Dovecot on the same files."""
+
+    def __init__(self, site: Site, dovecot: Dovecot) -> None:
+        self.site = site
+        self.dovecot = dovecot
+
+    def send(self, *subjects: str) -> None:
+        """Let messages come in over SMTP."""
+        with smtp_session(self.site, "mta", "a@client.example") as session:
+            for subject in subjects:
+                session.sendmail("a@client.example", ALICE, f"Subject: {subject}\r\n\r\nThis is {subject}.\r\n")
+
+    def pop3(self) -> poplib.POP3:
+        """A session of ours."""
+        return pop3_session(self.site, ALICE)
+
+    def names(self) -> list[str]:
+        """What lies in cur/."""
+        return sorted(path.name for path in (self.site.maildir("alice") / "cur").iterdir())
+
+
+@pytest.fixture
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A site with one user, and Dovecot beside it."""
+    folder = tmp_path_factory.mktemp("dovecot")
+    # Its users are not root.
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid == os.geteuid() and part != Path(part.root):
+            part.chmod(part.stat().st_mode | 0o755)
+    with Site(users=["alice"], owner=OWNER) as site, _dovecot(site, folder) as dovecot:
+        yield World(site, dovecot)
+
+
+def test_moves_and_flags_are_followed(world: World) -> None:
+    """What IMAP does shows in a session that is open and in the next; ids stay whatever becomes of a name."""
+    world.send("one", "two", "three", "four")
+    session = world.pop3()
+    ids = _ids(session)
+
+    imap = world.dovecot.imap()
+    assert len(world.names()) == 4
+    imap.store("1", "+FLAGS", "(\\Seen \\Flagged)")
+    imap.store("2", "+FLAGS", "(\\Answered $Label1)")
+    assert [retrieve(session, number).splitlines()[-1] for number in (1, 2, 3)] == [
+        b"This is one.",
+        b"This is two.",
+        b"This is three.",
+    ]
+    imap.store("3", "+FLAGS", "(\\Deleted)")
+    imap.expunge()
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+        session.retr(3)
+    assert retrieve(session, 4).endswith(b"This is four.\r\n")
+    assert _ids(session) == ids
+    session.quit()
+
+    session = world.pop3()
+    assert _ids(session) == [ids[0], ids[1], ids[3]]
+    imap.store("1", "-FLAGS", "(\\Seen)")
+    imap.store("3", "+FLAGS", "(\\Draft)")
+    assert [retrieve(session, number).splitlines()[-1] for number in (1, 2, 3)] == [
+        b"This is one.",
+        b"This is two.",
+        b"This is four.",
+    ]
+    session.quit()
+    imap.logout()
+
+
+def test_what_we_remove_is_gone_there(world: World) -> None:
+    """DELE and QUIT remove also what IMAP has moved and flagged; the rest is untouched there."""
+    world.send("one", "two", "three")
+    session = world.pop3()
+    imap = world.dovecot.imap()
+    imap.store("2", "+FLAGS", "(\\Seen $Label1)")
+    session.dele(2)
+    session.quit()
+
+    imap.noop()
+    assert imap.search(None, "ALL")[1] == [b"1 2"]
+    assert b"Subject: three" in repr(imap.fetch("2", "(BODY[HEADER.FIELDS (SUBJECT)])")).encode()
+    imap.logout()
+
+
+def test_what_comes_by_imap(world: World) -> None:
+    """A message that IMAP appends, with the line ends that Dovecot stores, has a true size and is read whole."""
+    world.send("one")
+    world.pop3().quit()
+    imap = world.dovecot.imap()
+    content = b"Subject: two\r\n\r\nThis is two.\r\n.\r\nNo end"
+    imap.append("INBOX", "(\\Seen)", None, content)
+    imap.logout()
+
+    session = world.pop3()
+    assert retrieve(session, 2) == content + b"\r\n"
+    assert session.stat()[1] == len(retrieve(session, 1)) + len(content) + 2
+    session.quit()
+
+
+def test_ids_move_here(world: World) -> None:
+    """The ids that Dovecot gave over POP3 are given by us once they are imported, and new mail gets ours."""
+    world.send("one", "two")
+    theirs = world.dovecot.pop3_ids()
+    assert len(set(theirs)) == 2
+    listing = world.site.maildir("alice") / "dovecot-uidlist"
+    world.site.cli("mailbox", "import-uidl", ALICE, "--dovecot", str(listing))
+    world.send("three")
+
+    session = world.pop3()
+    ids = _ids(session)
+    assert ids[:2] == theirs
+    assert len(set(ids)) == 3
+    session.quit()
