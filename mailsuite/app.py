@@ -30,6 +30,7 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
 from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.served import Served
 from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
@@ -37,6 +38,7 @@ from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, peers_in, pop3_policies
 from mailsuite.logins import Offer, tokens, wanted_secrets
 from mailsuite.mailbox.barrier import Barrier
+from mailsuite.mailbox.expiry import Expiry
 from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.locks import Locks
@@ -50,6 +52,7 @@ from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
+from mailsuite.policy.retention import Retention
 from mailsuite.policy.state import MemoryState
 from mailsuite.queue.errors import QueueError
 from mailsuite.service.flush import Flush
@@ -280,6 +283,7 @@ class Parts:
             ),
             "lmtp": DeliveryRole(OwnOnly(), self.logins),
         }
+        policies = pop3_policies(settings)
         self.pop3 = MailboxSite(
             settings.hostname,
             store,
@@ -287,8 +291,17 @@ class Parts:
             self.log,
             clocks.seconds,
             settings.pop3.mark_seen,
-            pop3_policies(settings).of,
+            policies.of,
             SharedDelays(state),
+        )
+        self._retention = Retention(
+            lambda: policies.terms(self._records.domains(LOCAL)),
+            self._records.mailboxes,
+            Expiry(root, self._locks, deferToThread),
+            self.log,
+            clocks.now,
+            reactor,
+            settings.pop3.expire_interval,
         )
         self._mark.set()
         self._hashing.start()
@@ -299,6 +312,8 @@ class Parts:
             # Nothing was promised yet: that is no unclean stop.
             self._mark.clear()
             raise
+        if any(policy.expire for policy in policies.all()):
+            self._retention.start()
 
     def reload(self) -> None:
         """Read anew what is read once: whose certificates are whose."""
@@ -309,6 +324,7 @@ class Parts:
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
+        await self._retention.stop()
         await self._outgoing.stop()
         self._barrier.stop()
         self._locks.close()

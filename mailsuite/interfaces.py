@@ -251,6 +251,16 @@ class IMaildrop(Interface):
         """Give the lock back."""
 
 
+class IExpiry(Interface):
+    """Removes mail that has lain in its mailbox for long enough."""
+
+    def remove_older(mailbox: Mailbox, before: float) -> Awaitable[Sequence[str]]:
+        """Remove, durably, what came into *mailbox* before *before* (POSIX seconds); return what it was, by its names.
+
+        Nothing where a session has the mailbox. Raises, or fails with, `OSError`.
+        """
+
+
 class IMailLog(Interface):
     """The mail log: one line for what became of mail (transactions, deliveries, reports), of logins and sessions."""
 

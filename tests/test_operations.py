@@ -15,7 +15,9 @@ from tests.queue.queues import Queues
 DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
 TABLES = (
-    "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]", "[smtp]"
+    "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
+    "[smtp]",
+    "[pop3]", '[domains."example.net"]',
 )
 
 
@@ -82,6 +84,7 @@ def test_the_tables_are_configuration(site: Path, tmp_path: Path) -> None:
     assert routes["store"].host == "unix:/run/lists.sock"
     assert settings.delivery.ourselves == ["mx2.example.net", "192.0.2.25"]
     assert settings.listen["lmtp"].service == "lmtp"
+    assert settings.domains["example.net"].pop3_expire == 30
     assert settings.listen["public"].proxy == ["192.0.2.80"]
 
 

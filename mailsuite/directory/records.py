@@ -71,6 +71,10 @@ _LOGIN = """
     SELECT l.id, l.name, l.suspended, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
+# Mailboxes whose address is in a domain, some at a time.
+_MAILBOXES = """
+    SELECT DISTINCT m.id, m.path FROM domains d JOIN addresses a ON a.domain_id = d.id
+    JOIN mailboxes m ON m.id = a.mailbox_id WHERE d.name = ? AND m.id > ? ORDER BY m.id LIMIT 500"""
 _CREDENTIALS = "SELECT kind, id, scope, stored, label FROM credentials WHERE login_id = ? ORDER BY id"
 # Somebody has a password and lacks what a mechanism needs.
 _WITHOUT = """
@@ -149,6 +153,10 @@ class Records:
     def locals(self, domain: str) -> tuple[str, ...]:
         """Return the local part of every mailbox and alias of *domain*."""
         return tuple(local for (local,) in self._connection.execute(_LOCALS, (_text(domain),)))
+
+    def mailboxes(self, domain: str, after: int) -> tuple[Mailbox, ...]:
+        """Return some mailboxes of *domain*: those that come next behind the number *after*."""
+        return tuple(Mailbox(*row) for row in self._connection.execute(_MAILBOXES, (_text(domain), after)))
 
     def address(self, local: str, domain: str) -> AddressRecord | None:
         """Return what is recorded for exactly *local* at *domain*."""

@@ -389,6 +389,19 @@ def test_a_postmaster_in_a_domain_that_is_not_here_is_warned_of(config: Path) ->
     assert "to mend it: mailsuite domain add b.example, or" in problem
 
 
+def test_terms_for_nobody_are_warned_of(config: Path) -> None:
+    """What is said of a domain without users holds for nobody."""
+    run("domain", "add", "example.net", "--class", "relay", "--config", config)
+    for name in ("example.org", "example.com", "example.net"):
+        config.write_text(f'{config.read_text()}\n[domains."{name}"]\npop3_expire = 30\n')
+
+    assert problems(config) == [
+        f"warning  domains.{name}: it is not a local domain, so nobody is held to this; to mend it: mailsuite domain"
+        f" {command}"
+        for name, command in (("example.com", "add example.com"), ("example.net", "set example.net --class local"))
+    ]
+
+
 def test_accounts_without_a_domain_are_warned_of(config: Path) -> None:
     """All mail would be refused."""
     with sqlite3.connect(config.parent / "accounts.sqlite") as connection:

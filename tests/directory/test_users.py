@@ -156,3 +156,25 @@ def test_names_that_look_like_code_are_names(accounts: Accounts, records: Record
     assert added.mailbox.path.count("/") == 1
     accounts.users.remove(added.name)
     assert list(accounts.users.list()) == others
+
+
+def test_mailboxes_of_a_domain(accounts: Accounts, records: Records) -> None:
+    """All of them, by their numbers, some at a time; aliases have none."""
+    accounts.domains.add("example.net")
+    accounts.users.add("alice@example.net")
+    accounts.aliases.add("sales@example.com", ["alice@example.com"])
+    found: list[Mailbox] = []
+    while some := records.mailboxes("example.com", found[-1].id if found else 0):
+        found += some
+
+    assert [each.path for each in found] == ["example.com/postmaster", "example.com/alice", "example.com/bob"]
+    assert records.mailboxes("example.com", found[0].id) == tuple(found[1:])
+    assert records.mailboxes("example.org", 0) == ()
+
+
+def test_mailboxes_come_in_pages(accounts: Accounts, records: Records) -> None:
+    """A large domain is not read in one go."""
+    for number in range(600):
+        accounts.users.add(f"u{number}@example.com")
+
+    assert len(records.mailboxes("example.com", 0)) == 500

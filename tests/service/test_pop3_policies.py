@@ -28,6 +28,14 @@ def test_all_are_told_once() -> None:
     assert policies.all() == (Policy(1), Policy(2))
 
 
+def test_terms_of_domains() -> None:
+    """Mail that is kept for ever, or removed once it was fetched, has none."""
+    policies = Policies(Policy(), {"a.example": Policy(expire=0), "b.example": Policy(expire=9)})
+
+    assert list(policies.terms(["a.example", "b.example", "c.example"])) == [("b.example", 9)]
+    assert list(Policies(Policy(expire=1), {}).terms(["c.example"])) == [("c.example", 1)]
+
+
 def test_delays_are_each_users_own() -> None:
     """Nobody waits for somebody else."""
     clock = Clock()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 
-from mailsuite.address import Address
+from mailsuite.address import Address, domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
@@ -28,6 +28,7 @@ def accounts(settings: Settings) -> Iterator[Finding]:
         if os.stat(path).st_mode & 0o077:
             yield warning("directory.path", f"{path} is open to other users of this machine", f"chmod 600 {path}")
         yield from _domains(Records(lambda: connection), settings)
+        yield from _terms(Records(lambda: connection), settings)
 
 
 def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
@@ -41,6 +42,18 @@ def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
             "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias of a local domain",
             f"{_mend(records, parse_address(postmaster))}, or name another address",
         )
+
+
+def _terms(records: Records, settings: Settings) -> Iterator[Finding]:
+    """What [domains] says holds for users, and only local domains have them."""
+    for name in settings.domains:
+        domain = records.domain(domain_key(name))
+        if domain is None or domain.domain_class != LOCAL:
+            verb = "add" if domain is None else "set"
+            yield warning(
+                f"domains.{name}", "it is not a local domain, so nobody is held to this",
+                f"mailsuite domain {verb} {domain_key(name)}{'' if domain is None else ' --class local'}",
+            )
 
 
 def _mend(records: Records, postmaster: Address) -> str:
