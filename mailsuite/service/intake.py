@@ -33,9 +33,9 @@ class _Delivery:
     boxes: Mapping[Mailbox, Outcome] = field(default_factory=dict)
 
     @property
-    def whole(self) -> bool:
-        """Whether every mailbox has it."""
-        return all(isinstance(outcome, Delivered) for outcome in self.boxes.values())
+    def missed(self) -> list[Mailbox]:
+        """The mailboxes that could not be written to."""
+        return [box for box, outcome in self.boxes.items() if not isinstance(outcome, Delivered)]
 
     @property
     def stored(self) -> bool:
@@ -44,9 +44,8 @@ class _Delivery:
 
     @property
     def late(self) -> list[Mailbox]:
-        """The mailboxes that could not be written to, and will be: they wait in the queue."""
-        missed = [box for box, outcome in self.boxes.items() if not isinstance(outcome, Delivered)]
-        return _begun(self.acceptance, missed) if self.acceptance.each else missed
+        """Those of `missed` that will be written to: they wait in the queue."""
+        return _begun(self.acceptance, self.missed) if self.acceptance.each else self.missed
 
     @property
     def accepted(self) -> Acceptance:
@@ -84,7 +83,7 @@ class Intake:
             delivery.boxes = dict.fromkeys(_mailboxes(acceptance), _LATER)
         else:
             self._write(delivery)
-        if delivery.onward or not delivery.whole:
+        if delivery.onward or delivery.missed:
             return self._accept_in_parts(delivery)
         # The plain path: all of it lies in mailboxes, and the draft is gone.
         assert delivery.receipt is not None

@@ -8,6 +8,7 @@ from mailsuite.address import Address
 from mailsuite.discover import parts
 from mailsuite.envelope import NO_PARAMETERS
 from mailsuite.smtp import events, extensions, grammar, replies
+from mailsuite.smtp.body import Body
 from mailsuite.smtp.extension import Extension, Parameter, Verb
 from mailsuite.smtp.help import HELP
 from mailsuite.smtp.replies import Reply
@@ -121,7 +122,7 @@ def data(session: "ServerSession", argument: str) -> None:
 
     def answered(reply: Reply) -> None:
         if reply.code == 354:
-            session.begin_body()
+            session.begin_content(Body(session).read)
         else:
             session.end_transaction()
             session.tell(events.RESET)

@@ -16,7 +16,6 @@ from mailsuite.smtp.grammar import is_printable
 from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.settings import Settings
 from mailsuite.smtp.states import State
-from mailsuite.wire.dots import DotReader
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event
 from mailsuite.wire.foreign import OTHER_PROTOCOL, TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
@@ -47,7 +46,6 @@ class ServerSession:
         "_inbox",
         "_octets",
         "_output",
-        "_refusal",
         "_tls_wanted",
         "authenticated",
         "chunks",
@@ -100,7 +98,6 @@ class ServerSession:
         self._answered: Answered | None = None
         self._in_content = False
         self._octets: Octets | None = None
-        self._refusal: Reply | None = None
         self._dialogue: Dialogue | None = None
         self._dialogue_octets = 0
         self._tls_wanted = False
@@ -163,7 +160,10 @@ class ServerSession:
             if said is events.ASKED_ON:
                 return
             answer = answer if said is None else said
-        self.give(answer)
+        if isinstance(answer, Reply):
+            self.say(answer)
+        else:
+            self.give(answer)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: 451, and the session goes on."""
@@ -279,16 +279,9 @@ class ServerSession:
         self.chunks = None
         self._in_content = False
         self._octets = None
-        self._refusal = None
         self.converse(None)
         if self.state > State.CONNECTED:
             self.state = State.READY
-
-    def begin_body(self) -> None:
-        """Read a message body from now on (RFC 5321 §4.1.1.4)."""
-        self._refusal = None
-        body = DotReader(self.settings.limits.text_line, self.settings.bare_newlines == "normalize")
-        self.begin_content(lambda inbox: self._read_body(inbox, body))
 
     def begin_content(self, octets: Octets) -> None:
         """Read a message by *octets* from now on; its time begins, and ends with `end_transaction`."""
@@ -301,8 +294,11 @@ class ServerSession:
         """Give what comes to *octets* rather than reading it as commands; ``None`` ends that."""
         self._octets = octets
 
-    def end_message(self) -> None:
-        """All of the message has come: ask for the promise. Accepted or not, the transaction is over after that."""
+    def end_message(self, refusal: Reply | None = None) -> None:
+        """All of the message has come: ask for the promise, or say *refusal*. The transaction is over after that."""
+        if refusal is not None:
+            self.give(self._message_settled(refusal))
+            return
         self._in_content = False
         self._octets = None
         self.ask(events.MESSAGE_ENDS, self._message_settled)
@@ -325,10 +321,8 @@ class ServerSession:
             return line is not None
         line = self._inbox.line(self.settings.limits.command_line + COMMAND_LINE_OCTETS)
         if line is None:
-            foreign = self._inbox.starts_with(TLS_RECORD)
-            if foreign:
-                self._hang_up_on(TLS_RECORD)
-            return foreign
+            # Who has sent mail speaks it.
+            return self.messages == 0 and self._meets_tls()
         if isinstance(line, Fault):
             self.refuse(replies.LINE_TOO_LONG if line is Fault.TOO_LONG else replies.BARE_NEWLINE)
         else:
@@ -361,6 +355,13 @@ class ServerSession:
         else:
             self.refuse(reply)
 
+    def _meets_tls(self) -> bool:
+        """Say whether the peer has begun TLS unasked, and hang up on it: a record has no line end to wait for."""
+        if not self._inbox.starts_with(TLS_RECORD):
+            return False
+        self._hang_up_on(TLS_RECORD)
+        return True
+
     def _hang_up_on(self, line: bytes) -> None:
         """Have nothing more to do with a peer that speaks another protocol; words would be lost on TLS."""
         if line.startswith(TLS_RECORD):
@@ -382,44 +383,6 @@ class ServerSession:
         if self.settings.starttls and not self.encrypted and self.settings.auth == "tls":
             return replies.TLS_REQUIRED
         return replies.AUTH_REQUIRED
-
-    def _read_body(self, inbox: Inbox, body: DotReader) -> bool:
-        data = inbox.take()
-        if not data:
-            return False
-        chunk, rest = body.read(data)
-        self.size += len(chunk)
-        if self._refusal is None:
-            self._refusal = self._fault(body)
-            if self._refusal is not None:
-                self.tell(events.MessageRefused(self._refusal))
-            elif chunk:
-                self.tell(events.BodyChunk(chunk))
-        if rest is not None:
-            inbox.put_back(rest)
-            self._end_body(body.doubtful)
-        return True
-
-    def _fault(self, body: DotReader) -> Reply | None:
-        """Say why the message is refused whatever follows; its end is waited for all the same."""
-        if self.size > self.settings.limits.message_size:
-            return replies.TOO_LARGE  # RFC 1870 §6.3
-        if body.bare and self.settings.bare_newlines == "reject":
-            return replies.BARE_NEWLINE_IN_BODY  # RFC 5321 §2.3.8
-        return replies.LONG_LINE_IN_BODY if body.long_line else None
-
-    def _end_body(self, doubtful: bool) -> None:
-        refusal = self._refusal
-        if doubtful:
-            # CR CR LF . CR LF: the peer may have meant all that follows for text, not for commands.
-            if refusal is None:
-                self.tell(events.MessageRefused(replies.BARE_NEWLINE_IN_BODY))
-            self.give(self._message_settled(replies.BARE_NEWLINE_IN_BODY))
-            self._close(HANG_UP)
-        elif refusal is None:
-            self.end_message()
-        else:
-            self.give(self._message_settled(refusal))
 
     def _message_settled(self, answer: Answer) -> Answer:
         """Return what is said at the end of a message, however it came: in LMTP a reply for each recipient."""
