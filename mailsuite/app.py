@@ -27,6 +27,7 @@ from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.folder_logins import FolderLogins
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
 from mailsuite.directory.rewrite import Rewriter
@@ -36,6 +37,7 @@ from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, peers_in, pop3_policies
+from mailsuite.interfaces import IAuthenticator
 from mailsuite.logins import Offer, tokens, wanted_secrets
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
@@ -222,9 +224,11 @@ class Parts:
         )
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         state = MemoryState(clocks.seconds)
-        authenticator = Authenticator(
+        authenticator: IAuthenticator = Authenticator(
             self._records, passwords, self._hashing.run, Rewriter(settings.directory.path), wanted_secrets(settings)
         )
+        if settings.pop3.folders:
+            authenticator = FolderLogins(authenticator)
         served = Served(
             settings.directory.path,
             self._records,

@@ -201,7 +201,14 @@ class IMailStore(Interface):
         """Make *mailbox*'s folders where they are missing."""
 
     def open(mailbox: Mailbox) -> Maybe["IMaildrop"]:
-        """Lock *mailbox* and take a snapshot of it. Raises `MaildropInUse` when a session has it."""
+        """Lock *mailbox* and take a snapshot of it.
+
+        Raises `MaildropInUse` when a session has it, and `NoSuchFolder`; a folder is not made by opening it.
+        """
+
+
+class NoSuchFolder(Exception):
+    """The mailbox has no folder of that name."""
 
 
 class MaildropInUse(Exception):

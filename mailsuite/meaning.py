@@ -14,11 +14,13 @@ Known: TypeAlias = bool | Literal["later"] | None
 class Mailbox:
     """A place where mail lies: the directory's *id* and the *path* below the mail root.
 
-    *path* has the form ``DOMAIN/LOCAL`` with each part safe as a file name (`mailbox.layout`).
+    *path* has the form ``DOMAIN/LOCAL`` with each part safe as a file name (`mailbox.layout`). *folder* is empty for
+    the inbox, else the name of a Maildir++ folder, with dots between its parts.
     """
 
     id: int
     path: str
+    folder: str = ""
 
 
 class Meaning:

@@ -1,10 +1,14 @@
 """Where mailboxes lie below the mail root, and how a Maildir is made (https://cr.yp.to/proto/maildir.html)."""
 
 import os
+import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 from mailsuite.meaning import Mailbox
 
+# What modified UTF-7 does not write as it is.
+_RUNS = re.compile(r"&|[^\x20-\x7e]+")
 FOLDERS = ("tmp", "new", "cur")
 # Large messages on their way in; on the mail file system, so that they can be linked into mailboxes. No domain has
 # this name.
@@ -14,8 +18,13 @@ DAMAGED = "damaged"
 
 
 def maildir(root: str, mailbox: Mailbox) -> str:
-    """Return the path of *mailbox*'s Maildir."""
-    return f"{root}/{mailbox.path}"
+    """Return the path of *mailbox*'s Maildir.
+
+    A folder lies within it, with a dot before its name: Maildir++
+    (https://www.courier-mta.org/imap/README.maildirquota.html), spelled as IMAP clients do (RFC 3501 §5.1.3).
+    """
+    path = f"{root}/{mailbox.path}"
+    return f"{path}/.{modified_utf7(mailbox.folder)}" if mailbox.folder else path
 
 
 def create_maildir(root: str, mailbox: Mailbox) -> list[str]:
@@ -30,6 +39,18 @@ def create_maildir(root: str, mailbox: Mailbox) -> list[str]:
     for folder in FOLDERS:
         _make(f"{path}/{folder}", changed)
     return changed
+
+
+def modified_utf7(name: str) -> str:
+    """Return *name* in the modified UTF-7 of RFC 3501 §5.1.3: ASCII as it is, all else in a base64 of its own."""
+    return _RUNS.sub(_shifted, name)
+
+
+def _shifted(run: "re.Match[str]") -> str:
+    if run[0] == "&":
+        return "&-"
+    octets = run[0].encode("utf-16-be", "surrogatepass")
+    return "&" + b64encode(octets, b"+,").decode("ascii").rstrip("=") + "-"
 
 
 def maildirs(root: str, skipped: Callable[[OSError], None]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import cast
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, MaildropInUse
+from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, MaildropInUse, NoSuchFolder
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.content import InThread
 from mailsuite.mailbox.draft import Draft
@@ -104,6 +104,8 @@ class MaildirStore:
         Where it is not, files that a dead delivery left in ``tmp/`` are removed on the way.
         """
         path = maildir(self._writer.root, mailbox)
+        if mailbox.folder and not os.path.isdir(f"{path}/cur"):
+            raise NoSuchFolder(mailbox.folder)
         if not self._locks.acquire(path):
             raise MaildropInUse(path)
 

@@ -97,6 +97,7 @@ TOO_SOON = Response(False, "The last login was a moment ago; try again later", "
 TROUBLE = Response(False, "Temporary trouble here; try again later", "SYS/TEMP")
 UNAVAILABLE = Response(False, "That message cannot be read now", "SYS/TEMP")
 NOT_REMOVED = Response(False, "Some deleted messages were not removed", "SYS/TEMP", Ending.QUIT)
+NO_FOLDER = Response(False, "There is no such folder", "SYS/PERM")
 NO_MAILBOX = Response(False, "This login has no mailbox", "SYS/PERM")
 NOT_NOW = Response(False, "Temporary trouble here; try again later", "SYS/TEMP", Ending.REFUSED)
 # Said in place of a greeting.

@@ -12,7 +12,16 @@ from zope.interface import implementer
 
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IContent, IListing, IMaildrop, IMailLog, IMailStore, IRespondent, MaildropInUse
+from mailsuite.interfaces import (
+    IContent,
+    IListing,
+    IMaildrop,
+    IMailLog,
+    IMailStore,
+    IRespondent,
+    MaildropInUse,
+    NoSuchFolder,
+)
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
 from mailsuite.message.surrogate import Surrogate
@@ -138,6 +147,8 @@ class MailboxAccess:
             maildrop = await opened if isinstance(opened, Awaitable) else opened
         except MaildropInUse:
             return responses.IN_USE
+        except NoSuchFolder:
+            return responses.NO_FOLDER
         self._login = checked
         self._maildrop = maildrop
         if self._gone:

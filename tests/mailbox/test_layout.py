@@ -125,3 +125,20 @@ def test_mailboxes_are_found(tmp_path: Path) -> None:
     found = sorted(maildirs(str(tmp_path), skipped.append))
     assert found == [str(tmp_path / mailbox.path) for mailbox in (ALICE, BOB, CAROL)]
     assert not skipped
+
+
+@pytest.mark.parametrize(
+    ("folder", "place"),
+    [
+        ("", ""),
+        ("Archive", "/.Archive"),
+        ("Archive.2024", "/.Archive.2024"),
+        ("A&B", "/.A&-B"),
+        ("Größe", "/.Gr&APYA3w-e"),
+        ("台北.日本語", "/.&U,BTFw-.&ZeVnLIqe-"),
+        ("😀", "/.&2D3eAA-"),
+    ],
+)
+def test_folders_of_maildir_plus_plus(folder: str, place: str) -> None:
+    """RFC 3501 §5.1.3: a folder lies where IMAP servers have it."""
+    assert maildir("/mail", Mailbox(1, "a.example/alice", folder)) == f"/mail/a.example/alice{place}"

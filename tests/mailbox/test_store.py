@@ -1,5 +1,6 @@
 """The mail store as the services see it: room, drafts, durable folders."""
 
+import dataclasses
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from mailsuite.interfaces import IMaildrop, IMailStore, MaildropInUse
+from mailsuite.interfaces import IMaildrop, IMailStore, MaildropInUse, NoSuchFolder
 from mailsuite.mailbox.barrier import Barrier, CommitReactor
 from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.mailbox.listings import Listings
@@ -216,3 +217,22 @@ class TestOpening:
         receipt.withdraw()
 
         assert list(world.open().listing().sizes) == [5]
+
+    def test_folder(self, world: World) -> None:
+        """It is a maildrop of its own, locked for itself, and nothing is made for one that is not there."""
+        folder = dataclasses.replace(ALICE, folder="Archive")
+        inbox = world.open()
+        with pytest.raises(NoSuchFolder):
+            settled(world.store.open(folder))
+        path = world.mail.root / ALICE.path / ".Archive"
+        assert not path.exists()
+        for part in ("tmp", "new", "cur"):
+            (path / part).mkdir(parents=True)
+        (path / "cur" / "1.a:2,S").write_bytes(b"a\r\n")
+        maildrop = cast(IMaildrop, settled(world.store.open(folder)))
+
+        assert list(maildrop.listing().unique_ids) == ["1.a"]
+        with pytest.raises(MaildropInUse):
+            settled(world.store.open(folder))
+        maildrop.close()
+        inbox.close()

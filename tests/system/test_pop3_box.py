@@ -14,7 +14,7 @@ import pytest
 from mailsuite.mailbox.locks import Locks
 from tests.system.fetchers import pop3_session, retrieve
 from tests.system.network import network
-from tests.system.site import Options, Site, until
+from tests.system.site import Options, Site, secret, until
 
 pytestmark = pytest.mark.system
 
@@ -186,6 +186,40 @@ class TestSnapshot:
             session = login(site, "alice")
             assert subjects(session) == [b"Subject: 0", b"Subject: 1", b"Subject: 2"]
             session.quit()
+
+
+class TestFolders:
+    """Maildir++ folders, by a login of their own."""
+
+    def test_folder(self) -> None:
+        """Its messages, beside a session on the inbox; a folder that is not there is refused, and so is a wrong
+        password."""
+        with Site(options={"pop3": {"folders": True}}, users=["alice"]) as site:
+            fill(site, "alice", 2)
+            folder = site.maildir("alice") / ".Archive.2024" / "cur"
+            folder.mkdir(parents=True)
+            (folder / "1600000000.a.host:2,S").write_bytes(b"Subject: old\n\nold\n")
+            inbox = login(site, "alice")
+            archive = pop3_session(site, "alice+Archive.2024@example.test", password=secret(site.address("alice")))
+
+            assert len(subjects(inbox)) == 2
+            assert subjects(archive) == [b"Subject: old"]
+            archive.dele(1)
+            archive.quit()
+            inbox.quit()
+            assert list(folder.iterdir()) == []
+            for name, word, answer in (
+                ("alice+Nothing", secret(site.address("alice")), b"-ERR [SYS/PERM]"),
+                ("alice+Archive.2024", "wrong", b"-ERR [AUTH]"),
+            ):
+                with pytest.raises(poplib.error_proto) as caught:
+                    pop3_session(site, f"{name}@example.test", password=word)
+                assert caught.value.args[0].startswith(answer)
+
+    def test_by_option(self, site: Site) -> None:
+        """Otherwise there is no such login."""
+        with pytest.raises(poplib.error_proto, match="AUTH"):
+            pop3_session(site, "alice+Archive@example.test", password=secret(site.address("alice")))
 
 
 class TestRemoval:

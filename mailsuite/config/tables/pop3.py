@@ -19,6 +19,9 @@ class POP3(Section, frozen=True, kw_only=True):
         description="Whether a message that was read by RETR is moved to cur/ and marked as seen, for other programs"
                     " that read the mailbox.",
     )] = False
+    folders: Annotated[bool, Meta(
+        description="Whether a login such as alice+Archive@example.org opens Alice's Maildir++ folder Archive.",
+    )] = False
     login_delay: Annotated[int, Meta(
         ge=0, le=86_400,
         description="How many seconds there must be between two logins of one user (LOGIN-DELAY, RFC 2449 §6.5).",

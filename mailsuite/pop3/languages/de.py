@@ -50,6 +50,7 @@ PART = Language(
         "Temporary trouble here; try again later": "Vorübergehende Störung; später noch einmal versuchen",
         "That message cannot be read now": "Diese Nachricht kann jetzt nicht gelesen werden",
         "Some deleted messages were not removed": "Einige gelöschte Nachrichten wurden nicht entfernt",
+        "There is no such folder": "Diesen Ordner gibt es nicht",
         "This login has no mailbox": "Zu dieser Anmeldung gehört kein Postfach",
         "Too many connections; try again later": "Zu viele Verbindungen; später noch einmal versuchen",
         "Too many new connections from your address; try again later":

@@ -49,6 +49,7 @@ PART = Language(
         "Temporary trouble here; try again later": "Problema temporal; inténtelo más tarde",
         "That message cannot be read now": "Ese mensaje no se puede leer ahora",
         "Some deleted messages were not removed": "Algunos mensajes borrados no se eliminaron",
+        "There is no such folder": "No existe esa carpeta",
         "This login has no mailbox": "Esta cuenta no tiene buzón",
         "Too many connections; try again later": "Demasiadas conexiones; inténtelo más tarde",
         "Too many new connections from your address; try again later":

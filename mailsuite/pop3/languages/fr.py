@@ -50,6 +50,7 @@ PART = Language(
         "Temporary trouble here; try again later": "Problème temporaire ; réessayez plus tard",
         "That message cannot be read now": "Ce message ne peut pas être lu pour le moment",
         "Some deleted messages were not removed": "Certains messages supprimés n'ont pas été retirés",
+        "There is no such folder": "Ce dossier n'existe pas",
         "This login has no mailbox": "Ce compte n'a pas de boîte aux lettres",
         "Too many connections; try again later": "Trop de connexions ; réessayez plus tard",
         "Too many new connections from your address; try again later":
