@@ -65,7 +65,8 @@ from mailsuite.service.maa import MailboxSite
 from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
-from mailsuite.service.reception import Role, Site
+from mailsuite.service.reception import Site
+from mailsuite.service.role import Role
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
 from mailsuite.transport.listener import CannotListen

@@ -3,22 +3,20 @@
 It is told of each recipient by itself: what a mailbox cannot take now is the other server's to try again.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.login import Logins
-from mailsuite.service.proxied import speak_for
 from mailsuite.service.reception import Reception
-from mailsuite.service.smtp_login import log_in
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
 
 
 class DeliveryRole:
-    """See `service.reception.Role`."""
+    """See `service.role.Role`."""
 
     name = "lmtp"
     protocol: Literal["LMTP"] = "LMTP"
@@ -27,7 +25,7 @@ class DeliveryRole:
 
     def __init__(self, relay: IRelayPolicy, logins: Logins) -> None:
         self.relay = relay
-        self._logins = logins
+        self.logins = logins
 
     def flush(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
         """No queue is started from here."""
@@ -36,14 +34,6 @@ class DeliveryRole:
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
         """Any reverse-path: who may send was judged where the mail came in."""
         return replies.SENDER_OK
-
-    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
-        """Where this listener offers AUTH at all."""
-        return log_in(self._logins, session, event)
-
-    def speak_for(self, session: Reception, event: events.Proxied) -> Maybe[Reply]:
-        """See `service.proxied`."""
-        return speak_for(self._logins, session, event)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Headers are never repaired here."""

@@ -1,7 +1,7 @@
 """The MSA's role (ports 587 and 465): mail from our own users, with a password (RFC 6409)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
@@ -12,15 +12,13 @@ from mailsuite.message.asked_fields import priority_of, with_priority
 from mailsuite.message.submission import authors, complete
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
-from mailsuite.service.proxied import speak_for
 from mailsuite.service.reception import Reception
-from mailsuite.service.smtp_login import log_in
 from mailsuite.smtp import events, grammar, replies
 from mailsuite.smtp.replies import Reply
 
 
 class SubmissionRole:
-    """See `service.reception.Role`. *check_from*: each From address must belong to the login."""
+    """See `service.role.Role`. *check_from*: each From address must belong to the login."""
 
     name = "submission"
     protocol: Literal["ESMTP"] = "ESMTP"
@@ -30,7 +28,7 @@ class SubmissionRole:
     ) -> None:
         self.relay = relay
         self.rates = rates
-        self._logins = logins
+        self.logins = logins
         self._flush = flush
         self._check_from = check_from
 
@@ -46,14 +44,6 @@ class SubmissionRole:
             return replies.SENDER_OK
         owned = session.site.directory.may_send_as(session.login, reverse_path)
         return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
-
-    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
-        """See `service.smtp_login`."""
-        return log_in(self._logins, session, event)
-
-    def speak_for(self, session: Reception, event: events.Proxied) -> Maybe[Reply]:
-        """See `service.proxied`."""
-        return speak_for(self._logins, session, event)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Complete the header (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""

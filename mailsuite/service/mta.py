@@ -4,7 +4,7 @@ It trusts no peer that has not authenticated, loopback included, and changes no 
 to submission); the one exception is Return-Path, which final delivery replaces.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
@@ -12,15 +12,13 @@ from mailsuite.interfaces import IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
-from mailsuite.service.proxied import speak_for
 from mailsuite.service.reception import Reception
-from mailsuite.service.smtp_login import log_in
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
 
 
 class InboundRole:
-    """See `service.reception.Role`."""
+    """See `service.role.Role`."""
 
     name = "mta"
     protocol: Literal["ESMTP"] = "ESMTP"
@@ -28,7 +26,7 @@ class InboundRole:
     def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, rates: IRates | None = None) -> None:
         self.relay = relay
         self.rates = rates
-        self._logins = logins
+        self.logins = logins
         self._flush = flush
 
     def flush(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
@@ -38,14 +36,6 @@ class InboundRole:
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
         """Any reverse-path, the null one too (RFC 5321 §4.5.5)."""
         return replies.SENDER_OK
-
-    def log_in(self, session: Reception, event: events.Authenticate | events.Consult) -> Maybe[Any]:
-        """Where this listener offers AUTH at all."""
-        return log_in(self._logins, session, event)
-
-    def speak_for(self, session: Reception, event: events.Proxied) -> Maybe[Reply]:
-        """See `service.proxied`."""
-        return speak_for(self._logins, session, event)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Headers are never repaired here."""

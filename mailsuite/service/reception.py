@@ -1,15 +1,14 @@
 """Answers the questions of one SMTP session, whatever its role: the envelope, the body, the promise at the end.
 
-What differs between the MTA and the MSA is a `Role` (`service.mta`, `service.msa`), composed in here.
+What differs between MTA, MSA and MDA is a `Role`, composed in here.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from zope.interface import implementer
 
-from mailsuite.address import Address
 from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Envelope, Peer, recipient_of
@@ -19,8 +18,6 @@ from mailsuite.interfaces import (
     IMailboxDirectory,
     IMailLog,
     IMailStore,
-    IRates,
-    IRelayPolicy,
     IRespondent,
 )
 from mailsuite.maybe import Maybe, then
@@ -28,52 +25,15 @@ from mailsuite.meaning import Broken, Login, Meaning, Suspended, Unknown
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.asking import asked_by
+from mailsuite.service.proxied import speak_for
+from mailsuite.service.role import Role
+from mailsuite.service.smtp_login import log_in
+from mailsuite.service.smtp_records import record_limit, record_transaction
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
 from mailsuite.smtp.server import Answer
 from mailsuite.wire.text import has_bare_newline
-
-
-class Role(Protocol):
-    """What sets an MTA and an MSA apart. One object serves all sessions of a listener."""
-
-    @property
-    def name(self) -> str:
-        """How the mail log calls it."""
-
-    @property
-    def protocol(self) -> Literal["ESMTP", "LMTP"]:
-        """What is spoken, as greeting and Received field have it."""
-
-    @property
-    def relay(self) -> IRelayPolicy:
-        """Who may send where."""
-
-    @property
-    def rates(self) -> IRates | None:
-        """How much may come in a time; ``None``: any amount."""
-
-    def sender(self, session: "Reception", reverse_path: Address | None) -> Maybe[Reply]:
-        """Judge MAIL."""
-
-    def log_in(self, session: "Reception", event: events.Authenticate | events.Consult) -> Maybe[Any]:
-        """Judge AUTH, and set `Reception.login`; see `service.smtp_login`."""
-
-    def speak_for(self, session: "Reception", event: events.Proxied) -> Maybe[Reply]:
-        """Answer XCLIENT."""
-
-    def head(self, session: "Reception", header: bytes, message_id: str, envelope: Envelope) -> bytes:
-        """Return the header section as it is kept."""
-
-    def content(self, session: "Reception", header: bytes) -> Maybe[Reply | None]:
-        """Judge the whole message by its header section as it came; ``None`` accepts it."""
-
-    def expand(self, session: "Reception", event: events.Expand) -> Maybe[Reply]:
-        """Answer EXPN."""
-
-    def flush(self, session: "Reception", event: events.Etrn) -> Maybe[Reply]:
-        """Answer ETRN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +95,7 @@ class Reception:
     def lost(self, reason: str, cause: str = "") -> None:
         """See `IRespondent.lost`: a transaction that was under way is dropped, nothing was promised."""
         if reason == "handshake":
-            self._record_limit("handshake_timeout")
+            record_limit(self, "handshake_timeout")
         self._drop(f"connection {reason}")
 
     def tls_started(self, encryption: Encryption) -> None:
@@ -163,29 +123,13 @@ class Reception:
         self.login = login
         return self._greeting()
 
-    def record_login(self, name: str, mechanism: str, refused: str | None) -> None:
-        """Write a line of the mail log about a try to log in as *name*."""
-        self.site.log.record(
-            "login",
-            {
-                "service": self.role.name,
-                "id": self.id,
-                "peer": self.peer.host,
-                "via": self.peer.via or None,
-                "tls": self.tls or None,
-                "login": name,
-                "mechanism": mechanism,
-                "refused": refused,
-            },
-        )
-
     # The session
 
     def _connected(self, event: events.Connected) -> Reply:
         return self._greeting()
 
     def _proxied(self, event: events.Proxied) -> Maybe[Reply]:
-        return self.role.speak_for(self, event)
+        return speak_for(self, event)
 
     def _greeting(self) -> Reply:
         return Reply(220, "", f"{self.site.hostname} {self.role.protocol} mailsuite {self.id}")
@@ -207,30 +151,14 @@ class Reception:
         return self.role.flush(self, event)
 
     def _authenticate(self, event: events.Authenticate | events.Consult) -> Maybe[Any]:
-        return self.role.log_in(self, event)
+        return log_in(self, event)
 
     def _refused(self, event: events.ProtocolError) -> None:
         if self._transaction is not None:
             self._transaction.note(event.reply)
 
     def _limit_reached(self, event: events.LimitReached) -> None:
-        self._record_limit(event.limit)
-
-    def _record_limit(self, limit: str) -> None:
-        """Write a line of the mail log about a peer that went beyond *limit*."""
-        self.site.log.record(
-            "limit",
-            {
-                "service": self.role.name,
-                "id": self.id,
-                "peer": self.peer.host,
-                "via": self.peer.via or None,
-                "helo": self.helo or None,
-                "tls": self.tls or None,
-                "login": self.login.name if self.login is not None else None,
-                "limit": limit,
-            },
-        )
+        record_limit(self, event.limit)
 
     # The envelope
 
@@ -240,7 +168,7 @@ class Reception:
         if self.role.rates is not None:
             limit = self.role.rates.message(self.peer, self.login)
             if limit:
-                self._record_limit(limit)
+                record_limit(self, limit)
                 return self._open(event, replies.TOO_MUCH_MAIL)
         asked = asked_by(event.parameters, self.grant, self.site.now) if event.parameters else NOTHING_ASKED
         if isinstance(asked, Reply):
@@ -260,7 +188,7 @@ class Reception:
             if event.parameters.get("MT-PRIORITY", asked.priority) != asked.priority:
                 return replies.priority_changed(asked.priority)
         else:
-            self._record(transaction, reply)
+            record_transaction(self, transaction, reply)
         return reply
 
     def _rcpt(self, event: events.RcptTo) -> Maybe[Reply]:
@@ -270,7 +198,7 @@ class Reception:
             if limit:
                 if not transaction.limited:
                     transaction.limited = True
-                    self._record_limit(limit)
+                    record_limit(self, limit)
                 transaction.note(replies.TOO_MANY_ADDRESSED, event.forward_path)
                 return replies.TOO_MANY_ADDRESSED
         meaning: Maybe[Meaning] = self.site.directory.find(event.forward_path)
@@ -413,7 +341,7 @@ class Reception:
         if transaction is not None:
             self._transaction = None
             transaction.discard()
-            self._record(transaction, ended=reason)
+            record_transaction(self, transaction, ended=reason)
 
     def _finish(self, transaction: Transaction, reply: Reply) -> Reply:
         self._finish_each(transaction, (reply,))
@@ -423,33 +351,8 @@ class Reception:
         if self._transaction is transaction:
             self._transaction = None
         transaction.discard()
-        self._record(transaction, *each)
+        record_transaction(self, transaction, *each)
         return each
-
-    def _record(self, transaction: Transaction, *answers: Reply, ended: str | None = None) -> None:
-        envelope = transaction.envelope
-        said = [f"{reply.code} {reply.status} {reply.lines[-1]}" for reply in answers]
-        self.site.log.record(
-            "smtp",
-            {
-                "service": self.role.name,
-                "id": transaction.id,
-                "peer": self.peer.host,
-                "via": self.peer.via or None,
-                "helo": self.helo,
-                "tls": self.tls or None,
-                "login": self.login.name if self.login is not None else None,
-                "from": "" if envelope.reverse_path is None else str(envelope.reverse_path),
-                "to": [str(recipient.address) for recipient in envelope.recipients],
-                "refused": transaction.refused or None,
-                "priority": envelope.parameters.get("MT-PRIORITY"),
-                "size": transaction.size,
-                "reply": said[0] if len(said) == 1 else said or None,
-                "trouble": transaction.trouble,
-                "ended": ended,
-                "seconds": round(self.site.seconds() - transaction.began, 3),
-            },
-        )
 
 
 def _reasons(troubles: Iterable[Deferred | Failed]) -> str:

@@ -1,19 +1,24 @@
 """AUTH's claim to a login, for every SMTP role (RFC 4954 §6)."""
 
+from typing import TYPE_CHECKING
+
 from twisted.logger import Logger
 
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.claims import SecretWanted
-from mailsuite.service.login import Logins, Refused
-from mailsuite.service.reception import Reception
+from mailsuite.service.login import Refused
+from mailsuite.service.smtp_records import record_login
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
+
+if TYPE_CHECKING:
+    from mailsuite.service.reception import Reception
 
 _log = Logger()
 
 
 async def log_in(
-    logins: Logins, session: Reception, event: events.Authenticate | events.Consult
+    session: "Reception", event: events.Authenticate | events.Consult
 ) -> Reply | Login | Secret | None:
     """Answer what AUTH asks. Set the session's login where a claim is good.
 
@@ -22,30 +27,30 @@ async def log_in(
     """
     try:
         if isinstance(event, events.Authenticate):
-            return await _claimed(logins, session, event)
-        return await _consulted(logins, session, event)
+            return await _claimed(session, event)
+        return await _consulted(session, event)
     except Exception:
         _log.failure("Checking a login failed")
         return replies.LOGIN_TROUBLE
 
 
-async def _claimed(logins: Logins, session: Reception, event: events.Authenticate) -> Reply:
+async def _claimed(session: "Reception", event: events.Authenticate) -> Reply:
     name = event.claim.name
-    checked = await logins.check(event.claim, session.peer, "smtp")
+    checked = await session.role.logins.check(event.claim, session.peer, "smtp")
     if isinstance(checked, Refused):
-        session.record_login(name, event.mechanism, checked.value)
+        record_login(session, name, event.mechanism, checked.value)
         return replies.TOO_MANY_LOGINS if checked is Refused.TOO_MANY else replies.WRONG_CREDENTIALS
     session.login = checked
-    session.record_login(name, event.mechanism, None)
+    record_login(session, name, event.mechanism, None)
     return replies.AUTHENTICATED
 
 
-async def _consulted(logins: Logins, session: Reception, event: events.Consult) -> Reply | Login | Secret | None:
+async def _consulted(session: "Reception", event: events.Consult) -> Reply | Login | Secret | None:
     question = event.question
     if isinstance(question, SecretWanted):
-        return await logins.secret(question, "smtp")
-    judged = await logins.judge(question, session.peer, "smtp")
+        return await session.role.logins.secret(question, "smtp")
+    judged = await session.role.logins.judge(question, session.peer, "smtp")
     if not isinstance(judged, Refused):
         return judged
-    session.record_login(question.name, event.mechanism, judged.value)
+    record_login(session, question.name, event.mechanism, judged.value)
     return replies.TOO_MANY_LOGINS if judged is Refused.TOO_MANY else None
