@@ -1,5 +1,7 @@
 """What chat scripts cannot say: limits, endings, trouble in the middle of things."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +76,13 @@ class TestTable:
             "USER",
             "UTF8",
         ]
+
+    def test_capabilities_are_told(self) -> None:
+        """Each of them is in docs/pop3.rst."""
+        text = (Path(__file__).parents[2] / "docs" / "pop3.rst").read_text()
+
+        told = {word for row in re.findall(r"^   \* - (.*)$", text, re.M) for word in row.split(", ")}
+        assert {part.keyword for part in CAPABILITIES} <= told
 
     def test_mechanisms_are_found(self) -> None:
         """PLAIN, which RFC 5034 §4 demands, is among the mechanisms."""
