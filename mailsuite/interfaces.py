@@ -200,8 +200,8 @@ class IMailStore(Interface):
     def create(mailbox: Mailbox) -> None:
         """Make *mailbox*'s folders where they are missing."""
 
-    def open(mailbox: Mailbox) -> Maybe["IMaildrop"]:
-        """Lock *mailbox* and take a snapshot of it.
+    def open(mailbox: Mailbox, reader: str) -> Maybe["IMaildrop"]:
+        """Lock *mailbox* for the login *reader* and take a snapshot of it.
 
         Raises `MaildropInUse` when a session has it, and `NoSuchFolder`; a folder is not made by opening it.
         """

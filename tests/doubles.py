@@ -149,7 +149,7 @@ class MemoryMail(Slow):
     def create(self, mailbox: Mailbox) -> None:
         return None
 
-    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+    def open(self, mailbox: Mailbox, reader: str) -> Maybe[IMaildrop]:
         raise OSError("this double gives no mail out")
 
 

@@ -153,7 +153,7 @@ class MemoryStore:
     def create(self, mailbox: Mailbox) -> None:
         return None
 
-    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+    def open(self, mailbox: Mailbox, reader: str) -> Maybe[IMaildrop]:
         if len(self.opened) > self.maildrop.closed:
             raise MaildropInUse(mailbox.path)
         self.opened.append(mailbox)

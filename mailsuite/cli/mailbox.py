@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 
-from mailsuite.cli.accounts import mail_path, open_accounts
+from mailsuite.cli.accounts import keeper, mail_path, open_accounts, password_stdin, read_password
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.rows import User
+from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.imported_ids import ImportedIds, Reused
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.scan import FOLDERS, PREFIX, scan
+from mailsuite.mailbox.sharing import Sharing, is_shared
 from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT, BadSource, Pair, courier, dovecot, header_id, plain
 
 # Of each message so much is searched for its header.
@@ -87,6 +89,73 @@ def import_uidl(
         click.echo(f"{os.fsdecode(name)}: {unique_id!r} is no unique id (RFC 1939 §7); it gets one of ours", err=True)
     lost = len({base(name[PREFIX:]) for name in names} - set(known))
     click.echo(f"Kept the ids of {len(known)} messages of {found.name}; {lost} have ids of ours.")
+
+
+@mailbox.command(name="set")
+@click.argument("address")
+@click.option(
+    "--shared/--exclusive", "shared", default=None, help="Let several logins read it, each with its own marks."
+)
+@click.option(
+    "--expire-hidden", "days", type=click.IntRange(0, 36_500), metavar="DAYS",
+    help="Remove a message so many days after all have hidden it (default: never).",
+)
+@with_site
+def set_(settings: Settings, address: str, shared: bool | None, days: int | None) -> None:
+    """Change the mailbox of ADDRESS.
+
+    In a shared mailbox, DELE hides a message from the login that said it, and nothing is removed but what all have
+    hidden. Logins that share it are made with add-reader. Exclusive again, everybody sees all that is there.
+
+    \b
+    Example:
+      mailsuite mailbox set info@example.com --shared --expire-hidden 30
+    """
+    if shared is None or (days is not None and not shared):
+        raise click.UsageError("give --shared, with or without --expire-hidden, or --exclusive")
+    with open_accounts(settings) as accounts:
+        found = accounts.users.show(address)
+        readers = accounts.users.readers(address)
+    path = mail_path(settings, found)
+    if shared:
+        with _alone(settings, found) if not is_shared(path) else nullcontext():
+            Sharing(path).begin(days, readers)
+        when = "never" if days is None else f"{days} days after all have hidden it"
+        click.echo(f"{found.name} is shared by {', '.join(readers)}; a message is removed {when}.")
+        return
+    if len(readers) > 1:
+        others = ", ".join(name for name in readers if name != found.name)
+        raise click.ClickException(f"{others} would still read it; remove these first with: mailsuite user remove")
+    with _alone(settings, found):
+        if is_shared(path):
+            Sharing(path).end()
+    click.echo(f"{found.name} is not shared.")
+
+
+@mailbox.command(name="add-reader")
+@click.argument("address")
+@click.argument("login")
+@password_stdin
+@with_site
+def add_reader(settings: Settings, address: str, login: str, password_stdin: bool) -> None:
+    """Let LOGIN, which is new and has no mail of its own, read the shared mailbox of ADDRESS.
+
+    \b
+    Example:
+      mailsuite mailbox add-reader info@example.com bob.info@example.com
+    """
+    with open_accounts(settings) as accounts:
+        owner = accounts.users.show(address)
+        path = mail_path(settings, owner)
+        if not is_shared(path):
+            raise click.ClickException(
+                f"{owner.name} is not shared; first: mailsuite mailbox set {owner.name} --shared"
+            )
+        accounts.users.refuse_taken(login)
+        kept = keeper(settings)(str(parse_address(login)), read_password(password_stdin))
+        added = accounts.users.add_reader(login, owner.name, kept.hashed, kept.secrets)
+    Sharing(path).join(added.name)
+    click.echo(f"{added.name} reads the mailbox of {owner.name}.")
 
 
 @contextmanager

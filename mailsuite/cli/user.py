@@ -20,6 +20,7 @@ from mailsuite.config import Settings
 from mailsuite.directory.rows import User
 from mailsuite.directory.spelling import parse_address
 from mailsuite.logins import mechanisms_of
+from mailsuite.mailbox.sharing import Sharing, is_shared
 
 
 @click.group()
@@ -138,6 +139,10 @@ def remove(settings: Settings, address: str, force: bool) -> None:
     """Remove the user ADDRESS. Its mail stays on disk; the command says where."""
     with open_accounts(settings) as accounts:
         removed = accounts.users.remove(address, force)
+    path = mail_path(settings, removed)
+    if is_shared(path):
+        # Messages that the others have hidden wait no more for this one.
+        Sharing(path).leave(removed.name)
     click.echo(f"Removed {removed.name}.")
     tell_of_mail(settings, removed)
 

@@ -1,7 +1,7 @@
 """Users: a login, the mailbox that it reads, and the address of both."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
@@ -49,6 +49,27 @@ class Users:
         with transaction(self._connection):
             insert_user(self._connection, parsed, hashed, secrets)
         return self.show(address)
+
+    def add_reader(
+        self, name: str, owner: str, hashed: str | None = None, secrets: Mapping[str, str] = NO_SECRETS
+    ) -> User:
+        """Make the login *name*, which has no address and reads the mailbox of *owner* (`mailsuite.mailbox.sharing`).
+
+        Raises `NoSuch`, `WrongClass` or `Exists`.
+        """
+        parsed, box = parse_address(name), self.show(owner).mailbox
+        with transaction(self._connection):
+            refuse_taken(self._connection, parsed)
+            self._connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (str(parsed), box.id))
+            if hashed is not None:
+                _put_credentials(self._connection, str(parsed), hashed, secrets)
+        return self.show(name)
+
+    def readers(self, owner: str) -> Sequence[str]:
+        """Return all logins that read the mailbox of *owner*, its own too. Raises `NoSuch`."""
+        box = self.show(owner).mailbox
+        rows = self._connection.execute("SELECT name FROM logins WHERE mailbox_id = ? ORDER BY name", (box.id,))
+        return [name for (name,) in rows]
 
     def refuse_taken(self, address: str) -> None:
         """Raise what `add` would raise, and change nothing."""
@@ -143,6 +164,8 @@ def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
         "SELECT mailbox_id FROM addresses WHERE domain_id = ? AND local = ?", (number, address.local)
     ).fetchone()
     if row is None:
+        if connection.execute("SELECT 1 FROM logins WHERE name = ?", (str(address),)).fetchone() is not None:
+            raise Exists(f"{address} reads a shared mailbox; remove it first with: mailsuite user remove {address}")
         return
     if row[0] is None:
         raise Exists(f"{address} is an alias; remove it first with: mailsuite alias remove {address}")
@@ -154,15 +177,34 @@ def _home(connection: sqlite3.Connection, address: Address) -> int:
 
 
 def delete_user(connection: sqlite3.Connection, user: User, force: bool) -> None:
-    """Remove login, mailbox and address within the caller's transaction."""
+    """Remove login, mailbox and address within the caller's transaction; of who only reads it, the login alone."""
+    if not _owns(connection, user):
+        connection.execute("DELETE FROM logins WHERE name = ?", (user.name,))
+        return
+    others = connection.execute(
+        "SELECT min(name) FROM logins WHERE mailbox_id = ? AND name != ?", (user.mailbox.id, user.name)
+    ).fetchone()
+    if others[0] is not None and not force:
+        raise StillNeeded(f"{others[0]} reads this mailbox; remove it first with: mailsuite user remove {others[0]}")
     aliases = connection.execute(
         "SELECT count(*) FROM alias_targets t JOIN addresses a ON a.id = t.address_id WHERE a.mailbox_id = ?",
         (user.mailbox.id,),
     ).fetchone()
     if aliases[0] and not force:
         raise StillNeeded(f"{user.name} is an alias too; remove that first with: mailsuite alias remove {user.name}")
-    connection.execute("DELETE FROM logins WHERE name = ?", (user.name,))
+    connection.execute("DELETE FROM logins WHERE mailbox_id = ?", (user.mailbox.id,))
     connection.execute("DELETE FROM mailboxes WHERE id = ?", (user.mailbox.id,))
+
+
+def _owns(connection: sqlite3.Connection, user: User) -> bool:
+    """Say whether the mailbox has the user's own address."""
+    address = parse_address(user.name)
+    row = connection.execute(
+        "SELECT 1 FROM addresses a JOIN domains d ON d.id = a.domain_id"
+        " WHERE a.mailbox_id = ? AND d.name = ? AND a.local = ?",
+        (user.mailbox.id, address.domain, address.local),
+    ).fetchone()
+    return row is not None
 
 
 def _user(row: tuple[str, int, int, int, str]) -> User:

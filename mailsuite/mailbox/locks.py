@@ -22,23 +22,28 @@ class Locks:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._files: dict[int, int] = {}
-        self._held: set[str] = set()
+        # How often a lock is held, and 0 where it is held alone.
+        self._held: dict[str, int] = {}
 
-    def acquire(self, name: str) -> bool:
-        """Take the lock *name*; ``False`` when somebody has it. Raises `OSError`."""
-        if name in self._held:
+    def acquire(self, name: str, shared: bool = False) -> bool:
+        """Take the lock *name*, alone or *shared*; ``False`` when somebody else's is in the way. Raises `OSError`."""
+        held = self._held.get(name)
+        if held is not None and not (shared and held):
             return False
-        try:
-            self._set(name, fcntl.F_WRLCK)
-        except (BlockingIOError, PermissionError):
-            return False
-        self._held.add(name)
+        if held is None:
+            try:
+                self._set(name, fcntl.F_RDLCK if shared else fcntl.F_WRLCK)
+            except (BlockingIOError, PermissionError):
+                return False
+        self._held[name] = (held or 0) + 1 if shared else 0
         return True
 
     def release(self, name: str) -> None:
         """Give the lock *name* back, if this process has it."""
-        if name in self._held:
-            self._held.remove(name)
+        held = self._held.pop(name, None)
+        if held is not None and held > 1:
+            self._held[name] = held - 1
+        elif held is not None:
             self._set(name, fcntl.F_UNLCK)
 
     def close(self) -> None:

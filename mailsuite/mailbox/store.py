@@ -1,7 +1,7 @@
 """The mail store: Maildirs below one root, as `IMailStore`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,6 +19,8 @@ from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildir import Names, Receipt, Writer
 from mailsuite.mailbox.maildrop import Maildrop
 from mailsuite.mailbox.recovery import remove_stale
+from mailsuite.mailbox.shared_drop import SharedMaildrop, View, view
+from mailsuite.mailbox.sharing import Sharing, is_shared
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Mailbox
@@ -98,7 +100,7 @@ class MaildirStore:
         for folder in create_maildir(self._writer.root, mailbox):
             fsync_path(folder)
 
-    def open(self, mailbox: Mailbox) -> Maybe[IMaildrop]:
+    def open(self, mailbox: Mailbox, reader: str) -> Maybe[IMaildrop]:
         """See `IMailStore.open`: at once where the mailbox's listing is kept.
 
         Where it is not, files that a dead delivery left in ``tmp/`` are removed on the way.
@@ -106,22 +108,56 @@ class MaildirStore:
         path = maildir(self._writer.root, mailbox)
         if mailbox.folder and not os.path.isdir(f"{path}/cur"):
             raise NoSuchFolder(mailbox.folder)
-        if not self._locks.acquire(path):
-            raise MaildropInUse(path)
+        shared = is_shared(path)
+        # Who shares a mailbox shuts out only himself, and whoever wants it alone.
+        locks = [path, f"{path}#{reader}"] if shared else [path]
+        taken = [name for name in locks if self._locks.acquire(name, shared and name == path)]
 
         def release() -> None:
-            self._locks.release(path)
+            while taken:
+                self._locks.release(taken.pop())
 
+        if len(taken) < len(locks):
+            release()
+            raise MaildropInUse(path)
         try:
             listing = self._listings.current(path)
         except BaseException:
             release()
             raise
+        if shared:
+            return self._open_shared(mailbox, path, listing, reader, release)
         if listing is None:
-            return self._open_later(mailbox, path, release)
-        return self._maildrop(path, listing, release)
+            return cast(Awaitable[IMaildrop], self._open_later(mailbox, path, release))
+        return cast(IMaildrop, self._maildrop(path, listing, release))
 
-    async def _open_later(self, mailbox: Mailbox, path: str, release: Callable[[], None]) -> IMaildrop:
+    async def _open_shared(
+        self, mailbox: Mailbox, path: str, listing: Listing | None, reader: str, release: Callable[[], None]
+    ) -> IMaildrop:
+        if listing is None:
+            whole = await self._open_later(mailbox, path, release)
+        else:
+            whole = self._maildrop(path, listing, release)
+        try:
+            sharing = Sharing(path)
+            seen, over = await self._in_thread(self._look, sharing, whole.listing(), reader)
+            removed = whole.remove(over)
+            if isinstance(removed, Awaitable):
+                await removed
+        except BaseException:
+            whole.close()
+            raise
+        return cast(IMaildrop, SharedMaildrop(whole, seen, sharing, reader, self._clocks.now, self._in_thread))
+
+    def _look(self, sharing: Sharing, listing: Listing, reader: str) -> tuple[View | Listing, list[int]]:
+        """Return what *reader* sees of *listing*, and the messages that all have hidden for long enough."""
+        sharing.join(reader)
+        sharing.tidy(reader, listing.unique_ids)
+        over = sharing.over(self._clocks.now())
+        gone = [index for index, each in enumerate(listing.unique_ids) if each.encode("ascii") in over] if over else []
+        return view(listing, sharing.hidden(reader).keys() | over), gone
+
+    async def _open_later(self, mailbox: Mailbox, path: str, release: Callable[[], None]) -> Maildrop:
         try:
             taken = await self._in_thread(self._take, mailbox, path)
         except BaseException:
@@ -135,8 +171,8 @@ class MaildirStore:
         remove_stale(path, self._clocks.now())
         return self._listings.take(path)
 
-    def _maildrop(self, path: str, listing: Listing, release: Callable[[], None]) -> IMaildrop:
-        return cast(IMaildrop, Maildrop(path, listing, self._listings, release, self._in_thread))
+    def _maildrop(self, path: str, listing: Listing, release: Callable[[], None]) -> Maildrop:
+        return Maildrop(path, listing, self._listings, release, self._in_thread)
 
     def _told(self, mailboxes: Sequence[Mailbox]) -> dict[str, Times]:
         """Return how things stand in those of *mailboxes* whose listings are kept."""

@@ -143,7 +143,7 @@ class MailboxAccess:
         if not self.site.delays.admit(checked, policy.login_delay):
             return responses.TOO_SOON
         try:
-            opened: Maybe[IMaildrop] = self.site.store.open(checked.mailbox)
+            opened: Maybe[IMaildrop] = self.site.store.open(checked.mailbox, checked.name)
             maildrop = await opened if isinstance(opened, Awaitable) else opened
         except MaildropInUse:
             return responses.IN_USE

@@ -7,6 +7,7 @@ import pytest
 
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.scan import folder_times
+from mailsuite.mailbox.sharing import Sharing, is_shared
 from mailsuite.mailbox.taking import take_listing
 from tests.cli.test_accounts import Site, site
 
@@ -125,3 +126,64 @@ class TestImport:
     def test_nobody_of_that_name(self, site: Site) -> None:
         """It says so."""
         assert "no user" in site.refused("mailbox", "import-uidl", "nobody@example.com", "--header")
+
+
+class TestSharing:
+    """``mailsuite mailbox set`` and ``add-reader``."""
+
+    def test_shared_and_back(self, site: Site, box: Path) -> None:
+        """The mailbox is shared by its own login first; the days can be changed."""
+        assert "never" in site.done("mailbox", "set", ALICE, "--shared")
+        assert is_shared(str(box))
+        assert "30 days" in site.done("mailbox", "set", ALICE, "--shared", "--expire-hidden", "30")
+        assert Sharing(str(box)).days == 30
+        site.done("mailbox", "set", ALICE, "--exclusive")
+        site.done("mailbox", "set", ALICE, "--exclusive")
+
+        assert not is_shared(str(box))
+
+    @pytest.mark.parametrize(
+        "options", [(), ("--exclusive", "--expire-hidden", "3"), ("--shared", "--expire-hidden", "-1")]
+    )
+    def test_options(self, site: Site, box: Path, options: tuple[str, ...]) -> None:
+        """What makes no sense is refused."""
+        assert site.run("mailbox", "set", ALICE, *options).exit_code == 2
+
+    def test_nobody_is_logged_in(self, site: Site, box: Path) -> None:
+        """A session that has the mailbox alone must end first."""
+        locks = Locks(str(site.folder / "locks"))
+        assert locks.acquire(str(box))
+        said = site.refused("mailbox", "set", ALICE, "--shared")
+        locks.close()
+
+        assert "is logged in" in said
+
+    def test_readers(self, site: Site, box: Path) -> None:
+        """They log in, read the same mailbox, get no mail, and are removed without it."""
+        assert "is not shared" in site.refused("mailbox", "add-reader", ALICE, "bob@example.com")
+        site.done("mailbox", "set", ALICE, "--shared")
+        site.done("mailbox", "add-reader", ALICE, "bob@example.com", "--password-stdin", typed="open sesame")
+
+        assert site.fits("bob@example.com", "open sesame")
+        assert str(box) in site.done("user", "show", "bob@example.com", "--json")
+        assert len(list((box / "mailsuite-shared").glob("reader-*"))) == 2
+        assert "reads a shared mailbox" in site.refused("user", "add", "bob@example.com", "--no-password")
+        assert "is a user already" in site.refused(
+            "mailbox", "add-reader", ALICE, ALICE, "--password-stdin", typed="open sesame"
+        )
+        assert "would still read it" in site.refused("mailbox", "set", ALICE, "--exclusive")
+        assert "reads this mailbox" in site.refused("user", "remove", ALICE)
+        site.done("user", "remove", "bob@example.com")
+        assert len(list((box / "mailsuite-shared").glob("reader-*"))) == 1
+        assert str(box) in site.done("user", "show", ALICE, "--json")
+        site.done("mailbox", "set", ALICE, "--exclusive")
+
+    def test_removing_the_owner(self, site: Site, box: Path) -> None:
+        """With force all who read the mailbox go too; the mail stays."""
+        site.done("mailbox", "set", ALICE, "--shared")
+        site.done("mailbox", "add-reader", ALICE, "bob@example.com", "--password-stdin", typed="open sesame")
+        site.done("user", "remove", ALICE, "--force")
+
+        for name in (ALICE, "bob@example.com"):
+            assert "no user" in site.refused("user", "show", name)
+        assert len(list((box / "cur").iterdir())) == 3

@@ -32,6 +32,24 @@ def test_one_owner(tmp_path: Path) -> None:
     assert not locks.acquire("/mail/b")
 
 
+def test_shared_locks(tmp_path: Path) -> None:
+    """Several share a lock, in one process and in several; alone is only who is alone."""
+    ours, theirs = Locks(str(tmp_path)), Locks(str(tmp_path))
+    assert ours.acquire("/mail/a", shared=True)
+    assert ours.acquire("/mail/a", shared=True)
+    assert theirs.acquire("/mail/a", shared=True)
+    assert not ours.acquire("/mail/a")
+    assert not theirs.acquire("/mail/a")
+    theirs.release("/mail/a")
+    ours.release("/mail/a")
+    assert not theirs.acquire("/mail/a")
+    ours.release("/mail/a")
+
+    assert theirs.acquire("/mail/a")
+    assert not ours.acquire("/mail/a", shared=True)
+    assert not theirs.acquire("/mail/a", shared=True)
+
+
 def test_giving_back_twice(tmp_path: Path) -> None:
     """The second time nothing happens, also when another has the lock by now."""
     ours, theirs = Locks(str(tmp_path)), Locks(str(tmp_path))

@@ -51,7 +51,7 @@ class World:
 
     def open(self) -> IMaildrop:
         """Open Alice's mailbox."""
-        return cast(IMaildrop, settled(self.store.open(ALICE)))
+        return cast(IMaildrop, settled(self.store.open(ALICE, "alice@b.example")))
 
     def rest(self) -> None:
         """Let no folder of Alice's have changed lately."""
@@ -175,7 +175,7 @@ class TestOpening:
         world.rest()
         world.open().close()
         world.deliver(b"three\r\n")
-        maildrop = world.store.open(ALICE)
+        maildrop = world.store.open(ALICE, "alice@b.example")
 
         assert IMaildrop.providedBy(maildrop)
         assert list(maildrop.listing().sizes) == [5, 7]
@@ -200,7 +200,7 @@ class TestOpening:
         maildrop = world.open()
         assert settled(maildrop.remove([1])) == []
         maildrop.close()
-        again = world.store.open(ALICE)
+        again = world.store.open(ALICE, "alice@b.example")
 
         assert IMaildrop.providedBy(again)
         assert list(again.listing().sizes) == [5, 9]
@@ -223,16 +223,16 @@ class TestOpening:
         folder = dataclasses.replace(ALICE, folder="Archive")
         inbox = world.open()
         with pytest.raises(NoSuchFolder):
-            settled(world.store.open(folder))
+            settled(world.store.open(folder, "alice@b.example"))
         path = world.mail.root / ALICE.path / ".Archive"
         assert not path.exists()
         for part in ("tmp", "new", "cur"):
             (path / part).mkdir(parents=True)
         (path / "cur" / "1.a:2,S").write_bytes(b"a\r\n")
-        maildrop = cast(IMaildrop, settled(world.store.open(folder)))
+        maildrop = cast(IMaildrop, settled(world.store.open(folder, "alice@b.example")))
 
         assert list(maildrop.listing().unique_ids) == ["1.a"]
         with pytest.raises(MaildropInUse):
-            settled(world.store.open(folder))
+            settled(world.store.open(folder, "alice@b.example"))
         maildrop.close()
         inbox.close()

@@ -222,6 +222,30 @@ class TestFolders:
             pop3_session(site, "alice+Archive@example.test", password=secret(site.address("alice")))
 
 
+def test_shared_mailbox() -> None:
+    """Two people read one mailbox at the same time: each deletes for herself, and what both have deleted goes."""
+    with Site(users=["info"]) as site:
+        bob = f"bob.info@{site.domain}"
+        fill(site, "info", 3)
+        site.cli("mailbox", "set", site.address("info"), "--shared", "--expire-hidden", "0")
+        site.cli("mailbox", "add-reader", site.address("info"), bob, "--password-stdin", given="hush-bob")
+        first, second = login(site, "info"), pop3_session(site, bob, password="hush-bob")
+        first.dele(1)
+        second.dele(1)
+        second.dele(3)
+        assert second.quit().startswith(b"+OK")
+        assert retrieve(first, 3).startswith(b"Subject: 2")
+        first.quit()
+
+        assert len(lies(site, "info")) == 3
+        first, second = login(site, "info"), pop3_session(site, bob, password="hush-bob")
+        assert subjects(first) == [b"Subject: 1", b"Subject: 2"]
+        assert subjects(second) == [b"Subject: 1"]
+        first.quit()
+        second.quit()
+        assert len(lies(site, "info")) == 2
+
+
 class TestRemoval:
     """RFC 1939 §6: the UPDATE state alone removes, and only what was marked."""
 
