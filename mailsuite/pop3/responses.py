@@ -6,7 +6,7 @@ or an APOP timestamp (RFC 2449 §3). Every text has its like in every language o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailsuite.pop3.events import Ending
 
@@ -36,7 +36,7 @@ class Response:
 
     def filled(self, *values: object) -> "Response":
         """Return the same response with *values* in its text."""
-        return replace(self, values=values)
+        return Response(self.positive, self.text, self.code, self.ending, values)
 
     def encode(self, texts: Mapping[str, str] | None = None) -> bytes:
         """Return the response as it stands on the wire, in the language that *texts* are of (RFC 6856 §3.2)."""

@@ -10,6 +10,7 @@ from tests.pop3.test_server import unstuffed
 NUMBERS = st.sampled_from([b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"x"])
 COMMANDS = st.one_of(
     st.sampled_from([b"STAT", b"LIST", b"UIDL", b"NOOP", b"RSET", b"FROB", b"USER x", b"", b"STLS"]),
+    st.sampled_from([b"LANG fr", b"LANG en", b"LANG xx", b"UTF8", b"APOP a b", b"CAPA x"]),
     st.tuples(st.sampled_from([b"LIST", b"UIDL", b"RETR", b"DELE", b"dele"]), NUMBERS).map(b" ".join),
     st.tuples(st.just(b"TOP"), NUMBERS, st.sampled_from([b"0", b"1", b"9", b"x"])).map(b" ".join),
 )
@@ -28,6 +29,8 @@ class Model:
         live = [index for index in range(len(self.messages)) if index not in self.marks]
         if verb in (b"STAT", b"NOOP"):
             return True, None
+        if verb == b"LANG":
+            return words[0] != b"XX", None
         if verb == b"RSET":
             self.marks.clear()
             return True, None
