@@ -16,7 +16,7 @@ DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
 TABLES = (
     "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
-    "[smtp]",
+    "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
     "[pop3]", '[domains."example.net"]',
 )
 

@@ -26,7 +26,7 @@ def backup_problems(settings: Settings) -> Iterator[Problem]:
 
 def _list(backup: Backup) -> Iterator[tuple[str, str]]:
     if is_web(backup.list) and not is_https(backup.list):
-        yield "list", f'expected an https URL, a path name, or an empty string, got "{shown(backup.list)}"'
+        yield "list", f'expected an https URL with a path, a path name, or an empty string, got "{shown(backup.list)}"'
     if backup.list and not backup.key:
         yield "list", 'a list is believed only by its signature: set key to what "backup-mx export" has printed'
     if backup.key:

@@ -1,7 +1,7 @@
 """The forms that texts of the configuration have: domains, addresses, networks, places on the web."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from mailsuite.directory.errors import BadName
 from mailsuite.directory.spelling import parse_address, parse_domain
@@ -48,6 +48,14 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def network_around(text: str) -> IPv4Network | IPv6Network | None:
+    """Return the network of an address with a length, such as 192.0.2.0/24 of 192.0.2.7/24, if *text* is one."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def is_peer(text: str) -> bool:

@@ -8,7 +8,7 @@ from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.domains import domain_problems
 from mailsuite.config.endpoints import place
-from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer
+from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer, network_around
 from mailsuite.config.oauth import login_problems
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Settings
@@ -132,4 +132,6 @@ def _peer_problems(settings: Settings) -> Iterator[Problem]:
         for text in peers:
             if not is_peer(text):
                 forms = 'an IP address, nor a network such as 192.0.2.0/24, nor "unix"'
-                yield Problem(path, f'"{shown(text)}" is not {forms}')
+                whole = network_around(text)
+                meant = "" if whole is None else f"; the network that it lies in is {whole}"
+                yield Problem(path, f'"{shown(text)}" is not {forms}{meant}')

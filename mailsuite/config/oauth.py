@@ -23,10 +23,11 @@ def login_problems(settings: Settings) -> Iterator[Problem]:
 
 def _oauth(settings: Settings) -> Iterator[tuple[str, str]]:
     oauth = settings.oauth
+    url = "an https URL with a path"
     if is_web(oauth.keys) and not is_https(oauth.keys):
-        yield "keys", f'expected an https URL, a path name, or an empty string, got "{shown(oauth.keys)}"'
+        yield "keys", f'expected {url}, a path name, or an empty string, got "{shown(oauth.keys)}"'
     if oauth.introspection and not is_https(oauth.introspection):
-        yield "introspection", f'expected an https URL or an empty string, got "{shown(oauth.introspection)}"'
+        yield "introspection", f'expected {url}, or an empty string, got "{shown(oauth.introspection)}"'
     if oauth.keys and oauth.introspection:
         yield "introspection", "with keys, tokens are read and their issuer is not asked: set one of the two"
     if oauth.keys and not (oauth.issuer and oauth.audience):

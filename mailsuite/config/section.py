@@ -15,5 +15,9 @@ def written(expected: str) -> dict[str, Any]:
     return {"expected": expected}
 
 
+# A key that lists peers (`forms.is_peer`).
+PEERS = written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket')
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One table of the configuration file."""

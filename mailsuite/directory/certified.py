@@ -73,7 +73,9 @@ def read_certificate_list(path: str) -> Mapping[str, str]:
     try:
         with open(path, encoding="utf-8") as file:
             return parse_certificate_list(file)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadCertificateList(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise BadCertificateList(f"{path} cannot be read: {error}") from error
     except BadCertificateList as error:
         raise BadCertificateList(f"{path}: {error}") from error

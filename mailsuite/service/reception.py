@@ -285,7 +285,7 @@ class Reception:
         except Exception:
             self._finish(transaction, replies.TROUBLE)
             raise
-        return self._promise_later(transaction, answer) if isinstance(answer, Awaitable) else answer
+        return answer if isinstance(answer, (Reply, tuple)) else self._promise_later(transaction, answer)
 
     async def _promise_later(self, transaction: Transaction, answer: Awaitable[Answer]) -> Answer:
         try:

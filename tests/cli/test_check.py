@@ -96,6 +96,22 @@ def test_a_listener_on_which_nobody_can_log_in_is_an_error(config: Path) -> None
     assert problem.startswith("error    listen.pop3: nobody can log in")
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('auth = "tls"', "warning  listen.mta: nobody can log in"),
+        ('mechanisms = ["PLAIN"]', "warning  listen.mta.mechanisms: nobody logs in here: auth is off"),
+    ],
+)
+def test_what_would_be_for_logins_that_cannot_be_is_warned_of(config: Path, key: str, told: str) -> None:
+    """On a listener that takes mail without them, too: somebody wanted some."""
+    edit(config, 'endpoint = "tcp:2525:interface=127.0.0.1"\ntls = "starttls"',
+         f'endpoint = "tcp:2525:interface=127.0.0.1"\ntls = "none"\n{key}')  # fmt: skip
+
+    (problem,) = problems(config)
+    assert problem.startswith(told)
+
+
 def test_passwords_in_the_clear_are_warned_of(config: Path) -> None:
     """It may be meant, but it should be known."""
     edit(config, 'service = "pop3"\nendpoint = "tcp:2110', 'auth = "always"\nservice = "pop3"\nendpoint = "tcp:2110')
@@ -251,6 +267,7 @@ def add_table(config: Path, table: str, *lines: str) -> None:
             "error    oauth.secret_file: {folder}/secret cannot be read",
         ),
         ("oauth", ['introspection = "https://id.example.org/i"'], "warning  oauth: each token of the issuer is taken"),
+        ("oauth", ['scope = "mail"'], "warning  oauth: no tokens are taken"),
     ],
 )  # fmt: skip
 def test_what_logins_stand_on_is_looked_at(config: Path, table: str, lines: list[str], problem: str) -> None:

@@ -163,6 +163,12 @@ def test_what_we_are_known_by_are_names_and_addresses(tmp_path: Path) -> None:
         assert problem.endswith(" is neither a host name nor an IP address")
 
 
+def test_a_network_is_told_where_only_bits_are_too_many(tmp_path: Path) -> None:
+    """An address with the length of its network is what people copy from ``ip addr``."""
+    (problem,) = refused(tmp_path, f'{MINIMAL}smtp.etrn_peers = ["192.0.2.7/24"]\n')
+    assert problem.endswith("; the network that it lies in is 192.0.2.0/24")
+
+
 def test_peers_are_addresses_and_networks(tmp_path: Path) -> None:
     """A network with bits beyond its length is a slip of the pen."""
     peers = ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32"]
@@ -355,7 +361,8 @@ KEYS = {"keys": "https://id.example.org/keys", "issuer": "https://id.example.org
         ({**KEYS, "audience": ""}, "oauth.keys: tokens for other services"),
         ({**KEYS, "issuer": ""}, "oauth.keys: tokens for other services"),
         ({**KEYS, "introspection": "https://id.example.org/i"}, "oauth.introspection: with keys"),
-        ({"introspection": "frob"}, "oauth.introspection: expected an https URL"),
+        ({"introspection": "frob"}, "oauth.introspection: expected an https URL with a path"),
+        ({"introspection": "https://id.example.org"}, "oauth.introspection: expected an https URL with a path"),
         ({"client": "mail"}, "oauth.client: client and secret_file go together"),
     ],
 )

@@ -33,8 +33,9 @@ def listeners(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules(where: str, listener: Listener) -> Iterator[Finding]:
-    if listener.authentication == "tls" and listener.tls == "none" and listener.service in USERS:
-        yield error(
+    if listener.authentication == "tls" and listener.tls == "none":
+        found = error if listener.service in USERS else warning
+        yield found(
             where, "nobody can log in: passwords are taken under TLS only, and there is no TLS",
             'set tls = "starttls" or "implicit"',
         )

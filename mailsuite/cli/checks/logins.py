@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.cli.checks.listeners import USERS
 from mailsuite.config import Settings
+from mailsuite.config.tables.logins import OAuth
 from mailsuite.directory.certified import BadCertificateList, read_certificate_list
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
 from mailsuite.directory.secrets import CRAM_MD5, DIGEST_MD5
-from mailsuite.logins import mechanisms_of
+from mailsuite.logins import mechanisms_of, takes_tokens
 from mailsuite.tokens.keys import parse_keys
 
 
@@ -19,7 +21,9 @@ def logins(settings: Settings) -> Iterator[Finding]:
     possible = set(mechanisms_of(settings, ["password", *settings.sasl.secrets]))
     for name, listener in settings.listen.items():
         allowed = set(listener.allowed_mechanisms)
-        if allowed and not allowed & possible:
+        if allowed and listener.authentication == "off" and listener.service not in USERS:
+            yield warning(f"listen.{name}.mechanisms", "nobody logs in here: auth is off", "set auth, or remove them")
+        elif allowed and not allowed & possible:
             yield error(
                 f"listen.{name}.mechanisms", "nobody can log in: what these need is not kept or not set up",
                 "see [sasl] secrets and certificates, and [oauth]",
@@ -77,6 +81,8 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
 
 def _tokens(settings: Settings) -> Iterator[Finding]:
     oauth = settings.oauth
+    if oauth != OAuth() and not takes_tokens(settings):
+        yield warning("oauth", "no tokens are taken: nothing says how they are judged", "set keys or introspection")
     if oauth.secret_file and not os.access(oauth.secret_file, os.R_OK):
         yield error("oauth.secret_file", f"{oauth.secret_file} cannot be read", "put the client's password there")
     if oauth.keys and not oauth.keys.startswith("https://"):
@@ -84,7 +90,8 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             with open(oauth.keys, "rb") as file:
                 count = len(parse_keys(file.read()))
         except (OSError, ValueError) as problem:
-            yield error("oauth.keys", f"{oauth.keys} has no keys: {problem}", "put the issuer's JWKS there")
+            reason = problem.strerror if isinstance(problem, OSError) else problem
+            yield error("oauth.keys", f"{oauth.keys} has no keys: {reason}", "put the issuer's JWKS there")
         else:
             yield ok("oauth.keys", f"{oauth.keys} has {count} keys")
     if oauth.introspection and not (oauth.audience or oauth.scope):

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mailsuite.config.section import Section, written
+from mailsuite.config.section import PEERS, Section
 
 
 class Limits(Section, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class Limits(Section, frozen=True, kw_only=True):
         description="Recipients named by one login within an hour; 0 means any number.",
     )] = 5000
     exempt: Annotated[list[str], Meta(
-        extra=written("a list of IP addresses and networks"),
+        extra=PEERS,
         examples=[["127.0.0.0/8", "::1", "192.0.2.25"]],
         description="Peers that the limits by address and by network do not hold, nor the rates of those without a"
                     " login: a gateway, the other one of a pair; a UNIX socket's always belong to them.",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mailsuite.config.section import Section, written
+from mailsuite.config.section import PEERS, Section, written
 
 Service = Literal["mta", "submission", "lmtp", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
@@ -51,13 +51,13 @@ class Listener(Section, frozen=True, kw_only=True):
                     " in; those without one are served as ever.",
     )] = "off"
     peers: Annotated[list[str], Meta(
-        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        extra=PEERS,
         examples=[["192.0.2.0/24"]],
         description="Who may connect, others are cut off; empty means everybody, for lmtp loopback and UNIX sockets.",
     )] = []
 
     proxy: Annotated[list[str], Meta(
-        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        extra=PEERS,
         examples=[["192.0.2.80"]],
         description="Proxies, which must begin each connection with a header of the PROXY protocol, version 1 or 2,"
                     " and are believed what it says of their client; nobody else may send one.",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mailsuite.config.section import Section, written
+from mailsuite.config.section import PEERS, Section
 
 
 class SMTP(Section, frozen=True, kw_only=True):
@@ -29,13 +29,13 @@ class SMTP(Section, frozen=True, kw_only=True):
                     " wait for 300.",
     )] = 20.0
     xclient_peers: Annotated[list[str], Meta(
-        extra=written('a list of IP addresses and networks, and "unix" for who comes by a UNIX socket'),
+        extra=PEERS,
         examples=[["192.0.2.80"]],
         description="Who may say by XCLIENT for which client it speaks, with that client's address and login; it is"
                     " believed.",
     )] = []
     priority_peers: Annotated[list[str], Meta(
-        extra=written("a list of IP addresses and networks"),
+        extra=PEERS,
         examples=[["192.0.2.0/24"]],
         description="Whose mail may have the priority above 0 that it asks for (MT-PRIORITY, RFC 6710 §4.1); of"
                     " others, only who has logged in, up to highest_priority of [submission].",
@@ -50,7 +50,7 @@ class SMTP(Section, frozen=True, kw_only=True):
                     " RFC 2852 §3).",
     )] = 0
     etrn_peers: Annotated[list[str], Meta(
-        extra=written("a list of IP addresses and networks"),
+        extra=PEERS,
         examples=[["192.0.2.0/24"]],
         description="Who may ask by ETRN (RFC 1985) that waiting mail be sent now; whoever has logged in may, too.",
     )] = []
