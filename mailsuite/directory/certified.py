@@ -13,6 +13,8 @@ from mailsuite.encryption import Encryption
 # A list has no more lines.
 LINES = 100_000
 
+# Of a certificate that OpenSSL has taken: no such extension, two of them, a kind of name that has no reader.
+_UNREADABLE = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,5 +91,5 @@ def _address(certificate: bytes) -> str:
         )
         addresses = names.value.get_values_for_type(x509.RFC822Name)
         return str(parse_address(addresses[0])) if len(addresses) == 1 else ""
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, BadName):
+    except (ValueError, *_UNREADABLE, BadName):
         return ""

@@ -1,5 +1,6 @@
 """What a token has to say of itself to be good here, whoever vouches for it (RFC 7519 §4.1, RFC 7662 §2.2)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,14 @@ class Rules:
 
 def seconds(value: Any) -> float | None:
     """Return a time of a token (RFC 7519 §2, NumericDate); ``None`` where it is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    # Python's JSON has numbers that JSON has not.
+    return found if math.isfinite(found) else None
 
 
 def _after(value: Any, time: float) -> bool:

@@ -9,22 +9,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from mailsuite.directory import certified
 from mailsuite.directory.certified import BadCertificateList, Certified, parse_certificate_list, read_certificate_list
 from mailsuite.encryption import Encryption
 
+# A general name of a kind that nobody reads (x400Address).
+ODD_NAMES = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x04\xa3\x02\x30\x00")
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
 
 
-def certificate(*names: x509.GeneralName) -> bytes:
-    """Return a certificate with *names* as its alternative ones."""
+def certificate(*names: x509.GeneralName, extension: x509.ExtensionType | None = None) -> bytes:
+    """Return a certificate with *names* as its alternative ones, or with *extension*."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     made = x509.CertificateBuilder(NAME, NAME, key.public_key(), 1, now, now)
     if names:
-        made = made.add_extension(x509.SubjectAlternativeName(names), False)
+        extension = x509.SubjectAlternativeName(names)
+    if extension is not None:
+        made = made.add_extension(extension, False)
     return made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -62,6 +66,7 @@ def test_by_address() -> None:
         certificate(),
         certificate(x509.DNSName("example.org")),
         certificate(x509.RFC822Name("frob")),
+        certificate(extension=ODD_NAMES),
         certificate(x509.RFC822Name("alice@example.org"), x509.RFC822Name("bob@example.org")),
     ],
 )
