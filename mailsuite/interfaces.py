@@ -90,7 +90,7 @@ class ITokens(Interface):
     def owner(token: str) -> Awaitable[str | None]:
         """Return the address whose *token* this is, ``None`` where it is good for nobody here.
 
-        Raises where that cannot be found out now.
+        Raises `CannotJudge` where that cannot be found out now.
         """
 
 

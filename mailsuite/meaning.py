@@ -69,6 +69,10 @@ class Broken(Meaning):
     reason: str
 
 
+class CannotJudge(Exception):
+    """Whether somebody may log in cannot be found out now, and nothing of ours is at fault; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """An account that has proved who it is: *name* is its canonical login, an address."""

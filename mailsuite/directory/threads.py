@@ -8,13 +8,15 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from mailsuite.meaning import CannotJudge
+
 T = TypeVar("T")
 
 # Beyond this many waiting checks (some two seconds' worth on two cores) a login is told to come back.
 WAITING = 200
 
 
-class TooBusy(Exception):
+class TooBusy(CannotJudge):
     """More passwords wait to be checked than we let wait: a temporary trouble, and no word about the password."""
 
 

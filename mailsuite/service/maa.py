@@ -23,7 +23,7 @@ from mailsuite.interfaces import (
     NoSuchFolder,
 )
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Login, Secret
+from mailsuite.meaning import CannotJudge, Login, Secret
 from mailsuite.message.surrogate import Surrogate
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.responses import Response
@@ -133,7 +133,10 @@ class MailboxAccess:
         return responses.greeting(self.site.hostname, self.id)
 
     async def _authenticate(self, event: events.Authenticate) -> events.Opened | Response:
-        checked = await self.site.logins.check(event.claim, self.peer, "pop3")
+        try:
+            checked = await self.site.logins.check(event.claim, self.peer, "pop3")
+        except CannotJudge as error:
+            return _put_off(error)
         if isinstance(checked, Refused):
             self._record_refusal(event.claim.name, event.mechanism, checked)
             return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
@@ -165,7 +168,10 @@ class MailboxAccess:
         question = event.question
         if isinstance(question, SecretWanted):
             return await self.site.logins.secret(question, "pop3")
-        judged = await self.site.logins.judge(question, self.peer, "pop3")
+        try:
+            judged = await self.site.logins.judge(question, self.peer, "pop3")
+        except CannotJudge as error:
+            return _put_off(error)
         if not isinstance(judged, Refused):
             return judged
         self._record_refusal(question.name, event.mechanism, judged)
@@ -318,6 +324,11 @@ class MailboxAccess:
                 "refused": refused.value,
             },
         )
+
+
+def _put_off(error: CannotJudge) -> Response:
+    _log.warn("Logins cannot be checked now: {reason}", reason=str(error))
+    return responses.TROUBLE
 
 
 def _opened(listing: IListing, policy: Policy) -> events.Opened:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from mailsuite.meaning import Login, Secret
+from mailsuite.meaning import CannotJudge, Login, Secret
 from mailsuite.sasl.claims import SecretWanted
 from mailsuite.service.login import Refused
 from mailsuite.service.smtp_records import record_login
@@ -29,6 +29,9 @@ async def log_in(
         if isinstance(event, events.Authenticate):
             return await _claimed(session, event)
         return await _consulted(session, event)
+    except CannotJudge as error:
+        _log.warn("Logins cannot be checked now: {reason}", reason=str(error))
+        return replies.LOGIN_TROUBLE
     except Exception:
         _log.failure("Checking a login failed")
         return replies.LOGIN_TROUBLE

@@ -9,6 +9,8 @@ from typing import Any
 from zope.interface import implementer
 
 from mailsuite.interfaces import ITokens, IWebClient
+from mailsuite.meaning import CannotJudge
+from mailsuite.route import CannotConnect
 from mailsuite.tokens.rules import Rules, seconds
 
 # Answers that are kept, how long, and how large one may be. A token that was taken back is good here for so long.
@@ -19,7 +21,7 @@ ANSWER_OCTETS = 65_536
 AT_ONCE = 50
 
 
-class CannotAsk(Exception):
+class CannotAsk(CannotJudge):
     """The issuer cannot be asked now: nothing is known about the token."""
 
 
@@ -40,7 +42,7 @@ class IntrospectedTokens:
         self._answers: OrderedDict[bytes, tuple[float, str | None]] = OrderedDict()
 
     async def owner(self, token: str) -> str | None:
-        """See `ITokens.owner`. Raises `CannotAsk`, or `CannotConnect`."""
+        """See `ITokens.owner`. Raises `CannotAsk`."""
         key = hashlib.sha256(token.encode()).digest()
         until, name = self._answers.get(key, (0.0, None))
         now = self._now()
@@ -69,11 +71,13 @@ class IntrospectedTokens:
         try:
             form = {"token": token, "token_type_hint": "access_token"}
             _, body = await self._web.post(self._url, form, ANSWER_OCTETS, self._login)
+        except CannotConnect as error:
+            raise CannotAsk(str(error)) from error
         finally:
             self._asking -= 1
         try:
             said = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CannotAsk("the issuer's answer about a token is no JSON") from error
         if not isinstance(said, dict):
             raise CannotAsk("the issuer's answer about a token is none")

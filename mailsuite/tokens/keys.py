@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from mailsuite.interfaces import IWebClient
+from mailsuite.meaning import CannotJudge
 
 # A set of keys is no larger, and has no more of them.
 SET_OCTETS = 262_144
@@ -21,7 +22,7 @@ AGAIN_SECONDS = 60.0
 _log = Logger()
 
 
-class NoKeys(Exception):
+class NoKeys(CannotJudge):
     """There are no keys to look at a token by: nothing is known about it."""
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IContent, IMaildrop, IMailLog, IMailStore, IRespondent
-from mailsuite.meaning import Login, Secret
+from mailsuite.meaning import CannotJudge, Login, Secret
 from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.server import ServerSession
@@ -206,6 +207,15 @@ class TestLogin:
         """An exception reaches the driver, which logs it and says -ERR [SYS/TEMP]."""
         with pytest.raises(RuntimeError):
             World(login=RuntimeError("directory away")).log_in()
+
+    @pytest.mark.parametrize("event", [CLAIM, events.Consult("SCRAM-SHA-256", Proof("alice", ALICE, True))])
+    def test_what_logins_stand_on_is_away(self, event: Any) -> None:
+        """Nothing is wrong here: the log says why in a line, without a traceback."""
+        world = World(login=CannotJudge("200 passwords wait"))
+
+        with capturedLogs() as logged:
+            assert world.ask(event) is responses.TROUBLE
+        assert [(event["reason"], "log_failure" in event) for event in logged] == [("200 passwords wait", False)]
 
     def test_client_that_leaves_during_the_opening(self) -> None:
         """A maildrop that is opened too late is closed again at once."""

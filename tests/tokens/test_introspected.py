@@ -113,7 +113,7 @@ def test_no_more_answers_are_kept_than_there_is_room_for(monkeypatch: pytest.Mon
     assert [form["token"] for form, _ in site.web.posted] == ["a", "b", "c", "b"]
 
 
-@pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b"1"])
+@pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b"1", b"[" * 30_000])
 def test_no_answer_is_no_word_about_the_token(said: bytes) -> None:
     """Nothing is known, and nothing kept."""
     site = Site(said)
@@ -127,7 +127,8 @@ def test_an_issuer_that_is_away() -> None:
     site = Site()
     site.web.documents.clear()
 
-    SynchronousTestCase().failureResultOf(site.asking(), CannotConnect)
+    failure = SynchronousTestCase().failureResultOf(site.asking(), CannotAsk)
+    assert isinstance(failure.value.__cause__, CannotConnect)
 
 
 def test_only_so_many_questions_at_once() -> None:
