@@ -33,8 +33,11 @@ class Logins:
         is known about the password, and nothing is counted.
         """
         if isinstance(claim, LoginClaim):
-            # It was counted when it was proved.
-            return claim.login
+            # It was counted when it was proved; but in the time that the client took for its last word the account
+            # may have been suspended or removed.
+            found = self._authenticator.account(claim.name, scope)
+            still = await found if isinstance(found, Awaitable) else found
+            return claim.login if still is not None and still.id == claim.login.id else Refused.WRONG
         return await self._try(claim, peer, scope)
 
     async def secret(self, wanted: SecretWanted, scope: str) -> Secret:

@@ -41,7 +41,9 @@ class SubmissionRole:
         if session.login is None:
             return replies.AUTH_REQUIRED
         if reverse_path is None:
-            return replies.SENDER_OK
+            # Who has been suspended or removed since the login has no address of their own any more, and no null one.
+            still = self.logins.vouched(session.login.name, "smtp")
+            return then(still, lambda login: replies.NOT_YOUR_ADDRESS if login is None else replies.SENDER_OK)
         owned = session.site.directory.may_send_as(session.login, reverse_path)
         return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
 

@@ -176,12 +176,22 @@ def test_who_guessed_too_much_proves_nothing() -> None:
     assert told.events == ["admit"]
 
 
-def test_what_was_proved_is_not_counted_again() -> None:
-    """The exchange ends with the login that the proof has given."""
-    told = Told(admits=False)
+@pytest.mark.parametrize("later", [False, True])
+def test_what_was_proved_is_not_counted_again(later: bool) -> None:
+    """The exchange ends with the login that the proof has given, where that may still log in."""
+    told = Told(later, admits=False)
 
     assert check(told, LoginClaim(ALICE)) == ALICE
-    assert told.events == []
+    assert told.events == [("alice@example.com", "pop3")]
+
+
+@pytest.mark.parametrize("login", [Login(2, "gone@example.com", None), Login(2, "alice@example.com", None)])
+def test_who_was_removed_in_the_course_of_an_exchange(login: Login) -> None:
+    """Or suspended; or another has the name now."""
+    told = Told()
+
+    assert check(told, LoginClaim(login)) is Refused.WRONG
+    assert told.events == [(login.name, "pop3")]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
+from mailsuite.meaning import CannotJudge
 from mailsuite.sasl.cram_keys import cram_keys
 from tests.sasl import store
 from tests.service.world import ALICE, DATE, World
@@ -65,6 +67,15 @@ class TestLogin:
             "454 4.7.0 Cannot check logins now, try again later"
         )
         assert made.reception.login is None
+
+    def test_what_logins_stand_on_is_away(self) -> None:
+        """454 too; nothing is wrong here, so the log says why in a line, without a traceback."""
+        made = World(submission=True)
+        made.passwords.trouble = CannotJudge("200 passwords wait")
+
+        with capturedLogs() as logged:
+            assert made.say(b"EHLO x\r\nAUTH PLAIN AGFsaWNlQGIuZXhhbXBsZQBzZXNhbWU=\r\n")[1][:9] == "454 4.7.0"
+        assert [(event["reason"], "log_failure" in event) for event in logged] == [("200 passwords wait", False)]
 
     def test_a_slow_check(self) -> None:
         """What came behind AUTH waits for it."""
@@ -145,6 +156,13 @@ class TestSender:
     def test_own_addresses(self, sender: str, reply: str) -> None:
         """RFC 6409 §6.1: what belongs to the login, and the null path."""
         assert world().say(f"MAIL FROM:<{sender}>\r\n".encode())[0].startswith(reply)
+
+    def test_no_null_path_of_who_was_suspended(self) -> None:
+        """An open session is no way round it."""
+        made = world()
+        made.passwords.logins.clear()
+
+        assert made.say(b"MAIL FROM:<>\r\n") == ["550 5.7.1 This login may not send from that address"]
 
     def test_other_addresses(self) -> None:
         """550, and no transaction."""
