@@ -66,6 +66,8 @@ def place(description: str) -> Place:
     except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise ValueError(_reason(error)) from error
     endpoint.listen(Factory())
+    if sketch.place.kind == "unix" and not sketch.place.path:
+        raise ValueError("a socket needs a path, as in unix:/run/lmtp")
     if not 0 <= sketch.place.port <= 65535:
         raise ValueError(f"there is no port {sketch.place.port}")
     return sketch.place

@@ -7,7 +7,7 @@ from mailsuite.directory.errors import BadName
 from mailsuite.directory.spelling import parse_address, parse_domain
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_HTTPS = re.compile(r"https://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?/[!-~]*|https://\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?/[!-~]*")
+_HTTPS = re.compile(r"https://(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/[!-~]*")
 
 
 def is_mail_address(text: str) -> bool:
@@ -70,4 +70,5 @@ def is_web(text: str) -> bool:
 
 def is_https(text: str) -> bool:
     """Say whether *text* is an https URL with a host and a path, without a user."""
-    return _HTTPS.fullmatch(text) is not None
+    found = _HTTPS.fullmatch(text)
+    return found is not None and 0 < int(found[1] or 443) <= 65_535

@@ -484,6 +484,27 @@ def test_lmtp_for_this_machine_alone_is_well(config: Path) -> None:
     assert problems(config) == []
 
 
+def test_a_socket_needs_a_folder(config: Path) -> None:
+    """Where its path says one; a service manager may make it."""
+    table = f'[listen.store]\nservice = "lmtp"\nendpoint = "unix:{config.parent}/run/lmtp"\n'
+    edit(config, "[listen.mta]", f"{table}[listen.mta]")
+    (problem,) = problems(config)
+    assert problem.startswith(f"warning  listen.store: {config.parent}/run, the folder of its socket, is not there")
+
+    (config.parent / "run").mkdir()
+    assert problems(config) == []
+
+
+def test_peers_by_a_socket_need_one(config: Path) -> None:
+    """Else nobody can connect."""
+    edit(config, "[listen.mta]", '[listen.mta]\npeers = ["unix"]')
+    (problem,) = problems(config)
+    assert problem.startswith("error    listen.mta: nobody can connect")
+
+    edit(config, '["unix"]', '["unix", "192.0.2.1"]')
+    assert problems(config) == []
+
+
 def test_not_everybody_is_a_proxy(config: Path) -> None:
     """Whoever is one says who it is."""
     edit(config, 'service = "mta"\n', 'service = "mta"\nproxy = ["192.0.2.1", "0.0.0.0/0"]\n')

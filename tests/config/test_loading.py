@@ -246,7 +246,7 @@ def test_a_host_name_must_be_one(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["", "tcp", "tcp:x", "frob:25", "tcp:25:interfac=1", "tcp:65536", "tcp6:25:interface=::1", "ssl:465",
+    ["", "tcp", "tcp:x", "frob:25", "tcp:25:interfac=1", "tcp:65536", "tcp6:25:interface=::1", "unix:", "ssl:465",
      "systemd", "systemd:x", "systemd:domain=INET", "systemd:domain=X:index=0", "systemd:domain=INET:index=x"],
 )
 def test_an_endpoint_must_be_one(tmp_path: Path, endpoint: str) -> None:

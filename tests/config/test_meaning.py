@@ -363,6 +363,9 @@ KEYS = {"keys": "https://id.example.org/keys", "issuer": "https://id.example.org
         ({**KEYS, "introspection": "https://id.example.org/i"}, "oauth.introspection: with keys"),
         ({"introspection": "frob"}, "oauth.introspection: expected an https URL with a path"),
         ({"introspection": "https://id.example.org"}, "oauth.introspection: expected an https URL with a path"),
+        ({"introspection": "https://id.example.org:65535/i"}, ""),
+        ({"introspection": "https://id.example.org:65536/i"}, "oauth.introspection: expected an https URL"),
+        ({"introspection": "https://[2001:db8::1]:0/i"}, "oauth.introspection: expected an https URL"),
         ({"client": "mail"}, "oauth.client: client and secret_file go together"),
     ],
 )

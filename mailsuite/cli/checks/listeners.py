@@ -26,6 +26,7 @@ def listeners(settings: Settings) -> Iterator[Finding]:
         yield from _lost(where, listener)
         for spot in map(place, listener.endpoints):
             yield from _clashes(where, spot, taken)
+            yield from _folder(where, spot)
             taken.append((where, spot))
         yield ok(where, f"{listener.service} on {', '.join(listener.endpoints)}, TLS {listener.tls}")
     yield from _trust("smtp.xclient_peers", settings.smtp.xclient_peers)
@@ -59,12 +60,17 @@ def _lost(where: str, listener: Listener) -> Iterator[Finding]:
 
 
 def _reach(where: str, listener: Listener) -> Iterator[Finding]:
-    hosts = [ip(spot.host) for spot in map(place, listener.endpoints) if spot.kind == "tcp"]
+    spots = list(map(place, listener.endpoints))
+    hosts = [ip(spot.host) for spot in spots if spot.kind == "tcp"]
     wide = any(host is None or not host.is_loopback for host in hosts)
     if listener.service == "lmtp" and not listener.peers and wide:
         yield warning(
             where, "only this machine may connect, though it listens for others as well",
             "list those that may in peers, or add :interface=127.0.0.1 to the endpoint",
+        )
+    if set(listener.peers) == {"unix"} and all(spot.kind == "tcp" for spot in spots):
+        yield error(
+            where, "nobody can connect: it has no UNIX socket, and peers has nothing else", "list others in peers"
         )
 
 
@@ -78,6 +84,14 @@ def _clashes(where: str, spot: Place, taken: list[tuple[str, Place]]) -> Iterato
         if spot.clashes(place_taken):
             shown = spot.path or f"port {spot.port}"
             yield error(where, f"{other} listens on {shown} too", "give one of them another endpoint")
+
+
+def _folder(where: str, spot: Place) -> Iterator[Finding]:
+    folder = os.path.dirname(spot.path)
+    if os.path.isabs(folder) and not os.path.isdir(folder):
+        yield warning(
+            where, f"{folder}, the folder of its socket, is not there", "make it, or have it made at each start"
+        )
 
 
 def _privileges(spots: list[Place]) -> Iterator[Finding]:
