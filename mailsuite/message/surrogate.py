@@ -7,18 +7,20 @@ stay as they are, text in 8bit too (RFC 6152).
 import re
 
 from mailsuite.message import mime
-from mailsuite.message.ascii_header import in_ascii
+from mailsuite.message.ascii_header import in_ascii, marked
 from mailsuite.message.downgrade import NESTING, PARTS
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.message.mime import AS_IS, ContentType, Unclear
 
+# Header sections in UTF-8 are looked at up to so many octets in all (`mailsuite.message.ascii_header.SHOWN_OCTETS`).
+LOOKED_OCTETS = 1 << 15
 _MESSAGES = frozenset({"rfc822", "global"})
 
 
 class Surrogate:
     """Takes a message with CRLF line ends in pieces, and gives as many octets. What is not clear it leaves alone."""
 
-    __slots__ = ("_boundaries", "_delimiter", "_done", "_held", "_in_header", "_parts")
+    __slots__ = ("_boundaries", "_delimiter", "_done", "_held", "_in_header", "_looked", "_parts")
 
     def __init__(self) -> None:
         self._held = b""
@@ -29,6 +31,7 @@ class Surrogate:
         self._boundaries: list[tuple[bytes, ContentType | None]] = []
         self._delimiter: re.Pattern[bytes] | None = None
         self._parts = 0
+        self._looked = 0
 
     def take(self, data: bytes) -> bytes:
         """Return what *data* adds; some octets may be held back until more has come."""
@@ -45,7 +48,13 @@ class Surrogate:
         """Return what was held back: the message is over."""
         data, self._held = self._held, b""
         # RFC 5322 §3.5: without a body all of it is header.
-        return in_ascii(data) if self._in_header and not self._parts and data.endswith(b"\r\n") else data
+        return self._converted(data) if self._in_header and not self._parts and data.endswith(b"\r\n") else data
+
+    def _converted(self, header: bytes) -> bytes:
+        if header.isascii():
+            return header
+        self._looked += len(header)
+        return in_ascii(header) if self._looked <= LOOKED_OCTETS else marked(header)
 
     def _header(self, data: bytes, out: list[bytes]) -> bytes:
         """Convert a header section; return what follows it, from the empty line on."""
@@ -60,7 +69,7 @@ class Surrogate:
                 return data
             self._held = data
             return b""
-        header = in_ascii(data[:end])
+        header = self._converted(data[:end])
         out.append(header)
         self._enter(header)
         if self._in_header:

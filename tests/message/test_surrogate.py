@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.message.ascii_header import in_ascii
+from mailsuite.message.ascii_header import SHOWN_OCTETS, in_ascii
 from mailsuite.message.downgrade import NESTING, PARTS
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.message.internationalized import is_internationalized
-from mailsuite.message.surrogate import Surrogate
+from mailsuite.message.surrogate import LOOKED_OCTETS, Surrogate
 
 RECEIVED = "Received: from a.example by b.example with ESMTPS id 4f2; Mon, 1 Jan 2024 00:00:00 +0000\n" * 3
 NO_ADDRESS = "invalid@internationalized-address.invalid"
@@ -126,6 +126,23 @@ class TestHeader:
 
         assert read(header)["subject"] == "Hallo Jürgen"
         assert b"To:?:;,?:;,?:;" in header
+
+    @pytest.mark.parametrize(("more", "shown"), [(0, True), (1, False)])
+    def test_long_header_sections(self, more: int, shown: bool) -> None:
+        """At the limit all is encoded as ever; one octet past it, letters are question marks."""
+        rest = "Subject: Grüße\nX-a: "
+        header = converted(rest + "x" * (SHOWN_OCTETS - len(octets(rest)) - 2 + more) + "\n")
+
+        assert header.startswith(b"Subject: =?utf-8?B?R3LDvMOfZQ==?=" if shown else b"Subject: Gr??e\r\nX-a: x")
+
+    @pytest.mark.parametrize(
+        "text",
+        ['To: "ü' + '\\"ü' * 4000, "To: " + "(\\(ü" * 3000, "To: " + "<ü" * 5000, "Content-Type: a/b" + ';"ü' * 3000],
+    )
+    def test_what_has_no_end(self, text: str) -> None:
+        """It is read once, and not once for each of its octets."""
+        assert len(text.encode()) < SHOWN_OCTETS
+        converted(text + "\n")
 
     @pytest.mark.parametrize("header", [b"Subject: plain\r\n", b"", b"Subject: gr\xfc\xdfe\r\nA: \xc3\xbc\r\n"])
     def test_what_stays(self, header: bytes) -> None:
@@ -272,6 +289,20 @@ X: ü
         assert made == surrogate(message)
         end = header_end(message)
         assert end < 0 or made[end:] == message[end:] or b"boundary" in message.lower()
+
+    @pytest.mark.parametrize(("more", "shown"), [(0, True), (1, False)])
+    def test_many_header_sections(self, more: int, shown: bool) -> None:
+        """Past the limit of them all, those that come are only marked."""
+        head = octets("Content-Type: multipart/mixed; boundary=b\n\n")
+        part = octets("--b\nX: ü\nY: " + "y" * 8000 + "\n\n")
+        size = len(part) - len(b"--b\r\n\r\n")
+        last = octets("Subject: Grüße\nX-a: ")
+        count = LOOKED_OCTETS // size
+        last += b"a" * (LOOKED_OCTETS - count * size - len(last) - 2 + more) + b"\r\n\r\n"
+        made = surrogate(head + part * count + b"--b\r\n" + last)
+
+        assert (b"=?utf-8?B?R3LDvMOfZQ==?=" in made) is shown
+        assert made.isascii()
 
     def test_long_messages_cost_no_memory(self) -> None:
         """What needs no look is passed on at once, what does not end stays within bounds."""

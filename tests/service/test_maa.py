@@ -287,7 +287,7 @@ class TestReading:
             assert piece
             given += piece
 
-        assert given.startswith(b"Subject: =?utf-8?B?w7w=?=\r\n")
+        assert given.startswith(b"Subject: ?\r\n")
         assert given.endswith(b"\r\n\r\nbody\r\n")
 
     def test_message_in_utf8_that_ends_too_early(self) -> None:
