@@ -52,14 +52,19 @@ def _table(title: str, section: type[Section], table: str, about: str) -> Iterat
 
 def _entry(key: Key, table: str) -> Iterator[str]:
     yield f"``{table}.{key.name}``" if table else f"``{key.name}``"
-    yield f"    {key.meaning}"
+    yield f"    {_literally(key.meaning)}"
     yield ""
     default = "none: it must be written" if key.required else f"``{value(key.default)}``"
-    yield f"    Takes: {key.expected}. Default: {default}."
+    yield f"    Takes: {_literally(key.expected)}. Default: {default}."
     yield ""
     head = f"[{table}]\n        " if table else ""
     yield f"    Example::\n\n        {head}{key.name} = {value(key.example)}"
     yield ""
+
+
+def _literally(text: str) -> str:
+    """Return *text* so that a lone asterisk in it begins no emphasis in reStructuredText."""
+    return text.replace("*", "\\*")
 
 
 if __name__ == "__main__":

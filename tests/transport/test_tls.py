@@ -217,7 +217,7 @@ def test_a_ticket_resumes_a_session_at_its_own_listener(site: Site, version: ssl
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_ticket_of_one_listener_is_refused_by_another(site: Site, version: ssl.TLSVersion) -> None:
-    """The other listener makes a full handshake instead."""
+    """The other listener makes a full handshake instead (lesson 18)."""
     client = client_context(version)
     first = Meeting(site.context, client)
     other = site.watch.context("pop3")
