@@ -92,6 +92,8 @@ def test_a_list() -> None:
         (f"{PRINT[:-1]} alice@example.org", "line 2: expected the SHA-256"),
         (f"{PRINT} alice", "line 2: alice is not an address"),
     ],
+    # The print is another one in each run.
+    ids=["no print", "no user", "more than a user", "short print", "no address"],
 )
 def test_lists_that_are_none(line: str, reason: str) -> None:
     """The reason names the line."""
