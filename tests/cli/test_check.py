@@ -258,6 +258,7 @@ def add_table(config: Path, table: str, *lines: str) -> None:
         ("sasl", ["certificate_addresses = true"], "warning  sasl.certificate_addresses: no issuer is trusted"),
         ("sasl", ['secrets = ["cram-md5"]'], "warning  sasl.secrets: who steals the secrets of cram-md5"),
         ("sasl", ['secrets = ["digest-md5"]'], "warning  sasl.secrets: who steals the secrets of digest-md5"),
+        ("sasl", ['secrets = ["apop"]'], "warning  sasl.secrets: who steals the secrets of apop has the passwords"),
         (
             "oauth", ['keys = "keys"', 'issuer = "https://id.example.org"', 'audience = "mail"'],
             "error    oauth.keys: {folder}/keys has no keys",
@@ -275,6 +276,16 @@ def test_what_logins_stand_on_is_looked_at(config: Path, table: str, lines: list
     add_table(config, table, *lines)
 
     assert [each for each in problems(config) if each.startswith(problem.format(folder=config.parent))]
+
+
+def test_apop_needs_a_listener_that_greets_with_a_timestamp(config: Path) -> None:
+    """TLS from the first octet, or logins without it."""
+    add_table(config, "sasl", 'secrets = ["apop"]')
+    complaint = "warning  sasl.secrets: APOP is offered by no listener"
+    assert not [each for each in problems(config) if each.startswith(complaint)]
+    edit(config, 'service = "pop3"', 'service = "lmtp"')
+
+    assert [each for each in problems(config) if each.startswith(complaint)]
 
 
 def test_mechanisms_that_nobody_can_use_are_an_error(config: Path) -> None:

@@ -96,6 +96,20 @@ def test_reused_connection(site: Site, user: str) -> None:
     assert [without_trace(each) for each in fetch_all(site, user)] == sent
 
 
+def test_restart_amid_a_session(site: Site, user: str, tmp_path: Path) -> None:
+    """A server that stops removes nothing that was only marked, and neither does one that is killed."""
+    sent = samples(ALICE)[:2]
+    for each in sent:
+        with_smtplib(site, "mta", ALICE, user, each, tmp_path)
+    for stop in (site.stop, site.kill):
+        session = pop3_session(site, user)
+        session.dele(1)
+        stop()
+        session.close()
+        site.start()
+        same([without_trace(each) for each in fetch_all(site, user)], sent)
+
+
 def test_deletes_only_at_quit(site: Site, user: str, tmp_path: Path) -> None:
     """DELE and a lost connection remove nothing; DELE and QUIT remove what was marked, and nothing else."""
     sent = samples(ALICE)[:3]

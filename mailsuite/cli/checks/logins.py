@@ -10,7 +10,7 @@ from mailsuite.config.tables.logins import OAuth
 from mailsuite.directory.certified import BadCertificateList, read_certificate_list
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.records import Records
-from mailsuite.directory.secrets import CRAM_MD5, DIGEST_MD5
+from mailsuite.directory.secrets import APOP, CRAM_MD5, DIGEST_MD5
 from mailsuite.logins import mechanisms_of, takes_tokens
 from mailsuite.tokens.keys import parse_keys
 
@@ -33,9 +33,26 @@ def logins(settings: Settings) -> Iterator[Finding]:
             "sasl.secrets", f"who steals the secrets of {kind} can log in with them",
             "keep them for as long as old clients need them; passwords that are set without them leave none",
         )
+    if APOP in settings.sasl.secrets:
+        yield from _apop(settings)
     yield from _lacking(settings)
     yield from _certificates(settings)
     yield from _tokens(settings)
+
+
+def _apop(settings: Settings) -> Iterator[Finding]:
+    yield warning(
+        "sasl.secrets", "who steals the secrets of apop has the passwords themselves",
+        "keep them for as long as old clients need them; passwords that are set without them leave none",
+    )
+    if not any(
+        listener.service == "pop3" and (listener.tls == "implicit" or listener.authentication == "always")
+        for listener in settings.listen.values()
+    ):
+        yield warning(
+            "sasl.secrets", "APOP is offered by no listener: a greeting before TLS has no timestamp",
+            'remove "apop", or add a listener for pop3 with tls = "implicit"',
+        )
 
 
 def _lacking(settings: Settings) -> Iterator[Finding]:
