@@ -25,20 +25,15 @@ from twisted.logger import Logger
 from mailsuite import __version__
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
-from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.folder_logins import FolderLogins
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.records import Records
-from mailsuite.directory.rewrite import Rewriter
 from mailsuite.directory.rows import LOCAL
-from mailsuite.directory.served import Served
 from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
-from mailsuite.incoming import Incoming, peers_in, pop3_policies
-from mailsuite.interfaces import IAuthenticator
-from mailsuite.logins import Offer, tokens, wanted_secrets
+from mailsuite.incoming import Incoming, peers_in, pop3_policies, roles
+from mailsuite.logins import authenticator, offer, tokens
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
 from mailsuite.mailbox.layout import INCOMING
@@ -52,8 +47,6 @@ from mailsuite.maillog import MailLog
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
-from mailsuite.policy.rates import Allowances, Rates
-from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.policy.retention import Retention
 from mailsuite.policy.state import MemoryState
 from mailsuite.queue.errors import QueueError
@@ -62,11 +55,7 @@ from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import MailboxSite
-from mailsuite.service.mda import DeliveryRole
-from mailsuite.service.msa import SubmissionRole
-from mailsuite.service.mta import InboundRole
 from mailsuite.service.reception import Site
-from mailsuite.service.role import Role
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.client_tls import IssuersError
 from mailsuite.transport.listener import CannotListen
@@ -225,21 +214,8 @@ class Parts:
         )
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         state = MemoryState(clocks.seconds)
-        authenticator: IAuthenticator = Authenticator(
-            self._records, passwords, self._hashing.run, Rewriter(settings.directory.path), wanted_secrets(settings)
-        )
-        if settings.pop3.folders:
-            authenticator = FolderLogins(authenticator)
-        served = Served(
-            settings.directory.path,
-            self._records,
-            settings.sasl.secrets,
-            settings.sasl.offer == "some",
-            self._hashing.run,
-            clocks.seconds,
-        )
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
-        self.offer = Offer(settings, served)
+        self.offer = offer(settings, self._records, self._hashing, clocks.seconds)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
         self._barrier = Barrier(
@@ -261,7 +237,11 @@ class Parts:
             settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens,
             priorities.granted,
         )
-        self.logins = Logins(authenticator, guessing, tokens(settings, reactor, self._outgoing.resolver))
+        self.logins = Logins(
+            authenticator(settings, self._records, passwords, self._hashing),
+            guessing,
+            tokens(settings, reactor, self._outgoing.resolver),
+        )
         intake = Intake(store, self._outgoing.dispatch)
         self._outgoing.own_mail.intake = intake
         self.smtp = Site(
@@ -276,18 +256,7 @@ class Parts:
             priorities.granted,
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
-        limits = settings.limits
-        allowances = Allowances(
-            limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
-        )
-        rates = Rates(allowances, MemoryState(clocks.seconds), peers_in(limits.exempt, unix=True))
-        self.roles: dict[str, Role] = {
-            "mta": InboundRole(NoRelay(self._outgoing.backups), self.logins, flush, rates),
-            "submission": SubmissionRole(
-                SubmissionRelay(), self.logins, flush, settings.submission.check_from, rates
-            ),
-            "lmtp": DeliveryRole(OwnOnly(), self.logins),
-        }
+        self.roles = roles(settings, self.logins, flush, self._outgoing.backups, clocks.seconds)
         policies = pop3_policies(settings)
         self.pop3 = MailboxSite(
             settings.hostname,

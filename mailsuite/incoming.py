@@ -14,16 +14,24 @@ from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
 from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IRespondent
+from mailsuite.interfaces import IBackupRecipients, IRespondent
 from mailsuite.logins import terms
 from mailsuite.policy.connections import Caps, ConnectionLimit
+from mailsuite.policy.rates import Allowances, Rates
+from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
+from mailsuite.service.flush import Flush
+from mailsuite.service.login import Logins
 from mailsuite.service.maa import MailboxAccess
+from mailsuite.service.mda import DeliveryRole
+from mailsuite.service.msa import SubmissionRole
+from mailsuite.service.mta import InboundRole
 from mailsuite.service.pop3_policies import Policies
 from mailsuite.service.reception import Reception
+from mailsuite.service.role import Role
 from mailsuite.smtp import replies as smtp_replies
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
@@ -131,6 +139,22 @@ def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
         early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
         vanished_after=settings.pop3.vanished_after if listener.service == "pop3" else 0,
     )
+
+
+def roles(
+    settings: Settings, logins: Logins, flush: Flush, backups: IBackupRecipients, seconds: Callable[[], float]
+) -> Mapping[str, Role]:
+    """Return how each service that takes mail judges it, by its name in the configuration."""
+    limits = settings.limits
+    allowances = Allowances(
+        limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
+    )
+    rates = Rates(allowances, MemoryState(seconds), peers_in(limits.exempt, unix=True))
+    return {
+        "mta": InboundRole(NoRelay(backups), logins, flush, rates),
+        "submission": SubmissionRole(SubmissionRelay(), logins, flush, settings.submission.check_from, rates),
+        "lmtp": DeliveryRole(OwnOnly(), logins),
+    }
 
 
 # What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.

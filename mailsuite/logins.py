@@ -10,11 +10,17 @@ from twisted.internet.threads import deferToThread
 
 from mailsuite.config import Settings
 from mailsuite.config.tables.listen import Listener
+from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.certified import Certified, read_certificate_list
+from mailsuite.directory.folder_logins import FolderLogins
+from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.records import Records
+from mailsuite.directory.rewrite import Rewriter
 from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
+from mailsuite.directory.threads import HashingThreads
 from mailsuite.encryption import Encryption
-from mailsuite.interfaces import IResolver, ITokens
+from mailsuite.interfaces import IAuthenticator, IResolver, ITokens
 from mailsuite.sasl.terms import MECHANISMS, Terms
 from mailsuite.tokens.introspected import IntrospectedTokens
 from mailsuite.tokens.keys import IssuerKeys
@@ -52,6 +58,22 @@ class Offer:
     def account_of(self, encryption: Encryption) -> str:
         """See `Terms`."""
         return self._certified(encryption)
+
+
+def authenticator(
+    settings: Settings, records: Records, passwords: Passwords, hashing: HashingThreads
+) -> IAuthenticator:
+    """Return what tells of names and passwords whose they are."""
+    rewriter = Rewriter(settings.directory.path)
+    of_users = Authenticator(records, passwords, hashing.run, rewriter, wanted_secrets(settings))
+    return FolderLogins(of_users) if settings.pop3.folders else of_users
+
+
+def offer(settings: Settings, records: Records, hashing: HashingThreads, seconds: Callable[[], float]) -> Offer:
+    """Return what mechanisms can stand on. Raises `BadCertificateList`."""
+    partly = settings.sasl.offer == "some"
+    kinds = settings.sasl.secrets
+    return Offer(settings, Served(settings.directory.path, records, kinds, partly, hashing.run, seconds))
 
 
 def terms(settings: Settings, listener: Listener, service: str, offer: Callable[[], Offer]) -> Terms:
