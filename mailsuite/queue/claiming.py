@@ -13,13 +13,12 @@ from typing import Any
 from mailsuite.outcome import Outcome
 from mailsuite.queue.due import queue_is_held, refresh
 from mailsuite.queue.rows import SELECT_MESSAGE, SELECT_RECIPIENT, as_message, as_outcome, as_recipient
+from mailsuite.queue.schedule import FAIR
 from mailsuite.queue.unreadable import Part
 from mailsuite.queued import Job, Purpose, QueuedMessage, QueuedRecipient
 
-# RFC 6710 §5: priorities, from the highest. A destination's turn that is a multiple of `FAIR` is that of the oldest,
-# whatever its priority: nothing waits for ever.
+# RFC 6710 §5: priorities, from the highest. A destination's turn that is a multiple of `FAIR` is that of the oldest.
 _ABOVE, _BELOW = range(9, 0, -1), range(-1, -10, -1)
-FAIR = 4
 # Of what has to be reported, so many recipients are looked at for one claim.
 REPORTED_AT_ONCE = 1000
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import islice
 
-from mailsuite.queue.schedule import Concurrency
+from mailsuite.queue.schedule import FAIR, Concurrency
 from mailsuite.queued import Job
 
 # For so many seconds after the last job it is remembered how a destination is; and of so many at most.
@@ -19,8 +19,6 @@ REMEMBERED = 300.0
 KNOWN = 20_000
 # Until a destination has shown that it works it gets so many deliveries at a time.
 UNPROVEN_DELIVERIES = 2
-# Where priorities differ, one turn in so many is that of the lowest.
-FAIR = 4
 # Of those that work, so many are asked for by name where the others have all of their share.
 LOOKED_AT = 200
 

@@ -8,6 +8,8 @@ JITTER = 0.1
 FIRST_DELIVERIES = 5
 # So many deliveries in a row have to fail before a destination with others under way counts as down.
 FAILURES_IN_A_ROW = 3
+# Where priorities differ (RFC 6710 §5), one turn in so many is the oldest's or the lowest's: nothing waits for ever.
+FAIR = 4
 
 
 @dataclass(frozen=True, slots=True)

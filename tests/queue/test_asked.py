@@ -5,8 +5,8 @@ import pytest
 from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.outcome import DELIVERED, Deferred
 from mailsuite.queue.admin import Administration
-from mailsuite.queue.claiming import FAIR
 from mailsuite.queue.entries import Selection
+from mailsuite.queue.schedule import FAIR
 from mailsuite.queued import AS_BEFORE, Settled
 from tests.queue.queues import LIFETIME, NOW, WARNING, Queues, names, to
 

@@ -28,6 +28,7 @@ class EightBitMime(Extension):
 
     keyword: ClassVar[str] = "8BITMIME"
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"BODY": body}
+    # RFC 6152 names no length: ``BODY=8BITMIME`` with its space, and a little more.
     mail_octets: ClassVar[int] = 17
 
 
