@@ -135,6 +135,12 @@ class TestHeader:
 
         assert header.startswith(b"Subject: =?utf-8?B?R3LDvMOfZQ==?=" if shown else b"Subject: Gr??e\r\nX-a: x")
 
+    def test_long_header_section_that_is_no_utf8(self) -> None:
+        """It stays, as a short one does."""
+        header = b"X: \xff" + b"x" * SHOWN_OCTETS + b"\r\n"
+
+        assert in_ascii(header) == header
+
     @pytest.mark.parametrize(
         "text",
         ['To: "ü' + '\\"ü' * 4000, "To: " + "(\\(ü" * 3000, "To: " + "<ü" * 5000, "Content-Type: a/b" + ';"ü' * 3000],

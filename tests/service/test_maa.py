@@ -290,6 +290,19 @@ class TestReading:
         assert given.startswith(b"Subject: ?\r\n")
         assert given.endswith(b"\r\n\r\nbody\r\n")
 
+    def test_client_that_leaves_while_a_file_is_looked_for_and_takes_utf8(self) -> None:
+        """A file that is opened too late is closed again, whoever it was for."""
+        for utf8 in (False, True):
+            world = World()
+            world.log_in()
+            world.maildrop.pending = Deferred()
+            waiting: Deferred[Any] = Deferred.fromCoroutine(world.access.respond(events.Retrieve(0, None, utf8)))
+            world.access.lost("lost")
+            world.maildrop.pending.callback(None)
+
+            assert waiting.result == b""
+            assert world.maildrop.contents[0].closed == 1
+
     def test_message_in_utf8_that_ends_too_early(self) -> None:
         """The session hears of it as of any other."""
         message = b"Subject: \xc3\xbc\r\nX-a: b" + b"x" * CHUNK
