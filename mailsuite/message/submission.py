@@ -6,11 +6,15 @@ from typing import cast
 
 from mailsuite.address import Address
 from mailsuite.message.headers import fields, has_field, unfold, without
+from mailsuite.message.mailbox_list import mailboxes
 from mailsuite.message.trace import date
 
-# More From addresses than this, or longer fields, are nobody's honest message; the parser is slow with them.
+# More From addresses than this, or longer fields, are nobody's honest message.
 FROM_ADDRESSES = 50
 FROM_OCTETS = 8192
+# Fields of a form that is rare are left to the library, whose time grows with the square of their length: 8192 octets
+# take it seconds, in which nobody else is served.
+ODD_OCTETS = 1024
 
 _REGISTRY = HeaderRegistry()
 
@@ -40,12 +44,18 @@ def authors(header: bytes) -> list[Address] | None:
 
 def _addresses(header: bytes, wanted: bytes) -> list[Address] | None:
     found: list[Address] = []
-    octets = 0
+    octets = odd = 0
     for name, body, _ in fields(header):
         if name != wanted:
             continue
         octets += len(body)
-        parsed = None if octets > FROM_OCTETS else _parse(unfold(body))
+        if octets > FROM_OCTETS:
+            return None
+        text = unfold(body)
+        parsed = mailboxes(text)
+        if parsed is None:
+            odd += len(body)
+            parsed = None if odd > ODD_OCTETS else _parse(text)
         if parsed is None or len(found) + len(parsed) > FROM_ADDRESSES:
             return None
         found += parsed

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.address import Address
-from mailsuite.message.submission import FROM_ADDRESSES, FROM_OCTETS, authors, complete
+from mailsuite.message.submission import FROM_ADDRESSES, FROM_OCTETS, ODD_OCTETS, authors, complete
 
 NOW = 1_767_225_600.0
 ID = "k7f-1.1767225600@mail.example.org"
@@ -139,6 +139,16 @@ class TestAuthors:
         assert len(fits) == FROM_OCTETS
         assert authors(b"From:" + fits + b"\r\n") == [Address("a", "b.example")]
         assert authors(b"From:" + b"x" + fits + b"\r\n") is None
+
+    def test_octets_of_odd_fields(self) -> None:
+        """What only the library can read is bounded more narrowly, whatever many fields it stands in."""
+        fits = b" a@b.example (" + b"x" * (ODD_OCTETS - 15) + b")"
+
+        assert len(fits) == ODD_OCTETS
+        assert authors(b"From:" + fits + b"\r\n") == [Address("a", "b.example")]
+        assert authors(b"From:" + b" " + fits + b"\r\n") is None
+        assert authors(b"From: us:a@b.example;\r\nFrom:" + fits + b"\r\n") is None
+        assert authors(b"From: a@b.example\r\nFrom:" + fits + b"\r\n") is not None
 
     @given(
         st.lists(
