@@ -18,6 +18,8 @@ LINE_OCTETS = 998
 AS_IS = frozenset({"7bit", "8bit", "binary"})
 # A field that says of what kind a part is, longer than this, is nobody's honest one.
 FIELD_OCTETS = 2048
+# RFC 2046 §5.1.1 allows 70; a longer one than this costs more to look for than it is worth.
+BOUNDARY_OCTETS = 200
 
 # token = 1*<any (US-ASCII) CHAR except SPACE, CTLs, or tspecials> (RFC 2045 §5.1)
 _NAME = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
@@ -210,4 +212,6 @@ def _boundary(text: str, start: int) -> bytes:
     boundary = said.rstrip().encode("ascii", "replace")
     if not boundary:
         raise Unclear("a multipart with an empty boundary")
+    if len(boundary) > BOUNDARY_OCTETS:
+        raise Unclear("a boundary that is too long")
     return boundary

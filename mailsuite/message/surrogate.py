@@ -61,7 +61,9 @@ class Surrogate:
         end = header_end(data)
         found = self._next(data, len(data) if end < 0 else end)
         if found is not None:
-            # The part is over before its header section is.
+            # The part is over before its header section is; it counts all the same.
+            self._parts += 1
+            self._done = self._parts >= PARTS
             return self._delimited(data, found, out)
         if end < 0:
             self._done = len(data) > HEADER_OCTETS

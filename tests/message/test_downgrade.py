@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mailsuite.message.downgrade import NESTING, PARTS, CannotConvert, to_seven_bit
 from mailsuite.message.headers import fields, header_end
-from mailsuite.message.mime import FIELD_OCTETS, is_seven_bit
+from mailsuite.message.mime import BOUNDARY_OCTETS, FIELD_OCTETS, is_seven_bit
 
 HEAD = b"From: a@a.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
 
@@ -267,6 +267,14 @@ def test_parts_at_the_cap_and_one_past() -> None:
     """Lesson 14: so have parts beside parts."""
     assert to_seven_bit(HEAD + multipart(*[b"\r\n\xc3\xb6"] * PARTS)).isascii()
     assert "too many" in refusal(HEAD + multipart(*[b"\r\n\xc3\xb6"] * (PARTS + 1)))
+
+
+def test_boundaries_at_the_cap_and_one_past() -> None:
+    """A longer one is nobody's honest one."""
+    eight = b"\r\n\xc3\xb6"
+
+    assert to_seven_bit(HEAD + multipart(eight, boundary=b"b" * BOUNDARY_OCTETS)).isascii()
+    assert "boundary that is too long" in refusal(HEAD + multipart(eight, boundary=b"b" * (BOUNDARY_OCTETS + 1)))
 
 
 def test_fields_at_the_cap_and_one_past() -> None:

@@ -286,6 +286,14 @@ X: ü
 
         assert surrogate(message).isascii() is changed
 
+    @pytest.mark.parametrize(("parts", "changed"), [(PARTS - 3, True), (PARTS - 2, False)])
+    def test_parts_without_an_end_of_their_header_section_count(self, parts: int, changed: bool) -> None:
+        """Each of them is looked at."""
+        head = octets("Content-Type: multipart/mixed; boundary=b\n\n")
+        message = head + octets("--b\nX: y\n") * (parts + 1) + octets("--b\nSubject: ü\n\n")
+
+        assert surrogate(message).isascii() is changed
+
     @given(st.binary(max_size=400) | st.text(max_size=200).map(octets), st.integers(1, 100))
     def test_anything(self, message: bytes, piece: int) -> None:
         """As many octets come out; what is clear to read has no header section in UTF-8."""
