@@ -27,7 +27,7 @@ _MAILBOX = re.compile(
 )
 # RFC 6531 §3.3: atext =/ UTF8-non-ascii; qtextSMTP =/ UTF8-non-ascii; sub-domain =/ U-label. The replacement character
 # stands for octets that are no UTF-8.
-_WIDE = r"\x80-\ufffc\ufffe-\U0010ffff"
+_WIDE = r"\x80-\ud7ff\ue000-\ufffc\ufffe-\U0010ffff"
 _WIDE_ATEXT = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]"
 _WIDE_DOT_STRING = rf"{_WIDE_ATEXT}+(?:\.{_WIDE_ATEXT}+)*"
 _WIDE_QUOTED = rf'"(?:[ !#-\[\]-~{_WIDE}]|\\[ -~])*"'

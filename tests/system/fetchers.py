@@ -22,14 +22,18 @@ Fetch: TypeAlias = Callable[[Site, Door, str, Path, bool], list[bytes]]
 poplib._MAXLINE = 16_384  # type: ignore[attr-defined]
 
 
-def pop3_session(site: Site, user: str, door: Door = "pop3s", password: str | None = None) -> poplib.POP3:
-    """Return a session of poplib that has logged in."""
+def pop3_session(
+    site: Site, user: str, door: Door = "pop3s", password: str | None = None, utf8: bool = False
+) -> poplib.POP3:
+    """Return a session of poplib that has logged in. *utf8*: it takes messages in UTF-8 as they are (RFC 6856)."""
     if door == "pop3s":
         session: poplib.POP3 = poplib.POP3_SSL(site.place.address, site.ports[door], timeout=30, context=site.tls())
     else:
         session = poplib.POP3(site.place.address, site.ports[door], timeout=30)
         session.stls(context=site.tls())
     try:
+        if utf8:
+            session.utf8()
         session.user(user)
         session.pass_(secret(user) if password is None else password)
     except poplib.error_proto:
@@ -46,8 +50,8 @@ def retrieve(session: poplib.POP3, number: int) -> bytes:
 
 
 def fetch_all(site: Site, user: str) -> list[bytes]:
-    """Return all messages of *user*; none is deleted."""
-    session = pop3_session(site, user)
+    """Return all messages of *user* as they lie there; none is deleted."""
+    session = pop3_session(site, user, utf8=True)
     count, octets = session.stat()
     messages = [retrieve(session, number) for number in range(1, count + 1)]
     assert sum(map(len, messages)) == octets
