@@ -58,6 +58,7 @@ def _is_whole(record: TLSA) -> bool:
         # Octets can be compared all the same.
         return True
     except Exception:
+        # What a hostile record makes a parser raise cannot be listed: such a record is unusable.
         return False
     return True
 

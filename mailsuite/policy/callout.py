@@ -166,6 +166,7 @@ class Callouts:
         except CancelledError:
             pass
         except Exception:
+            # Whatever it was, those who wait for the answer must have one: nobody can say now.
             _log.failure("Asking about a recipient of {domain} failed", domain=domain)
             self._silence(domain)
             self._settle(question, None)
