@@ -11,9 +11,10 @@ from mailsuite.outcome import Answer
 from mailsuite.smtp.client_events import Capabilities, Transaction, TransactionRecipient
 from mailsuite.smtp.grammar import is_printable
 
-# What may stand in a path on the wire: a domain has no space and no angle bracket that could end it.
-_DOMAIN = re.compile(r"[!-;=?-~]*")
-_WIDE_DOMAIN = re.compile(r"[!-;=?-~\x80-\U0010ffff]*")
+# What may stand in a path on the wire: a domain has no space, no angle bracket that could end it and no quote, behind
+# which a reader would miss its end.
+_DOMAIN = re.compile(r"[!#-;=?-~]*")
+_WIDE_DOMAIN = re.compile(r"[!#-;=?-~\x80-\U0010ffff]*")
 # notify-esmtp-value = "NEVER" / 1#notify-list-element (RFC 3461 §4.1)
 _NOTIFY = re.compile(r"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2}")
 # original-recipient-address = addr-type ";" xtext (RFC 3461 §4.2); addr-type is an atom.

@@ -1,7 +1,7 @@
 """MAIL and RCPT as the client writes them: never more than one line, never a parameter that was not offered."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailsuite.address import Address
@@ -54,6 +54,7 @@ def test_lesson_9_nothing_that_we_were_given_leaves_its_place(
 
 
 @given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12), st.sampled_from(["rfc822", "UTF-8"]))
+@example("", '"', "", "rfc822")
 def test_lesson_9_nor_in_utf8(local: str, domain: str, text: str, kind: str) -> None:
     """With SMTPUTF8 one printable line comes out, or a refusal, and its parameters are our own."""
     address = Address(local, domain)
