@@ -146,6 +146,9 @@ class ISharedState(Interface):
     def read(counter: str, window: float) -> int:
         """Return *counter*'s sum over the last *window* seconds."""
 
+    def forget(counter: str) -> None:
+        """Let *counter* begin again at nothing."""
+
     def acquire(lock: str, owner: str) -> bool:
         """Take *lock* for *owner*; ``False`` when another owner has it."""
 

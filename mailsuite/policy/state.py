@@ -76,6 +76,10 @@ class MemoryState:
         found = self._counters.get(counter)
         return 0 if found is None else found.sum(self._seconds(), window)
 
+    def forget(self, counter: str) -> None:
+        """See `ISharedState.forget`."""
+        self._counters.pop(counter, None)
+
     def acquire(self, lock: str, owner: str) -> bool:
         """See `ISharedState.acquire`; the same owner may take a lock again."""
         return self._locks.setdefault(lock, owner) == owner

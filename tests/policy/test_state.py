@@ -82,6 +82,16 @@ def test_counters_of_old_are_forgotten(state: MemoryState, clock: Clock) -> None
     assert len(state._counters) == 1
 
 
+def test_a_counter_can_begin_anew(state: MemoryState) -> None:
+    """Whatever it had counted; one that nobody knows is no harm."""
+    state.add("a", 5, 60)
+    state.forget("a")
+    state.forget("b")
+
+    assert state.read("a", 60) == 0
+    assert state.add("a", 1, 60) == 1
+
+
 def test_a_lock_has_one_owner(state: MemoryState) -> None:
     """Another owner waits until it is released by the one who has it."""
     assert state.acquire("box", "one")
