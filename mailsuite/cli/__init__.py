@@ -12,7 +12,7 @@ import click
 
 from mailsuite import __version__
 
-COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx")
+COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "db")
 
 FIRST_STEPS = """\b
 First steps:

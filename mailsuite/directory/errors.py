@@ -33,6 +33,10 @@ class NoAccounts(AccountsError):
     """There is no accounts file, or the file is something else, or it cannot be read."""
 
 
+class OlderSchema(AccountsError):
+    """An older mailsuite wrote the accounts file; the message says the command that brings it up to date."""
+
+
 class NewerSchema(AccountsError):
     """A newer mailsuite wrote the accounts file. We neither read nor rewrite it."""
 

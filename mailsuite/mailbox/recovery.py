@@ -80,6 +80,10 @@ class RunMark:
         """The service has stopped, and all that it promised is durable."""
         with suppress(FileNotFoundError):
             os.unlink(self._path)
+        self.release()
+
+    def release(self) -> None:
+        """Let others serve the site, and leave the mark as it is."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -10,7 +10,7 @@ class NoQueue(QueueError):
 
 
 class OlderQueue(QueueError):
-    """The queue's file was written by an older mailsuite; the server's next start mends that."""
+    """An older mailsuite wrote the queue's file; the message says the command that brings it up to date."""
 
 
 class NewerQueue(QueueError):

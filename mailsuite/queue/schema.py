@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from mailsuite.queue import upgrades
 from mailsuite.queue.errors import NewerQueue, NoQueue, OlderQueue, QueueBusy, QueueError
+from mailsuite.schema_steps import version_of
 
 VERSION = 2
 APPLICATION_ID = 0x6D737571
@@ -114,9 +115,8 @@ _INDEXES = (
 def connect(path: str, create: bool = False, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
     """Return a connection to the queue in *path*; with *create*, make the file if there is none.
 
-    With *create*, a file of an older version is brought up to date. A transaction waits up to *wait* seconds for its
-    turn. The connection is for the thread that made it. Raises `QueueError`; a file that is not our queue, or not of
-    our version, is left as it is.
+    A transaction waits up to *wait* seconds for its turn. The connection is for the thread that made it. Raises
+    `QueueError`; a file that is not our queue, or not of our version, is left as it is.
     """
     if create:
         _touch(path)
@@ -125,10 +125,8 @@ def connect(path: str, create: bool = False, wait: float = WAIT_SECONDS) -> sqli
         with trouble(path):
             if create:
                 _create(connection)
-            version = _check(connection, path)
+            _check(connection, path)
             _configure(connection)
-            if version != VERSION:
-                _upgrade(connection, path, create)
     except BaseException:
         connection.close()
         raise
@@ -195,28 +193,21 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_OCTETS}")
 
 
-def _check(connection: sqlite3.Connection, path: str) -> int:
-    """Return the file's version: ours, or an older one that can become ours."""
+def _check(connection: sqlite3.Connection, path: str) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise QueueError(f"{path} is not a queue of mailsuite; look at [queue] path in the configuration")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != VERSION and version not in upgrades.STEPS:
+    version = version_of(connection)
+    if version in upgrades.STEPS:
+        raise OlderQueue(
+            f"{path} has schema version {version}, and this mailsuite needs version {VERSION}:"
+            " stop the server, then: mailsuite db upgrade"
+        )
+    if version != VERSION:
         raise NewerQueue(
             f"{path} has schema version {version}, this mailsuite knows version {VERSION};"
-            " use the mailsuite that wrote it, or a newer one"
+            f" use the mailsuite that wrote it, or with that one: mailsuite db downgrade queue --to {VERSION}"
         )
-    return int(version)
-
-
-def _upgrade(connection: sqlite3.Connection, path: str, allowed: bool) -> None:
-    """Bring an older file up to date: all of it is kept, or nothing."""
-    if not allowed:
-        raise OlderQueue(f"{path} was written by an older mailsuite; the server brings it up to date when it starts")
-    with transaction(connection):
-        # Another process may have been quicker.
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        upgrades.upgrade(connection, version)
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -1,27 +1,24 @@
-"""A queue of an older version becomes one of today's: step by step, all of it in one durable transaction.
-
-A step is never changed once it has been released: it knows the file as it was then, and not as `schema` has it now.
-"""
+"""A queue of an older version becomes one of today's, or one of today's an older one (`mailsuite db`)."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Sequence
 
-Step: TypeAlias = Callable[[sqlite3.Connection], object]
+from mailsuite.schema_steps import Step, Steps, counted, run
 
-
-def upgrade(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the file from *version*, one of `STEPS`, up to date. To be called in a transaction."""
-    while version in STEPS:
-        STEPS[version](connection)
-        version += 1
-        connection.execute(f"PRAGMA user_version = {version}")
+_STATES_1 = "'bounce', 'damaged')"
+_STATES_2 = "'bounce', 'damaged', 'scheduled')"
+_NEW_IN_2 = (
+    ("recipients whose mail is scheduled for later", "recipients WHERE state = 'scheduled'"),
+    ("recipients with a priority", "recipients WHERE priority != 0"),
+    ("messages that need SMTPUTF8", "messages WHERE smtputf8"),
+    ("messages with what their sender has asked for", "messages WHERE asked IS NOT NULL"),
+)
 
 
 def _what_senders_ask(connection: sqlite3.Connection) -> None:
     """From 1: SMTPUTF8, priorities, and what is scheduled (RFC 6531, RFC 6710, RFC 4865)."""
-    _allow_scheduled(connection)
-    _run(
+    _change_states(connection, _STATES_1, _STATES_2)
+    run(
         connection,
         "ALTER TABLE messages ADD COLUMN smtputf8 INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE messages ADD COLUMN asked TEXT",
@@ -36,23 +33,39 @@ def _what_senders_ask(connection: sqlite3.Connection) -> None:
     )
 
 
-def _allow_scheduled(connection: sqlite3.Connection) -> None:
-    """Widen a CHECK, which ALTER TABLE cannot: as SQLite's manual has it, without a copy of what may be millions."""
+def _nothing_asked(connection: sqlite3.Connection) -> None:
+    run(
+        connection,
+        # Version 1 waits where this one waits for a time.
+        "UPDATE recipients SET state = 'waiting' WHERE state = 'scheduled'",
+        "DROP INDEX recipients_scheduled",
+        "DROP INDEX recipients_by_priority",
+        "DROP INDEX recipients_ranked",
+        "DROP INDEX recipients_of_destination",
+        "CREATE INDEX recipients_of_destination ON recipients (destination, state, owner, next_try)",
+        "ALTER TABLE recipients DROP COLUMN priority",
+        "ALTER TABLE messages DROP COLUMN asked",
+        "ALTER TABLE messages DROP COLUMN smtputf8",
+    )
+    _change_states(connection, _STATES_2, _STATES_1)
+
+
+def _lost_of_2(connection: sqlite3.Connection) -> Sequence[str]:
+    return counted(connection, _NEW_IN_2)
+
+
+def _change_states(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """Change a CHECK, which ALTER TABLE cannot: as SQLite's manual has it, without a copy of what may be millions."""
     (schema,) = connection.execute("PRAGMA schema_version").fetchone()
     connection.execute("PRAGMA writable_schema = ON")
     try:
         connection.execute(
             "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = 'recipients'",
-            ("'bounce', 'damaged')", "'bounce', 'damaged', 'scheduled')"),
+            (old, new),
         )
         connection.execute(f"PRAGMA schema_version = {schema + 1}")
     finally:
         connection.execute("PRAGMA writable_schema = OFF")
 
 
-def _run(connection: sqlite3.Connection, *statements: str) -> None:
-    for statement in statements:
-        connection.execute(statement)
-
-
-STEPS: Mapping[int, Step] = {1: _what_senders_ask}
+STEPS: Steps = {1: Step(_what_senders_ask, _nothing_asked, _lost_of_2)}

@@ -26,6 +26,7 @@ LAYERS = {
         "pathnames",
         "queued",
         "route",
+        "schema_steps",
         "unitext",
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},

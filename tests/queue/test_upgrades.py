@@ -1,17 +1,18 @@
 """A queue that an older mailsuite has left: nothing in it is lost, and it is the same as a new one."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from mailsuite.asked import NOTHING_ASKED
-from mailsuite.queue import upgrades
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import OlderQueue
-from mailsuite.queue.schema import VERSION, connect
+from mailsuite.queue.schema import VERSION, connect, transaction
+from mailsuite.queue.upgrades import STEPS
+from mailsuite.schema_steps import WouldLose, downgrade, upgrade
 from tests.queue.queues import Queues, names
+from tests.shapes import shape
 
 OLD = {1: Path(__file__).with_name("version_1.sql")}
 
@@ -23,24 +24,17 @@ def make(queues: Queues, version: int) -> None:
         connection.executescript(OLD[version].read_text())
 
 
-def shape(path: Path) -> list[tuple[str, ...]]:
-    """Return all tables, with their columns, and indexes of the file."""
-    connection = sqlite3.connect(path)
-    made = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
-    shaped: list[tuple[str, ...]] = [(kind, name, sql if kind == "index" else "") for kind, name, sql in made]
-    for kind, name, _ in list(shaped):
-        if kind == "table":
-            columns = connection.execute(f"PRAGMA table_info ('{name}')")
-            shaped += [(name, *map(str, column)) for column in columns]
-    connection.close()
-    return shaped
+def bring_up(queues: Queues) -> None:
+    """Bring it up to date, all or nothing."""
+    with queues.sql() as connection, transaction(connection):
+        upgrade(connection, STEPS)
 
 
 @pytest.mark.parametrize("version", OLD)
 def test_it_is_a_new_one_afterwards(queues: Queues, version: int) -> None:
     """The same tables, columns in their order, and indexes; sound for SQLite."""
     make(queues, version)
-    queues.open().stop()
+    bring_up(queues)
     connect(str(queues.path / "new.sqlite"), create=True).close()
 
     assert shape(queues.path / "queue.sqlite") == shape(queues.path / "new.sqlite")
@@ -51,6 +45,7 @@ def test_it_is_a_new_one_afterwards(queues: Queues, version: int) -> None:
 def test_what_waited_waits(queues: Queues) -> None:
     """With its content and all that is known of it; nothing was asked of it that nobody knew."""
     make(queues, 1)
+    bring_up(queues)
     queue = queues.open()
     (job,) = queues.claim(queue)
 
@@ -68,40 +63,59 @@ def test_what_waited_waits(queues: Queues) -> None:
 def test_no_number_comes_a_second_time(queues: Queues) -> None:
     """Also those that were used up before."""
     make(queues, 1)
+    bring_up(queues)
     queues.accept(queues.open(), "new@e.example")
 
     assert queues.ask("SELECT number FROM recipients WHERE local = 'new'") == [(100,)]
 
 
-def test_only_the_server_does_it(queues: Queues) -> None:
-    """Who looks from beside it leaves the file as it is, and says what to do."""
+def test_an_older_one_is_refused_with_the_command(queues: Queues) -> None:
+    """Neither the server nor who looks from beside it touches the file; they say what to do."""
     make(queues, 1)
-    with pytest.raises(OlderQueue, match="brings it up to date when it starts"):
-        Administration.open(str(queues.path))
+    for opening in (queues.open, lambda: Administration.open(str(queues.path))):
+        with pytest.raises(OlderQueue, match=r"version 1, and this mailsuite needs .*mailsuite db upgrade"):
+            opening()
 
     assert queues.ask("PRAGMA user_version") == [(1,)]
 
 
-def test_half_an_upgrade_is_none(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a step fails the file stays the old one, whole; the next start does it all."""
+def test_down_and_up_again(queues: Queues) -> None:
+    """What makes no use of what is new goes down whole."""
     make(queues, 1)
     before = shape(queues.path / "queue.sqlite")
-    step = upgrades.STEPS[1]
+    bring_up(queues)
+    with queues.sql() as connection, transaction(connection):
+        assert downgrade(connection, STEPS, 1) == VERSION
 
-    def fails(connection: sqlite3.Connection) -> None:
-        step(connection)
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(upgrades, "STEPS", {1: fails})
-    with pytest.raises(RuntimeError):
-        queues.open()
     assert shape(queues.path / "queue.sqlite") == before
-    assert queues.ask("PRAGMA user_version") == [(1,)]
-    monkeypatch.setattr(upgrades, "STEPS", {1: step})
-
+    assert queues.ask("PRAGMA integrity_check") == [("ok",)]
+    bring_up(queues)
     assert names(queues.claim(queues.open())) == ["bob@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE recipients SET state = 'scheduled'", "3 recipients whose mail is scheduled for later"),
+        ("UPDATE recipients SET priority = 4", "3 recipients with a priority"),
+        ("UPDATE messages SET smtputf8 = 1", "2 messages that need SMTPUTF8"),
+        ("UPDATE messages SET asked = '{}'", "2 messages with what their sender has asked for"),
+    ],
+)
+def test_what_would_be_lost_is_said(queues: Queues, change: str, told: str) -> None:
+    """And is lost only where that is wished: what is scheduled then waits as all else does."""
+    make(queues, 1)
+    bring_up(queues)
+    with queues.sql() as connection:
+        connection.execute(change)
+        with pytest.raises(WouldLose) as refused:
+            downgrade(connection, STEPS, 1)
+        downgrade(connection, STEPS, 1, lossy=True)
+
+    assert refused.value.lost == (told,)
+    assert queues.ask("SELECT count(*) FROM recipients WHERE state = 'scheduled'") == [(0,)]
 
 
 def test_every_older_version_is_known() -> None:
     """Each has a step, and an example of its file here."""
-    assert sorted(upgrades.STEPS) == sorted(OLD) == list(range(1, VERSION))
+    assert sorted(STEPS) == sorted(OLD) == list(range(1, VERSION))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
-from mailsuite.queue.errors import NoQueue, OlderQueue, QueueBusy, QueueError
+from mailsuite.queue.errors import NoQueue, QueueBusy, QueueError
 from mailsuite.queue.schema import connect
 from mailsuite.queue.store import DATABASE
 
@@ -40,8 +40,8 @@ def _queue(path: str) -> Iterator[Finding]:
     """Say whether the service would refuse to start with the queue that is there."""
     try:
         connect(f"{path}/{DATABASE}").close()
-    except (NoQueue, OlderQueue, QueueBusy):
-        return  # the service makes it, brings it up to date, or has it in use
+    except (NoQueue, QueueBusy):
+        return  # the service makes it, or has it in use
     except QueueError as problem:
         yield error("queue.path", str(problem), "do that: the service does not start before")
 

@@ -1,0 +1,142 @@
+"""The site's databases as files of a version: looked at, and brought up or down with a snapshot beside them."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+
+from mailsuite.config import Settings
+from mailsuite.directory import schema as accounts
+from mailsuite.directory import upgrades as accounts_upgrades
+from mailsuite.mailbox.sync import fsync_path
+from mailsuite.queue import schema as queue
+from mailsuite.queue import upgrades as queue_upgrades
+from mailsuite.queue.store import DATABASE
+from mailsuite.schema_steps import Change, Steps, downgrade, upgrade, version_of
+
+# How long we wait for a command that is changing the file.
+WAIT_SECONDS = 10.0
+# So many pages are copied between two moves of the progress bar.
+_PAGES = 2000
+
+
+class Unusable(Exception):
+    """The file is none of ours, or cannot be changed now; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A file came from one version to another; what it was before lies in *snapshot*."""
+
+    before: int
+    after: int
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One file. *newest* is the version of this mailsuite, *finish* is done after the way up to it."""
+
+    name: str
+    path: str
+    application: int
+    newest: int
+    steps: Steps
+    finish: Change = lambda connection: None
+
+    def version(self) -> int | None:
+        """Return the version of the file, ``None`` where there is none. Raises `Unusable`."""
+        if not os.path.exists(self.path):
+            return None
+        with self._open() as connection:
+            return version_of(connection)
+
+    def upgrade(self, now: float, advance: Callable[[int, int], object]) -> Changed:
+        """Bring the file up to *newest*; it is of a version in *steps*. All of it is done durably, or nothing.
+
+        *now* (POSIX seconds) names the snapshot, *advance* hears how many of how many pages of it are left. Raises
+        `Unusable`.
+        """
+        with self._open() as connection:
+            return self._change(connection, self._up, now, advance)
+
+    def downgrade(self, version: int, lossy: bool, now: float, advance: Callable[[int, int], object]) -> Changed:
+        """Bring the file down to *version*, as `upgrade` does up. Raises `WouldLose` unless it may be *lossy*."""
+
+        def down(connection: sqlite3.Connection) -> int:
+            return downgrade(connection, self.steps, version, lossy)
+
+        with self._open() as connection:
+            return self._change(connection, down, now, advance)
+
+    def _up(self, connection: sqlite3.Connection) -> int:
+        before = upgrade(connection, self.steps)
+        self.finish(connection)
+        return before
+
+    def _change(
+        self,
+        connection: sqlite3.Connection,
+        move: Callable[[sqlite3.Connection], int],
+        now: float,
+        advance: Callable[[int, int], object],
+    ) -> Changed:
+        # In a write-ahead log what is not committed is seen by nobody else: so the snapshot has the file as it was.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            before = move(connection)
+            after = version_of(connection)
+            broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+            if broken is not None:
+                raise Unusable(f"{self.path}: a row of {broken[0]} points at nothing; nothing was changed")
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            snapshot = f"{self.path}.v{before}-{stamp}"
+            _copy(self.path, snapshot, advance)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return Changed(before, after, snapshot)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as connection:
+                (application,) = connection.execute("PRAGMA application_id").fetchone()
+                if application != self.application:
+                    raise Unusable(f"{self.path} is not the {self.name} database of a mailsuite")
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            raise Unusable(f"{self.path}: {error}; nothing was changed") from error
+
+
+def databases(settings: Settings) -> tuple[Database, ...]:
+    """Return the databases of the site, whether their files are there or not."""
+    return (
+        Database(
+            "accounts", settings.directory.path, accounts.APPLICATION_ID, accounts.VERSION,
+            accounts_upgrades.STEPS, accounts.make_derived,
+        ),
+        Database(
+            "queue", f"{settings.queue.path}/{DATABASE}", queue.APPLICATION_ID, queue.VERSION, queue_upgrades.STEPS
+        ),
+    )  # fmt: skip
+
+
+def _copy(path: str, target: str, advance: Callable[[int, int], object]) -> None:
+    """Copy the database as all others see it, durably, for its owner's eyes only; *target* must not be there."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy, pages=_PAGES, progress=lambda status, left, total: advance(left, total))
+        fsync_path(target)
+        fsync_path(os.path.dirname(target) or ".")
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(target)
+        raise
