@@ -61,13 +61,16 @@ class SecretWanted:
 class Proof:
     """*name* has shown that it knows its secret, or (not *right*) has failed to. *owner* is whose secret it was.
 
-    Answer: the login, ``None`` where it is refused. A wrong proof counts like a wrong password.
+    Answer: the login, ``None`` where it is refused. A wrong proof counts like a wrong password, and so does one of a
+    secret that holds no more: *kind* and *stored* say which it was.
     """
 
     name: str
     owner: Login | None
     right: bool
     authorize: str = ""
+    kind: str = field(default="", compare=False)
+    stored: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

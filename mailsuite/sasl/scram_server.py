@@ -27,6 +27,7 @@ _FIRST = re.compile(
 _FINAL = re.compile(rb"(c=([A-Za-z0-9+/]+={0,2}),r=([!-+\--~]+)(?:,.*)?),p=([A-Za-z0-9+/]+={0,2})", re.DOTALL)
 # saslname: a comma is written =2C, an equals sign =3D, and nothing else has an equals sign (§5.1, n).
 _ESCAPES = re.compile("=(?:2C|3D)|=")
+_NO_SECRET = Secret(None, "")
 
 
 class ScramServer(Mechanism):
@@ -38,7 +39,7 @@ class ScramServer(Mechanism):
         super().__init__(context)
         self._family = self.name.removesuffix("-PLUS")
         self._name = self._authorize = ""
-        self._owner: Login | None = None
+        self._secret = _NO_SECRET
         self._keys: ScramKeys | None = None
         # What the client's last message has to repeat.
         self._gs2 = self._binding = self._nonce = b""
@@ -97,7 +98,7 @@ class ScramServer(Mechanism):
         keys = parse_scram_keys(secret.stored)
         if keys is None:
             return Refusal.DENIED
-        self._keys, self._owner = keys, secret.owner
+        self._keys, self._secret = keys, secret
         challenge = b"r=%s,s=%s,i=%d" % (self._nonce, b64encode(keys.salt), keys.iterations)
         self._spoken += b"," + challenge
         return Challenge(challenge)
@@ -120,7 +121,8 @@ class ScramServer(Mechanism):
         bound = hmac.compare_digest(binding, self._gs2 + self._binding)
         self._signature = hmac.digest(keys.server_key, spoken, hash_name)
         right = right and bound and len(proof) == len(signature)
-        return Proof(self._name, self._owner, right, self._authorize)
+        secret = self._secret
+        return Proof(self._name, secret.owner, right, self._authorize, self.needs, secret.stored)
 
 
 def _name(octets: bytes) -> str | None:

@@ -6,7 +6,7 @@ from enum import Enum
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit, ITokens
-from mailsuite.maybe import Maybe
+from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted, TokenShown
 
@@ -76,10 +76,18 @@ class Logins:
         if said.authorize and _key(said.authorize) != _key(said.name):
             return None
         if isinstance(said, Proof):
-            return said.owner if said.right else None
+            return self._proved(said, scope)
         if isinstance(said, CertificateClaim):
             return self._authenticator.account(said.name, scope)
         return self._authenticator.authenticate(said.name, said.password, scope)
+
+    def _proved(self, proof: Proof, scope: str) -> Maybe[Login | None]:
+        owner = proof.owner
+        if not proof.right or owner is None:
+            return None
+        # In the time that the client took for it the password may have been changed, for this client's sake perhaps.
+        found: Maybe[Secret] = self._authenticator.secret(proof.name, proof.kind, scope)
+        return then(found, lambda secret: owner if secret == Secret(owner, proof.stored) else None)
 
     async def _of_token(self, tokens: ITokens, shown: TokenShown, scope: str) -> Login | None:
         name = await tokens.owner(shown.token)

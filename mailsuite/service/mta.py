@@ -9,7 +9,7 @@ from typing import Literal
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IRates, IRelayPolicy
-from mailsuite.maybe import Maybe
+from mailsuite.maybe import Maybe, then
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
@@ -34,8 +34,11 @@ class InboundRole:
         return self._flush.answer(session, event)
 
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
-        """Any reverse-path, the null one too (RFC 5321 §4.5.5)."""
-        return replies.SENDER_OK
+        """Any reverse-path, the null one too (RFC 5321 §4.5.5); of who has logged in, as long as they still may."""
+        if session.login is None:
+            return replies.SENDER_OK
+        still = self.logins.vouched(session.login.name, "smtp")
+        return then(still, lambda login: replies.NOT_YOUR_ADDRESS if login is None else replies.SENDER_OK)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
         """Headers are never repaired here."""

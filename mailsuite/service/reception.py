@@ -27,7 +27,7 @@ from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.asking import asked_by
 from mailsuite.service.proxied import speak_for
 from mailsuite.service.role import Role
-from mailsuite.service.smtp_login import log_in
+from mailsuite.service.smtp_login import give_up, log_in
 from mailsuite.service.smtp_records import record_limit, record_transaction
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
@@ -71,7 +71,7 @@ _TROUBLES: Mapping[str, Reply] = {
 class Reception:
     """One SMTP session's respondent. *session_id* is its own, and stands in its log lines and replies."""
 
-    __slots__ = ("_count", "_transaction", "extended", "helo", "id", "login", "peer", "role", "site", "tls")
+    __slots__ = ("_count", "_transaction", "extended", "helo", "id", "login", "peer", "proved", "role", "site", "tls")
 
     def __init__(self, site: Site, role: Role, peer: Peer, session_id: str) -> None:
         self.site = site
@@ -82,6 +82,8 @@ class Reception:
         self.extended = False
         self.tls = ""
         self.login: Login | None = None
+        # Who has proved to be whom, by which mechanism, in an exchange that is not over yet.
+        self.proved: tuple[str, str] | None = None
         self._transaction: Transaction | None = None
         self._count = 0
 
@@ -96,6 +98,7 @@ class Reception:
         """See `IRespondent.lost`: a transaction that was under way is dropped, nothing was promised."""
         if reason == "handshake":
             record_limit(self, "handshake_timeout")
+        give_up(self)
         self._drop(f"connection {reason}")
 
     def tls_started(self, encryption: Encryption) -> None:
@@ -154,6 +157,7 @@ class Reception:
         return log_in(self, event)
 
     def _refused(self, event: events.ProtocolError) -> None:
+        give_up(self)
         if self._transaction is not None:
             self._transaction.note(event.reply)
 

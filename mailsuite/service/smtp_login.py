@@ -14,6 +14,9 @@ from mailsuite.smtp.replies import Reply
 if TYPE_CHECKING:
     from mailsuite.service.reception import Reception
 
+# Why there is no login where nothing was wrong, in the log.
+GIVEN_UP = "ended by the client behind a right proof"
+
 _log = Logger()
 
 
@@ -39,6 +42,7 @@ async def log_in(
 
 async def _claimed(session: "Reception", event: events.Authenticate) -> Reply:
     name = event.claim.name
+    session.proved = None
     checked = await session.role.logins.check(event.claim, session.peer, "smtp")
     if isinstance(checked, Refused):
         record_login(session, name, event.mechanism, checked.value)
@@ -48,12 +52,22 @@ async def _claimed(session: "Reception", event: events.Authenticate) -> Reply:
     return replies.AUTHENTICATED
 
 
+def give_up(session: "Reception") -> None:
+    """Write down an exchange that its client has ended behind a right proof: so one could try passwords unseen."""
+    if session.proved is not None:
+        name, mechanism = session.proved
+        session.proved = None
+        record_login(session, name, mechanism, GIVEN_UP)
+
+
 async def _consulted(session: "Reception", event: events.Consult) -> Reply | Login | Secret | None:
     question = event.question
     if isinstance(question, SecretWanted):
         return await session.role.logins.secret(question, "smtp")
     judged = await session.role.logins.judge(question, session.peer, "smtp")
     if not isinstance(judged, Refused):
+        if judged is not None:
+            session.proved = (judged.name, event.mechanism)
         return judged
     record_login(session, question.name, event.mechanism, judged.value)
     return replies.TOO_MANY_LOGINS if judged is Refused.TOO_MANY else None

@@ -148,8 +148,24 @@ def test_a_right_proof_gives_the_login(authorize: str) -> None:
     """It is admitted and counted like a password."""
     told = Told()
 
-    assert judge(told, Proof("alice@example.com", ALICE, True, authorize)) == ALICE
-    assert told.events == ["admit", "succeeded"]
+    assert judge(told, Proof("alice@example.com", ALICE, True, authorize, "cram-md5", "stored")) == ALICE
+    assert told.events == ["admit", ("alice@example.com", "cram-md5", "pop3"), "succeeded"]
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize(
+    "proof",
+    [
+        Proof("alice@example.com", ALICE, True, "", "cram-md5", "changed since"),
+        Proof("alice@example.com", Login(2, "alice@example.com", None), True, "", "cram-md5", "stored"),
+    ],
+)
+def test_a_proof_of_what_holds_no_more(later: bool, proof: Proof) -> None:
+    """Of a password that has been changed since the exchange began, or of somebody who had the name."""
+    told = Told(later)
+
+    assert judge(told, proof) is Refused.WRONG
+    assert told.events == ["admit", ("alice@example.com", "cram-md5", "pop3"), "failed"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Submission: only with a login, only as oneself, and completed (RFC 6409)."""
 
 import hmac
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,11 @@ from twisted.logger import capturedLogs
 from mailsuite.address import Address
 from mailsuite.encryption import Encryption
 from mailsuite.meaning import CannotJudge
+from mailsuite.sasl.client.scram_sha_256 import ScramSha256
 from mailsuite.sasl.cram_keys import cram_keys
+from mailsuite.sasl.initiator import Secret
+from mailsuite.sasl.scram_keys import scram_keys
+from mailsuite.service.smtp_login import GIVEN_UP
 from tests.sasl import store
 from tests.service.world import ALICE, DATE, World
 
@@ -108,6 +112,39 @@ class TestLogin:
         assert made.reception.login is None
         (record,) = [fields for kind, fields in made.log.records if kind == "login"]
         assert (record["login"], record["refused"]) == ("alice@b.example", "wrong name or password")
+
+    def test_a_password_that_is_changed_in_the_course_of_an_exchange(self) -> None:
+        """What was proved is the old one: refused, and counted."""
+        made = exchanging()
+        made.say(b"EHLO x\r\nAUTH CRAM-MD5\r\n")
+        pending: Deferred[None] = Deferred()
+        made.passwords.pending = pending
+        assert made.say(cram("sesame")) == []
+        made.passwords.pending = None
+        made.passwords.stored["cram-md5"] = str(cram_keys(b"changed"))
+        pending.callback(None)
+
+        assert made.replies() == ["535 5.7.8 Authentication credentials invalid"]
+        assert (made.reception.login, made.tries.left) == (None, 2)
+
+    @pytest.mark.parametrize("end", [b"*\r\n", b"eA==\r\n", b"!\r\n", b"x" * 13_000 + b"\r\n", b""])
+    def test_a_right_proof_that_is_not_made_use_of(self, end: bytes) -> None:
+        """However the client ends the exchange: it knows the password now, and the log says so."""
+        made = exchanging()
+        made.passwords.stored["scram-sha-256"] = str(scram_keys("SCRAM-SHA-256", "sesame", b"salt", 4096))
+        initiator = ScramSha256(Secret("alice@b.example", "sesame", "n" * 20))
+        first = b64encode(initiator.begin() or b"").decode()
+        _, challenge = made.say(f"EHLO x\r\nAUTH SCRAM-SHA-256 {first}\r\n".encode())
+        (proved,) = made.say(b64encode(initiator.respond(b64decode(challenge[4:])) or b"") + b"\r\n")
+        assert proved.startswith("334 ")
+        if end:
+            assert made.say(end)[0][:1] == "5"
+        made.drop_connection()
+
+        assert made.reception.login is None
+        (record,) = [fields for kind, fields in made.log.records if kind == "login"]
+        assert record["login"] == "alice@b.example"
+        assert (record["mechanism"], record["refused"]) == ("SCRAM-SHA-256", GIVEN_UP)
 
     def test_who_guesses_by_proofs_is_cut_off(self) -> None:
         """They count as passwords do; a right one does not help any more."""

@@ -167,6 +167,16 @@ def test_logging_in_where_it_is_offered() -> None:
     assert [kind for kind, _ in world.log.records] == ["login", "smtp"]
 
 
+def test_who_was_suspended_since() -> None:
+    """A login is good for a message as long as it would be given again: then 550, as on submission."""
+    world = World()
+    world.log_in()
+    assert world.say(b"MAIL FROM:<>\r\nRSET\r\n")[0].startswith("250 ")
+    del world.passwords.logins["alice@b.example"]
+
+    assert world.say(b"MAIL FROM:<>\r\n") == ["550 5.7.1 This login may not send from that address"]
+
+
 def test_the_submission_relay_wants_a_login() -> None:
     """Without one nothing is judged; with one mail may go anywhere."""
     judge = SubmissionRelay().judge

@@ -49,7 +49,7 @@ def apop(session: "ServerSession", words: Words) -> Result:
             return responses.WRONG_PASSWORD
         session.consult(judged)
         right = hmac.compare_digest(expected(session.timestamp, answer.stored), digest)
-        return Consult("APOP", Proof(name, answer.owner, right))
+        return Consult("APOP", Proof(name, answer.owner, right, "", "apop", answer.stored))
 
     session.consult(compared)
     return Consult("APOP", SecretWanted(name, "apop"))

@@ -47,7 +47,7 @@ class CramMd5(Mechanism):
         if isinstance(answer, Secret):
             keys = parse_cram_keys(answer.stored)
             right = keys is not None and hmac.compare_digest(keys.digest(self._challenge), self._digest)
-            return Proof(self._name, answer.owner, right)
+            return Proof(self._name, answer.owner, right, "", self.needs, answer.stored)
         return LoginClaim(answer) if isinstance(answer, Login) else Refusal.DENIED
 
 

@@ -90,7 +90,7 @@ class DigestMd5(Mechanism):
         wanted = self._digest(session, b"AUTHENTICATE:")
         self._answer = self._digest(session, b":")
         right = hmac.compare_digest(wanted, said[b"response"]) and said.get(b"realm", b"") == keys.realm.encode()
-        return Proof(self._name, secret.owner, right, self._authorize)
+        return Proof(self._name, secret.owner, right, self._authorize, self.needs, secret.stored)
 
     def _digest(self, session: bytes, method: bytes) -> bytes:
         """§2.1.2.1, and with another *method* §2.1.3."""
