@@ -188,6 +188,7 @@ def smtp_session_settings(
             session_messages=limits.session_messages,
             idle_timeout=limits.idle_timeout,
             data_timeout=limits.data_timeout,
+            data_rate=limits.data_rate,
         ),
         starttls=listener.tls == "starttls",
         auth=listener.authentication,

@@ -182,7 +182,7 @@ class ServerSession:
         self.name = ""
         self.texts = None
 
-    def expire(self) -> None:
+    def expire(self, outlasted: bool = False) -> None:
         """See `SessionCore.expire`: autologout, without the UPDATE state (RFC 1939 §3)."""
         self._leave(responses.TOO_SLOW)
 

@@ -167,7 +167,7 @@ class ClientSession:
         self.capabilities = Capabilities({})
         self._ask_whether_secure()
 
-    def expire(self) -> None:
+    def expire(self, outlasted: bool = False) -> None:
         """See `SessionCore.expire`."""
         if self._quitting:
             self._close(HANG_UP)

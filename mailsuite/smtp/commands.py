@@ -49,7 +49,7 @@ def _greet(session: "ServerSession") -> Reply:
 
 def mail(session: "ServerSession", argument: str) -> None:
     """MAIL (§4.1.1.2). A refused one leaves no trace in the session."""
-    if session.messages >= session.settings.limits.session_messages:
+    if _is_held(session) and session.messages >= session.settings.limits.session_messages:
         session.say(session.reach("session_messages", replies.TOO_MANY_MESSAGES))
         return
     found = grammar.split_path(argument, "FROM")
@@ -73,6 +73,11 @@ def mail(session: "ServerSession", argument: str) -> None:
             session.begin_transaction(parameters, utf8)
 
     session.ask(events.MailFrom(reverse_path, parameters), answered)
+
+
+def _is_held(session: "ServerSession") -> bool:
+    """Say whether the peer is held to what strangers are: by LMTP a server hands over what it was itself sent."""
+    return not session.settings.lmtp
 
 
 def rcpt(session: "ServerSession", argument: str) -> None:
@@ -104,7 +109,7 @@ def rcpt(session: "ServerSession", argument: str) -> None:
             session.state = State.RCPT
         elif reply.status == replies.UNKNOWN_USER.status:
             session.unknown += 1
-            if session.unknown > session.settings.limits.unknown_recipients:
+            if _is_held(session) and session.unknown > session.settings.limits.unknown_recipients:
                 return session.reach("unknown_recipients", replies.TOO_MANY_UNKNOWN)
         return None
 
@@ -174,12 +179,13 @@ def expn(session: "ServerSession", argument: str) -> None:
 def help_text(session: "ServerSession", argument: str) -> None:
     """HELP (§4.1.1.8): the commands that there are here, or one of them."""
     if not argument:
-        offered = (name for name, (extension, _) in EXTENSION_VERBS.items() if extension.offered(session))
-        names = " ".join(sorted((*session.verbs, *offered)))
+        names = " ".join(sorted((*session.verbs, *filter(lambda name: _told_of(session, name), EXTENSION_VERBS))))
         session.say(Reply(214, "2.0.0", f"Commands: {names}", "HELP and a command tells more of it"))
         return
     topic = argument.upper()
-    verb = session.verbs.get(topic) or extension_verb(session, topic)
+    verb = session.verbs.get(topic)
+    if verb is None and _told_of(session, topic):
+        verb = extension_verb(session, topic)
     if verb is None:
         session.refuse(replies.NO_HELP)
         return
@@ -187,6 +193,11 @@ def help_text(session: "ServerSession", argument: str) -> None:
     parameters = " ".join(sorted(name for name, (extension, _) in owners.items() if extension.offered(session)))
     more = (f"Parameters: {parameters}",) if parameters else ()
     session.say(Reply(214, "2.0.0", *verb.help, *more))
+
+
+def _told_of(session: "ServerSession", name: str) -> bool:
+    found = EXTENSION_VERBS.get(name)
+    return found is not None and found[0].offered(session) and found[0].allowed(session)
 
 
 def _utf8_allowed(session: "ServerSession", argument: str) -> tuple[str, bool]:

@@ -51,6 +51,10 @@ class Extension:
         without = session.settings.without
         return self.keyword not in without and self.needs.isdisjoint(without)
 
+    def allowed(self, session: "ServerSession") -> bool:
+        """Say whether this peer may use its commands at all, where it is `offered`: HELP tells of no others."""
+        return True
+
     def offer(self, session: "ServerSession") -> str | None:
         """Return its line in the answer to EHLO, where it is `offered`; ``None`` where there is no use for it now."""
         return self.keyword

@@ -140,7 +140,7 @@ class ProbeSession:
         self._encrypted = True
         self._say("EHLO " + self._hostname, _Step.HELLO)
 
-    def expire(self) -> None:
+    def expire(self, outlasted: bool = False) -> None:
         """See `SessionCore.expire`."""
         self._end(f"no answer within {self._seconds:g} seconds", HANG_UP)
 

@@ -130,8 +130,11 @@ class ServerSession:
 
     @property
     def term(self) -> float:
-        """See `SessionCore.term`: a message body must be through in its time."""
-        return self.settings.limits.data_timeout if self._in_content else 0.0
+        """See `SessionCore.term`: a message must be through in its time, and come fast enough meanwhile."""
+        if not self._in_content:
+            return 0.0
+        limits = self.settings.limits
+        return min(limits.data_timeout, self._term_by_rate()) if limits.data_rate else limits.data_timeout
 
     def receive(self, data: bytes) -> None:
         """See `SessionCore.receive`. What comes after the session has closed is dropped."""
@@ -160,10 +163,7 @@ class ServerSession:
             if said is events.ASKED_ON:
                 return
             answer = answer if said is None else said
-        if isinstance(answer, Reply):
-            self.say(answer)
-        else:
-            self.give(answer)
+        self.give(answer)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: 451, and the session goes on."""
@@ -180,9 +180,12 @@ class ServerSession:
         self.end_transaction()
         self.state = State.CONNECTED
 
-    def expire(self) -> None:
+    def expire(self, outlasted: bool = False) -> None:
         """See `SessionCore.expire`."""
-        self._leave(replies.TOO_SLOW, "data_timeout" if self._in_content else "idle_timeout")
+        limit = "idle_timeout"
+        if outlasted:
+            limit = "data_timeout" if self.term == self.settings.limits.data_timeout else "data_rate"
+        self._leave(replies.TOO_SLOW, limit)
 
     def overstay(self) -> None:
         """See `SessionCore.overstay`."""
@@ -203,10 +206,10 @@ class ServerSession:
 
     # For commands and extensions
 
-    def say(self, reply: Reply) -> None:
-        """Send *reply*; count it where it is an error, and close where it says so."""
+    def say(self, reply: Reply, counted: bool = True) -> None:
+        """Send *reply*; count it where it is an error and *counted*, and close where it says so."""
         self._output.append(reply.octets)
-        if reply.code >= 500:
+        if reply.code >= 500 and counted:
             self._count_error()
         if reply.closes:
             self._close(CLOSE if reply.code == 221 else HANG_UP)
@@ -217,12 +220,16 @@ class ServerSession:
         return reply
 
     def give(self, answer: Answer) -> None:
-        """Send *answer*; several replies are about one message, and one error at most."""
+        """Send *answer*; several replies are about one message, and one error at most.
+
+        What a server that hands mail over by LMTP has others' mail refused for is no error of its own.
+        """
+        counted = not self.settings.lmtp
         if isinstance(answer, Reply):
-            self.say(answer)
+            self.say(answer, counted)
             return
         self._output.extend(reply.octets for reply in answer)
-        if any(reply.code >= 500 for reply in answer):
+        if counted and any(reply.code >= 500 for reply in answer):
             self._count_error()
 
     def repeat(self, answer: Answer) -> None:
@@ -260,8 +267,10 @@ class ServerSession:
         self.extended = bool(client.helo) and client.protocol != "SMTP"
         self.state = State.READY if client.helo else State.CONNECTED
         self.authenticated = bool(client.login)
-        # An address is judged as itself: it is no proxy's any more.
-        self.proxies = client.address is None
+        if client.address is not None:
+            # An address is judged as itself, by what it does itself; and it is no proxy's any more.
+            self.proxies = False
+            self.errors = self.messages = self.unknown = 0
 
     def begin_transaction(self, parameters: Mapping[str, Any], utf8: bool = False) -> None:
         """A reverse-path was accepted. *utf8*: the paths that follow may have other letters than ASCII."""
@@ -383,6 +392,11 @@ class ServerSession:
         if self.settings.starttls and not self.encrypted and self.settings.auth == "tls":
             return replies.TLS_REQUIRED
         return replies.AUTH_REQUIRED
+
+    def _term_by_rate(self) -> float:
+        """What has come of a message is how long it may have taken: none of it, the time that silence has."""
+        limits = self.settings.limits
+        return limits.idle_timeout + self.size / limits.data_rate
 
     def _message_settled(self, answer: Answer) -> Answer:
         """Return what is said at the end of a message, however it came: in LMTP a reply for each recipient."""

@@ -24,6 +24,8 @@ class Limits:
 
     idle_timeout: float = 300.0  # §4.5.3.2.7
     data_timeout: float = 3600.0
+    # Octets of a message for each second past `idle_timeout`; 0: any number.
+    data_rate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

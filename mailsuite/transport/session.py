@@ -355,7 +355,7 @@ class SessionProtocol(Protocol):
             if now >= self._began + self._bounds.lifetime:
                 self.core.overstay()
             else:
-                self.core.expire()
+                self.core.expire(outlasted=now < self._heard + self.core.patience)
             self._writable = True
             self._pump()
             left = LINGER

@@ -94,8 +94,8 @@ class SessionCore(Protocol):
     def tls_started(self) -> None:
         """Forget what came before TLS; what arrives from now on was encrypted."""
 
-    def expire(self) -> None:
-        """The peer was silent for too long: say so and close."""
+    def expire(self, outlasted: bool = False) -> None:
+        """The peer was silent for too long, or (*outlasted*) its phase has lasted for its term: say so and close."""
 
     def overstay(self) -> None:
         """The session has lasted for as long as one may: say so and close."""

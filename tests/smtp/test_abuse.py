@@ -1,9 +1,12 @@
 """Peers that speak something else, and what the log is told of peers that go too far."""
 
+import dataclasses
+
 import pytest
 
 from mailsuite.smtp import replies
-from tests.smtp.respondent import FEW_MESSAGES, PLAIN, SMALL
+from mailsuite.smtp.settings import Limits
+from tests.smtp.respondent import FEW_MESSAGES, PLAIN, SMALL, SMALL_LMTP, XCLIENT
 from tests.smtp.sessions import ENVELOPE, Talk
 from tests.wire.test_foreign import FIRST_LINES
 
@@ -82,16 +85,55 @@ def test_errors_at_the_cap_and_one_past() -> None:
     assert talk.respondent.limits == ["errors"]
 
 
-def test_silence() -> None:
-    """The log is told which time-out it was."""
-    talk = Talk(PLAIN)
-    talk.core.expire()
-    talk.conversation.pump()
-    assert talk.respondent.limits == ["idle_timeout"]
-    talk = Talk(PLAIN)
-    talk.say(ENVELOPE + b"DATA\r\nx")
-    talk.core.expire()
+def test_a_server_that_hands_mail_over_is_no_stranger() -> None:
+    """By LMTP no unknown recipient counts, no message and no refusal of one; a command that is wrong does."""
+    limits = dataclasses.replace(SMALL_LMTP.limits, session_messages=2, unknown_recipients=1)
+    talk = Talk(dataclasses.replace(SMALL_LMTP, limits=limits, without=frozenset()), greet=False)
+    talk.say(b"LHLO front.example\r\n")
+    assert b"250-LIMITS RCPTMAX=1000\r\n" in talk.conversation.said
+    talk.replies()
+    for _ in range(5):
+        talk.say(b"MAIL FROM:<a@a.example>\r\nRCPT TO:<nobody@b.example>\r\nRCPT TO:<b@b.example>\r\n")
+        assert talk.replies() == ["250 2.1.0", "550 5.1.1", "250 2.1.5"]
+        talk.say(b"BDAT 101 LAST\r\n" + b"x" * 101)
+        assert talk.replies() == ["552 5.3.4"]
+    talk.say(b"NONSENSE\r\n" * 4)
+
+    assert talk.replies() == [*["500 5.5.2"] * 4, "421 4.7.0"]
+    assert talk.respondent.limits == ["errors"]
+
+
+def test_a_proxy_s_next_client_begins_with_nothing_on_its_account() -> None:
+    """What was counted was another's; but who names no address has no new one."""
+    talk = Talk(dataclasses.replace(XCLIENT, limits=dataclasses.replace(SMALL.limits, session_messages=1)))
+    spent = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<nobody@b.example>\r\nRCPT TO:<nobody@b.example>\r\nRSET\r\n"
+    talk.say(spent)
+    assert talk.codes() == [250, 550, 550, 250]
+    assert talk.ask(b"XCLIENT HELO=x").startswith("220")
+    assert (talk.core.messages, talk.core.unknown, talk.core.errors) == (1, 2, 2)
+    assert talk.ask(b"XCLIENT ADDR=192.0.2.1 HELO=x").startswith("220")
+    assert (talk.core.messages, talk.core.unknown, talk.core.errors) == (0, 0, 0)
+    talk.say(spent + b"MAIL FROM:<a@a.example>\r\n")
+
+    assert talk.codes() == [250, 550, 550, 250, 421]
+
+
+@pytest.mark.parametrize(
+    ("said", "outlasted", "limit"),
+    [
+        (b"", False, "idle_timeout"),
+        (ENVELOPE + b"DATA\r\nx", False, "idle_timeout"),
+        (ENVELOPE + b"DATA\r\nx", True, "data_rate"),
+        (ENVELOPE + b"BDAT 9\r\nx", True, "data_rate"),
+        (ENVELOPE + b"DATA\r\n" + b"x" * 100_000, True, "data_timeout"),
+    ],
+)
+def test_silence(said: bytes, outlasted: bool, limit: str) -> None:
+    """The log is told which time it was that is over."""
+    talk = Talk(dataclasses.replace(PLAIN, limits=Limits(data_rate=10)))
+    talk.say(said)
+    talk.core.expire(outlasted)
     talk.conversation.pump()
 
-    assert talk.respondent.limits == ["data_timeout"]
+    assert talk.respondent.limits == [limit]
     assert replies.TOO_SLOW.octets in talk.conversation.said

@@ -41,6 +41,18 @@ def test_the_commands_of_a_listener(settings: Settings, commands: str) -> None:
     assert told(settings)[0] == f"Commands: {commands}"
 
 
+def test_who_may_not_speak_for_others_hears_nothing_of_it() -> None:
+    """XCLIENT is for listed peers: to others HELP does not name it."""
+    for listed in (True, False):
+        talk = Talk(ALL)
+        talk.core.proxies = listed
+        talk.conversation.said = b""
+        talk.say(b"HELP\r\n")
+        assert (b" XCLIENT" in talk.conversation.said) == listed
+        talk.replies()
+        assert talk.ask(b"HELP XCLIENT") == ("214 2.0.0" if listed else "504 5.5.4")
+
+
 @pytest.mark.parametrize("name", [*VERBS, *EXTENSION_VERBS])
 def test_every_command_has_its_help(name: str) -> None:
     """Its syntax, and a line about what it is for, in any case of letters."""

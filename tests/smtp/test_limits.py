@@ -221,6 +221,33 @@ def test_timeouts_are_the_settings() -> None:
     assert talk.core.term == 0
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda octets: [ENVELOPE + b"DATA\r\n", *octets],
+        lambda octets: [ENVELOPE + b"BDAT %d\r\n" % (len(octets) + 9), *octets],
+        lambda octets: [ENVELOPE, *(b"BDAT %d\r\n%b" % (len(each), each) for each in octets)],
+        # What is refused has to come just as fast, to be skipped.
+        lambda octets: [b"BDAT %d\r\n" % (len(octets) + 9), *octets],
+        lambda octets: [ENVELOPE + b"DATA\r\na\nb", *octets[3:]],
+    ],
+    ids=["DATA", "BDAT", "chunks", "skipped", "refused"],
+)
+def test_a_message_must_come_at_some_rate(begin: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Past the time that silence has, each second has to be paid for; the total is never more than the total."""
+    talk = Talk(limited(idle_timeout=7, data_timeout=77, data_rate=10))
+    talk.say(*begin([b"x"] * 20))
+    assert talk.core.term == 7 + 20 / 10
+    phase = talk.core.phase
+    talk.say(b"x")
+    assert (talk.core.term, talk.core.phase) in ((7 + 21 / 10, phase), (7 + 20 / 10, phase))
+    talk = Talk(limited(idle_timeout=7, data_timeout=77, data_rate=10))
+    talk.say(ENVELOPE + b"DATA\r\n" + b"x" * 699)
+    assert talk.core.term == 7 + 699 / 10
+    talk.say(b"xx")
+    assert talk.core.term == 77
+
+
 @pytest.mark.parametrize("inside", [b"", b"MAIL FROM:<a@a.example>\r\n", ENVELOPE + b"DATA\r\nhalf a mess"])
 def test_expiry_and_shutdown_say_421_anywhere(inside: bytes) -> None:
     """RFC 5321 §3.8: 421, inside a message too, and what comes afterwards is not read."""

@@ -209,30 +209,39 @@ def test_login_rates(site: Site) -> None:
 # Within a session
 
 
-def test_session_messages(site: Site) -> None:
-    """Four to a session, here over LMTP, which knows no rates; the next MAIL is told 421."""
-    with greeted(site, "lmtp", "127.7.0.1") as wire:
-        wire.ask(b"LHLO client.example", 250)
-        for _ in range(4):
+def test_session_messages(hasty: Site) -> None:
+    """Two to a session; the next MAIL is told 421."""
+    with greeted(hasty, "mta", "127.7.0.1") as wire:
+        wire.ask(b"EHLO client.example", 250)
+        for _ in range(2):
             wire.ask(b"MAIL FROM:<a@client.example>", 250)
             wire.ask(b"RSET", 250)
         assert b" 4.7.0 " in wire.ask(b"MAIL FROM:<a@client.example>", 421)
         assert wire.ends() == b""
-    assert logged(site, service="lmtp", peer="127.7.0.1", limit="session_messages") == 1
+    assert logged(hasty, service="mta", peer="127.7.0.1", limit="session_messages") == 1
 
 
-@pytest.mark.parametrize(("number", "listener"), list(enumerate(["mta", "lmtp"])))
-def test_unknown_recipients(site: Site, number: int, listener: str) -> None:
+def test_unknown_recipients(site: Site) -> None:
     """Two to a session; the third is told 421."""
-    source = f"127.7.1.{number + 1}"
-    with greeted(site, listener, source) as wire:
-        wire.ask(b"LHLO client.example" if listener == "lmtp" else b"EHLO client.example", 250)
+    with greeted(site, "mta", "127.7.1.1") as wire:
+        wire.ask(b"EHLO client.example", 250)
         wire.ask(b"MAIL FROM:<a@client.example>", 250)
         for name in (b"some", b"any"):
             wire.ask(b"RCPT TO:<%sbody@example.test>" % name, 550)
         assert b" 4.7.0 " in wire.ask(b"RCPT TO:<nobody@example.test>", 421)
         assert wire.ends() == b""
-    assert logged(site, service=service(listener), peer=source, limit="unknown_recipients") == 1
+    assert logged(site, service="mta", peer="127.7.1.1", limit="unknown_recipients") == 1
+
+
+def test_lmtp_is_held_to_neither(site: Site) -> None:
+    """Whoever hands mail over there passes on what others have sent, in one session for as long as it likes."""
+    with greeted(site, "lmtp", "127.7.1.2") as wire:
+        assert b"MAILMAX" not in wire.ask(b"LHLO front.example", 250)
+        for _ in range(6):
+            wire.ask(b"MAIL FROM:<a@client.example>", 250)
+            wire.ask(b"RCPT TO:<nobody@example.test>", 550)
+            wire.ask(b"RSET", 250)
+    assert logged(site, peer="127.7.1.2") == 0
 
 
 @pytest.mark.parametrize(("number", "listener"), list(enumerate(CLEAR)))
@@ -326,6 +335,7 @@ def hasty() -> Iterator[Site]:
     options: Options = {
         "limits": {
             "idle_timeout": 1, "pop3_idle_timeout": 1, "data_timeout": 2, "session_time": 4, "handshake_timeout": 1,
+            "session_messages": 2, "data_rate": 10,
         }
     }  # fmt: skip
     with Site(options=options, users=["alice"], listeners=ALL) as site:
@@ -361,15 +371,25 @@ def test_slow_commands(hasty: Site, listener: str, octets: bytes) -> None:
         assert said.startswith((b"421 4.4.2 ", b"-ERR Idle "))
 
 
-def test_slow_message(hasty: Site) -> None:
-    """Octets of a message that come one by one are no way to stay either."""
-    with greeted(hasty, "mta", "127.0.0.1") as wire:
-        wire.ask(b"EHLO client.example", 250)
+@pytest.mark.parametrize(
+    ("listener", "command", "every", "limit", "source"),
+    [
+        ("mta", b"DATA\r\n", 0.3, "data_rate", "127.7.3.1"),
+        ("lmtp", b"BDAT 9999 LAST\r\n", 0.3, "data_rate", "127.7.3.2"),
+        ("mta", b"DATA\r\n", 0.02, "data_timeout", "127.7.3.3"),
+    ],
+)
+def test_slow_message(hasty: Site, listener: str, command: bytes, every: float, limit: str, source: str) -> None:
+    """Octets of a message that come one by one are no way to stay either, not even where they come fast enough."""
+    with greeted(hasty, listener, source) as wire:
+        wire.ask(b"LHLO client.example" if listener == "lmtp" else b"EHLO client.example", 250)
         wire.ask(b"MAIL FROM:<a@client.example>", 250)
         wire.ask(b"RCPT TO:<alice@example.test>", 250)
-        wire.ask(b"DATA", 354)
-        assert drip(wire, b"x", 0.3).startswith(b"421 4.4.2 ")
-    assert logged(hasty, service="mta", limit="data_timeout") == 1
+        wire.send(command)
+        if command == b"DATA\r\n":
+            wire.reply(354)
+        assert drip(wire, b"x", every).startswith(b"421 4.4.2 ")
+    assert logged(hasty, service=service(listener), peer=source, limit=limit) == 1
     assert hasty.on_disk("alice") == []
 
 

@@ -106,7 +106,7 @@ class ClientCore:
         self._input = b""
         self._events.append(Secured())
 
-    def expire(self) -> None:
+    def expire(self, outlasted: bool = False) -> None:
         self.expired += 1
         self._events.append(CLOSE)
 

@@ -114,6 +114,49 @@ class TestGreeting:
         assert talk.codes() == []
 
 
+class TestRate:
+    """A message must come fast enough, or its place is freed."""
+
+    def begun(self) -> Talk:
+        """Return a session in the midst of a message that has to come at ten octets a second."""
+        talk = Talk(dataclasses.replace(PLAIN, limits=Limits(idle_timeout=100, data_timeout=1000, data_rate=10)))
+        talk.say(HELLO + b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n")
+        return talk
+
+    def test_an_octet_a_minute(self) -> None:
+        """Is silence, and ends when that does."""
+        talk = self.begun()
+        talk.wait(60)
+        talk.say(b"x")
+        talk.wait(40)
+        assert talk.wire.ends == []
+        talk.wait(0.2)
+
+        assert talk.codes() == [421]
+        assert talk.respondent.inner.limits == ["data_rate"]
+
+    @pytest.mark.parametrize(("octets", "limit"), [(450, "data_timeout"), (449, "data_rate")])
+    def test_at_the_rate_and_one_octet_below(self, octets: int, limit: str) -> None:
+        """What keeps up goes on until the whole time is over."""
+        talk = self.begun()
+        for _ in range(20):
+            assert talk.wire.ends == []
+            talk.say(b"x" * octets)
+            talk.wait(50)
+
+        assert talk.codes() == [421]
+        assert talk.respondent.inner.limits == [limit]
+
+    def test_silence_behind_a_fast_beginning(self) -> None:
+        """What came before is no credit for it."""
+        talk = self.begun()
+        talk.say(b"x" * 5000)
+        talk.wait(100)
+
+        assert talk.codes() == [421]
+        assert talk.respondent.inner.limits == ["idle_timeout"]
+
+
 class TestLifetime:
     """A session has an end, however lively it is (lesson 26)."""
 

@@ -12,7 +12,7 @@ class Limits(Section, frozen=True, kw_only=True):
     """Bounds on what a peer may ask of us; times are in seconds, sizes in octets."""
 
     message_size: Annotated[int, Meta(
-        ge=1024,
+        ge=1024, le=1_099_511_627_776,
         description="Largest message, announced by SIZE; RFC 5321 §4.5.3.1.7 asks for at least"
                     " 65536.",
     )] = 52_428_800
@@ -24,7 +24,7 @@ class Limits(Section, frozen=True, kw_only=True):
     errors: Annotated[int, Meta(
         ge=1,
         description="Permanent refusals (5xx replies) that one SMTP session may get; it is closed at the"
-                    " next one.",
+                    " next one. By LMTP only those count that are about commands.",
     )] = 50
     idle_timeout: Annotated[float, Meta(
         ge=1, le=86_400,
@@ -35,6 +35,11 @@ class Limits(Section, frozen=True, kw_only=True):
         ge=1, le=86_400,
         description="How long the body of one message may take in all.",
     )] = 3600.0
+    data_rate: Annotated[int, Meta(
+        ge=0, le=1_048_576,
+        description="How many octets of a message must have come for each second beyond idle_timeout that its body"
+                    " takes; 0: it may come as slowly as data_timeout lets it.",
+    )] = 100
     pop3_idle_timeout: Annotated[float, Meta(
         ge=1, le=86_400,
         description="How long a POP3 client may be silent; RFC 1939 §3 asks for at least 600.",
@@ -81,11 +86,13 @@ class Limits(Section, frozen=True, kw_only=True):
     )] = 600.0
     unknown_recipients: Annotated[int, Meta(
         ge=1,
-        description="Recipients unknown here that one SMTP session may name; it is closed at the next one.",
+        description="Recipients unknown here that one SMTP session may name; it is closed at the next one. By LMTP"
+                    " any number.",
     )] = 25
     session_messages: Annotated[int, Meta(
         ge=1,
-        description="Messages that one SMTP session may begin (MAIL); it is closed at the next one.",
+        description="Messages that one SMTP session may begin (MAIL); it is closed at the next one. By LMTP any"
+                    " number.",
     )] = 1000
     session_time: Annotated[float, Meta(
         ge=1, le=604_800,

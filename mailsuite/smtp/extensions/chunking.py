@@ -97,8 +97,8 @@ class Chunks:
             if not data:
                 return False
             self._left -= len(data)
+            self._session.size += len(data)
             if self._refusal is None:
-                self._session.size += len(data)
                 self._take(data)
         if not self._left:
             self._end()

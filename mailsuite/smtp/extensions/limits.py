@@ -19,7 +19,9 @@ class Limits(Extension):
     def offer(self, session: "ServerSession") -> str | None:
         """See `Extension.offer`."""
         limits = session.settings.limits
-        held = (("MAILMAX", limits.session_messages), ("RCPTMAX", limits.recipients))
+        # By LMTP any number of messages may come.
+        held = [] if session.settings.lmtp else [("MAILMAX", limits.session_messages)]
+        held.append(("RCPTMAX", limits.recipients))
         said = [f"{name}={limit}" for name, limit in held if limit <= _MOST]
         return " ".join((self.keyword, *said)) if said else None
 

@@ -132,6 +132,10 @@ class Xclient(Extension):
         """See `Extension.offered`."""
         return session.settings.xclient and super().offered(session)
 
+    def allowed(self, session: "ServerSession") -> bool:
+        """See `Extension.allowed`."""
+        return session.proxies
+
     def offer(self, session: "ServerSession") -> str | None:
         """See `Extension.offer`."""
         return f"XCLIENT {' '.join(_READERS)}" if session.proxies else None
