@@ -1,33 +1,29 @@
 """Every way to log in, with programs that people have, against a site as shipped."""
 
-import json
 import poplib
 import smtplib
 import socket
 import ssl
 import subprocess
 import threading
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from hashlib import sha256
 from pathlib import Path
-from urllib.parse import parse_qs
 
-import dns.message
-import dns.rdatatype
-import dns.rrset
 import pytest
 
+from tests.system.bound_client import BoundClient
 from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.messages import message
 from tests.system.programs import needs, run
-from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, free_ports, secret
+from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, secret
+from tests.system.token_host import Names, TokenHost, make_certificate
 
 pytestmark = pytest.mark.system
 
 ALICE = f"alice@{DOMAIN}"
-ISSUER = "id.example.test"
 TOKEN = "token-of-alice"
 CLIENT = ("mail", "s%ecret of:the client")
 # One listener that asks for certificates, for both protocols.
@@ -40,85 +36,10 @@ SCRAM = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1
 OFFERED = [*SCRAM, "OAUTHBEARER", "XOAUTH2", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"]
 
 
-class Asked(BaseHTTPRequestHandler):
-    """Says that `TOKEN` is alice's to whoever is the client of this issuer (RFC 7662)."""
-
-    def do_POST(self) -> None:
-        """Answer one question about a token."""
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        login = b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
-        assert login == "mail:s%25ecret+of%3Athe+client"
-        active = form["token"] == [TOKEN]
-        said = {"active": True, "scope": "mail", "email": ALICE} if active else {"active": False}
-        body = json.dumps(said).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-class Names:
-    """A name server at a port of loopback, by which every name leads to loopback."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                data, asker = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            query = dns.message.from_wire(data)
-            answer = dns.message.make_response(query)
-            (question,) = query.question
-            if question.rdtype == dns.rdatatype.A:
-                answer.answer = [dns.rrset.from_text(question.name, 60, "IN", "A", "127.0.0.1")]
-            self._socket.sendto(answer.to_wire(), asker)
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._socket.close()
-
-
-class Issuer:
-    """An issuer of tokens at a port of loopback, with a certificate for `ISSUER` in *folder*."""
-
-    def __init__(self, folder: Path) -> None:
-        self.certificate = folder / "issuer.pem"
-        key = folder / "issuer.key"
-        make_certificate(self.certificate, key, ISSUER, f"DNS:{ISSUER}")
-        (port,) = free_ports(1)
-        self.url = f"https://{ISSUER}:{port}/introspect"
-        self._server = HTTPServer(("127.0.0.1", port), Asked)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, key)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def make_certificate(certificate: Path, key: Path, name: str, other: str) -> None:
-    """Make a self-signed certificate."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    run([*command, "-addext", f"subjectAltName={other}", "-keyout", str(key), "-out", str(certificate)])
-
-
 @pytest.fixture(scope="module")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    """An issuer of tokens."""
-    issuer = Issuer(tmp_path_factory.mktemp("issuer"))
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenHost]:
+    """An issuer that is asked about tokens (RFC 7662)."""
+    issuer = TokenHost(tmp_path_factory.mktemp("issuer"), "mail:s%25ecret+of%3Athe+client", {TOKEN: ALICE})
     yield issuer
     issuer.stop()
 
@@ -132,7 +53,7 @@ def names() -> Iterator[Names]:
 
 
 @pytest.fixture(scope="module")
-def site(issuer: Issuer, names: Names, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(issuer: TokenHost, names: Names, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that offers all that there is."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "secret").write_text(CLIENT[1] + "\n")
@@ -152,7 +73,7 @@ def site(issuer: Issuer, names: Names, tmp_path_factory: pytest.TempPathFactory)
         },
         "dns": {"servers": [f"127.0.0.1:{names.port}"]},
         "oauth": {
-            "introspection": issuer.url,
+            "introspection": f"{issuer.url}/introspect",
             "client": CLIENT[0],
             "secret_file": str(folder / "secret"),
             "ca_file": str(issuer.certificate),
@@ -345,6 +266,38 @@ def test_gsasl(site: Site, tmp_path: Path, mechanism: str, password: bool) -> No
 
     assert (b"235 2.7.0" in done.stdout + done.stderr) == password, done.stdout + done.stderr
     assert ("refused=" in last_login(site, mechanism)) == (not password)
+
+
+@pytest.mark.parametrize(
+    ("listener", "source", "mechanism", "kind"),
+    [
+        ("submissions", "127.9.0.1", SCRAM[0], "tls-server-end-point"),
+        ("submissions", "127.9.0.2", SCRAM[1], "tls-exporter"),
+        ("pop3s", "127.9.0.3", SCRAM[1], "tls-server-end-point"),
+        ("pop3s", "127.9.0.4", SCRAM[0], "tls-exporter"),
+    ],
+)
+def test_channel_bindings(site: Site, listener: str, source: str, mechanism: str, kind: str) -> None:
+    """Both kinds, in both protocols: with the channel's own one is in, with another's out in spite of the password."""
+    smtp = listener == "submissions"
+    good, wrong, malformed = ("235 2.7.0 ", "535 5.7.8 ", "501 5.5.2 ") if smtp else ("+OK", "-ERR [AUTH]", "-ERR ")
+    client = BoundClient(site.ports[listener], source)
+    other = BoundClient(site.ports[listener], source)
+    client.answer()
+    if smtp:
+        client.ask("EHLO client.example")
+    own = client.bindings[kind]
+    # Who sits between two ends has a connection of its own with each, and a certificate of its own.
+    another = other.bindings[kind] if kind == "tls-exporter" else sha256(own).digest()
+    assert another != own
+
+    assert client.log_in(ALICE, secret(ALICE), mechanism, "tls-unique", own).startswith(malformed)
+    for octets, password in ((another, secret(ALICE)), (own, "wrong")):
+        assert client.log_in(ALICE, password, mechanism, kind, octets).startswith(wrong)
+        assert "refused=" in last_login(site, mechanism)
+    assert client.log_in(ALICE, secret(ALICE), mechanism, kind, own).startswith(good)
+    client.close()
+    other.close()
 
 
 def test_smtplib(site: Site) -> None:
