@@ -1,4 +1,4 @@
-"""A client that binds its login to the connection (SCRAM-...-PLUS, RFC 5802 §6): what programs have of that is little."""
+"""A client that binds its login to the connection (SCRAM-...-PLUS, RFC 5802 §6): few programs do, and by one kind."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from tests.system.site import HOSTNAME
 
 
 class BoundClient:
-    """A client of SCRAM-...-PLUS over TLS from the first octet, which knows both ends' bindings; nothing of it is ours.
+    """SCRAM-...-PLUS over TLS from the first octet, by any binding; nothing in it is the server's code.
 
     pyOpenSSL is asked for what Python's ssl does not give: keying material (RFC 9266 §2).
     """

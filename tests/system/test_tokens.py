@@ -40,7 +40,8 @@ class World:
         self.site.options = {
             "dns": {"servers": [f"127.0.0.1:{self._names.port}"]},
             "oauth": {
-                "keys": place, "issuer": ISSUER, "audience": "mail", "scope": "mail", "ca_file": str(self.host.certificate),
+                "keys": place, "issuer": ISSUER, "audience": "mail", "scope": "mail",
+                "ca_file": str(self.host.certificate),
             },
         }  # fmt: skip
         if self.site.process is not None:
@@ -61,7 +62,8 @@ class World:
     def token(self, kind: str = "RS256", signer: Issuer | None = None, **claims: Any) -> str:
         """Return a token of alice's, good for some minutes, with other *claims* where they are given."""
         now = time.time()
-        said = {"iss": ISSUER, "aud": "mail", "exp": now + 300, "nbf": now - 300, "scope": "openid mail", "email": ALICE}
+        said = {"iss": ISSUER, "aud": "mail", "exp": now + 300, "nbf": now - 300}
+        said |= {"scope": "openid mail", "email": ALICE}
         return (signer or self.signer).token({**said, **claims}, kind)
 
     def log_in(self, listener: str, token: str, mechanism: str = "OAUTHBEARER", source: str = "127.0.0.1") -> bytes:

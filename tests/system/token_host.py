@@ -50,8 +50,8 @@ class Names:
 class TokenHost:
     """An issuer of tokens at a port of loopback, with a certificate for `NAME` in *folder*.
 
-    It publishes *documents* (octets by path), counts in *fetched* how often each was, and says at ``/introspect`` whose
-    *tokens* are (RFC 7662) to the client whose HTTP login is *client*.
+    It publishes *documents* (octets by path), counts in *fetched* how often each was, and says at ``/introspect``
+    whose *tokens* are (RFC 7662) to the client whose HTTP login is *client*.
     """
 
     def __init__(self, folder: Path, client: str = "", tokens: Mapping[str, str] | None = None) -> None:
