@@ -23,13 +23,13 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from mailsuite import __version__
+from mailsuite.backends import backend, source
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.records import Records
 from mailsuite.directory.rows import LOCAL
-from mailsuite.directory.sqlite import SqliteDirectory
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, peers_in, pop3_policies, roles
@@ -44,6 +44,7 @@ from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
+from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
@@ -208,14 +209,14 @@ class Parts:
         self.log.open()
         os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
         recover(root, self._mark, clocks.now())
-        self._records = Records.open(settings.directory.path)
-        directory = SqliteDirectory(
-            self._records, clocks.seconds, settings.directory.postmaster, settings.hostname
-        )
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
+        self._backend = backend(settings, clocks.seconds, self._hashing.run)
+        self._backend.start()
+        seen = source(settings, self._backend, clocks.seconds)
+        directory = Directory(self._backend, seen, settings.directory.postmaster, settings.hostname)
         state = MemoryState(clocks.seconds)
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
-        self.offer = offer(settings, self._records, self._hashing, clocks.seconds)
+        self.offer = offer(settings, self._backend, clocks.seconds)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
         self._barrier = Barrier(
@@ -238,7 +239,7 @@ class Parts:
             priorities.granted,
         )
         self.logins = Logins(
-            authenticator(settings, self._records, passwords, self._hashing),
+            authenticator(settings, self._backend, seen, passwords, self._hashing),
             guessing,
             tokens(settings, reactor, self._outgoing.resolver),
         )
@@ -269,8 +270,8 @@ class Parts:
             SharedDelays(state),
         )
         self._retention = Retention(
-            lambda: policies.terms(self._records.domains(LOCAL)),
-            self._records.mailboxes,
+            lambda: then(self._backend.domains(LOCAL), policies.terms),
+            self._backend.mailboxes,
             Expiry(root, self._locks, deferToThread),
             self.log,
             clocks.now,
@@ -303,7 +304,7 @@ class Parts:
         self._barrier.stop()
         self._locks.close()
         self._hashing.stop()
-        self._records.close()
+        await value_of(self._backend.stop())
         self._mark.clear()
         self.log.close()
 

@@ -37,7 +37,7 @@ class IRespondent(Interface):
 
 
 class IMailboxDirectory(Interface):
-    """Mailbox lookup: what an address means here."""
+    """Mailbox lookup: what an address means here. Raises `CannotJudge` where that cannot be found out now."""
 
     def find(address: Address) -> Maybe[Meaning]:
         """Say what *address* means here.
@@ -64,7 +64,10 @@ class IMailboxDirectory(Interface):
 
 
 class IAuthenticator(Interface):
-    """Passwords, and what else proves who somebody is, to accounts. *scope* is ``smtp`` or ``pop3``."""
+    """Passwords, and what else proves who somebody is, to accounts. *scope* is ``smtp`` or ``pop3``.
+
+    Raises `CannotJudge` where that cannot be found out now.
+    """
 
     def authenticate(name: str, password: str, scope: str) -> Maybe[Login | None]:
         """Return the login whose password this is, or ``None``.

@@ -11,11 +11,11 @@ from twisted.internet.threads import deferToThread
 from mailsuite.config import Settings
 from mailsuite.config.tables.listen import Listener
 from mailsuite.directory.authenticator import Authenticator
+from mailsuite.directory.backend import Backend
 from mailsuite.directory.certified import Certified, read_certificate_list
 from mailsuite.directory.folder_logins import FolderLogins
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.records import Records
-from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.remembered import Source
 from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
 from mailsuite.directory.threads import HashingThreads
@@ -61,19 +61,16 @@ class Offer:
 
 
 def authenticator(
-    settings: Settings, records: Records, passwords: Passwords, hashing: HashingThreads
+    settings: Settings, backend: Backend, source: Source, passwords: Passwords, hashing: HashingThreads
 ) -> IAuthenticator:
     """Return what tells of names and passwords whose they are."""
-    rewriter = Rewriter(settings.directory.path)
-    of_users = Authenticator(records, passwords, hashing.run, rewriter, wanted_secrets(settings))
+    of_users = Authenticator(backend, source, passwords, hashing.run, wanted_secrets(settings))
     return FolderLogins(of_users) if settings.pop3.folders else of_users
 
 
-def offer(settings: Settings, records: Records, hashing: HashingThreads, seconds: Callable[[], float]) -> Offer:
+def offer(settings: Settings, backend: Backend, seconds: Callable[[], float]) -> Offer:
     """Return what mechanisms can stand on. Raises `BadCertificateList`."""
-    partly = settings.sasl.offer == "some"
-    kinds = settings.sasl.secrets
-    return Offer(settings, Served(settings.directory.path, records, kinds, partly, hashing.run, seconds))
+    return Offer(settings, Served(backend, settings.sasl.secrets, settings.sasl.offer == "some", seconds))
 
 
 def terms(settings: Settings, listener: Listener, service: str, offer: Callable[[], Offer]) -> Terms:

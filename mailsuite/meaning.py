@@ -70,7 +70,10 @@ class Broken(Meaning):
 
 
 class CannotJudge(Exception):
-    """Whether somebody may log in cannot be found out now, and nothing of ours is at fault; the text says why."""
+    """What was asked about an address or a login cannot be found out now; the text says why.
+
+    That is no answer, and nobody may be told one: only to come again.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import domain_key
 from mailsuite.config import Settings
 from mailsuite.config.meaning import name_server
 from mailsuite.config.routes import port_of, tls_of
@@ -30,10 +30,9 @@ from mailsuite.delivery.routes import RouteRule, Routes
 from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.target import Target
 from mailsuite.delivery.tls_policy import TLSPolicy
-from mailsuite.directory.sqlite import SqliteDirectory
+from mailsuite.directory.lookup import Directory
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IMailLog, IMailStore, IResolver
-from mailsuite.meaning import Relayed
 from mailsuite.policy.backup import BackupDomain, BackupRecipients
 from mailsuite.policy.backup_list import parse_key
 from mailsuite.policy.backup_pull import ListPull, ListSource
@@ -67,7 +66,7 @@ class Outgoing:
         self,
         settings: Settings,
         reactor: Any,
-        directory: SqliteDirectory,
+        directory: Directory,
         store: IMailStore,
         log: IMailLog,
         next_id: Callable[[], str],
@@ -78,7 +77,6 @@ class Outgoing:
         delivery = settings.delivery
         self._grace = settings.limits.shutdown_grace
         self._reactor = reactor
-        self._directory = directory
         self.resolver = Resolver(
             reactor,
             [name_server(text) for text in settings.dns.servers],
@@ -93,7 +91,7 @@ class Outgoing:
         self._mta_sts = MTASTS(self.resolver, policies, self._policies, time.time)
         self._refreshing = LoopingCall(lambda: Deferred.fromCoroutine(self._mta_sts.refresh()))
         self._refreshing.clock = reactor
-        self.router = Routes(route_rules(settings), default_route(settings), self._is_backup)
+        self.router = Routes(route_rules(settings), default_route(settings), directory.is_backup)
         self._lookup = Lookup(
             self.resolver, ourselves(settings, listens), random.SystemRandom().shuffle, delivery.prefer
         )
@@ -162,11 +160,6 @@ class Outgoing:
         await stopped
         await self._policies.stop()
         self.queue.stop()
-
-    def _is_backup(self, domain: str) -> bool:
-        # Any local part will do: what is asked is the class of the domain.
-        meaning = self._directory.find(Address("postmaster", domain))
-        return isinstance(meaning, Relayed) and meaning.backup
 
     async def _primary_hosts(self, route: Route) -> AsyncGenerator[Hop, None]:
         try:

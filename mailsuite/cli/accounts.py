@@ -3,18 +3,17 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import click
 
 from mailsuite.address import domain_key
+from mailsuite.backends import reading
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
-from mailsuite.directory.records import Records
 from mailsuite.directory.rows import LOCAL, User
-from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.secrets import Kept, keeping, keeping_hashes
 from mailsuite.logins import wanted_secrets
 from mailsuite.mailbox.layout import create_maildir, maildir
@@ -40,8 +39,8 @@ def open_accounts(settings: Settings) -> Iterator[Accounts]:
 def is_local(settings: Settings, domain: str) -> bool:
     """Say whether *domain* is one with mailboxes of ours; so is none where the accounts cannot be read."""
     try:
-        with closing(connect_for_lookups(settings.directory.path)) as connection:
-            found = Records(lambda: connection).domain(domain_key(domain))
+        with reading(settings) as records:
+            found = records.domain(domain_key(domain))
     except AccountsError:
         return False
     return found is not None and found.domain_class == LOCAL

@@ -13,6 +13,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mailsuite.address import domain_key
+from mailsuite.backends import reading
 from mailsuite.cli.accounts import as_json, open_accounts
 from mailsuite.cli.fetch import fetched
 from mailsuite.cli.output import print_json, print_table
@@ -23,7 +24,6 @@ from mailsuite.config.tables.delivery import Backup
 from mailsuite.config.toml import dotted
 from mailsuite.directory.accepted import Accepted, accepted
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.records import Records
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.policy.backup_key import signing_key
 from mailsuite.policy.backup_list import (
@@ -139,12 +139,9 @@ def _why(error: OSError) -> str:
 
 
 def _accepted(settings: Settings, domain: str) -> Accepted:
-    records = Records.open(settings.directory.path)
-    try:
-        postmaster = settings.directory.postmaster
+    postmaster = settings.directory.postmaster
+    with reading(settings) as records:
         return accepted(records, domain, parse_address(postmaster) if postmaster else None)
-    finally:
-        records.close()
 
 
 def _list(domain: str, found: Accepted, made: int, signer: Ed25519PrivateKey) -> bytes:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import NoSuch, WrongClass
-from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import ROLES, Resolver
 from mailsuite.directory.rows import LOCAL
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.maybe import at_once
 from mailsuite.meaning import Mailboxes
 
 # Stands for any local part that is not ours.
@@ -21,7 +22,7 @@ class Accepted:
     everything: bool
 
 
-def accepted(records: Records, domain: str, postmaster: Address | None) -> Accepted:
+def accepted(records: SqlRecords, domain: str, postmaster: Address | None) -> Accepted:
     """Return whom we take mail for in *domain* (key form); *postmaster* is the site's, if the configuration has one.
 
     Users, aliases and the role addresses, but not what is suspended or leads nowhere. A plus-address is taken where
@@ -40,4 +41,4 @@ def accepted(records: Records, domain: str, postmaster: Address | None) -> Accep
 
 
 def _is_taken(resolver: Resolver, local: str, domain: str) -> bool:
-    return isinstance(resolver.find(Address(local, domain)), Mailboxes)
+    return isinstance(at_once(resolver.find(Address(local, domain))), Mailboxes)

@@ -7,9 +7,9 @@ from types import TracebackType
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.bulk import Keep, Row, import_users
 from mailsuite.directory.domains import Domains
-from mailsuite.directory.records import Records
 from mailsuite.directory.rows import ImportOutcome
 from mailsuite.directory.schema import connect, trouble
+from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.users import Users
 
 
@@ -42,7 +42,7 @@ class Accounts:
 
     def generation(self) -> int:
         """Return the number that every change raises."""
-        return Records(lambda: self._connection).generation()
+        return SqlRecords(lambda: self._connection).generation()
 
     def import_users(
         self, rows: Iterable[Row], keep: Keep, hashed: Callable[[], object] = lambda: None

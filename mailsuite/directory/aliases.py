@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import LeadsNowhere, NoSuch
-from mailsuite.directory.records import Records
 from mailsuite.directory.references import (
     dangling,
     domain_id,
@@ -19,6 +18,8 @@ from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, Alias
 from mailsuite.directory.schema import transaction
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.maybe import at_once
 
 _FIND = """
     SELECT a.id, a.mailbox_id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?"""
@@ -108,7 +109,7 @@ class Aliases:
     def _target(self, alias: Address, text: str) -> Address:
         """Return the target that *text* names, as it is kept: that of another system in its own spelling."""
         target, written = parse_address(text), parse_written(text)
-        if Resolver(Records(lambda: self._connection)).is_remote(target):
+        if at_once(Resolver(SqlRecords(lambda: self._connection)).is_remote(target)):
             return written
         if target != alias:
             refuse_lost(self._connection, target, f"the alias {alias}")

@@ -1,116 +1,151 @@
-"""`IAuthenticator` on the accounts file: what it takes to say yes or no, in the same time for everybody."""
+"""`IAuthenticator` over any back end: what it takes to say yes or no, in the same time for everybody."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import TypeGuard
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailsuite.directory.backend import Backend
 from mailsuite.directory.passwords import Checked, Passwords, UnfitHash, UnfitPassword, prepared
-from mailsuite.directory.records import Credential, LoginRecord, Records
+from mailsuite.directory.records import Credential, LoginRecord
+from mailsuite.directory.remembered import Remembered, Source
 from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE, Secrets
 from mailsuite.directory.spelling import login_name
+from mailsuite.directory.threads import Run
 from mailsuite.interfaces import IAuthenticator
+from mailsuite.maybe import Maybe, then, value_of
 from mailsuite.meaning import Login, Secret
 
-T = TypeVar("T")
-Rewrite = Callable[[int, int, str, str | None, Mapping[str, str]], None]
+# Logins of which the records are kept, those that are unknown too.
+LOGINS_CACHED = 10_000
 
 _log = Logger()
 
 
-class Run(Protocol):
-    """Runs work in another thread: `mailsuite.directory.threads.HashingThreads.run`."""
-
-    def __call__(self, work: Callable[[], T]) -> Awaitable[T]:
-        """Return what *work* returns, later."""
-
-
 @implementer(IAuthenticator)
 class Authenticator:
-    """Looks the login up on the reactor thread and checks the password in another.
+    """Looks the login up in *backend*, whose *source* keeps what was seen lately, and checks the password in a thread.
 
     An unknown or suspended login costs the check of a hash of the current scheme that nothing fits, so that its
-    answer tells nothing. *rewrite* puts a better hash in the place of an old one, and *wanted* secrets beside it that
-    are not there yet (`mailsuite.directory.rewrite.Rewriter`).
+    answer tells nothing. What the back end renews at login is a better hash in the place of an old one, and *wanted*
+    secrets beside it that are not there yet. *root* is what decoys are made of, where the back end keeps no such.
     """
 
     def __init__(
-        self, records: Records, passwords: Passwords, run: Run, rewrite: Rewrite, wanted: Secrets | None = None
+        self,
+        backend: Backend,
+        source: Source,
+        passwords: Passwords,
+        run: Run,
+        wanted: Secrets | None = None,
+        root: bytes = b"",
     ) -> None:
-        self._records = records
+        self._backend = backend
         self._passwords = passwords
         self._run = run
-        self._rewrite = rewrite
+        self._rewrite = backend.rewriter()
         self._wanted = wanted or Secrets()
+        self._own_root = root or secrets.token_bytes(32)
+        self._root: bytes | None = None
         self._decoy = Credential(0, "", passwords.hash(secrets.token_urlsafe()))
+        self._logins: Remembered[str, LoginRecord | None] = Remembered(LOGINS_CACHED, source, _may_log_in)
 
     async def authenticate(self, name: str, password: str, scope: str) -> Login | None:
-        """See `IAuthenticator.authenticate`. Raises `TooBusy` when too many passwords wait to be checked."""
+        """See `IAuthenticator.authenticate`.
+
+        Raises `CannotJudge` where the back end is away, and `TooBusy` when too many passwords wait to be checked.
+        """
         try:
             prepared(password)
         except UnfitPassword:
             return None
-        record = self._record(name)
+        record = await value_of(self._record(name))
+        judged = self._backend.check_password(None if record is None or record.suspended else record, password)
+        if judged is not None:
+            right = await value_of(judged)
+            return record.login if record is not None and not record.suspended and right else None
         credentials = _usable(record, scope)
-        right = await self._run(lambda: self._any_fits(password, record, credentials or (self._decoy,)))
+        right, renewed = await self._run(lambda: self._any_fits(password, record, credentials or (self._decoy,)))
+        if renewed and record is not None:
+            self._logins.forget(record.login.name)
         return record.login if record is not None and credentials and right else None
 
-    def secret(self, name: str, kind: str, scope: str) -> Secret:
+    def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
         """See `IAuthenticator.secret`. A secret is good for all services, as the password is that it was made of."""
-        record = self._record(name)
+
+        def found(record: LoginRecord | None) -> Maybe[Secret]:
+            return then(self._site_root(), lambda root: self._secret(name, kind, record, root))
+
+        return then(self._record(name), found)
+
+    def account(self, name: str, scope: str) -> Maybe[Login | None]:
+        """See `IAuthenticator.account`."""
+        return then(self._record(name), lambda record: record.login if _may_log_in(record) else None)
+
+    def _secret(self, name: str, kind: str, record: LoginRecord | None, root: bytes) -> Secret:
         # Made in any case, so that it takes its time in any case.
-        decoy = self._wanted.decoy(self._root, kind, login_name(name) or name)
+        decoy = self._wanted.decoy(root, kind, login_name(name) or name)
         stored = None if record is None else record.secrets.get(kind)
         if record is None or stored is None or stored == NONE_POSSIBLE:
             return Secret(None, decoy)
         return Secret(None if record.suspended else record.login, stored)
 
-    def account(self, name: str, scope: str) -> Login | None:
-        """See `IAuthenticator.account`."""
-        record = self._record(name)
-        return None if record is None or record.suspended else record.login
+    def _site_root(self) -> Maybe[bytes]:
+        if self._root is not None:
+            return self._root
+        return then(self._backend.site_secret(), self._keep_root)
 
-    @cached_property
-    def _root(self) -> bytes:
-        return self._records.site_secret()
+    def _keep_root(self, root: bytes | None) -> bytes:
+        self._root = root or self._own_root
+        return self._root
 
-    def _record(self, name: str) -> LoginRecord | None:
+    def _record(self, name: str) -> Maybe[LoginRecord | None]:
         known = login_name(name)
-        return None if known is None else self._records.login(known)
+        return None if known is None else self._logins.get(known, lambda: self._backend.login(known))
 
-    def _any_fits(self, password: str, record: LoginRecord | None, credentials: tuple[Credential, ...]) -> bool:
-        return any(self._fits(password, record, credential) for credential in credentials)
+    def _any_fits(
+        self, password: str, record: LoginRecord | None, credentials: tuple[Credential, ...]
+    ) -> tuple[bool, bool]:
+        """Say whether one of *credentials* is the password's, and whether it was renewed."""
+        for credential in credentials:
+            right, renewed = self._fits(password, record, credential)
+            if right:
+                return right, renewed
+        return False, False
 
-    def _fits(self, password: str, record: LoginRecord | None, credential: Credential) -> bool:
+    def _fits(self, password: str, record: LoginRecord | None, credential: Credential) -> tuple[bool, bool]:
         try:
             checked = self._passwords.check(password, credential.stored)
         except UnfitHash as error:
             _log.error("Credential {number} is of no use: {reason}", number=credential.id, reason=str(error))
             self._passwords.check(password, self._decoy.stored)
-            return False
-        if checked.right and record is not None:
-            self._improve(password, record, credential, checked)
-        return checked.right
+            return False, False
+        renewed = checked.right and record is not None and self._improve(password, record, credential, checked)
+        return checked.right, renewed
 
-    def _improve(self, password: str, record: LoginRecord, credential: Credential, checked: Checked) -> None:
+    def _improve(self, password: str, record: LoginRecord, credential: Credential, checked: Checked) -> bool:
         # A password for one device, or for some services, is not what opens all the others.
         own = not (credential.label or credential.scope)
         lacking = self._wanted.lacking(record.secrets) if own else ()
-        if checked.better is None and not lacking:
-            return
+        if self._rewrite is None or (checked.better is None and not lacking):
+            return False
         try:
             made = self._wanted.make(record.login.name, password, lacking) if lacking else NO_SECRETS
             self._rewrite(record.login.id, credential.id, credential.stored, checked.better, made)
         except Exception:
             # The password was right: that the file is busy is no reason to refuse it. The next login tries again.
             _log.failure("What is stored of credential {number} could not be renewed", number=credential.id)
+            return False
+        return True
+
+
+def _may_log_in(record: LoginRecord | None) -> TypeGuard[LoginRecord]:
+    return record is not None and not record.suspended
 
 
 def _usable(record: LoginRecord | None, scope: str) -> tuple[Credential, ...]:
     """Return the credentials good for *scope*; none of a suspended or unknown login."""
-    if record is None or record.suspended:
+    if not _may_log_in(record):
         return ()
     return tuple(found for found in record.credentials if not found.scope or scope in found.scope.split())

@@ -1,6 +1,9 @@
 """What can be wrong with a request about accounts; each message says what, and how to mend it."""
 
 
+from mailsuite.meaning import CannotJudge
+
+
 class AccountsError(Exception):
     """The request was refused, and nothing has changed."""
 
@@ -43,3 +46,11 @@ class NewerSchema(AccountsError):
 
 class AccountsBusy(AccountsError):
     """Another command holds the accounts file for longer than we wait."""
+
+
+class ReadOnly(AccountsError):
+    """What keeps the accounts is not changed by us."""
+
+
+class Away(CannotJudge):
+    """What keeps the accounts does not answer now: that says nothing about any address or login."""

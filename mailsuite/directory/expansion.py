@@ -1,6 +1,6 @@
 """Following an alias to its mailboxes: nested aliases, loops, addresses elsewhere, limits that no alias outgrows."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from mailsuite.address import Address
@@ -11,8 +11,8 @@ from mailsuite.meaning import Broken, Mailbox, Mailboxes, Meaning, Suspended
 MEMBERS = 1000
 DEPTH = 20
 
-Look: TypeAlias = Callable[[Address], AddressRecord | None]
-IsRemote: TypeAlias = Callable[[Address], bool]
+Look: TypeAlias = Callable[[Address], Awaitable[AddressRecord | None]]
+IsRemote: TypeAlias = Callable[[Address], Awaitable[bool]]
 
 
 class Expansion:
@@ -34,9 +34,9 @@ class Expansion:
         self._trouble = ""
         self._too_large = ""
 
-    def meaning(self, record: AddressRecord) -> Meaning:
+    async def meaning(self, record: AddressRecord) -> Meaning:
         """Say where *record* leads."""
-        self._follow(record, ())
+        await self._follow(record, ())
         if self._too_large:
             return Broken(self._too_large)
         if self._mailboxes or self._onward:
@@ -45,7 +45,7 @@ class Expansion:
             return Suspended()
         return Broken(self._trouble)
 
-    def _follow(self, record: AddressRecord, above: tuple[int, ...]) -> None:
+    async def _follow(self, record: AddressRecord, above: tuple[int, ...]) -> None:
         # An alias that names itself, at any depth, means its own mailbox there: so a user keeps a copy.
         if not record.targets or record.id in above:
             self._keep(record)
@@ -53,23 +53,23 @@ class Expansion:
             self._too_large = f"aliases are nested deeper than {DEPTH}"
         elif record.id not in self._done:
             self._done.add(record.id)
-            self._follow_targets(record, (*above, record.id))
+            await self._follow_targets(record, (*above, record.id))
 
-    def _follow_targets(self, record: AddressRecord, above: tuple[int, ...]) -> None:
+    async def _follow_targets(self, record: AddressRecord, above: tuple[int, ...]) -> None:
         for target in record.targets:
             self._followed += 1
             if self._followed > MEMBERS:
                 self._too_large = f"the alias leads to more than {MEMBERS} addresses"
             if self._too_large:
                 return
-            if self._is_remote(target):
+            if await self._is_remote(target):
                 self._onward[target] = None
                 continue
-            member = self._look(target)
+            member = await self._look(target)
             if member is None:
                 self._trouble = f"{target} is in an alias and does not exist"
             else:
-                self._follow(member, above)
+                await self._follow(member, above)
 
     def _keep(self, record: AddressRecord) -> None:
         if record.mailbox is None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from mailsuite.address import Address, local_key
 from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, WrongClass
 from mailsuite.directory.expansion import Expansion
-from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, DomainClass
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.maybe import at_once
 from mailsuite.meaning import Broken
 
 
@@ -37,10 +38,10 @@ def is_elsewhere(connection: sqlite3.Connection, name: str) -> bool:
 
 def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> None:
     """Raise `LeadsNowhere` where *address*, the target of *what*, leads to no mailbox or alias of ours."""
-    resolver = Resolver(Records(lambda: connection))
-    if resolver.listed(address) is not None:
+    resolver = Resolver(SqlRecords(lambda: connection))
+    if at_once(resolver.listed(address)) is not None:
         return
-    if resolver.is_remote(address):
+    if at_once(resolver.is_remote(address)):
         raise LeadsNowhere(
             f"{what} can only lead to a user or an alias here, and {address.domain} is not one of the local domains;"
             " an alias may lead elsewhere"
@@ -50,9 +51,9 @@ def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> 
 
 def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:
     """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit."""
-    resolver = Resolver(Records(lambda: connection))
-    record = resolver.listed(address)
-    meaning = None if record is None else Expansion(resolver.listed, resolver.is_remote).meaning(record)
+    resolver = Resolver(SqlRecords(lambda: connection))
+    record = at_once(resolver.listed(address))
+    meaning = None if record is None else at_once(Expansion(resolver.listed, resolver.is_remote).meaning(record))
     if isinstance(meaning, Broken):
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
 

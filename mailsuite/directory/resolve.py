@@ -21,12 +21,12 @@ does postmaster at our own host name, which reports name (RFC 3461 §9.3), where
 A member of an alias whose domain is not local is an address elsewhere: mail goes on to it.
 """
 
-from typing import Protocol
-
 from mailsuite.address import Address, domain_key
+from mailsuite.directory.backend import Lookups
 from mailsuite.directory.expansion import Expansion
-from mailsuite.directory.records import AddressRecord, DomainRecord
+from mailsuite.directory.records import AddressRecord
 from mailsuite.directory.rows import LOCAL
+from mailsuite.maybe import value_of
 from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed, Unknown
 
 POSTMASTER = "postmaster"
@@ -38,38 +38,31 @@ DELIMITER = "+"
 PASSED_ON: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}
 
 
-class Lookups(Protocol):
-    """What the order needs to know; names are in key form."""
-
-    def first_domain(self) -> str | None:
-        """Return the local domain that was added first."""
-
-    def domain(self, name: str) -> DomainRecord | None:
-        """Return the domain *name*."""
-
-    def address(self, local: str, domain: str) -> AddressRecord | None:
-        """Return what is recorded for exactly *local* at *domain*."""
-
-
 class Resolver:
-    """Looks addresses up. *postmaster* is the site's, if the configuration names one; *hostname* is our name."""
+    """Looks addresses up in *records*. *postmaster* is the site's, if the configuration names one; *hostname* is our
+    name.
+
+    The rules are coroutines, so that records may have to be waited for; over records that are at hand they never wait
+    (`mailsuite.maybe.step`, `mailsuite.maybe.at_once`).
+    """
 
     def __init__(self, records: Lookups, postmaster: Address | None = None, hostname: str = "") -> None:
         self._records = records
         self._postmaster = postmaster
         self._hostname = domain_key(hostname)
 
-    def find(self, address: Address) -> Meaning:
+    async def find(self, address: Address) -> Meaning:
         """Say what *address* means here, by all the rules."""
-        found = self._in_use(address)
+        found = await self._in_use(address)
         local, domain = address.key
         if isinstance(found, Foreign) and (local, domain) == (POSTMASTER, self._hostname):
-            return self.find(Address(POSTMASTER, ""))
+            return await self.find(Address(POSTMASTER, ""))
         if isinstance(found, Foreign | Relayed | Mailboxes) or local not in (ROLES if domain else {POSTMASTER}):
             return found
-        return self._role(domain or self._records.first_domain(), suspended_too=True) or found
+        primary = await value_of(self._records.first_domain())
+        return await self._role(domain or primary, suspended_too=True) or found
 
-    def belongs(self, address: Address, mailbox: Mailbox) -> bool:
+    async def belongs(self, address: Address, mailbox: Mailbox) -> bool:
         """Say whether the user of *mailbox* may send as *address* (RFC 6409 §6.1).
 
         What has a mailbox of its own, or is a plus-address of one, belongs to that alone, even where an alias of the
@@ -78,69 +71,69 @@ class Resolver:
         """
         local, domain = address.key
         for name in dict.fromkeys((local, local.partition(DELIMITER)[0])):
-            record = self._records.address(name, domain)
+            record = await value_of(self._records.address(name, domain))
             if record is not None and record.mailbox is not None:
                 return record.mailbox == mailbox and not record.suspended
-        found = self.owned(address)
+        found = await self.owned(address)
         return isinstance(found, Mailboxes) and mailbox in found.mailboxes
 
-    def _in_use(self, address: Address) -> Meaning:
+    async def _in_use(self, address: Address) -> Meaning:
         """Say what *address* means here by the rules that pass over suspended mailboxes."""
-        found = self.owned(address)
+        found = await self.owned(address)
         if not isinstance(found, Unknown) or not address.domain:
             return found
-        domain = self._records.domain(address.key[1])
+        domain = await value_of(self._records.domain(address.key[1]))
         if domain is None or domain.catch_all is None:
             return found
-        caught = self.listed(domain.catch_all)
-        return found if caught is None else self._meaning(caught)
+        caught = await self.listed(domain.catch_all)
+        return found if caught is None else await self._meaning(caught)
 
-    def owned(self, address: Address) -> Meaning:
+    async def owned(self, address: Address) -> Meaning:
         """Say what *address* means here by its own name: without the catch-all and what comes after it."""
         local, domain = address.key
         if not domain:
-            role = self._role(self._records.first_domain()) if local == POSTMASTER else None
-            return role or Unknown()
-        place = self._records.domain(domain)
+            primary = await value_of(self._records.first_domain())
+            return (await self._role(primary) if local == POSTMASTER else None) or Unknown()
+        place = await value_of(self._records.domain(domain))
         if place is None or place.domain_class != LOCAL:
             return Foreign() if place is None else PASSED_ON.get(place.domain_class, Foreign())
-        record = self._recorded(address)
-        found: Meaning = Unknown() if record is None else self._meaning(record)
+        record = await self._recorded(address)
+        found: Meaning = Unknown() if record is None else await self._meaning(record)
         if local in ROLES and not isinstance(found, Mailboxes):
-            return self._role(domain) or found
+            return await self._role(domain) or found
         return found
 
-    def members(self, address: Address) -> tuple[Address, ...] | None:
+    async def members(self, address: Address) -> tuple[Address, ...] | None:
         """Return the targets of the alias *address*, not followed further; ``None`` where it is not one."""
-        record = self.listed(address)
+        record = await self.listed(address)
         return record.targets if record is not None and record.targets else None
 
-    def listed(self, address: Address) -> AddressRecord | None:
+    async def listed(self, address: Address) -> AddressRecord | None:
         """Return the record of *address* itself, or of the base of a plus-address, in a local domain."""
-        return None if self.is_remote(address) else self._recorded(address)
+        return None if await self.is_remote(address) else await self._recorded(address)
 
-    def is_remote(self, address: Address) -> bool:
+    async def is_remote(self, address: Address) -> bool:
         """Say whether mail for *address* does not end here: its domain is none of ours, or not a local one."""
-        place = self._records.domain(address.key[1])
+        place = await value_of(self._records.domain(address.key[1]))
         return place is None or place.domain_class != LOCAL
 
-    def _recorded(self, address: Address) -> AddressRecord | None:
+    async def _recorded(self, address: Address) -> AddressRecord | None:
         local, domain = address.key
-        record = self._records.address(local, domain)
+        record = await value_of(self._records.address(local, domain))
         if record is not None:
             return record
         base, plus, _ = local.partition(DELIMITER)
-        return self._records.address(base, domain) if plus and base else None
+        return await value_of(self._records.address(base, domain)) if plus and base else None
 
-    def _meaning(self, record: AddressRecord, suspended_too: bool = False) -> Meaning:
-        return Expansion(self._recorded, self.is_remote, suspended_too).meaning(record)
+    async def _meaning(self, record: AddressRecord, suspended_too: bool = False) -> Meaning:
+        return await Expansion(self._recorded, self.is_remote, suspended_too).meaning(record)
 
-    def _role(self, domain: str | None, suspended_too: bool = False) -> Mailboxes | None:
+    async def _role(self, domain: str | None, suspended_too: bool = False) -> Mailboxes | None:
         """Return the mailboxes that mail for the role addresses of *domain* goes to."""
-        for place in (domain, self._records.first_domain()):
+        for place in (domain, await value_of(self._records.first_domain())):
             for address in (self._postmaster, Address(POSTMASTER, place) if place else None):
-                record = self.listed(address) if address is not None else None
-                found = None if record is None else self._meaning(record, suspended_too)
+                record = await self.listed(address) if address is not None else None
+                found = None if record is None else await self._meaning(record, suspended_too)
                 if isinstance(found, Mailboxes):
                     return found
         return None

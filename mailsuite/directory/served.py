@@ -4,17 +4,14 @@ Clients take the best mechanism that they see, and never try another one where i
 offered once all who have a password have theirs.
 """
 
-from collections.abc import Callable, Collection
-from contextlib import closing
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection
+from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from mailsuite.directory.records import Records
-from mailsuite.directory.schema import connect_for_lookups
-from mailsuite.directory.threads import TooBusy
+from mailsuite.directory.backend import Backend
+from mailsuite.meaning import CannotJudge
 
 # How old what we know may be, in seconds: all accounts are looked at for it.
 CHECK_SECONDS = 5.0
@@ -22,32 +19,25 @@ CHECK_SECONDS = 5.0
 _log = Logger()
 
 
-class Run(Protocol):
-    """Runs work in another thread: `mailsuite.directory.threads.HashingThreads.run`."""
-
-    def __call__(self, work: Callable[[], frozenset[str]]) -> "Deferred[frozenset[str]]":
-        """Return what *work* returns, later."""
-
-
 class Served:
-    """Answers at once by what it knows, and looks again in a thread where the accounts have changed.
+    """Answers at once by what it knows, and has *backend* look again where the accounts have changed.
 
     Of the secrets of *kinds* alone; with *partly*, they count as there whoever has them. *seconds* tells the time.
     """
 
     def __init__(
-        self, path: str, records: Records, kinds: Collection[str], partly: bool, run: Run, seconds: Callable[[], float]
+        self, backend: Backend, kinds: Collection[str], partly: bool, seconds: Callable[[], float]
     ) -> None:
-        self._path = path
-        self._records = records
+        self._backend = backend
         self._kinds = frozenset(kinds)
         self._partly = partly
-        self._run = run
         self._seconds = seconds
-        self._generation = records.generation()
-        self._looked = seconds()
+        self._generation: int | None = None
         self._looking = False
-        self._known = self._kinds if partly else frozenset(kind for kind in kinds if records.all_have(kind))
+        self._known = self._kinds if partly else frozenset[str]()
+        self._looked = seconds()
+        if not partly:
+            self._look()
 
     def __call__(self, kind: str) -> bool:
         """Say whether a mechanism that needs secrets of *kind* can be offered."""
@@ -59,26 +49,26 @@ class Served:
 
     def _look(self) -> None:
         self._looked = self._seconds()
-        generation = self._records.generation()
-        if generation == self._generation:
-            return
         try:
-            looking = self._run(self._found)
-        except TooBusy:
+            generation = self._backend.generation()
+            if generation == self._generation:
+                return
+            found = self._backend.everybody_has(self._kinds)
+        except CannotJudge:
+            # Too busy, or away: what we know stays, and the next look tells.
             return
-        self._looking = True
-        looking.addCallbacks(self._keep, self._failed, callbackArgs=(generation,))
+        if hasattr(found, "__await__"):
+            self._looking = True
+            Deferred.fromCoroutine(self._keep_later(cast(Awaitable[frozenset[str]], found), generation))
+        else:
+            self._known, self._generation = found, generation
 
-    def _found(self) -> frozenset[str]:
-        """Look at all accounts, over a connection of this thread's own."""
-        with closing(connect_for_lookups(self._path)) as connection:
-            records = Records(lambda: connection)
-            return frozenset(kind for kind in self._kinds if records.all_have(kind))
-
-    def _keep(self, known: frozenset[str], generation: int) -> None:
-        self._looking = False
-        self._known, self._generation = known, generation
-
-    def _failed(self, failure: Failure) -> None:
-        self._looking = False
-        _log.failure("Which secrets the accounts have cannot be seen now", failure)
+    async def _keep_later(self, found: Awaitable[frozenset[str]], generation: int) -> None:
+        try:
+            self._known, self._generation = await found, generation
+        except CannotJudge:
+            return
+        except Exception:
+            _log.failure("Which secrets the accounts have cannot be seen now")
+        finally:
+            self._looking = False

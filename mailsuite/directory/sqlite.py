@@ -1,101 +1,80 @@
-"""`IMailboxDirectory` on the accounts file: indexed lookups on the reactor thread behind a bounded cache."""
+"""The accounts file as a back end: indexed lookups on the reactor thread, which its readers never wait for writers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import closing
+from functools import partial
+from typing import Any, TypeVar
 
-from zope.interface import implementer
+from mailsuite.directory.backend import Backend, Lookups, Rewrite
+from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.directory.threads import Run
+from mailsuite.maybe import Maybe, at_once
 
-from mailsuite.address import Address, domain_key
-from mailsuite.directory.cache import Cache
-from mailsuite.directory.records import Records
-from mailsuite.directory.resolve import PASSED_ON, Resolver
-from mailsuite.directory.rows import LOCAL
-from mailsuite.directory.spelling import parse_address
-from mailsuite.interfaces import IMailboxDirectory
-from mailsuite.meaning import Login, Mailbox, Meaning
+T = TypeVar("T")
 
-# Answers kept, those about unknown addresses too: a few hundred octets each.
-ADDRESSES_CACHED = 20_000
-DOMAINS_CACHED = 2_000
 # How old an answer may be: within this time a change by a command takes effect.
 CHECK_SECONDS = 0.1
 
 
-@implementer(IMailboxDirectory)
-class SqliteDirectory:
-    """Answers at once, never by an awaitable. *postmaster* is an address or empty, *seconds* tells the time.
+class SqliteBackend(SqlRecords, Backend):
+    """The accounts in the file *path*. Answers at once, but for `everybody_has`, which *run* runs in a thread.
 
-    *hostname* is our own name.
-
-    Raises `sqlite3.Error` where the file cannot be read; that says nothing about the address.
+    *seconds* tells the time. Raises `sqlite3.Error` where the file cannot be read; that says nothing about the
+    address.
     """
 
-    def __init__(
-        self, records: Records, seconds: Callable[[], float], postmaster: str = "", hostname: str = ""
-    ) -> None:
-        self._records = records
+    def __init__(self, path: str, seconds: Callable[[], float], run: Run) -> None:
+        super().__init__(partial(connect_for_lookups, path))
+        self._path = path
         self._seconds = seconds
-        self._resolver = Resolver(records, parse_address(postmaster) if postmaster else None, hostname)
-        self._meanings: Cache[tuple[str, str], Meaning] = Cache(ADDRESSES_CACHED)
-        self._domains: Cache[str, bool] = Cache(DOMAINS_CACHED)
+        self._run = run
         self._checked = float("-inf")
         self._version = self._generation = -1
+        self._looked = False
 
-    def find(self, address: Address) -> Meaning:
-        """See `IMailboxDirectory.find`; the order is the table in `mailsuite.directory.resolve`."""
-        self._forget_if_changed()
-        key = address.key
-        meaning = self._meanings.get(key)
-        if meaning is None:
-            with self._records.snapshot():
-                meaning = self._resolver.find(address)
-            self._meanings.put(key, meaning)
-        return meaning
+    def start(self) -> None:
+        """Open the file. Raises `NoAccounts` or `NewerSchema`."""
+        self.generation()
 
-    def current(self, mailbox: Mailbox) -> Mailbox | None:
-        """Return *mailbox*, which was one of ours, as it is now; ``None`` where it was removed."""
-        return self._records.mailbox(mailbox.id)
+    def stop(self) -> None:
+        """Close the file; the next read opens it again."""
+        connection = self.__dict__.pop("_connection", None)
+        if connection is not None:
+            connection.close()
+            self._checked = float("-inf")
 
-    def is_local(self, domain: str) -> bool:
-        """See `IMailboxDirectory.is_local`: the mail of *domain* ends here; an address literal is not ours."""
-        self._forget_if_changed()
-        local = self._domains.get(domain)
-        if local is None:
-            record = self._records.domain(domain_key(domain))
-            local = record is not None and record.domain_class == LOCAL
-            self._domains.put(domain, local)
-        return local
-
-    def may_send_as(self, login: Login, address: Address) -> bool:
-        """See `IMailboxDirectory.may_send_as`; the rule is `mailsuite.directory.resolve.Resolver.belongs`."""
-        if login.mailbox is None:
-            return False
-        with self._records.snapshot():
-            return self._resolver.belongs(address, login.mailbox)
-
-    def expand(self, address: Address) -> Sequence[Address] | None:
-        """See `IMailboxDirectory.expand`; members that are aliases are not followed."""
-        with self._records.snapshot():
-            return self._resolver.members(address)
-
-    def relayed_below(self, domain: str) -> Sequence[str]:
-        """See `IMailboxDirectory.relayed_below`."""
-        end = f".{domain_key(domain)}"
-        with self._records.snapshot():
-            return [name for each in PASSED_ON for name in self._records.domains(each) if name.endswith(end)]
-
-    def _forget_if_changed(self) -> None:
+    def generation(self) -> int:
+        """See `Backend.generation`: known anew every `CHECK_SECONDS`."""
         now = self._seconds()
         # A clock that was set back must not keep old answers alive.
-        if 0 <= now - self._checked < CHECK_SECONDS:
-            return
-        version = self._records.data_version()
-        if version != self._version:
-            self._forget_if_raised(self._records.generation())
-            self._version = version
-        self._checked = now
+        if not 0 <= now - self._checked < CHECK_SECONDS:
+            # A number that differs whenever another connection has changed the file.
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            if version != self._version:
+                self._generation = super().generation()
+                self._version = version
+            self._checked = now
+        return self._generation
 
-    def _forget_if_raised(self, generation: int) -> None:
-        if generation != self._generation:
-            self._meanings.clear()
-            self._domains.clear()
-            self._generation = generation
+    def read(self, ask: Callable[[Lookups], Coroutine[Any, Any, T]]) -> T:
+        """See `Backend.read`."""
+        with self.snapshot():
+            return at_once(ask(self))
+
+    def everybody_has(self, kinds: Collection[str]) -> Maybe[frozenset[str]]:
+        """See `Backend.everybody_has`: at once the first time, when nobody is kept waiting by it yet."""
+        if self._looked:
+            return self._run(lambda: self._look(kinds))
+        self._looked = True
+        return self.held_by_all(kinds)
+
+    def rewriter(self) -> Rewrite:
+        """See `Backend.rewriter`."""
+        return Rewriter(self._path)
+
+    def _look(self, kinds: Collection[str]) -> frozenset[str]:
+        """Look at all accounts, over a connection of this thread's own."""
+        with closing(connect_for_lookups(self._path)) as connection:
+            return SqlRecords(lambda: connection).held_by_all(kinds)

@@ -1,7 +1,7 @@
 """The threads in which passwords are checked: few, with a bounded queue before them."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -18,6 +18,13 @@ WAITING = 200
 
 class TooBusy(CannotJudge):
     """More passwords wait to be checked than we let wait: a temporary trouble, and no word about the password."""
+
+
+class Run(Protocol):
+    """Runs work in another thread: `HashingThreads.run`."""
+
+    def __call__(self, work: Callable[[], T]) -> Awaitable[T]:
+        """Return what *work* returns, later. May raise `TooBusy` at once."""
 
 
 class HashingThreads:

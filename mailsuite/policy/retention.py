@@ -11,6 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from mailsuite.interfaces import IExpiry, IMailLog
+from mailsuite.maybe import Maybe, value_of
 from mailsuite.meaning import Mailbox
 
 DAY = 86_400
@@ -27,8 +28,8 @@ class Retention:
 
     def __init__(
         self,
-        terms: Callable[[], Iterable[tuple[str, int]]],
-        mailboxes: Callable[[str, int], Sequence[Mailbox]],
+        terms: Callable[[], Maybe[Iterable[tuple[str, int]]]],
+        mailboxes: Callable[[str, int], Maybe[Sequence[Mailbox]]],
         expiry: IExpiry,
         log: IMailLog,
         now: Callable[[], float],
@@ -61,7 +62,7 @@ class Retention:
     async def look(self) -> None:
         """Look through all mailboxes once. Never raises."""
         try:
-            for domain, days in self._terms():
+            for domain, days in await value_of(self._terms()):
                 await self._look_through(domain, days)
         except Exception:
             # The next look must come whatever this one stumbled over.
@@ -69,7 +70,7 @@ class Retention:
 
     async def _look_through(self, domain: str, days: int) -> None:
         last = 0
-        while mailboxes := self._mailboxes(domain, last):
+        while mailboxes := await value_of(self._mailboxes(domain, last)):
             for mailbox in mailboxes:
                 if self._stopped:
                     return

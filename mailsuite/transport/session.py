@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.interfaces import IRespondent
+from mailsuite.meaning import CannotJudge
 from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
@@ -256,8 +257,11 @@ class SessionProtocol(Protocol):
         self._proceed()
 
     def _failed(self, event: Event, failure: Failure) -> None:
-        """An unforeseen exception is a temporary error to the peer, and a traceback in our log."""
-        self.log.failure("Answering {event} failed", failure, event=type(event).__name__)
+        """An exception is a temporary error to the peer; one that nobody foresaw, a traceback in our log."""
+        if failure.check(CannotJudge):
+            self.log.warn("{event} was put off: {reason}", event=type(event).__name__, reason=str(failure.value))
+        else:
+            self.log.failure("Answering {event} failed", failure, event=type(event).__name__)
         if event.asks:
             self.core.fail()
 

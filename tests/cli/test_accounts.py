@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from passlib.hash import sha512_crypt
 from mailsuite.cli import main
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.records import Records
+from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.sql_records import SqlRecords
 
 CONFIG = 'hostname = "mail.example.com"\n[listen.mta]\nservice = "mta"\nendpoint = "tcp:25"\n'
 
@@ -45,9 +47,8 @@ class Site:
 
     def fits(self, name: str, password: str) -> bool:
         """Say whether this is the user's password."""
-        records = Records.open(str(self.folder / "accounts.sqlite"))
-        login = records.login(name)
-        records.close()
+        with closing(connect_for_lookups(str(self.folder / "accounts.sqlite"))) as connection:
+            login = SqlRecords(lambda: connection).login(name)
         return login is not None and any(
             Passwords().check(password, credential.stored).right for credential in login.credentials
         )

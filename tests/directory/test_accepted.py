@@ -6,10 +6,10 @@ from mailsuite.address import Address
 from mailsuite.directory.accepted import Accepted, accepted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import NoSuch, WrongClass
-from mailsuite.directory.records import Records
+from mailsuite.directory.sql_records import SqlRecords
 
 
-def test_users_aliases_and_roles_are_taken(accounts: Accounts, records: Records) -> None:
+def test_users_aliases_and_roles_are_taken(accounts: Accounts, records: SqlRecords) -> None:
     """Wherever aliases lead; not what is suspended."""
     accounts.aliases.add("sales@example.com", ["alice@example.com"])
     accounts.aliases.add("out@example.com", ["Friend@elsewhere.example"])
@@ -22,7 +22,7 @@ def test_users_aliases_and_roles_are_taken(accounts: Accounts, records: Records)
 
 
 def test_an_alias_to_the_suspended_is_not_taken_and_a_suspended_postmaster_is(
-    accounts: Accounts, records: Records
+    accounts: Accounts, records: SqlRecords
 ) -> None:
     """As `find` has it."""
     accounts.aliases.add("sales@example.com", ["bob@example.com"])
@@ -32,7 +32,7 @@ def test_an_alias_to_the_suspended_is_not_taken_and_a_suspended_postmaster_is(
     assert accepted(records, "example.com", None).locals == ("abuse", "alice", "postmaster")
 
 
-def test_a_catch_all_takes_everything_while_it_works(accounts: Accounts, records: Records) -> None:
+def test_a_catch_all_takes_everything_while_it_works(accounts: Accounts, records: SqlRecords) -> None:
     """One whose user is suspended takes nothing."""
     accounts.domains.set_catch_all("example.com", "bob@example.com")
     assert accepted(records, "example.com", None).everything
@@ -43,7 +43,7 @@ def test_a_catch_all_takes_everything_while_it_works(accounts: Accounts, records
 
 @pytest.mark.parametrize(("postmaster", "roles"), [(None, ()), ("alice", ("abuse", "postmaster"))])
 def test_without_a_postmaster_there_are_no_roles(
-    accounts: Accounts, records: Records, postmaster: str | None, roles: tuple[str, ...]
+    accounts: Accounts, records: SqlRecords, postmaster: str | None, roles: tuple[str, ...]
 ) -> None:
     """But the site's gets them for every domain."""
     accounts.domains.add("bare.example", postmaster=False)
@@ -53,7 +53,7 @@ def test_without_a_postmaster_there_are_no_roles(
     assert accepted(records, "bare.example", site).locals == roles
 
 
-def test_only_a_local_domain_has_recipients_that_we_know(accounts: Accounts, records: Records) -> None:
+def test_only_a_local_domain_has_recipients_that_we_know(accounts: Accounts, records: SqlRecords) -> None:
     """For others, somebody else does."""
     accounts.domains.add("relay.example", domain_class="relay")
 

@@ -1,25 +1,26 @@
 """Authentication: yes to the right one, the same no to everybody else."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from typing import TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.authenticator import Authenticator
+from mailsuite.directory.backend import Rewrite
 from mailsuite.directory.errors import AccountsBusy
 from mailsuite.directory.passwords import Checked, Passwords
-from mailsuite.directory.records import Records
-from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.remembered import Source
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.directory.sqlite import SqliteBackend
+from mailsuite.directory.threads import Run
 from mailsuite.interfaces import IAuthenticator
 from mailsuite.meaning import Login
-
-T = TypeVar("T")
+from tests.directory.conftest import at_once, ticking
 
 SSHA = "{SSHA}1G904nLkTkGWjKNnQuB/hpWXC/hzYWx0c2FsdA=="
 
@@ -37,24 +38,38 @@ class Observed(Passwords):
         return super().check(password, stored)
 
 
+class Renewing(SqliteBackend):
+    """The accounts file, which writes down what is renewed in it, or is *busy*."""
+
+    def __init__(self, path: str, seconds: Callable[[], float], run: Run) -> None:
+        super().__init__(path, seconds, run)
+        self.rewritten: list[tuple[int, str, str | None]] = []
+        self.busy = False
+
+    def rewriter(self) -> Rewrite:
+        """See `Backend.rewriter`."""
+        rewrite = super().rewriter()
+
+        def renew(login: int, credential: int, old: str, better: str | None, secrets: Mapping[str, str]) -> None:
+            if self.busy:
+                raise AccountsBusy("busy")
+            self.rewritten.append((credential, old, better))
+            rewrite(login, credential, old, better, secrets)
+
+        return renew
+
+
 class Site:
     """An authenticator over the accounts of the test, whose threads work at once."""
 
-    def __init__(self, path: str, accounts: Accounts, records: Records) -> None:
+    def __init__(self, path: str, accounts: Accounts) -> None:
         self.accounts = accounts
         self.passwords = Observed()
-        self.rewritten: list[tuple[int, str, str | None]] = []
-        self.rewriter = Rewriter(path)
-        self.busy = False
-        self.authenticator = Authenticator(records, self.passwords, at_once, self.rewrite)
+        self.backend = Renewing(path, ticking(), at_once)
+        self.authenticator = Authenticator(
+            self.backend, Source(self.backend.generation, ticking()), self.passwords, at_once
+        )
         accounts.users.set_password("alice@example.com", self.passwords.hash("secret"))
-
-    def rewrite(self, login: int, credential: int, old: str, better: str | None, secrets: Mapping[str, str]) -> None:
-        """Renew a hash, or be busy."""
-        if self.busy:
-            raise AccountsBusy("busy")
-        self.rewritten.append((credential, old, better))
-        self.rewriter(login, credential, old, better, secrets)
 
     def ask(self, name: str, password: str, scope: str = "smtp") -> Login | None:
         """Return the authenticator's answer."""
@@ -63,15 +78,12 @@ class Site:
         return SynchronousTestCase().successResultOf(asked)
 
 
-def at_once(work: Callable[[], T]) -> Deferred[T]:
-    """Do *work* as a thread would, without one."""
-    return execute(work)
-
-
 @pytest.fixture
-def site(path: str, accounts: Accounts, records: Records) -> Site:
+def site(path: str, accounts: Accounts) -> Iterator[Site]:
     """The site of this test."""
-    return Site(path, accounts, records)
+    site = Site(path, accounts)
+    yield site
+    site.backend.stop()
 
 
 def test_it_is_an_authenticator(site: Site) -> None:
@@ -127,29 +139,30 @@ def test_what_cannot_be_a_password_is_wrong_for_everybody(site: Site, password: 
         assert site.passwords.checked == []
 
 
-def test_an_old_hash_is_renewed_at_login(site: Site, records: Records) -> None:
+def test_an_old_hash_is_renewed_at_login(site: Site, records: SqlRecords) -> None:
     """After one right password the stored hash is of the current scheme; a wrong one renews nothing."""
     site.accounts.users.set_password("bob@example.com", SSHA)
 
     assert site.ask("bob@example.com", "wrong") is None
-    assert site.rewritten == []
+    assert site.backend.rewritten == []
     assert site.ask("bob@example.com", "secret") is not None
 
     login = records.login("bob@example.com")
     assert login is not None
     assert login.credentials[0].stored.startswith("$argon2id$")
     assert site.ask("bob@example.com", "secret") is not None
-    assert len(site.rewritten) == 1
+    assert len(site.backend.rewritten) == 1
 
 
-def test_a_password_changed_meanwhile_is_not_overwritten(site: Site, records: Records) -> None:
+def test_a_password_changed_meanwhile_is_not_overwritten(site: Site, records: SqlRecords) -> None:
     """A hash is renewed only in the place of the one that was checked."""
     site.accounts.users.set_password("bob@example.com", SSHA)
     before = records.login("bob@example.com")
     assert before is not None
     site.accounts.users.set_password("bob@example.com", "changed meanwhile")
 
-    site.rewriter(before.login.id, before.credentials[0].id, SSHA, "better hash of the old password", {"x": "y"})
+    renew = site.backend.rewriter()
+    renew(before.login.id, before.credentials[0].id, SSHA, "better hash of the old password", {"x": "y"})
 
     after = records.login("bob@example.com")
     assert after is not None
@@ -160,13 +173,13 @@ def test_a_password_changed_meanwhile_is_not_overwritten(site: Site, records: Re
 def test_a_hash_that_cannot_be_renewed_now_does_not_refuse_the_login(site: Site) -> None:
     """The password was right; the next login tries again."""
     site.accounts.users.set_password("bob@example.com", SSHA)
-    site.busy = True
+    site.backend.busy = True
 
     assert site.ask("bob@example.com", "secret") is not None
 
-    site.busy = False
+    site.backend.busy = False
     assert site.ask("bob@example.com", "secret") is not None
-    assert len(site.rewritten) == 1
+    assert len(site.backend.rewritten) == 1
 
 
 def test_a_damaged_hash_is_a_wrong_password_at_the_same_cost(site: Site) -> None:
@@ -178,7 +191,7 @@ def test_a_damaged_hash_is_a_wrong_password_at_the_same_cost(site: Site) -> None
 
 
 def test_a_password_is_good_for_its_services_alone(
-    path: str, site: Site, accounts: Accounts, records: Records
+    path: str, site: Site, accounts: Accounts, records: SqlRecords
 ) -> None:
     """A credential with a scope opens those services, one without opens all."""
     login = records.login("alice@example.com")

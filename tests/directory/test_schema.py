@@ -11,11 +11,10 @@ import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
-from mailsuite.directory.records import Records
 from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, transaction
 
 Opening = Callable[[str], object]
-OPENINGS: list[Opening] = [Accounts.open, Records.open]
+OPENINGS: list[Opening] = [Accounts.open, connect_for_lookups]
 
 
 def set_version(path: str, version: int) -> None:

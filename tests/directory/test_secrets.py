@@ -1,25 +1,26 @@
 """What is kept beside a password: made with it, gone with it, and the same for those who do not exist."""
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred, execute, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.passwords import Passwords, UnfitPassword
-from mailsuite.directory.records import Records
-from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.remembered import Source
 from mailsuite.directory.secrets import KINDS, NONE_POSSIBLE, Kept, Secrets, keeping
 from mailsuite.directory.served import CHECK_SECONDS, Served
+from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import TooBusy
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.cram_keys import parse_cram_keys
 from mailsuite.sasl.digest_keys import digest_keys, parse_digest_keys
 from mailsuite.sasl.scram_keys import parse_scram_keys
+from tests.directory.conftest import at_once, ticking
 
 T = TypeVar("T")
 
@@ -27,18 +28,14 @@ ALICE = "alice@example.com"
 WANTED = Secrets(KINDS, 4096, "mail.example.com")
 
 
-def at_once(work: Callable[[], T]) -> "Deferred[T]":
-    """Do *work* as a thread would, without one."""
-    return execute(work)
-
-
 class Site:
     """An authenticator over the accounts of the test that wants *wanted*."""
 
-    def __init__(self, path: str, records: Records, passwords: Passwords, wanted: Secrets = WANTED) -> None:
-        self.records = records
+    def __init__(self, path: str, passwords: Passwords, wanted: Secrets = WANTED) -> None:
+        self.backend = SqliteBackend(path, ticking(), at_once)
         self.keep = keeping(passwords, wanted)
-        self.authenticator = Authenticator(records, passwords, at_once, Rewriter(path), wanted)
+        source = Source(self.backend.generation, ticking())
+        self.authenticator = Authenticator(self.backend, source, passwords, at_once, wanted)
 
     def log_in(self, name: str, password: str) -> Login | None:
         """Log in with a password."""
@@ -47,20 +44,24 @@ class Site:
 
     def kinds(self, name: str) -> set[str]:
         """Return the kinds of secrets that *name* has."""
-        record = self.records.login(name)
+        record = self.backend.login(name)
         assert record is not None
         return set(record.secrets)
 
     def secret(self, name: str, kind: str) -> Secret:
         """Return what a mechanism is given."""
-        return self.authenticator.secret(name, kind, "smtp")
+        found = self.authenticator.secret(name, kind, "smtp")
+        assert isinstance(found, Secret)
+        return found
 
 
 @pytest.fixture
-def site(path: str, accounts: Accounts, records: Records, passwords: Passwords) -> Site:
+def site(path: str, accounts: Accounts, passwords: Passwords) -> Iterator[Site]:
     """The site of this test; alice's password is ``secret``, and nothing is kept but its hash."""
     accounts.users.set_password(ALICE, passwords.hash("secret"))
-    return Site(path, records, passwords)
+    site = Site(path, passwords)
+    yield site
+    site.backend.stop()
 
 
 def put(accounts: Accounts, name: str, kept: Kept) -> None:
@@ -116,11 +117,11 @@ def test_users_of_old_get_theirs_when_the_password_crosses_the_wire(site: Site) 
 
 
 def test_a_digest_of_another_realm_is_made_anew(
-    path: str, site: Site, records: Records, passwords: Passwords
+    path: str, site: Site, passwords: Passwords
 ) -> None:
     """It is of no use once our hostname has changed."""
     site.log_in(ALICE, "secret")
-    renamed = Site(path, records, passwords, Secrets(["digest-md5"], 4096, "mx.example.com"))
+    renamed = Site(path, passwords, Secrets(["digest-md5"], 4096, "mx.example.com"))
 
     assert renamed.log_in(ALICE, "secret") is not None
 
@@ -188,7 +189,7 @@ def test_keys_that_another_server_has_left_are_a_password_too(site: Site, accoun
     assert site.log_in(ALICE, "a\tb") is None
     assert site.log_in(ALICE, "secret") is not None
 
-    record = site.records.login(ALICE)
+    record = site.backend.login(ALICE)
     assert record is not None
     assert record.credentials[0].stored.startswith("$argon2id$")
     assert set(record.secrets) == set(KINDS)
@@ -204,20 +205,20 @@ def test_no_secrets_of_what_is_no_password(password: str) -> None:
 class Offer:
     """`Served` over the accounts of the test; *busy* makes its threads refuse work."""
 
-    def __init__(self, path: str, records: Records, partly: bool = False) -> None:
+    def __init__(self, path: str, partly: bool = False) -> None:
         self.now = 0.0
         self.busy = False
         self.broken = False
-        self.served = Served(path, records, ["scram-sha-256", "cram-md5"], partly, self.run, lambda: self.now)
+        backend = SqliteBackend(path, lambda: self.now, self.run)
+        self.served = Served(backend, ["scram-sha-256", "cram-md5"], partly, lambda: self.now)
 
-    def run(self, work: "object") -> "Deferred[frozenset[str]]":
+    def run(self, work: Callable[[], T]) -> "Deferred[T]":
         """Do *work* at once."""
         if self.busy:
             raise TooBusy("busy")
         if self.broken:
             return fail(OSError("no disk"))
-        assert callable(work)
-        return execute(work)
+        return at_once(work)
 
     def after(self, seconds: float, kind: str = "scram-sha-256") -> tuple[bool, bool]:
         """Return what is said after a while, twice: what is found out comes with the second."""
@@ -226,10 +227,10 @@ class Offer:
 
 
 def test_a_mechanism_is_offered_once_all_have_what_it_needs(
-    path: str, site: Site, accounts: Accounts, records: Records
+    path: str, site: Site, accounts: Accounts
 ) -> None:
     """Until then a client that prefers it would lock its user out."""
-    offer = Offer(path, records)
+    offer = Offer(path)
     assert not offer.served("scram-sha-256")
     put(accounts, ALICE, site.keep(ALICE, "secret"))
     assert offer.after(CHECK_SECONDS) == (False, False)
@@ -245,12 +246,12 @@ def test_a_mechanism_is_offered_once_all_have_what_it_needs(
 
 
 def test_what_cannot_be_seen_now_stays_as_it_was(
-    path: str, site: Site, accounts: Accounts, records: Records
+    path: str, site: Site, accounts: Accounts
 ) -> None:
     """Busy threads and an unreadable file change nothing; the next look tells."""
     for name in (ALICE, "bob@example.com"):
         put(accounts, name, site.keep(name, "secret"))
-    offer = Offer(path, records)
+    offer = Offer(path)
     assert offer.served("cram-md5")
     accounts.users.set_password(ALICE, "hash")
     offer.busy = True
@@ -261,9 +262,9 @@ def test_what_cannot_be_seen_now_stays_as_it_was(
     assert not offer.after(CHECK_SECONDS)[1]
 
 
-def test_a_site_may_offer_it_at_once(path: str, records: Records) -> None:
+def test_a_site_may_offer_it_at_once(path: str, accounts: Accounts) -> None:
     """Then whoever has none cannot log in by it."""
-    offer = Offer(path, records, partly=True)
+    offer = Offer(path, partly=True)
 
     assert offer.served("scram-sha-256")
     assert not offer.served("digest-md5")

@@ -8,8 +8,8 @@ import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import OlderSchema
-from mailsuite.directory.records import Records
-from mailsuite.directory.schema import VERSION, connect, make_derived, transaction
+from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, make_derived, transaction
+from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.upgrades import STEPS
 from mailsuite.schema_steps import WouldLose, downgrade, upgrade
 from tests.shapes import shape
@@ -61,8 +61,8 @@ def test_all_that_was_there_is_there(path: str) -> None:
     """Users, hashes, states, aliases, the catch-all; an asterisk in an old name stays an asterisk."""
     with closing(make(path)) as connection:
         bring_up(connection)
-    with Accounts.open(path) as accounts:
-        records = Records.open(path)
+    with Accounts.open(path) as accounts, closing(connect_for_lookups(path)) as reading:
+        records = SqlRecords(lambda: reading)
         login = records.login("alice@example.com")
         wildcards = accounts._connection.execute("SELECT count(*) FROM addresses WHERE wildcard").fetchone()
 
@@ -78,13 +78,12 @@ def test_all_that_was_there_is_there(path: str) -> None:
         }
         assert wildcards == (0,)
         assert records.site_secret() == b"\7" * 32
-        records.close()
 
 
 def test_an_older_one_is_refused_with_the_command(path: str) -> None:
     """Neither the server nor a command touches it; the message says what to do."""
     make(path).close()
-    for opening in (Accounts.open, Records.open):
+    for opening in (Accounts.open, connect_for_lookups):
         with pytest.raises(OlderSchema, match=r"version 1, and this mailsuite needs .*mailsuite db upgrade"):
             opening(path)
 

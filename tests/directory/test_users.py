@@ -4,12 +4,12 @@ import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName, Exists, NoSuch, StillNeeded
-from mailsuite.directory.records import Records
 from mailsuite.directory.rows import User
+from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.meaning import Mailbox
 
 
-def test_a_user_is_a_login_a_mailbox_and_an_address(accounts: Accounts, records: Records) -> None:
+def test_a_user_is_a_login_a_mailbox_and_an_address(accounts: Accounts, records: SqlRecords) -> None:
     """All three are there once the user is added, under one name however it was typed."""
     added = accounts.users.add("Carol@EXAMPLE.com", "hash of carol")
 
@@ -57,7 +57,7 @@ def test_users_are_listed_by_domain(accounts: Accounts) -> None:
         accounts.users.list("example.org")
 
 
-def test_a_new_password_takes_the_place_of_the_old(accounts: Accounts, records: Records) -> None:
+def test_a_new_password_takes_the_place_of_the_old(accounts: Accounts, records: SqlRecords) -> None:
     """There is one password at a time, and one can be given to who had none."""
     for name in ("alice@example.com", "postmaster@example.com"):
         accounts.users.set_password(name, "new hash")
@@ -85,7 +85,7 @@ def test_an_unknown_user_is_said_with_what_would_add_it(accounts: Accounts) -> N
         accounts.users.remove("carol@example.com")
 
 
-def test_a_removed_user_leaves_nothing_but_the_place_of_its_mail(accounts: Accounts, records: Records) -> None:
+def test_a_removed_user_leaves_nothing_but_the_place_of_its_mail(accounts: Accounts, records: SqlRecords) -> None:
     """Login, password and address go; the answer says where the mail lies; the number is not used again."""
     removed = accounts.users.remove("bob@example.com")
 
@@ -144,7 +144,7 @@ def test_a_user_that_is_an_alias_too_is_removed_in_two_steps(accounts: Accounts)
 @pytest.mark.parametrize(
     "local", ["o'hara", "%", "_", '"; drop table logins; --"', '"*)(uid=*"', '"../../etc/passwd"', '"a\\\\b\\"c"']
 )
-def test_names_that_look_like_code_are_names(accounts: Accounts, records: Records, local: str) -> None:
+def test_names_that_look_like_code_are_names(accounts: Accounts, records: SqlRecords, local: str) -> None:
     """Quotes, wildcards and path names are stored, found and removed as they are, and harm nobody."""
     others = list(accounts.users.list())
     added = accounts.users.add(f"{local}@example.com", local)
@@ -158,7 +158,7 @@ def test_names_that_look_like_code_are_names(accounts: Accounts, records: Record
     assert list(accounts.users.list()) == others
 
 
-def test_mailboxes_of_a_domain(accounts: Accounts, records: Records) -> None:
+def test_mailboxes_of_a_domain(accounts: Accounts, records: SqlRecords) -> None:
     """All of them, by their numbers, some at a time; aliases have none."""
     accounts.domains.add("example.net")
     accounts.users.add("alice@example.net")
@@ -172,7 +172,7 @@ def test_mailboxes_of_a_domain(accounts: Accounts, records: Records) -> None:
     assert records.mailboxes("example.org", 0) == ()
 
 
-def test_mailboxes_come_in_pages(accounts: Accounts, records: Records) -> None:
+def test_mailboxes_come_in_pages(accounts: Accounts, records: SqlRecords) -> None:
     """A large domain is not read in one go."""
     for number in range(600):
         accounts.users.add(f"u{number}@example.com")

@@ -34,7 +34,7 @@ LAYERS = {
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "transport": {"transport", "certificates"},
-    "root": {"app", "incoming", "logins", "outgoing", "tap", "config", "cli"},
+    "root": {"app", "backends", "incoming", "logins", "outgoing", "tap", "config", "cli"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # The layers below; a package may always import itself.

@@ -8,11 +8,12 @@ from mailsuite.address import Address, domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.records import Records
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.spelling import parse_address
+from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.maybe import at_once
 
 
 def accounts(settings: Settings) -> Iterator[Finding]:
@@ -27,24 +28,24 @@ def accounts(settings: Settings) -> Iterator[Finding]:
         yield ok("directory.path", f"{path} can be read")
         if os.stat(path).st_mode & 0o077:
             yield warning("directory.path", f"{path} is open to other users of this machine", f"chmod 600 {path}")
-        yield from _domains(Records(lambda: connection), settings)
-        yield from _terms(Records(lambda: connection), settings)
+        yield from _domains(SqlRecords(lambda: connection), settings)
+        yield from _terms(SqlRecords(lambda: connection), settings)
 
 
-def _domains(records: Records, settings: Settings) -> Iterator[Finding]:
+def _domains(records: SqlRecords, settings: Settings) -> Iterator[Finding]:
     if records.first_domain() is None:
         others = [*records.domains("relay"), *records.domains("backup")]
         lost = "mail for <postmaster> is refused" if others else "all mail is refused"
         yield warning("directory", f"there is no local domain: {lost}", "mailsuite domain add DOMAIN")
     postmaster = settings.directory.postmaster
-    if postmaster and Resolver(records).listed(parse_address(postmaster)) is None:
+    if postmaster and at_once(Resolver(records).listed(parse_address(postmaster))) is None:
         yield warning(
             "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias of a local domain",
             f"{_mend(records, parse_address(postmaster))}, or name another address",
         )
 
 
-def _terms(records: Records, settings: Settings) -> Iterator[Finding]:
+def _terms(records: SqlRecords, settings: Settings) -> Iterator[Finding]:
     """What [domains] says holds for users, and only local domains have them."""
     for name in settings.domains:
         domain = records.domain(domain_key(name))
@@ -56,7 +57,7 @@ def _terms(records: Records, settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _mend(records: Records, postmaster: Address) -> str:
+def _mend(records: SqlRecords, postmaster: Address) -> str:
     """Return the command that lets mail for *postmaster* end here."""
     domain = records.domain(postmaster.domain)
     if domain is None:

@@ -10,8 +10,8 @@ from mailsuite.config import Settings
 from mailsuite.config.tables.delivery import Backup
 from mailsuite.delivery.routes import Routes
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.records import Records
 from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.outgoing import default_route, route_rules
 from mailsuite.policy.backup import OLD_SECONDS
 from mailsuite.policy.backup_list import BadList, parse_key
@@ -30,7 +30,7 @@ def backups(settings: Settings) -> Iterator[Finding]:
     told = {domain_key(name): backup for name, backup in settings.backups.items()}
     try:
         with closing(connect_for_lookups(settings.directory.path)) as connection:
-            records = Records(lambda: connection)
+            records = SqlRecords(lambda: connection)
             domains = records.domains("backup")
             others = {domain: records.domain(domain) for domain in sorted({*told}.difference(domains))}
     except AccountsError:

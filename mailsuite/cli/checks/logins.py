@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
+from mailsuite.backends import reading
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.cli.checks.listeners import USERS
 from mailsuite.config import Settings
 from mailsuite.config.tables.logins import OAuth
 from mailsuite.directory.certified import BadCertificateList, read_certificate_list
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.records import Records
 from mailsuite.directory.secrets import APOP, CRAM_MD5, DIGEST_MD5
 from mailsuite.logins import mechanisms_of, takes_tokens
 from mailsuite.tokens.keys import parse_keys
@@ -56,12 +57,8 @@ def _apop(settings: Settings) -> Iterator[Finding]:
 
 
 def _lacking(settings: Settings) -> Iterator[Finding]:
-    try:
-        records = Records.open(settings.directory.path)
-    except AccountsError:
-        # That is said where the accounts are looked at.
-        return
-    try:
+    # Where they cannot be read, that is said by the one who looks at the accounts.
+    with suppress(AccountsError), reading(settings) as records:
         for kind in settings.sasl.secrets:
             count = records.lacking(kind)
             if count:
@@ -71,8 +68,6 @@ def _lacking(settings: Settings) -> Iterator[Finding]:
                     "sasl.secrets", f"{users} no {kind} secret yet, so that mechanism {then}",
                     "they get it by logging in by PLAIN or LOGIN, or by: mailsuite user passwd ADDRESS",
                 )
-    finally:
-        records.close()
 
 
 def _certificates(settings: Settings) -> Iterator[Finding]:

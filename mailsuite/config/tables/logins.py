@@ -26,6 +26,15 @@ class Directory(Section, frozen=True, kw_only=True):
         description="Mailbox for postmaster and abuse of a domain that has none of its own (RFC"
                     " 2142).",
     )] = ""
+    cache_ttl: Annotated[float, Meta(
+        ge=0, le=86_400,
+        description="Seconds for which an answer about an address or a login is used again while no change is known;"
+                    " one that says no, 10 s at most.",
+    )] = 60.0
+    cache_stale: Annotated[float, Meta(
+        ge=0, le=2_592_000,
+        description="Seconds for which those who were known go on being served while what keeps the accounts is away.",
+    )] = 86_400.0
     hash_threads: Annotated[int, Meta(
         ge=1, le=64,
         description="Threads that verify passwords; each uses up to 64 MiB of memory at work.",

@@ -2,37 +2,59 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailsuite.address import Address
-from mailsuite.directory import sqlite
+from mailsuite.directory import lookup
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.cache import Cache
 from mailsuite.directory.errors import AccountsError, BadName
-from mailsuite.directory.records import Records
+from mailsuite.directory.lookup import Directory
+from mailsuite.directory.remembered import Source
 from mailsuite.directory.schema import connect_for_lookups
-from mailsuite.directory.sqlite import CHECK_SECONDS, SqliteDirectory
+from mailsuite.directory.sqlite import CHECK_SECONDS, SqliteBackend
 from mailsuite.interfaces import IMailboxDirectory
-from mailsuite.meaning import Broken, Foreign, Login, Mailboxes, Meaning, Relayed, Suspended, Unknown
+from mailsuite.meaning import (
+    Broken,
+    CannotJudge,
+    Foreign,
+    Login,
+    Mailboxes,
+    Meaning,
+    Relayed,
+    Suspended,
+    Unknown,
+)
+from tests.directory.conftest import at_once, ticking
+
+
+class At(Directory):
+    """The directory over a back end that never lets wait."""
+
+    def find(self, address: Address) -> Meaning:
+        """See `Directory.find`."""
+        found = super().find(address)
+        assert isinstance(found, Meaning)
+        return found
+
+
+def over(backend: SqliteBackend, seconds: Callable[[], float], postmaster: str = "", hostname: str = "") -> At:
+    """Return the directory over *backend*."""
+    return At(backend, Source(backend.generation, seconds), postmaster, hostname)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """The time, as the directory is told it."""
-    return Clock()
-
-
-@pytest.fixture
-def directory(records: Records, clock: Clock) -> SqliteDirectory:
+def directory(backend: SqliteBackend, clock: Clock) -> At:
     """The directory over the accounts of the test."""
-    return SqliteDirectory(records, clock.seconds)
+    return over(backend, clock.seconds)
 
 
 def names(meaning: Meaning) -> list[str]:
@@ -41,18 +63,18 @@ def names(meaning: Meaning) -> list[str]:
     return [mailbox.path for mailbox in meaning.mailboxes]
 
 
-def find(directory: SqliteDirectory, local: str, domain: str = "example.com") -> Meaning:
+def find(directory: At, local: str, domain: str = "example.com") -> Meaning:
     """Look *local* up."""
     return directory.find(Address(local, domain))
 
 
-def test_it_is_a_mailbox_directory(directory: SqliteDirectory) -> None:
+def test_it_is_a_mailbox_directory(directory: At) -> None:
     """Class and object provide the interface."""
-    assert verifyClass(IMailboxDirectory, SqliteDirectory)
+    assert verifyClass(IMailboxDirectory, Directory)
     assert verifyObject(IMailboxDirectory, directory)
 
 
-def test_each_kind_of_address_is_told_from_the_file(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_each_kind_of_address_is_told_from_the_file(accounts: Accounts, directory: At) -> None:
     """What the order of lookup needs is read from the accounts as the commands wrote them."""
     accounts.aliases.add("sales@example.com", ["bob@example.com", "alice+sales@example.com"])
     accounts.domains.add("exämple.net", catch_all="bob@example.com", postmaster=False)
@@ -72,25 +94,25 @@ def test_each_kind_of_address_is_told_from_the_file(accounts: Accounts, director
     assert find(directory, "alice", "[192.0.2.1]") == Foreign()
 
 
-def test_the_configured_postmaster_gets_role_mail(accounts: Accounts, records: Records, clock: Clock) -> None:
+def test_the_configured_postmaster_gets_role_mail(accounts: Accounts, backend: SqliteBackend, clock: Clock) -> None:
     """`[directory] postmaster` stands before the domain's own for abuse, and a bad one is refused at once."""
-    directory = SqliteDirectory(records, clock.seconds, "bob@example.com")
+    directory = over(backend, clock.seconds, "bob@example.com")
 
     assert names(find(directory, "abuse")) == ["example.com/bob"]
     with pytest.raises(BadName):
-        SqliteDirectory(records, clock.seconds, "bob")
+        over(backend, clock.seconds, "bob")
 
 
-def test_our_own_host_has_a_postmaster(accounts: Accounts, records: Records, clock: Clock) -> None:
+def test_our_own_host_has_a_postmaster(accounts: Accounts, backend: SqliteBackend, clock: Clock) -> None:
     """RFC 3461 §9.3: also where its name is no domain of ours."""
-    directory = SqliteDirectory(records, clock.seconds, "bob@example.com", "mail.example.com")
+    directory = over(backend, clock.seconds, "bob@example.com", "mail.example.com")
 
     assert names(find(directory, "postmaster", "mail.example.com")) == ["example.com/bob"]
     assert find(directory, "bob", "mail.example.com") == Foreign()
     assert not directory.is_local("mail.example.com")
 
 
-def test_domains_that_we_pass_on_mail_for(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_domains_that_we_pass_on_mail_for(accounts: Accounts, directory: At) -> None:
     """Those below a domain, in any spelling, and neither itself nor what only ends like it."""
     for name in ("relay.example", "a.relay.example", "deep.b.relay.example", "notrelay.example", "x.xn--bcher-kva.de"):
         accounts.domains.add(name, domain_class="relay")
@@ -103,7 +125,7 @@ def test_domains_that_we_pass_on_mail_for(accounts: Accounts, directory: SqliteD
     assert directory.relayed_below("a.relay.example") == []
 
 
-def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: At) -> None:
     """Domains are compared as A-labels; an address literal is not ours."""
     accounts.domains.add("exämple.net")
 
@@ -113,7 +135,7 @@ def test_domains_are_known_in_every_spelling(accounts: Accounts, directory: Sqli
         assert not directory.is_local(name)
 
 
-def test_the_class_of_a_domain_is_seen(accounts: Accounts, directory: SqliteDirectory, clock: Clock) -> None:
+def test_the_class_of_a_domain_is_seen(accounts: Accounts, directory: At, clock: Clock) -> None:
     """Mail ends here for a local domain alone; a change of the class takes effect like any other."""
     accounts.domains.add("relay.example", domain_class="relay")
     accounts.domains.add("backup.example", domain_class="backup")
@@ -132,12 +154,12 @@ def test_the_class_of_a_domain_is_seen(accounts: Accounts, directory: SqliteDire
 
 
 def test_a_login_of_a_domain_that_only_sends_may_send_as_itself(
-    accounts: Accounts, directory: SqliteDirectory, records: Records
+    accounts: Accounts, directory: At, backend: SqliteBackend
 ) -> None:
     """Though mail for it is not taken."""
     accounts.domains.add("sends.example", domain_class="send-only")
     accounts.users.add("carol@sends.example")
-    record = records.login("carol@sends.example")
+    record = backend.login("carol@sends.example")
 
     assert record is not None
     assert directory.may_send_as(record.login, Address("carol+x", "sends.example"))
@@ -145,7 +167,7 @@ def test_a_login_of_a_domain_that_only_sends_may_send_as_itself(
 
 
 def test_a_change_takes_effect_within_a_moment(
-    accounts: Accounts, directory: SqliteDirectory, clock: Clock
+    accounts: Accounts, directory: At, clock: Clock
 ) -> None:
     """What another process changes is seen after CHECK_SECONDS, what was unknown or foreign too."""
     assert find(directory, "carol") == Unknown()
@@ -167,7 +189,9 @@ def test_answers_come_from_the_cache_until_something_changes(path: str, accounts
     """A known answer costs no statement; a commit that changes no account keeps the cache."""
     statements: list[str] = []
     reading = connect_for_lookups(path)
-    directory = SqliteDirectory(Records(lambda: reading), clock.seconds)
+    backend = SqliteBackend(path, clock.seconds, at_once)
+    backend._opening = lambda: reading
+    directory = over(backend, clock.seconds)
     find(directory, "alice")
     find(directory, "nobody")
     directory.is_local("example.com")
@@ -191,7 +215,7 @@ def test_answers_come_from_the_cache_until_something_changes(path: str, accounts
 
 
 def test_a_clock_that_is_set_back_does_not_keep_old_answers(
-    accounts: Accounts, directory: SqliteDirectory, clock: Clock
+    accounts: Accounts, directory: At, clock: Clock
 ) -> None:
     """Freshness does not hang on a clock that only goes forward."""
     clock.advance(3600)
@@ -204,13 +228,21 @@ def test_a_clock_that_is_set_back_does_not_keep_old_answers(
 
 
 def test_trouble_with_the_file_is_not_an_answer(path: str, accounts: Accounts, clock: Clock) -> None:
-    """Where the file cannot be read the lookup fails: nobody is told that an address is unknown."""
+    """Where the file cannot be read nobody is told that an address is unknown; whom we know is served."""
     reading = connect_for_lookups(path)
-    directory = SqliteDirectory(Records(lambda: reading), clock.seconds)
+    backend = SqliteBackend(path, clock.seconds, at_once)
+    backend._opening = lambda: reading
+    directory = over(backend, clock.seconds)
+    known = find(directory, "alice")
+    find(directory, "nobody")
     reading.close()
+    clock.advance(CHECK_SECONDS)
 
-    with pytest.raises(sqlite3.Error):
-        find(directory, "alice")
+    with capturedLogs():
+        assert find(directory, "alice") == known
+        for local in ("bob", "nobody"):
+            with pytest.raises(CannotJudge):
+                find(directory, local)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +262,7 @@ def test_trouble_with_the_file_is_not_an_answer(path: str, accounts: Accounts, c
     ],
 )
 def test_a_login_may_send_as_what_leads_to_it(
-    path: str, accounts: Accounts, directory: SqliteDirectory, address: str, allowed: bool
+    path: str, accounts: Accounts, directory: At, address: str, allowed: bool
 ) -> None:
     """Its mailbox, plus-addresses and aliases, nested too; not what only the catch-all brings (RFC 6409 §6.1)."""
     accounts.aliases.add("sales@example.com", ["alice@example.com", "bob@example.com"])
@@ -249,7 +281,7 @@ def test_a_login_may_send_as_what_leads_to_it(
 
 @pytest.mark.parametrize("address", ["alice@example.com", "alice+x@example.com", "alice+team@example.com"])
 def test_an_address_with_a_mailbox_belongs_to_its_own_user_alone(
-    accounts: Accounts, directory: SqliteDirectory, address: str
+    accounts: Accounts, directory: At, address: str
 ) -> None:
     """Although it is an alias too, or its plus-address is one, by which others get a copy."""
     accounts.aliases.add("alice@example.com", ["alice@example.com", "bob@example.com"])
@@ -264,7 +296,7 @@ def test_an_address_with_a_mailbox_belongs_to_its_own_user_alone(
     assert may == {"alice": True, "bob": False}
 
 
-def test_a_suspended_user_owns_its_address_no_more(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_a_suspended_user_owns_its_address_no_more(accounts: Accounts, directory: At) -> None:
     """A session that was open at the time sends nothing further; role mail that still comes changes nothing."""
     for name in ("alice", "postmaster"):
         user = accounts.users.set_suspended(f"{name}@example.com", True)
@@ -275,7 +307,7 @@ def test_a_suspended_user_owns_its_address_no_more(accounts: Accounts, directory
 
 
 def test_role_mail_is_taken_although_the_postmaster_is_suspended(
-    accounts: Accounts, directory: SqliteDirectory
+    accounts: Accounts, directory: At
 ) -> None:
     """RFC 5321 §4.5.1, RFC 2142: no command switches it off."""
     accounts.users.set_suspended("postmaster@example.com", True)
@@ -284,7 +316,7 @@ def test_role_mail_is_taken_although_the_postmaster_is_suspended(
         assert names(find(directory, local, domain)) == ["example.com/postmaster"]
 
 
-def test_whoever_gets_role_mail_may_answer_it(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_whoever_gets_role_mail_may_answer_it(accounts: Accounts, directory: At) -> None:
     """The postmaster sends as postmaster and as abuse."""
     user = accounts.users.show("postmaster@example.com")
     login = Login(1, user.name, user.mailbox)
@@ -293,12 +325,12 @@ def test_whoever_gets_role_mail_may_answer_it(accounts: Accounts, directory: Sql
     assert directory.may_send_as(login, Address("Postmaster", "example.com"))
 
 
-def test_a_login_without_a_mailbox_may_send_as_nobody(directory: SqliteDirectory) -> None:
+def test_a_login_without_a_mailbox_may_send_as_nobody(directory: At) -> None:
     """There is no address that leads to it."""
     assert not directory.may_send_as(Login(9, "x@example.com", None), Address("alice", "example.com"))
 
 
-def test_an_alias_is_expanded_to_its_targets(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_an_alias_is_expanded_to_its_targets(accounts: Accounts, directory: At) -> None:
     """EXPN tells the members of an alias, and nothing of a mailbox."""
     accounts.aliases.add("sales@example.com", ["bob@example.com", "alice@example.com"])
 
@@ -310,7 +342,7 @@ def test_an_alias_is_expanded_to_its_targets(accounts: Accounts, directory: Sqli
 
 
 def test_a_loop_made_behind_our_back_is_broken_not_endless(
-    path: str, accounts: Accounts, directory: SqliteDirectory
+    path: str, accounts: Accounts, directory: At
 ) -> None:
     """The commands make no loop; one that is there all the same has an answer."""
     accounts.aliases.add("sales@example.com", ["bob@example.com"])
@@ -322,12 +354,12 @@ def test_a_loop_made_behind_our_back_is_broken_not_endless(
 
 
 def test_the_caches_are_bounded(
-    accounts: Accounts, records: Records, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    accounts: Accounts, backend: SqliteBackend, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream of made-up addresses does not grow the memory."""
-    monkeypatch.setattr(sqlite, "ADDRESSES_CACHED", 10)
-    monkeypatch.setattr(sqlite, "DOMAINS_CACHED", 10)
-    directory = SqliteDirectory(records, clock.seconds)
+    monkeypatch.setattr(lookup, "ADDRESSES_CACHED", 10)
+    monkeypatch.setattr(lookup, "DOMAINS_CACHED", 10)
+    directory = over(backend, clock.seconds)
     for number in range(50):
         find(directory, f"nobody{number}")
         directory.is_local(f"d{number}.example")
@@ -347,15 +379,13 @@ def test_the_cache_forgets_what_was_not_asked_for_longest() -> None:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Accounts, SqliteDirectory]]:
+def shared() -> Iterator[tuple[Accounts, At]]:
     """Accounts and directory that many hostile names are thrown at."""
     with tempfile.TemporaryDirectory() as folder, Accounts.open(f"{folder}/accounts", create=True) as accounts:
         accounts.domains.add("example.com")
-        records = Records.open(f"{folder}/accounts")
-        # A clock on which every question comes a moment after the last.
-        ticks = iter(range(10**9))
-        yield accounts, SqliteDirectory(records, lambda: float(next(ticks)))
-        records.close()
+        backend = SqliteBackend(f"{folder}/accounts", ticking(), at_once)
+        yield accounts, over(backend, ticking())
+        backend.stop()
 
 
 LETTERS = st.one_of(st.sampled_from("'\"\\*)( ;%_/.+@\0\r\n\ud800é"), st.characters())
@@ -367,7 +397,7 @@ HOSTILE = st.text(LETTERS, min_size=1, max_size=40)
 @example(local="abuse", domain="\ud800")
 @given(local=HOSTILE, domain=st.one_of(st.just("example.com"), HOSTILE))
 def test_hostile_names_resolve_to_nothing_but_themselves(
-    shared: tuple[Accounts, SqliteDirectory], local: str, domain: str
+    shared: tuple[Accounts, At], local: str, domain: str
 ) -> None:
     """Any text is looked up as it is: unknown or foreign before it is a user, its own mailbox while it is one."""
     accounts, directory = shared
@@ -390,18 +420,18 @@ def test_hostile_names_resolve_to_nothing_but_themselves(
     assert directory.find(asked) == before
 
 
-def test_records_are_opened_when_they_are_needed_and_again_after_closing(path: str, accounts: Accounts) -> None:
+def test_the_file_is_opened_when_they_are_needed_and_again_after_closing(path: str, accounts: Accounts) -> None:
     """What is built before the service starts opens the file no sooner than it is told to, or read."""
-    records = Records.of(path)
-    records.close()
-    records.connect()
-    records.close()
+    backend = SqliteBackend(path, ticking(), at_once)
+    backend.stop()
+    backend.start()
+    backend.stop()
 
-    assert records.first_domain() == "example.com"
-    records.close()
+    assert backend.first_domain() == "example.com"
+    backend.stop()
 
 
-def test_what_became_of_a_mailbox(accounts: Accounts, directory: SqliteDirectory) -> None:
+def test_what_became_of_a_mailbox(accounts: Accounts, directory: At) -> None:
     """It is told by its number, which no other mailbox ever gets: who comes after the user is a stranger."""
     accounts.users.add("gone@example.com")
     meaning = find(directory, "gone")
