@@ -29,6 +29,7 @@ from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
@@ -49,8 +50,10 @@ from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
+from mailsuite.policy.srs_secrets import BadSecrets
 from mailsuite.policy.state import MemoryState
 from mailsuite.queue.errors import QueueError
+from mailsuite.returns import Returns
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
@@ -84,7 +87,9 @@ def take_descriptors() -> None:
 
 
 # What a start may stumble over, each with a text that says how to mend it.
-START_TROUBLE = (RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, OSError)
+START_TROUBLE = (
+    RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, OSError,
+)  # fmt: skip
 
 
 def make_service(settings: Settings, reactor: Any = default_reactor, foreground: bool = False) -> "MailService":
@@ -209,11 +214,16 @@ class Parts:
         self.log.open()
         os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
         recover(root, self._mark, clocks.now())
+        self._returns = Returns(settings, clocks.now)
+        self._returns.load()
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         self._backend = backend(settings, clocks.seconds, self._hashing.run)
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)
-        directory = Directory(self._backend, seen, settings.directory.postmaster, settings.hostname)
+        directory = Directory(
+            self._backend, seen, settings.directory.postmaster, settings.hostname,
+            Returned(self._returns.restoring, clocks.now),
+        )  # fmt: skip
         state = MemoryState(clocks.seconds)
         guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
         self.offer = offer(settings, self._backend, clocks.seconds)
@@ -236,7 +246,7 @@ class Parts:
         priorities = Priorities(peers_in(settings.smtp.priority_peers), settings.submission.highest_priority)
         self._outgoing = Outgoing(
             settings, reactor, directory, store, self.log, lambda: f"{self.session_id()}-0", listens,
-            priorities.granted,
+            priorities.granted, self._returns.sending,
         )
         self.logins = Logins(
             authenticator(settings, self._backend, seen, passwords, self._hashing),
@@ -291,11 +301,15 @@ class Parts:
             self._retention.start()
 
     def reload(self) -> None:
-        """Read anew what is read once: whose certificates are whose."""
+        """Read anew what is read once: whose certificates are whose, and the secrets of return addresses."""
         try:
             self.offer.load()
         except AccountsError as error:
             _log.error("The list of certificates stays as it was: {reason}", reason=str(error))
+        try:
+            self._returns.load()
+        except (BadSecrets, OSError) as error:
+            _log.error("The secrets of return addresses stay as they were: {reason}", reason=str(error))
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""

@@ -51,6 +51,15 @@ class Suspended(Meaning):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused(Meaning):
+    """The address is ours, and mail for it is answered with this reply (RFC 5321 §4.2, RFC 3463): *text* is ASCII."""
+
+    code: int
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign(Meaning):
     """The domain is not one that we take mail for (one of ours that only sends is such a one, too)."""
 

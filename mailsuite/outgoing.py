@@ -19,6 +19,7 @@ from mailsuite.config.routes import port_of, tls_of
 from mailsuite.config.tables.delivery import RouteTable
 from mailsuite.delivery.attempt import Network
 from mailsuite.delivery.connections import Connections
+from mailsuite.delivery.forwarding import Forwarding
 from mailsuite.delivery.local import LocalDelivery
 from mailsuite.delivery.mta_sts import LOOK_SECONDS, MTASTS
 from mailsuite.delivery.mta_sts_cache import PolicyCache
@@ -46,6 +47,7 @@ from mailsuite.route import CannotConnect, Credentials, Route
 from mailsuite.service.dispatch import Dispatch
 from mailsuite.service.own_mail import OwnMail
 from mailsuite.service.reports import Reports
+from mailsuite.srs import Rewriting
 from mailsuite.transport.connector import Connector
 from mailsuite.transport.dns.resolver import Resolver
 from mailsuite.transport.web import WebClient
@@ -58,8 +60,8 @@ Listens = Callable[[str, int], bool]
 class Outgoing:
     """Everything between the queue and other servers. To be started and stopped, after the last fork.
 
-    *listens* says where this system itself takes mail, *granted* which priority a peer gets. Raises `IssuersError`
-    where [delivery] ca_file is of no use.
+    *listens* says where this system itself takes mail, *granted* which priority a peer gets, *rewriting* from whom
+    forwarded mail goes on. Raises `IssuersError` where [delivery] ca_file is of no use.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Outgoing:
         next_id: Callable[[], str],
         listens: Listens,
         granted: Callable[[Peer, bool, int], int],
+        rewriting: Rewriting | None,
     ) -> None:
         queue = settings.queue
         delivery = settings.delivery
@@ -99,7 +102,11 @@ class Outgoing:
         tls = TLSPolicy(self.resolver, self._mta_sts, time.time)
         connections = Connections(self._connector, tls, sending, lambda: secrets.token_urlsafe(24))
         pool = Pool(reactor, delivery.connection_idle, delivery.connection_messages)
-        self._remote = RemoteDelivery(self.router, Network(connections, self._lookup, pool, sending, time.time))
+        self._remote = RemoteDelivery(
+            self.router,
+            Network(connections, self._lookup, pool, sending, time.time),
+            Forwarding(rewriting, directory.is_local, time.time),
+        )
         self.queue = SqliteQueue(
             queue.path, reactor, time.time, queue.delay_warning, queue.inline_size, queue.lease,
             longest_wait=queue.retry_cap,

@@ -12,7 +12,9 @@ import click
 
 from mailsuite import __version__
 
-COMMANDS = ("init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "db")
+COMMANDS = (
+    "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "srs", "db",
+)  # fmt: skip
 
 FIRST_STEPS = """\b
 First steps:

@@ -29,7 +29,7 @@ def add(settings: Settings, address: str, targets: tuple[str, ...]) -> None:
     """Let mail for ADDRESS go to each TARGET, besides the targets that it has already.
 
     A user's own address can be an alias too, if it is among its targets: so the user keeps a copy. A target of
-    another system gets the mail as it is, from the sender that it came from.
+    another system gets the mail as it is, from an address of ours that leads back to the sender (see mailsuite srs).
 
     \b
     Example:

@@ -42,6 +42,9 @@ def problems_of(settings: Settings) -> list[Problem]:
     if postmaster and not is_mail_address(postmaster):
         text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(postmaster)}"'
         problems.append(Problem(("directory", "postmaster"), text))
+    if settings.srs.domain and not is_domain(settings.srs.domain):
+        text = f'"{shown(settings.srs.domain)}" is not a domain name such as {settings.hostname}'
+        problems.append(Problem(("srs", "domain"), text))
     problems += _source_problems(settings)
     problems += _ourselves_problems(settings)
     problems += login_problems(settings)

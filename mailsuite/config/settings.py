@@ -20,6 +20,7 @@ from mailsuite.config.tables.logins import SASL, Directory, OAuth
 from mailsuite.config.tables.pop3 import POP3, Domain
 from mailsuite.config.tables.queue import Queue
 from mailsuite.config.tables.smtp import SMTP, Submission
+from mailsuite.config.tables.srs import SRS
 from mailsuite.config.tables.store import Store
 
 
@@ -68,6 +69,7 @@ class Settings(Section, frozen=True, kw_only=True):
         extra={"named": "DOMAIN"},
         description="One table for each domain that needs other than the defaults.",
     )] = {}
+    srs: SRS = SRS()
     limits: Limits = Limits()
     smtp: SMTP = SMTP()
     pop3: POP3 = msgspec.field(default_factory=POP3)

@@ -11,6 +11,7 @@ from mailsuite.address import Address, domain_key
 from mailsuite.directory.backend import Backend, Lookups
 from mailsuite.directory.remembered import Remembered, Source
 from mailsuite.directory.resolve import PASSED_ON, Resolver
+from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
 from mailsuite.interfaces import IMailboxDirectory
@@ -27,13 +28,22 @@ DOMAINS_CACHED = 2_000
 class Directory:
     """Answers at once by what it was told before, or where *backend* does.
 
-    *source* is the back end's; *postmaster* is an address or empty, *hostname* our own name.
+    *source* is the back end's; *postmaster* is an address or empty, *hostname* our own name, *returned* knows the
+    return addresses of forwarded mail.
 
     Raises `CannotJudge` where the back end cannot be asked; that says nothing about the address.
     """
 
-    def __init__(self, backend: Backend, source: Source, postmaster: str = "", hostname: str = "") -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        source: Source,
+        postmaster: str = "",
+        hostname: str = "",
+        returned: Returned | None = None,
+    ) -> None:
         self._backend = backend
+        self._returned = returned
         self._postmaster = parse_address(postmaster) if postmaster else None
         self._hostname = hostname
         self._meanings: Remembered[tuple[str, str], Meaning] = Remembered(ADDRESSES_CACHED, source, _leads_on)
@@ -45,7 +55,14 @@ class Directory:
 
     def find(self, address: Address) -> Maybe[Meaning]:
         """See `IMailboxDirectory.find`; the order is the table in `mailsuite.directory.resolve`."""
-        return self._meanings.get(
+        returned = None if self._returned is None else self._returned.find(address)
+        if isinstance(returned, Address):
+            sender = returned
+            # One that has become ours since.
+            return then(
+                self.is_local(sender.domain), lambda local: self.find(sender) if local else Mailboxes((), (sender,))
+            )
+        return returned or self._meanings.get(
             address.key, lambda: self._backend.read(lambda view: self._resolver(view).find(address))
         )
 

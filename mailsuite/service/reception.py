@@ -21,7 +21,7 @@ from mailsuite.interfaces import (
     IRespondent,
 )
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Broken, Login, Meaning, Suspended, Unknown
+from mailsuite.meaning import Broken, Login, Meaning, Refused, Suspended, Unknown
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.asking import asked_by
@@ -220,7 +220,7 @@ class Reception:
         if recipient is not None:
             transaction.envelope.recipients.append(recipient)
             return replies.RECIPIENT_OK
-        reply = refusal or _REFUSALS[type(meaning)]
+        reply = refusal or _refusal(meaning)
         transaction.note(reply, event.forward_path)
         return reply
 
@@ -357,6 +357,13 @@ class Reception:
         transaction.discard()
         record_transaction(self, transaction, *each)
         return each
+
+
+def _refusal(meaning: Meaning) -> Reply:
+    """Return what is said of an address of ours to which nothing can be sent."""
+    if isinstance(meaning, Refused):
+        return Reply(meaning.code, meaning.status, meaning.text)
+    return _REFUSALS[type(meaning)]
 
 
 def _reasons(troubles: Iterable[Deferred | Failed]) -> str:

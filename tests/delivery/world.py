@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.attempt import Network
 from mailsuite.delivery.connections import Connections
+from mailsuite.delivery.forwarding import Forwarding
 from mailsuite.delivery.mx import Lookup
 from mailsuite.delivery.pool import Pool
 from mailsuite.delivery.remote import RemoteDelivery
@@ -18,6 +19,7 @@ from mailsuite.dns import MX
 from mailsuite.outcome import Outcome
 from mailsuite.queued import Job
 from mailsuite.route import Route
+from mailsuite.srs import Rewriting
 from tests.doubles_delivery import Contents, Far, FixedDemands, FixedRouter, MemoryConnector
 from tests.doubles_dns import FixedResolver
 
@@ -32,11 +34,14 @@ def at_once(function: Callable[[bytes], bytes], content: bytes, /) -> Awaitable[
 
 
 class World:
-    """One sending system. *far* are the servers by their addresses; *sending* are fields of `Sending`."""
+    """One sending system. *far* are the servers by their addresses; *sending* are fields of `Sending`.
+
+    Senders elsewhere than in example.org are rewritten by *rewriting*, if there is one.
+    """
 
     def __init__(
         self, far: Mapping[str, Far], route: Route = ROUTE, demand: Demand | None = None, idle: float = 2.0,
-        messages: int = 100, **sending: Any,
+        messages: int = 100, rewriting: Rewriting | None = None, **sending: Any,
     ) -> None:
         self.connector = MemoryConnector(far)
         self.resolver = FixedResolver(
@@ -53,7 +58,10 @@ class World:
         self.pool = Pool(self.connector.clock, idle, messages)
         lookup = Lookup(self.resolver, lambda host, port: False, lambda records: None)
         self.delivery = RemoteDelivery(
-            self.router, Network(connections, lookup, self.pool, settings, lambda: self.now), at_once
+            self.router,
+            Network(connections, lookup, self.pool, settings, lambda: self.now),
+            Forwarding(rewriting, lambda domain: succeed(domain == "example.org"), lambda: self.now),
+            at_once,
         )
         self.contents = Contents()
         self.now = 1_000_000.0

@@ -27,6 +27,7 @@ LAYERS = {
         "queued",
         "route",
         "schema_steps",
+        "srs",
         "unitext",
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},
@@ -34,7 +35,7 @@ LAYERS = {
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "transport": {"transport", "certificates"},
-    "root": {"app", "backends", "incoming", "logins", "outgoing", "tap", "config", "cli"},
+    "root": {"app", "backends", "incoming", "logins", "outgoing", "returns", "tap", "config", "cli"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # The layers below; a package may always import itself.

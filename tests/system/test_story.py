@@ -7,6 +7,7 @@ import re
 import smtplib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.system.messages import message, parted
 from tests.system.network import SILENT, SILENT_IPV6, network
 from tests.system.postfix import Postfix
 from tests.system.programs import needs, root_only, run
-from tests.system.senders import with_msmtp, with_swaks
+from tests.system.senders import smtp_session, with_msmtp, with_swaks
 from tests.system.site import free_ports, until
 from tests.system.story import (
     ALICE,
@@ -64,7 +65,10 @@ def _postfix(_world: World) -> Iterator[Postfix]:
     if not _world.hosts["corp"].real:
         pytest.skip("needs network namespaces: Postfix wants the ports of the standards")
     deferred = "check_recipient_access inline:{later@corp.example=defer}"
-    settings = {"smtpd_recipient_restrictions": f"permit_mynetworks, reject_unauth_destination, {deferred}"}
+    settings = {
+        "smtpd_recipient_restrictions": f"permit_mynetworks, reject_unauth_destination, {deferred}",
+        "virtual_alias_maps": "inline:{gone@corp.example=nobody@firm.example}",
+    }
     postfix = Postfix(_world.hosts["corp"], CORP, "corp.example", ["rob", "sue", "later"], settings)
     yield postfix
     postfix.close()
@@ -246,6 +250,35 @@ def test_mail_from_another_make(world: World, postfix: Postfix) -> None:
     assert len(fields) == 2
     assert path(fields[:1]) == [(CORP, PRIMARY, "ESMTPS")]
     assert f"TLS connection established to {PRIMARY}[" in postfix.log
+
+
+@needs("postfix")
+@root_only
+def test_forwarded_mail_comes_back(world: World, postfix: Postfix) -> None:
+    """An alias of the firm leads to Postfix, which sees a sender of the firm's; what it returns reaches alice.
+
+    A wrong one is refused, and what the firm's own users send keeps its sender.
+    """
+    list_, rob, gone = "forward@firm.example", "rob@corp.example", "gone@corp.example"
+    world.primary.cli("alias", "add", list_, rob, gone)
+    world.submit(list_, "forwarded")
+
+    copy = until(lambda: [each for each in postfix.on_disk("rob") if b"Subject: forwarded" in each], 20)[0]
+    sender = message_from_bytes(copy)["Return-Path"]
+    assert re.fullmatch(rf"<SRS0=\w{{6}}=\w\w=isp\.example=alice@{PRIMARY}>", sender)
+    assert message_from_bytes(copy)["Delivered-To"] in (list_, rob)
+    # Postfix takes what is for gone, and finds nobody where that leads.
+    returned = world.report("nobody@firm.example")
+    assert returned["Action"] == "failed"
+    assert returned["Original-Recipient"] == f"rfc822;{list_}"
+    (back,) = [each for each in logged(world.primary, "smtp") if each["to"] == [sender.strip("<>")]]
+    assert back["from"] == ""
+    assert logged(world.primary, "delivery", to=ALICE, result="delivered")
+    local = sender.strip("<>").partition("@")[0]
+    with world.hosts["home"].inside(), smtp_session(world.primary, "mta", "") as session:
+        session.ehlo(HELO)
+        session.mail("")
+        assert session.rcpt(f"{local[:-1]}x@{PRIMARY}")[1] == b"5.1.1 No return address: it was not made here"
 
 
 @needs("postfix")
