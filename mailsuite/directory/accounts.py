@@ -1,7 +1,8 @@
-"""Everything that changes accounts: used by the command line, in one thread, and it waits for the disk."""
+"""Everything that changes accounts, in SQLite or PostgreSQL: used by the command line, in one thread, and it waits."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
 
 from mailsuite.directory.aliases import Aliases
@@ -9,21 +10,23 @@ from mailsuite.directory.bulk import Keep, Row, import_users
 from mailsuite.directory.domains import Domains
 from mailsuite.directory.rows import ImportOutcome
 from mailsuite.directory.schema import connect, trouble
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.users import Users
 
 
 class Accounts:
-    """The accounts file, open for changes: `domains`, `users` and `aliases`.
+    """The accounts in a file or a database, open for changes: `domains`, `users` and `aliases`.
 
     Every change is one transaction, durable when the call returns, and seen by the running server within
     `mailsuite.directory.sqlite.CHECK_SECONDS`. What is refused raises an `AccountsError` and changes nothing.
-    Use it in a ``with`` statement: it closes the file and says in our words what SQLite complains of.
+    Use it in a ``with`` statement: it closes the connection, and *trouble* says in our words what the database
+    complains of.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: Connection, trouble: Callable[[], AbstractContextManager[None]]) -> None:
         self._connection = connection
-        self._path = path
+        self._trouble = trouble
         self.domains = Domains(connection)
         self.users = Users(connection)
         self.aliases = Aliases(connection)
@@ -34,10 +37,10 @@ class Accounts:
 
         Raises `NoAccounts`, `AccountsBusy`, or `NewerSchema`, in which case the file was not touched.
         """
-        return cls(connect(path, create), path)
+        return cls(connect(path, create), partial(trouble, path))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the connection."""
         self._connection.close()
 
     def generation(self) -> int:
@@ -57,6 +60,6 @@ class Accounts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if isinstance(error, sqlite3.DatabaseError):
-            with trouble(self._path):
+        if isinstance(error, Exception):
+            with self._trouble():
                 raise error

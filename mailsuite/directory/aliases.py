@@ -1,7 +1,6 @@
 """Aliases: an address of a local domain whose mail goes to others, here or elsewhere."""
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import LeadsNowhere, NoSuch
@@ -16,8 +15,8 @@ from mailsuite.directory.references import (
 )
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, Alias
-from mailsuite.directory.schema import transaction
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
+from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once
 
@@ -28,14 +27,14 @@ _ALL = """
     JOIN addresses a ON a.id = t.address_id JOIN domains d ON d.id = a.domain_id"""
 _ORDER = " ORDER BY d.name, a.local, t.position"
 _APPEND = """
-    INSERT OR IGNORE INTO alias_targets (address_id, position, local, domain)
-    SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM alias_targets WHERE address_id = ?1"""
+    INSERT INTO alias_targets (address_id, position, local, domain)
+    SELECT ?, coalesce(max(position), 0) + 1, ?, ? FROM alias_targets WHERE address_id = ? ON CONFLICT DO NOTHING"""
 
 
 class Aliases:
     """Adds and removes aliases and their targets."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add(self, address: str, targets: Sequence[str]) -> Alias:
@@ -50,7 +49,7 @@ class Aliases:
             number = self._make(parsed)
             for text in targets:
                 target = self._target(parsed, text)
-                self._connection.execute(_APPEND, (number, target.local, target.domain))
+                self._connection.execute(_APPEND, (number, target.local, target.domain, number))
             self._refuse_bypass(parsed)
             refuse_broken(self._connection, parsed)
         return self.show(address)
@@ -125,7 +124,7 @@ class Aliases:
         """Return the number of *address*'s row, made where there is none."""
         place = inhabited_id(self._connection, address.domain, "aliases", LOCAL)
         self._connection.execute(
-            "INSERT OR IGNORE INTO addresses (domain_id, local) VALUES (?, ?)", (place, address.local)
+            "INSERT INTO addresses (domain_id, local) VALUES (?, ?) ON CONFLICT DO NOTHING", (place, address.local)
         )
         return self._row(address)[0]
 
@@ -156,7 +155,7 @@ def _chosen(alias: Alias, text: str) -> Address:
     return found[0]
 
 
-def _grouped(rows: Iterator[tuple[str, str, str, str]]) -> Iterator[Alias]:
+def _grouped(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[Alias]:
     name, targets = "", list[str]()
     for local, domain, target_local, target_domain in rows:
         found = str(Address(local, domain))

@@ -1,7 +1,6 @@
 """Importing many users: passwords are hashed on all cores, rows are committed some hundreds at a time."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -10,9 +9,9 @@ from typing import TypeAlias
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.directory.rows import Imported, ImportOutcome, Rejected
-from mailsuite.directory.schema import transaction
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address
+from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.users import Users, insert_user, refuse_taken
 
 # So many rows share one commit; the write lock is held only while they are written, not while they are hashed.
@@ -26,7 +25,7 @@ _Hashed: TypeAlias = Kept | Rejected
 
 
 def import_users(
-    connection: sqlite3.Connection,
+    connection: Connection,
     rows: Iterable[Row],
     keep: Keep,
     hashed: Callable[[], object],
@@ -47,7 +46,7 @@ def import_users(
 
 
 def _judged(
-    connection: sqlite3.Connection, batch: Sequence[tuple[int, Row]]
+    connection: Connection, batch: Sequence[tuple[int, Row]]
 ) -> list[tuple[int, str, str] | Rejected]:
     """Spare the rows that cannot be used the work of hashing: so an import can be run again."""
     judged: list[tuple[int, str, str] | Rejected] = []
@@ -71,7 +70,7 @@ def _hash(row: tuple[int, str, str] | Rejected, keep: Keep) -> _Hashed:
 
 
 def _store(
-    connection: sqlite3.Connection, batch: Sequence[tuple[int, Row]], ready: Sequence[_Hashed]
+    connection: Connection, batch: Sequence[tuple[int, Row]], ready: Sequence[_Hashed]
 ) -> list[ImportOutcome]:
     outcomes: list[ImportOutcome] = []
     users = Users(connection)

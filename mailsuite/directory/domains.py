@@ -1,6 +1,5 @@
 """Domains of ours, each of a class: a local one has a postmaster (RFC 5321 §4.5.1, RFC 2142), perhaps a catch-all."""
 
-import sqlite3
 from collections.abc import Iterator
 
 from mailsuite.address import Address
@@ -16,8 +15,8 @@ from mailsuite.directory.references import (
 )
 from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, Domain, DomainClass, User
-from mailsuite.directory.schema import transaction
 from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.users import Users, delete_user, insert_user
 
 _DOMAINS = """
@@ -33,7 +32,7 @@ _NO_CATCH_ALL = "UPDATE domains SET catch_all_local = NULL, catch_all_domain = N
 class Domains:
     """Adds, changes and removes domains."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add(
@@ -153,7 +152,7 @@ class Domains:
     def _release_catch_alls(self, key: str, domain_class: DomainClass, force: bool) -> None:
         """See to the catch-alls of other domains that lead to *key*, where no mail will end any more."""
         found = self._connection.execute(
-            "SELECT name FROM domains WHERE catch_all_domain = ?1 AND name <> ?1 ORDER BY name", (key,)
+            "SELECT name FROM domains WHERE catch_all_domain = ? AND name <> ? ORDER BY name", (key, key)
         ).fetchall()
         if found and not force:
             names = ", ".join(name for (name,) in found)
@@ -161,7 +160,7 @@ class Domains:
                 f"{key} cannot be of class {domain_class}: the catch-all of {names} leads there;"
                 " change that first, or use --force, which takes it off"
             )
-        self._connection.execute(f"{_NO_CATCH_ALL} WHERE catch_all_domain = ?1 AND name <> ?1", (key,))
+        self._connection.execute(f"{_NO_CATCH_ALL} WHERE catch_all_domain = ? AND name <> ?", (key, key))
 
 
 def _inhabitants(domain: Domain, users: tuple[User, ...]) -> int:

@@ -1,6 +1,5 @@
 """What accounts point at each other: targets of aliases and catch-alls, and those that would lead nowhere."""
 
-import sqlite3
 from collections.abc import Iterable
 
 from mailsuite.address import Address, local_key
@@ -8,17 +7,18 @@ from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, WrongC
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, DomainClass
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once
 from mailsuite.meaning import Broken
 
 
-def domain_id(connection: sqlite3.Connection, name: str) -> int:
+def domain_id(connection: Connection, name: str) -> int:
     """Return the number of the domain *name* (key form). Raises `NoSuch`."""
     return _domain(connection, name)[0]
 
 
-def inhabited_id(connection: sqlite3.Connection, name: str, what: str, *classes: DomainClass) -> int:
+def inhabited_id(connection: Connection, name: str, what: str, *classes: DomainClass) -> int:
     """Return the number of the domain *name*, in which there shall be *what*. Raises `NoSuch`, or `WrongClass` where
     it is not of one of *classes*."""
     number, domain_class = _domain(connection, name)
@@ -30,13 +30,13 @@ def inhabited_id(connection: sqlite3.Connection, name: str, what: str, *classes:
     return number
 
 
-def is_elsewhere(connection: sqlite3.Connection, name: str) -> bool:
+def is_elsewhere(connection: Connection, name: str) -> bool:
     """Say whether *name* is a domain of ours whose mail does not end here."""
     row = connection.execute("SELECT class FROM domains WHERE name = ?", (name,)).fetchone()
     return row is not None and row[0] != LOCAL
 
 
-def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> None:
+def refuse_lost(connection: Connection, address: Address, what: str) -> None:
     """Raise `LeadsNowhere` where *address*, the target of *what*, leads to no mailbox or alias of ours."""
     resolver = Resolver(SqlRecords(lambda: connection))
     if at_once(resolver.listed(address)) is not None:
@@ -49,7 +49,7 @@ def refuse_lost(connection: sqlite3.Connection, address: Address, what: str) -> 
     raise LeadsNowhere(f"no user or alias {address} here; add it first with: mailsuite user add {address}")
 
 
-def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:
+def refuse_broken(connection: Connection, address: Address) -> None:
     """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit."""
     resolver = Resolver(SqlRecords(lambda: connection))
     record = at_once(resolver.listed(address))
@@ -58,25 +58,26 @@ def refuse_broken(connection: sqlite3.Connection, address: Address) -> None:
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
 
 
-def adopt_targets(connection: sqlite3.Connection, domain: str) -> None:
+def adopt_targets(connection: Connection, domain: str) -> None:
     """Let targets in *domain*, which is local from now on, be written in key form as ours are."""
     rows = connection.execute(
         "SELECT address_id, position, local FROM alias_targets WHERE domain = ?", (domain,)
     ).fetchall()
     for number, position, local in rows:
         if local != local_key(local):
-            place = (number, position)
+            ours, key = (number, position), local_key(local)
             connection.execute(
-                "UPDATE OR IGNORE alias_targets SET local = ? WHERE address_id = ? AND position = ?",
-                (local_key(local), *place),
+                "UPDATE alias_targets SET local = ? WHERE address_id = ? AND position = ? AND NOT EXISTS"
+                " (SELECT 1 FROM alias_targets WHERE address_id = ? AND domain = ? AND local = ?)",
+                (key, *ours, number, domain, key),
             )
             # It was there in two spellings: one is enough.
             connection.execute(
-                "DELETE FROM alias_targets WHERE address_id = ? AND position = ? AND local = ?", (*place, local)
+                "DELETE FROM alias_targets WHERE address_id = ? AND position = ? AND local = ?", (*ours, local)
             )
 
 
-def dangling(connection: sqlite3.Connection, domain: str) -> frozenset[str]:
+def dangling(connection: Connection, domain: str) -> frozenset[str]:
     """Return, in words, what points into *domain* and reaches nothing there.
 
     That is nothing while the domain is of another class than local: mail goes on to its addresses as they are.
@@ -94,7 +95,7 @@ def dangling(connection: sqlite3.Connection, domain: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def refuse_dangling(connection: sqlite3.Connection, domain: str, before: Iterable[str], removed: str) -> None:
+def refuse_dangling(connection: Connection, domain: str, before: Iterable[str], removed: str) -> None:
     """Raise `StillNeeded` where a removal left more dangling in *domain* than there was *before*."""
     lost = sorted(dangling(connection, domain).difference(before))
     if lost:
@@ -105,7 +106,7 @@ def refuse_dangling(connection: sqlite3.Connection, domain: str, before: Iterabl
         )
 
 
-def prune(connection: sqlite3.Connection, domain: str) -> None:
+def prune(connection: Connection, domain: str) -> None:
     """Take out whatever points into *domain* and reaches nothing, then aliases that are left without a target."""
     waiting = {domain}
     while waiting:
@@ -126,7 +127,7 @@ def prune(connection: sqlite3.Connection, domain: str) -> None:
         connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
 
 
-def _domain(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
+def _domain(connection: Connection, name: str) -> tuple[int, str]:
     row = connection.execute("SELECT id, class FROM domains WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise NoSuch(f"no domain {name} here; add it with: mailsuite domain add {name}")

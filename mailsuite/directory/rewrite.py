@@ -1,9 +1,9 @@
-"""Renewing what is kept of a password at login: the one change that the running server makes to the accounts file."""
+"""Renewing what is kept of a password at login: the one change that the running server makes to the accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
-from mailsuite.directory.schema import LOGIN_WAIT_SECONDS, connect, transaction
+from mailsuite.directory.sql import Connection, transaction
 
 _PUT = """
     INSERT INTO credentials (login_id, kind, stored) VALUES (?, ?, ?)
@@ -11,20 +11,23 @@ _PUT = """
 
 
 class Rewriter:
-    """Puts a better hash in the place of an old one, and secrets beside it. Waits for the disk: to be called in a
-    thread."""
+    """Puts a better hash in the place of an old one, and secrets beside it, over a connection that *connect* makes.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    Waits for the disk: to be called in a thread.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
 
     def __call__(self, login: int, credential: int, old: str, better: str | None, secrets: Mapping[str, str]) -> None:
         """Replace *old* by *better*, if there is one, and keep the *secrets* of *login*.
 
-        Unless the password was changed meanwhile. Raises what `connect` raises, or `sqlite3.Error`.
+        Unless the password was changed meanwhile. Raises what connecting raises, or an error of the database.
         """
-        with closing(connect(self._path, wait=LOGIN_WAIT_SECONDS)) as connection, transaction(connection):
+        with closing(self._connect()) as connection, transaction(connection):
             changed = connection.execute(
                 "UPDATE credentials SET stored = ? WHERE id = ? AND stored = ?", (better or old, credential, old)
             )
             if changed.rowcount:
-                connection.executemany(_PUT, [(login, kind, stored) for kind, stored in secrets.items()])
+                for kind, stored in secrets.items():
+                    connection.execute(_PUT, (login, kind, stored))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from mailsuite.directory import upgrades
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, OlderSchema
+from mailsuite.directory.sql import transaction
 from mailsuite.schema_steps import version_of
 
 VERSION = 2
@@ -179,18 +180,6 @@ def connect_for_lookups(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit durably what is done inside, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 @contextmanager

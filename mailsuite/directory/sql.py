@@ -4,6 +4,7 @@ Statements are written once, with ``?`` for each parameter, and in what both dat
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 
@@ -32,3 +33,15 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit durably what is done inside, or nothing of it. One such goes on at a time: others wait for their turn."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

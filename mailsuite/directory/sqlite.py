@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from mailsuite.directory.backend import Backend, Lookups, Rewrite
 from mailsuite.directory.rewrite import Rewriter
-from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.schema import LOGIN_WAIT_SECONDS, connect, connect_for_lookups
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.threads import Run
 from mailsuite.maybe import Maybe, at_once
@@ -72,7 +72,7 @@ class SqliteBackend(SqlRecords, Backend):
 
     def rewriter(self) -> Rewrite:
         """See `Backend.rewriter`."""
-        return Rewriter(self._path)
+        return Rewriter(partial(connect, self._path, wait=LOGIN_WAIT_SECONDS))
 
     def _look(self, kinds: Collection[str]) -> frozenset[str]:
         """Look at all accounts, over a connection of this thread's own."""

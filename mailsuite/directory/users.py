@@ -1,6 +1,5 @@
 """Users: a login, the mailbox that it reads, and the address of both."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from mailsuite.address import Address
@@ -9,9 +8,9 @@ from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.references import dangling, domain_id, inhabited_id, is_elsewhere, prune, refuse_dangling
 from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, User
-from mailsuite.directory.schema import transaction
 from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE
 from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.sql import Connection, transaction
 from mailsuite.meaning import Mailbox
 from mailsuite.pathnames import mailbox_path
 
@@ -37,7 +36,7 @@ class Users:
     (`mailsuite.directory.secrets`).
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add(self, address: str, hashed: str | None = None, secrets: Mapping[str, str] = NO_SECRETS) -> User:
@@ -98,7 +97,7 @@ class Users:
         but never that for postmaster and abuse (`mailsuite.directory.resolve`). Raises `NoSuch`."""
         name = self.show(address).name
         with transaction(self._connection):
-            self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (suspended, name))
+            self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (int(suspended), name))
         return self.show(name)
 
     def set_password(self, address: str, hashed: str, secrets: Mapping[str, str] = NO_SECRETS) -> None:
@@ -137,12 +136,12 @@ class Users:
 
 
 def insert_user(
-    connection: sqlite3.Connection, address: Address, hashed: str | None, secrets: Mapping[str, str] = NO_SECRETS
+    connection: Connection, address: Address, hashed: str | None, secrets: Mapping[str, str] = NO_SECRETS
 ) -> None:
     """Make login, mailbox and address within the caller's transaction. Raises what `refuse_taken` does."""
     refuse_taken(connection, address)
     name, path = str(address), mailbox_path(address)
-    box = connection.execute("INSERT INTO mailboxes (path) VALUES (?)", (path,)).lastrowid
+    (box,) = connection.execute("INSERT INTO mailboxes (path) VALUES (?) RETURNING id", (path,)).fetchone()
     connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (name, box))
     connection.execute(
         "INSERT INTO addresses (domain_id, local, mailbox_id) VALUES (?, ?, ?)",
@@ -152,12 +151,12 @@ def insert_user(
         _put_credentials(connection, name, hashed, secrets)
 
 
-def _put_credentials(connection: sqlite3.Connection, name: str, hashed: str, secrets: Mapping[str, str]) -> None:
+def _put_credentials(connection: Connection, name: str, hashed: str, secrets: Mapping[str, str]) -> None:
     for kind, stored in {PASSWORD: hashed, **secrets}.items():
         connection.execute(_PUT_CREDENTIAL, (kind, stored, name))
 
 
-def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
+def refuse_taken(connection: Connection, address: Address) -> None:
     """Raise `NoSuch` or `WrongClass` where *address*'s domain can have no users, `Exists` where it is taken."""
     number = _home(connection, address)
     row = connection.execute(
@@ -172,11 +171,11 @@ def refuse_taken(connection: sqlite3.Connection, address: Address) -> None:
     raise Exists(f"{address} is a user already; for a new password: mailsuite user passwd {address}")
 
 
-def _home(connection: sqlite3.Connection, address: Address) -> int:
+def _home(connection: Connection, address: Address) -> int:
     return inhabited_id(connection, address.domain, "users", LOCAL, "send-only")
 
 
-def delete_user(connection: sqlite3.Connection, user: User, force: bool) -> None:
+def delete_user(connection: Connection, user: User, force: bool) -> None:
     """Remove login, mailbox and address within the caller's transaction; of who only reads it, the login alone."""
     if not _owns(connection, user):
         connection.execute("DELETE FROM logins WHERE name = ?", (user.name,))
@@ -196,7 +195,7 @@ def delete_user(connection: sqlite3.Connection, user: User, force: bool) -> None
     connection.execute("DELETE FROM mailboxes WHERE id = ?", (user.mailbox.id,))
 
 
-def _owns(connection: sqlite3.Connection, user: User) -> bool:
+def _owns(connection: Connection, user: User) -> bool:
     """Say whether the mailbox has the user's own address."""
     address = parse_address(user.name)
     row = connection.execute(

@@ -5,13 +5,15 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
-from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, transaction
+from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, trouble
+from mailsuite.directory.sql import transaction
 
 Opening = Callable[[str], object]
 OPENINGS: list[Opening] = [Accounts.open, connect_for_lookups]
@@ -143,7 +145,7 @@ def test_a_failed_change_leaves_nothing_behind(path: str, accounts: Accounts) ->
 def test_a_file_held_by_another_command_is_said(path: str, accounts: Accounts) -> None:
     """Who waits too long for another command's transaction is told to come back."""
     with closing(connect(path, wait=0)) as one, transaction(one), pytest.raises(AccountsBusy, match="try again"):
-        waiting = Accounts(connect(path, wait=0), path)
+        waiting = Accounts(connect(path, wait=0), partial(trouble, path))
         with waiting:
             waiting.users.add("carol@example.com")
 

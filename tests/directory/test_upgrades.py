@@ -8,7 +8,8 @@ import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import OlderSchema
-from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, make_derived, transaction
+from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, make_derived
+from mailsuite.directory.sql import transaction
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.upgrades import STEPS
 from mailsuite.schema_steps import WouldLose, downgrade, upgrade
