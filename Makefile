@@ -13,8 +13,10 @@ SITE   := var
 
 # For how long make fuzz looks for trouble, in seconds.
 FUZZ_SECONDS ?= 600
+# Further options for the benchmarks.
+BENCH        ?=
 
-.PHONY: run test test-slow lint bench fuzz clean
+.PHONY: run test test-slow lint bench bench-peers bench-report bench-check fuzz clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run.stamp
@@ -31,8 +33,20 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-bench: $(VENV)/run.stamp
-	$(BIN)/python -m benchmarks
+# Ours alone, and quick; the whole table beside servers of other makes (as root); what docs/performance.rst shows of
+# it; whether CPU per message has grown. BENCH takes further options: make bench-peers BENCH=--full
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks --alone --quick $(BENCH)
+
+bench-peers: $(VENV)/bench.stamp
+	$(BIN)/python -m tests.system.unpacked || echo "Some servers could not be fetched: they are left out." >&2
+	$(BIN)/python -m benchmarks --json build/bench.json $(BENCH)
+
+bench-report: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.report build/bench.json
+
+bench-check: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.check $(BENCH)
 
 fuzz: $(VENV)/fuzz.stamp
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
@@ -54,6 +68,10 @@ $(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 $(VENV)/test.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test]"
 	touch $@ $(VENV)/run.stamp
+
+$(VENV)/bench.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
+	$(INSTALL) ".[test,bench]"
+	touch $@ $(VENV)/test.stamp $(VENV)/run.stamp
 
 $(VENV)/fuzz.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test,fuzz]"

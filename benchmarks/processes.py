@@ -1,4 +1,4 @@
-"""What a server's processes have cost so far, read from ``/proc``: dead children included."""
+"""What a server's processes have cost so far, read from ``/proc``: those that have ended are included."""
 
 import os
 from collections.abc import Iterator
@@ -21,21 +21,23 @@ def descendants(pid: int) -> Iterator[int]:
         waiting += children.get(one, [])
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time, user and system, of *pid*'s whole tree."""
+def cpu_seconds(launcher: int) -> float:
+    """Return the CPU time, user and system, of all that was ever started below the process *launcher*."""
     total = 0
-    for one in descendants(pid):
+    for one in descendants(launcher):
         fields = _stat(one)
         if fields:
             # utime, stime, and those of children that have ended and were waited for.
-            total += sum(int(field) for field in fields[11:15])
+            total += sum(int(field) for field in fields[13 if one == launcher else 11 : 15])
     return total / _TICK
 
 
-def memory_kib(pid: int) -> int:
-    """Return the proportional set size of *pid*'s whole tree in KiB."""
+def memory_kib(launcher: int) -> int:
+    """Return the proportional set size of all processes below *launcher* in KiB."""
     total = 0
-    for one in descendants(pid):
+    for one in descendants(launcher):
+        if one == launcher:
+            continue
         try:
             with open(f"/proc/{one}/smaps_rollup") as lines:
                 total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

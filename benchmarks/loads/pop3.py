@@ -1,13 +1,12 @@
 """A POP3 client that costs little: raw sockets, and no line is looked at that need not be."""
 
 import socket
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 
-from benchmarks.pop3_servers import login
-from benchmarks.servers import PASSWORD
+from benchmarks.accounts import PASSWORD
+from benchmarks.peers.peer import address
 
 _END = b"\r\n.\r\n"
 
@@ -19,7 +18,7 @@ class Session:
         self.socket = socket.create_connection(("127.0.0.1", port), 600)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._line()
-        self.ask(b"USER %s" % login(user).encode())
+        self.ask(b"USER %s" % address(user).encode())
         if log_in:
             self.ask(b"PASS %s" % PASSWORD.encode())
 
@@ -28,15 +27,13 @@ class Session:
         self.socket.sendall(command + b"\r\n")
         return self._line()
 
-    def opened(self) -> float:
-        """Log in and list everything; return how long PASS, LIST and UIDL took, in seconds."""
-        began = time.monotonic()
+    def open(self) -> None:
+        """Log in and list everything: PASS, LIST and UIDL."""
         self.socket.sendall(b"PASS %s\r\n" % PASSWORD.encode())
         self._line()
         for command in (b"LIST\r\n", b"UIDL\r\n"):
             self.socket.sendall(command)
             self.multi_line()
-        return time.monotonic() - began
 
     def multi_line(self) -> int:
         """Read one multi-line response; return its octets."""
@@ -69,30 +66,25 @@ class Session:
         return data
 
 
-def retrieve_all(port: int, user: str, count: int) -> float:
-    """Read all *count* messages, one command after the other; return how long that took, in seconds."""
+def retrieve_all(port: int, user: str, count: int) -> None:
+    """Read all *count* messages, one command after the other."""
     session = Session(port, user)
     session.ask(b"STAT")
-    began = time.monotonic()
     for number in range(1, count + 1):
         session.socket.sendall(b"RETR %d\r\n" % number)
         session.multi_line()
-    seconds = time.monotonic() - began
     session.quit()
-    return seconds
 
 
-def log_in_often(port: int, users: Sequence[str], logins: int, clients: int) -> float:
-    """Log in *logins* times, each time with USER, PASS, STAT and QUIT, *clients* at a time; return the seconds.
+def log_in_often(port: int, users: Sequence[str], logins: int, clients: int) -> None:
+    """Log in *logins* times, each time with USER, PASS, STAT and QUIT, *clients* at a time.
 
     No two clients have the same users.
     """
-    began = time.monotonic()
     with ThreadPoolExecutor(clients) as threads:
         shares = [users[client::clients] for client in range(clients)]
         for done in [threads.submit(_log_in, port, share, logins // clients) for share in shares]:
             done.result()
-    return time.monotonic() - began
 
 
 def _log_in(port: int, users: Sequence[str], logins: int) -> None:
