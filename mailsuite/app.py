@@ -34,7 +34,7 @@ from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, peers_in, pop3_policies, roles
-from mailsuite.logins import authenticator, offer, tokens
+from mailsuite.logins import authenticator, offer, throttle, tokens
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
 from mailsuite.mailbox.layout import INCOMING
@@ -47,7 +47,6 @@ from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
 from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
-from mailsuite.policy.guessing import GuessingLimit
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
 from mailsuite.policy.srs_secrets import BadSecrets
@@ -225,7 +224,8 @@ class Parts:
             Returned(self._returns.restoring, clocks.now),
         )  # fmt: skip
         state = MemoryState(clocks.seconds)
-        guessing = GuessingLimit(state, reactor, settings.limits.guesses, settings.limits.guess_window)
+        self._throttle = throttle(settings, reactor, state, self.log, peers_in(settings.limits.exempt, unix=True))
+        self.bans = self._throttle.bans
         self.offer = offer(settings, self._backend, clocks.seconds)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
@@ -250,7 +250,7 @@ class Parts:
         )
         self.logins = Logins(
             authenticator(settings, self._backend, seen, passwords, self._hashing),
-            guessing,
+            self._throttle.guessing,
             tokens(settings, reactor, self._outgoing.resolver),
         )
         intake = Intake(store, self._outgoing.dispatch)
@@ -288,6 +288,7 @@ class Parts:
             reactor,
             settings.pop3.expire_interval,
         )
+        self._throttle.sync.start()
         self._mark.set()
         self._hashing.start()
         self._barrier.start()
@@ -315,6 +316,7 @@ class Parts:
         """Close everything; what was promised is durable when this returns."""
         await self._retention.stop()
         await self._outgoing.stop()
+        await self._throttle.sync.stop()
         self._barrier.stop()
         self._locks.close()
         self._hashing.stop()

@@ -16,6 +16,7 @@ from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients, IRespondent
 from mailsuite.logins import terms
+from mailsuite.policy.bans import BANNED, NotBanned
 from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
@@ -91,7 +92,9 @@ class Incoming:
             self._running().log.record("limit", told)
             return words.get(limit, words["connections"])
 
-        return Admission(ConnectionLimit(name, caps, self._arrivals, self._exempt), refuse)
+        limit = ConnectionLimit(name, caps, self._arrivals, self._exempt)
+        for_logins = settings.service in ("submission", "pop3")
+        return Admission(NotBanned(limit, lambda: self._running().bans, for_logins), refuse)
 
     def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
         try:
@@ -161,10 +164,12 @@ def roles(
 _SMTP_WORDS: Mapping[str, bytes] = {
     "connections": smtp_replies.TOO_MANY_CONNECTIONS.octets,
     "connection_rate": smtp_replies.TOO_MANY_NEW_CONNECTIONS.octets,
+    BANNED: smtp_replies.BANNED.octets,
 }
 _POP3_WORDS: Mapping[str, bytes] = {
     "connections": pop3_responses.TOO_MANY_CONNECTIONS.encode(),
     "connection_rate": pop3_responses.TOO_MANY_NEW_CONNECTIONS.encode(),
+    BANNED: pop3_responses.BANNED.encode(),
 }
 
 

@@ -98,16 +98,20 @@ class ITokens(Interface):
 
 
 class IGuessingLimit(Interface):
-    """Slows and cuts the guessing of passwords, counted by `Peer.network`."""
+    """Slows and cuts the guessing of passwords, counted by address, by network and by account.
 
-    def admit(peer: Peer) -> Maybe[bool]:
+    *account* is the name that is claimed, in key form, whether there is such a login or not; empty where none is
+    known yet.
+    """
+
+    def admit(peer: Peer, account: str) -> Maybe[bool]:
         """Wait as long as *peer* has to wait; ``False`` means: no further try, close the connection."""
 
-    def failed(peer: Peer) -> None:
-        """Count one wrong password of *peer*."""
+    def failed(peer: Peer, account: str) -> None:
+        """Count one wrong password of *peer*, which was admitted for *account*."""
 
-    def succeeded(peer: Peer) -> None:
-        """*peer* proved who it is."""
+    def succeeded(peer: Peer, account: str, login: str) -> None:
+        """*peer*, which was admitted for *account*, has proved that *login* is its own."""
 
 
 class IConnectionLimit(Interface):

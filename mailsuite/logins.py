@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,7 +21,13 @@ from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.encryption import Encryption
-from mailsuite.interfaces import IAuthenticator, IResolver, ITokens
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IAuthenticator, IMailLog, IResolver, ISharedState, ITokens
+from mailsuite.policy.ban_file import BanFile
+from mailsuite.policy.ban_sync import BanSync
+from mailsuite.policy.bans import Bans
+from mailsuite.policy.guessing import CutOffs, GuessingLimit, counter
+from mailsuite.policy.known import KnownPlaces
 from mailsuite.sasl.terms import MECHANISMS, Terms
 from mailsuite.tokens.introspected import IntrospectedTokens
 from mailsuite.tokens.keys import IssuerKeys
@@ -66,6 +73,38 @@ def authenticator(
     """Return what tells of names and passwords whose they are."""
     of_users = Authenticator(backend, source, passwords, hashing.run, wanted_secrets(settings))
     return FolderLogins(of_users) if settings.pop3.folders else of_users
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What is done about guessed passwords; *sync* is to be started and stopped."""
+
+    bans: Bans
+    guessing: GuessingLimit
+    sync: BanSync
+
+
+def throttle(
+    settings: Settings, reactor: Any, state: ISharedState, log: IMailLog, exempt: Callable[[Peer], bool]
+) -> Throttle:
+    """Return what slows and bans those who guess; *exempt* peers are not held by their address."""
+    limits = settings.limits
+    known = KnownPlaces(time.time)
+    bans = Bans(time.time, lambda peer: known.anybody_at(peer.network))
+    sync = BanSync(
+        BanFile.of(settings.state_dir),
+        bans,
+        known,
+        lambda subject: state.forget(counter(subject)),
+        log,
+        deferToThread,
+        time.time,
+        reactor,
+    )
+    cut_offs = CutOffs(
+        limits.guesses, limits.network_guesses, limits.account_guesses, limits.guess_window, limits.ban_time
+    )
+    return Throttle(bans, GuessingLimit(state, reactor, cut_offs, bans, known, sync.ban, exempt), sync)
 
 
 def offer(settings: Settings, backend: Backend, seconds: Callable[[], float]) -> Offer:

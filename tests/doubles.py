@@ -191,13 +191,13 @@ class CountedTries:
     def __init__(self, tries: int = 3) -> None:
         self.left = tries
 
-    def admit(self, peer: Peer) -> Maybe[bool]:
+    def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         return self.left > 0
 
-    def failed(self, peer: Peer) -> None:
+    def failed(self, peer: Peer, account: str) -> None:
         self.left -= 1
 
-    def succeeded(self, peer: Peer) -> None:
+    def succeeded(self, peer: Peer, account: str, login: str) -> None:
         return None
 
 

@@ -9,6 +9,7 @@ from mailsuite.config.expected import Key, keys
 from mailsuite.config.tables.limits import Limits
 from mailsuite.config.tables.smtp import SMTP
 from mailsuite.config.toml import value
+from mailsuite.policy.bans import BANNED
 from mailsuite.pop3 import responses
 from mailsuite.pop3.events import Ending
 from mailsuite.pop3.responses import Response
@@ -61,7 +62,7 @@ def test_the_words(words: str) -> None:
 def test_the_log(name: str) -> None:
     """A line about a limit has its name, and what a POP3 session came to is one of its endings."""
     told = dict(each.split("=", 1) for each in WORD.findall(rows()[name][2]))
-    assert told.pop("limit", name) in (name, OTHER_PROTOCOL)
+    assert told.pop("limit", name) in (name, OTHER_PROTOCOL, BANNED)
     if "ended" in told:
         assert told["ended"].strip('"') in {ending.value for ending in Ending} | {"handshake"}
     if name == "guesses":

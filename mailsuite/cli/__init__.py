@@ -13,7 +13,8 @@ import click
 from mailsuite import __version__
 
 COMMANDS = (
-    "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "srs", "db",
+    "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "srs", "bans",
+    "db",
 )  # fmt: skip
 
 FIRST_STEPS = """\b

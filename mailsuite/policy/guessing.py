@@ -1,12 +1,20 @@
-"""Guessing of passwords is slowed and cut, for all connections of one network together.
+"""Guessing of passwords is slowed and cut, by address, by network and by account.
 
-The first tries are free. After them each try of a network is let in only so long after the one before it, and the
-time grows with its wrong tries and with those that are still being checked: so it makes no difference whether they
-come one after the other or all at once. Past the cut-off no try is let in until enough wrong ones have left the
-window. A right password takes nothing back: otherwise an account of one's own would be a licence to guess.
+A try passes three gates, of its address, of its network, and of the account that it is for. At each of them the first
+tries are free; after them each try is let in only so long after the one before it, and the time grows with the wrong
+tries and with those that are still being checked: so it makes no difference whether they come one after the other or
+all at once, from one address or from many. Past the cut-off of a gate no try is let in until enough wrong ones have
+left the window, or until a ban has ended. A right password takes nothing back: otherwise an account of one's own would
+be a licence to guess.
+
+From a place that a login was used from before, it passes a gate of its own instead, which slows and never cuts: so
+nobody is locked out there by what others do. Exempt peers, a webmail say, pass the gate of the account alone.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from math import inf
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,22 +23,52 @@ from zope.interface import implementer
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IGuessingLimit, ISharedState
 from mailsuite.maybe import Maybe
+from mailsuite.policy.bans import Bans
+from mailsuite.policy.known import KnownPlaces
 
 # Wrong tries and tries under way that cost nothing yet: a mistyped password, a client with several connections.
 FREE_TRIES = 3
+# The same of a whole network, in which there are more people.
+FREE_NETWORK_TRIES = 12
 # So much later comes the next try for each one beyond these: twenty wrong tries take 6.8 seconds.
 STEP_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-# Tries of one network that may wait; one more is refused.
+# Tries that may wait at one gate; one more is refused.
 WAITING = 1000
 # A try of which nothing was heard for so long was given up (its session died, the directory was away).
 GIVEN_UP_SECONDS = 30.0
+# No name of a login is longer; what is claimed beyond that is nobody's.
+ACCOUNT_CHARACTERS = 320
+
+
+@dataclass(frozen=True, slots=True)
+class CutOffs:
+    """The keys of ``[limits]`` that tell of wrong passwords: how many in the *window*, and how long a ban lasts."""
+
+    address: float = 50
+    network: float = 200
+    account: float = 100
+    window: float = 600.0
+    # 0: no bans, only the cut-off.
+    ban_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A gate that a try has to pass: of *subject*, closed at *most* wrong tries. *words* tell people whose they were.
+    """
+
+    subject: str
+    most: float
+    free: int
+    words: str = ""
 
 
 class Gate:
-    """Lets the tries of one network in, one after the other."""
+    """Lets tries in, one after the other; *free* of them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: int) -> None:
+        self._free = free
         self.waiting: deque[Deferred[bool]] = deque()
         # When each try that is being checked was let in.
         self.under_way: deque[float] = deque()
@@ -41,7 +79,7 @@ class Gate:
         """Return how long from *now* the next try has to wait."""
         while self.under_way and self.under_way[0] <= now - GIVEN_UP_SECONDS:
             self.under_way.popleft()
-        beyond = max(0, failures + len(self.under_way) - FREE_TRIES)
+        beyond = max(0, failures + len(self.under_way) - self._free)
         pause = min(LONGEST_PAUSE_SECONDS, STEP_SECONDS * beyond)
         # A clock that was set back must not keep anybody out for as long.
         self.opened = min(self.opened, now)
@@ -64,22 +102,99 @@ class Gate:
 
 @implementer(IGuessingLimit)
 class GuessingLimit:
-    """Counts wrong passwords in *state* for *window* seconds and cuts a network off after *tries* of them."""
+    """Counts wrong passwords in *state*, and asks *bans* and *known* who is out and who is known.
 
-    def __init__(self, state: ISharedState, clock: IReactorTime, tries: int = 50, window: float = 600.0) -> None:
+    *ban* is called with a subject, seconds and a reason where a cut-off is reached. *exempt* are the peers that limits
+    by address and network do not hold.
+    """
+
+    def __init__(
+        self,
+        state: ISharedState,
+        clock: IReactorTime,
+        cut_offs: CutOffs,
+        bans: Bans,
+        known: KnownPlaces,
+        ban: Callable[[str, float, str], None],
+        exempt: Callable[[Peer], bool],
+    ) -> None:
         self._state = state
         self._clock = clock
-        self._tries = tries
-        self._window = window
+        self._cut_offs = cut_offs
+        self._bans = bans
+        self._known = known
+        self._ban = ban
+        self._exempt = exempt
         self._gates: OrderedDict[str, Gate] = OrderedDict()
 
-    def admit(self, peer: Peer) -> Maybe[bool]:
+    def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
-        network, now = peer.network, self._clock.seconds()
-        failures = self._failures(network)
-        if failures >= self._tries:
+        known = self._known.has(account, peer.network)
+        if self._bans.forbids(peer, _base(account), known):
             return False
-        gate = self._gate(network, now)
+        return self._pass(self._lanes(peer, account, known))
+
+    def failed(self, peer: Peer, account: str) -> None:
+        """See `IGuessingLimit.failed`."""
+        cut_offs = self._cut_offs
+        lanes = self._lanes(peer, account, self._known.has(account, peer.network))
+        for lane in lanes:
+            failures = self._state.add(counter(lane.subject), 1, cut_offs.window)
+            if failures >= lane.most and cut_offs.ban_seconds:
+                self._ban(lane.subject, cut_offs.ban_seconds, f"{failures} wrong passwords {lane.words}")
+                # When the ban has ended, or was lifted, it begins anew.
+                self._state.forget(counter(lane.subject))
+        self._ended(lanes)
+
+    def succeeded(self, peer: Peer, account: str, login: str) -> None:
+        """See `IGuessingLimit.succeeded`."""
+        self._ended(self._lanes(peer, account, self._known.has(account, peer.network)))
+        self._known.note(account or login, peer.network)
+
+    def _lanes(self, peer: Peer, account: str, known: bool) -> Sequence[Lane]:
+        if known:
+            return (Lane(f"{account} from {peer.network}", inf, FREE_TRIES),)
+        cut_offs = self._cut_offs
+        lanes = []
+        if not self._exempt(peer):
+            lanes.append(Lane(peer.network, cut_offs.address, FREE_TRIES, "from this address"))
+            # Where there is no address, on a UNIX socket say, the two are one.
+            if peer.wider_network != peer.network:
+                lanes.append(Lane(peer.wider_network, cut_offs.network, FREE_NETWORK_TRIES, "from this network"))
+        if account and len(account) <= ACCOUNT_CHARACTERS:
+            lanes.append(Lane(_base(account), cut_offs.account, FREE_TRIES, "for this account"))
+        return lanes
+
+    def _pass(self, lanes: Sequence[Lane]) -> Maybe[bool]:
+        """Pass one gate after the other; a try that stops at one gives its places at those before it back."""
+        for index, lane in enumerate(lanes):
+            entered = self._enter(lane)
+            if isinstance(entered, Deferred):
+                return Deferred.fromCoroutine(self._pass_later(entered, lanes, index))
+            if not entered:
+                self._ended(lanes[:index])
+                return False
+        return True
+
+    async def _pass_later(self, turn: Deferred[bool], lanes: Sequence[Lane], index: int) -> bool:
+        try:
+            entered = await turn
+        except BaseException:
+            self._ended(lanes[:index])
+            raise
+        if entered:
+            rest = self._pass(lanes[index + 1 :])
+            if await rest if isinstance(rest, Awaitable) else rest:
+                return True
+            index += 1
+        self._ended(lanes[:index])
+        return False
+
+    def _enter(self, lane: Lane) -> bool | Deferred[bool]:
+        now, failures = self._clock.seconds(), self._failures(lane)
+        if failures >= lane.most:
+            return False
+        gate = self._gate(lane, now)
         if not gate.waiting and not gate.pause(failures, now):
             gate.let_in(now)
             return True
@@ -87,56 +202,57 @@ class GuessingLimit:
             return False
         turn: Deferred[bool] = Deferred(gate.waiting.remove)
         gate.waiting.append(turn)
-        self._go_on(network, gate)
+        self._go_on(lane, gate)
         return turn
 
-    def failed(self, peer: Peer) -> None:
-        """See `IGuessingLimit.failed`."""
-        self._state.add(_counter(peer.network), 1, self._window)
-        self._ended(peer.network)
-
-    def succeeded(self, peer: Peer) -> None:
-        """See `IGuessingLimit.succeeded`."""
-        self._ended(peer.network)
-
-    def _ended(self, network: str) -> None:
+    def _ended(self, lanes: Sequence[Lane]) -> None:
         """A try that was let in has its answer: those behind it may come sooner or later now."""
-        gate = self._gates.get(network)
-        if gate is not None:
-            if gate.under_way:
-                gate.under_way.popleft()
-            self._go_on(network, gate)
+        for lane in lanes:
+            gate = self._gates.get(lane.subject)
+            if gate is not None:
+                if gate.under_way:
+                    gate.under_way.popleft()
+                self._go_on(lane, gate)
 
-    def _go_on(self, network: str, gate: Gate) -> None:
+    def _go_on(self, lane: Lane, gate: Gate) -> None:
         """Let in who may come in, and set the timer for the next."""
         while gate.waiting:
-            now, failures = self._clock.seconds(), self._failures(network)
-            cut_off = failures >= self._tries
+            now, failures = self._clock.seconds(), self._failures(lane)
+            cut_off = failures >= lane.most or lane.subject in self._bans
             pause = 0.0 if cut_off else gate.pause(failures, now)
             if pause:
                 # Whoever was let in may have come back here at once: one timer, whoever sets it.
                 gate.stop_timer()
-                gate.timer = self._clock.callLater(pause, self._go_on, network, gate)
+                gate.timer = self._clock.callLater(pause, self._go_on, lane, gate)
                 return
             turn = gate.waiting.popleft()
             if not cut_off:
                 gate.let_in(now)
             turn.callback(not cut_off)
 
-    def _failures(self, network: str) -> int:
-        return self._state.read(_counter(network), self._window)
+    def _failures(self, lane: Lane) -> int:
+        return self._state.read(counter(lane.subject), self._cut_offs.window)
 
-    def _gate(self, network: str, now: float) -> Gate:
-        gate = self._gates.get(network)
+    def _gate(self, lane: Lane, now: float) -> Gate:
+        subject = lane.subject
+        gate = self._gates.get(subject)
         if gate is None:
-            gate = self._gates[network] = Gate()
-        self._gates.move_to_end(network)
+            gate = self._gates[subject] = Gate(lane.free)
+        self._gates.move_to_end(subject)
         oldest = next(iter(self._gates))
-        while oldest != network and self._gates[oldest].is_idle(now):
+        while oldest != subject and self._gates[oldest].is_idle(now):
             del self._gates[oldest]
             oldest = next(iter(self._gates))
         return gate
 
 
-def _counter(network: str) -> str:
-    return f"wrong passwords {network}"
+def counter(subject: str) -> str:
+    """Return the name of the counter of *subject*'s wrong passwords in the shared state."""
+    return f"wrong passwords {subject}"
+
+
+def _base(account: str) -> str:
+    """Return *account* without what a plus-address adds: that opens a folder of the same login."""
+    local, at, domain = account.rpartition("@")
+    base, plus, _ = local.partition("+")
+    return f"{base}{at}{domain}" if plus and base else account

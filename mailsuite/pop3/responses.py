@@ -105,6 +105,7 @@ TOO_MANY_CONNECTIONS = Response(False, "Too many connections; try again later", 
 TOO_MANY_NEW_CONNECTIONS = Response(
     False, "Too many new connections from your address; try again later", "SYS/TEMP", Ending.REFUSED
 )
+BANNED = Response(False, "Your address is banned for now; try again later", "SYS/TEMP", Ending.REFUSED)
 
 TOO_MANY_GUESSES = Response(False, "Too many wrong passwords; try again later", "SYS/TEMP", Ending.GUESSES)
 TOO_MANY_ERRORS = Response(False, "Too many errors", ending=Ending.ERRORS)

@@ -15,7 +15,7 @@ class Refused(Enum):
     """Why a claim was not accepted; the value is for the log."""
 
     WRONG = "wrong name or password"
-    TOO_MANY = "too many wrong passwords from this address"
+    TOO_MANY = "too many wrong passwords"
 
 
 class Logins:
@@ -52,15 +52,16 @@ class Logins:
     async def _try(
         self, said: PasswordClaim | CertificateClaim | Proof | TokenShown, peer: Peer, scope: str
     ) -> Login | Refused:
-        admitted = self._guessing.admit(peer)
+        account = str(Address(*_key(said.name))) if said.name else ""
+        admitted = self._guessing.admit(peer, account)
         if not (await admitted if isinstance(admitted, Awaitable) else admitted):
             return Refused.TOO_MANY
         found = self._login(said, scope)
         login = await found if isinstance(found, Awaitable) else found
         if login is None:
-            self._guessing.failed(peer)
+            self._guessing.failed(peer, account)
             return Refused.WRONG
-        self._guessing.succeeded(peer)
+        self._guessing.succeeded(peer, account, login.name)
         return login
 
     def vouched(self, name: str, scope: str) -> Maybe[Login | None]:

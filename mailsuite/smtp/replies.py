@@ -84,6 +84,7 @@ TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one session, open 
 # Said in place of a greeting.
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
 TOO_MANY_NEW_CONNECTIONS = Reply(421, "4.7.0", "Too many new connections from your address, try again later")
+BANNED = Reply(421, "4.7.0", "Your address is banned for now, try again later")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
 
 TOO_MUCH_MAIL = Reply(450, "4.7.1", "Too many messages in a short time, try again later")

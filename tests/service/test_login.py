@@ -49,16 +49,16 @@ class Told:
         self.events.append((name, scope))
         return self._answer(ALICE if name == ALICE.name else None)
 
-    def admit(self, peer: Peer) -> Maybe[bool]:
+    def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
         self.events.append("admit")
         return self._answer(self._admits)
 
-    def failed(self, peer: Peer) -> None:
+    def failed(self, peer: Peer, account: str) -> None:
         """See `IGuessingLimit.failed`."""
         self.events.append("failed")
 
-    def succeeded(self, peer: Peer) -> None:
+    def succeeded(self, peer: Peer, account: str, login: str) -> None:
         """See `IGuessingLimit.succeeded`."""
         self.events.append("succeeded")
 

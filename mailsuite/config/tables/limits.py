@@ -80,6 +80,20 @@ class Limits(Section, frozen=True, kw_only=True):
         description="Wrong passwords from one address (IPv6: one /64) within guess_window"
                     " after which its logins are cut off.",
     )] = 50
+    network_guesses: Annotated[int, Meta(
+        ge=1,
+        description="The same from one network (IPv4: a /24, IPv6: a /48).",
+    )] = 200
+    account_guesses: Annotated[int, Meta(
+        ge=1,
+        description="Wrong passwords for one account, from wherever it was not used before, within guess_window after"
+                    " which its logins from there are cut off.",
+    )] = 100
+    ban_time: Annotated[float, Meta(
+        ge=0, le=31_536_000,
+        description="For how long who is cut off stays banned, over a restart too (mailsuite bans); 0 means only until"
+                    " enough wrong passwords are past guess_window.",
+    )] = 3600.0
     guess_window: Annotated[float, Meta(
         ge=1, le=86_400,
         description="For how long a wrong password counts.",
@@ -141,7 +155,7 @@ class Limits(Section, frozen=True, kw_only=True):
         extra=PEERS,
         examples=[["127.0.0.0/8", "::1", "192.0.2.25"]],
         description="Peers that the limits by address and by network do not hold, nor the rates of those without a"
-                    " login: a gateway, the other one of a pair; a UNIX socket's always belong to them.",
+                    " login: a gateway, a webmail, the other one of a pair; a UNIX socket's always belong to them.",
     )] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     shutdown_grace: Annotated[float, Meta(
         ge=0, le=3600,

@@ -55,6 +55,8 @@ PART = Language(
         "Too many connections; try again later": "Zu viele Verbindungen; später noch einmal versuchen",
         "Too many new connections from your address; try again later":
             "Zu viele neue Verbindungen von Ihrer Adresse; später noch einmal versuchen",
+        "Your address is banned for now; try again later":
+            "Ihre Adresse ist zurzeit gesperrt; später noch einmal versuchen",
         "Too many wrong passwords; try again later": "Zu viele falsche Passwörter; später noch einmal versuchen",
         "Too many errors": "Zu viele Fehler",
         "Mail is fetched here, and nothing else": "Hier wird Post abgeholt und sonst nichts",

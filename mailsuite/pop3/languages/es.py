@@ -54,6 +54,8 @@ PART = Language(
         "Too many connections; try again later": "Demasiadas conexiones; inténtelo más tarde",
         "Too many new connections from your address; try again later":
             "Demasiadas conexiones nuevas desde su dirección; inténtelo más tarde",
+        "Your address is banned for now; try again later":
+            "Su dirección está bloqueada por ahora; inténtelo más tarde",
         "Too many wrong passwords; try again later": "Demasiadas contraseñas incorrectas; inténtelo más tarde",
         "Too many errors": "Demasiados errores",
         "Mail is fetched here, and nothing else": "Aquí se recoge el correo y nada más",

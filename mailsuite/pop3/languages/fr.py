@@ -55,6 +55,8 @@ PART = Language(
         "Too many connections; try again later": "Trop de connexions ; réessayez plus tard",
         "Too many new connections from your address; try again later":
             "Trop de nouvelles connexions depuis votre adresse ; réessayez plus tard",
+        "Your address is banned for now; try again later":
+            "Votre adresse est bloquée pour le moment ; réessayez plus tard",
         "Too many wrong passwords; try again later": "Trop de mots de passe incorrects ; réessayez plus tard",
         "Too many errors": "Trop d'erreurs",
         "Mail is fetched here, and nothing else": "Ici on relève le courrier, et rien d'autre",
