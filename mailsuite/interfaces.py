@@ -258,6 +258,9 @@ class IMaildrop(Interface):
     def read(number: int) -> Maybe[IContent]:
         """Open one message. Raises `OSError` when its file is gone or cannot be read."""
 
+    def at_hand(number: int) -> bytes | None:
+        """Return all octets of message *number* if it is small and can be had without waiting; else ``None``."""
+
     def mark_seen(number: int) -> None:
         """Let other programs see that message *number* was read, if that can be done."""
 

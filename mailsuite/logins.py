@@ -71,7 +71,8 @@ def authenticator(
     settings: Settings, backend: Backend, source: Source, passwords: Passwords, hashing: HashingThreads
 ) -> IAuthenticator:
     """Return what tells of names and passwords whose they are."""
-    of_users = Authenticator(backend, source, passwords, hashing.run, wanted_secrets(settings))
+    renews = settings.directory.renew_hashes
+    of_users = Authenticator(backend, source, passwords, hashing.run, wanted_secrets(settings), renews=renews)
     return FolderLogins(of_users) if settings.pop3.folders else of_users
 
 

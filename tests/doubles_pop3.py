@@ -111,6 +111,10 @@ class MemoryMaildrop:
         await cast("Deferred[None]", self.pending)
         return content
 
+    def at_hand(self, number: int) -> bytes | None:
+        message = self.messages[number]
+        return message if isinstance(message, bytes) and len(message) < 100 else None
+
     def mark_seen(self, number: int) -> None:
         self.seen.append(number)
 

@@ -19,6 +19,8 @@ certificate = "cert.pem"
 key = "key.pem"
 [directory]
 renew_hashes = false
+[sasl]
+secrets = []
 [limits]
 connections = 30000
 session_messages = 1000000

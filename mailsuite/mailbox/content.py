@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from zope.interface import implementer
 
 from mailsuite.interfaces import IContent
-from mailsuite.mailbox.message_file import Damaged, MessageFile, WouldBlock
+from mailsuite.mailbox.message_file import Damaged, MessageFile, WouldBlock, read_whole
 from mailsuite.mailbox.names import Sizes
 from mailsuite.maybe import Maybe
 
@@ -146,12 +146,15 @@ def open_content(
 ) -> StoredContent | ForeignContent | LoadedContent:
     """Open a message that was listed with *octets*; *said* is what its name says. Raises `Damaged`, `OSError`.
 
-    A small foreign file is loaded and measured, so that one with a false size is refused before its first octet.
-    Without *patient* raises `WouldBlock` where that would wait for the disk; so does what is returned.
+    A small file is read at once; a small foreign one is measured, too, so that one with a false size is refused before
+    its first octet. Without *patient* raises `WouldBlock` where that would wait for the disk, now or later.
     """
+    if said.ours and said.disk is not None:
+        closing = b"" if said.disk == said.wire else b"\r\n"
+        if octets <= CHUNK:
+            return LoadedContent(read_whole(path, said.disk, patient) + closing)
+        return StoredContent(MessageFile(path, said.disk, patient), closing)
     file = MessageFile(path, said.disk, patient)
-    if said.ours:
-        return StoredContent(file, b"" if said.disk == said.wire else b"\r\n")
     content = ForeignContent(file)
     if octets > CHUNK:
         return content

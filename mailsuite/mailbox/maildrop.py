@@ -23,6 +23,8 @@ from mailsuite.mailbox.scan import PREFIX, folder_times, scan
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 
+# A larger message is not read before it is asked for: a session at rest is to hold little.
+AT_HAND_OCTETS = 16_384
 # What other programs mostly make of a name: looked for before the whole mailbox is.
 _USUAL_FLAGS = (b"", b"S", b"RS", b"FS", b"F", b"ST")
 
@@ -31,7 +33,17 @@ _USUAL_FLAGS = (b"", b"S", b"RS", b"FS", b"F", b"ST")
 class Maildrop:
     """See `IMaildrop`. *release* gives the lock back; it is called once. *listings* is told of removals."""
 
-    __slots__ = ("_in_thread", "_listing", "_listings", "_moved", "_path", "_release", "_root", "_still", "_taken")
+    __slots__ = (
+        "_in_thread",
+        "_listing",
+        "_listings",
+        "_moved",
+        "_path",
+        "_release",
+        "_root",
+        "_still",
+        "_taken",
+    )
 
     def __init__(
         self, path: str, listing: Listing, listings: Listings, release: Callable[[], None], in_thread: InThread
@@ -60,6 +72,17 @@ class Maildrop:
             return self._read_later(number)
         except FileNotFoundError:
             return self._read_moved(number)
+
+    def at_hand(self, number: int) -> bytes | None:
+        """See `IMaildrop.at_hand`. What is not where it was is left for `read`."""
+        octets = self._taken.sizes[number]
+        if octets > AT_HAND_OCTETS:
+            return None
+        try:
+            content = self._open(number, False)
+        except (WouldBlock, OSError):
+            return None
+        return content.read(octets)
 
     def mark_seen(self, number: int) -> None:
         """See `IMaildrop.mark_seen`."""

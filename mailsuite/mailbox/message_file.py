@@ -20,6 +20,21 @@ class WouldBlock(Exception):
     """The octets are not in memory, and the reading was not to wait."""
 
 
+def read_whole(path: bytes, size: int, patient: bool = True) -> bytes:
+    """Return all of a small message of *size* octets. Raises what `MessageFile` raises, and its `read`."""
+    file = MessageFile(path, size, patient)
+    try:
+        data = file.read(size + 1)
+    finally:
+        file.close()
+    if len(data) != size:
+        if not patient:
+            # Only its beginning is in memory.
+            raise WouldBlock
+        raise Damaged(f"the name says {size} octets, {len(data)} could be read")
+    return data
+
+
 class MessageFile:
     """An open message. Without *patient*, `read` raises `WouldBlock` where it would have to wait for the disk."""
 

@@ -45,11 +45,13 @@ def our_size(name: bytes) -> int | None:
 
 def sizes(name: bytes) -> Sizes:
     """Return what *name* says of sizes."""
+    match = _OURS.fullmatch(name)
+    if match is not None and match[2] == match[3]:
+        disk = int(match[2])
+        return Sizes(disk, disk + 2 if match[1] else disk, True)
     fields = name.partition(b":")[0]
     found, wire = _SIZE.search(fields), _WIRE.search(fields)
-    disk = int(found[1]) if found else None
-    ours = our_size(name)
-    return Sizes(disk, int(wire[1]) if wire else None) if ours is None else Sizes(disk, ours, True)
+    return Sizes(int(found[1]) if found else None, int(wire[1]) if wire else None)
 
 
 def base(name: bytes) -> bytes:

@@ -79,6 +79,10 @@ class SharedMaildrop:
         """See `IMaildrop.read`."""
         return self._whole.read(self._index(number))
 
+    def at_hand(self, number: int) -> bytes | None:
+        """See `IMaildrop.at_hand`."""
+        return self._whole.at_hand(self._index(number))
+
     def mark_seen(self, number: int) -> None:
         """See `IMaildrop.mark_seen`."""
         self._whole.mark_seen(self._index(number))

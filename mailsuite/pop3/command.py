@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from mailsuite.pop3.responses import Response
-from mailsuite.wire.events import Ask
+from mailsuite.wire.events import Event
 
 if TYPE_CHECKING:
     from mailsuite.pop3.server import ServerSession
@@ -24,8 +24,8 @@ AUTHORIZATION = (State.AUTHORIZATION,)
 TRANSACTION = (State.TRANSACTION,)
 EITHER = (State.AUTHORIZATION, State.TRANSACTION)
 
-# A response to be given, a question to be asked first, or nothing where the command has spoken for itself.
-Result: TypeAlias = Response | Ask | None
+# A response to be given, an event that goes to the respondent, or nothing where the command has spoken for itself.
+Result: TypeAlias = Response | Event | None
 Words: TypeAlias = list[bytes]
 
 

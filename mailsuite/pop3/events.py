@@ -89,6 +89,29 @@ class ReadBody(Ask):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen(Ask):
+    """The client has all that it asked for, and is likely to retrieve message *index* next.
+
+    Answer, at once: all of its octets as for `Retrieve`, or ``None`` where they are not at hand. With them the message
+    is sent when it is asked for, and that is `Retrieved`.
+    """
+
+    can_wait = True
+
+    index: int
+    utf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved(Event):
+    """Told: message *index* was retrieved, and sent as it was foreseen."""
+
+    can_wait = True
+
+    index: int
+
+
 class BodyDropped(Event):
     """Told: the rest of the message that `Retrieve` began is not wanted."""
 

@@ -12,7 +12,7 @@ from mailsuite.encryption import Encryption
 from mailsuite.pop3 import capabilities, commands, events, responses
 from mailsuite.pop3.command import Capability, Command, Result, State, Words
 from mailsuite.pop3.drop import NO_DROP, Drop
-from mailsuite.pop3.events import Ended, Ending, Opened, Retrieve, Rows
+from mailsuite.pop3.events import Ended, Ending, Foreseen, Opened, Retrieve, Retrieved, Rows
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.sending import Cut, Progress, Sending
 from mailsuite.pop3.settings import Policy, Settings
@@ -52,10 +52,12 @@ class ServerSession:
         "_closed",
         "_consulted",
         "_dialogue",
+        "_foreseen",
         "_inbox",
         "_line_octets",
         "_listing",
         "_output",
+        "_ready",
         "_sending",
         "_tls_wanted",
         "_told",
@@ -100,6 +102,9 @@ class ServerSession:
         self._consulted: Callable[[Any], Result] | None = None
         self._listing: Iterator[bytes] | None = None
         self._sending: Sending | None = None
+        # The message that comes after the one that was sent last; of one that was made ready, what goes onto the wire.
+        self._foreseen: int | None = None
+        self._ready: tuple[int, bytes] | None = None
         self._tls_wanted = False
         self._closed = False
 
@@ -140,7 +145,9 @@ class ServerSession:
         asked, self._asked = self._asked, None
         if asked is None:
             return
-        if isinstance(answer, Response):
+        if isinstance(asked, Foreseen):
+            self._make_ready(asked.index, answer)
+        elif isinstance(answer, Response):
             self._sending = None
             self.say(answer if asked is not events.CONNECTED else self._stamped(answer))
         elif isinstance(answer, Opened):
@@ -168,7 +175,7 @@ class ServerSession:
         elif isinstance(asked, events.ReadBody):
             # In the middle of a message nothing can be said; only the missing end mark tells (RFC 1939 §3).
             self._close(Ending.DAMAGED)
-        elif asked is not None:
+        elif asked is not None and not isinstance(asked, Foreseen):
             self._sending = None
             self.say(responses.TROUBLE)
 
@@ -260,6 +267,12 @@ class ServerSession:
         found = self.drop.find(word)
         if not isinstance(found, int):
             return found
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] == found and lines is None:
+            self.say(responses.message_follows(self.drop.sizes[found]))
+            self._put(ready[1])
+            self._foreseen = found + 1
+            return Retrieved(found)
         self._sending = Sending(self.drop.sizes[found], cut)
         return Retrieve(found, lines, self.utf8)
 
@@ -290,9 +303,25 @@ class ServerSession:
             return True
         line = self._inbox.line(self._line_octets)
         if line is None:
-            return False
+            return self._foresee()
         self._take(self._obey(line))
         return True
+
+    def _foresee(self) -> bool:
+        """Nothing is left to be done for the client: what it will probably ask for next can be made ready."""
+        index, self._foreseen = self._foreseen, None
+        if index is None or not self.drop.has(index):
+            return False
+        self._told = (Foreseen(index, self.utf8),)
+        return True
+
+    def _make_ready(self, index: int, octets: bytes | None) -> None:
+        if octets is None:
+            return
+        sending = Sending(self.drop.sizes[index], None)
+        wire = sending.take(octets)
+        if sending.progress is Progress.WHOLE:
+            self._ready = index, wire
 
     def _take(self, result: Result) -> None:
         if isinstance(result, Response):
@@ -337,6 +366,8 @@ class ServerSession:
             self._sending = None
             if progress is Progress.CUT:
                 self._told = (events.BODY_DROPPED,)
+            elif isinstance(asked, Retrieve) and asked.lines is None:
+                self._foreseen = asked.index + 1
 
     def _put(self, data: bytes) -> None:
         if data:

@@ -237,12 +237,16 @@ class MailboxAccess:
         if over:
             self._drop_content()
             if self._whole and not self._left:
-                self._retrieved += 1
-                if self._fetched is not None:
-                    self._fetched.add(self._reading)
-                if self.site.mark_seen and self._maildrop is not None:
-                    self._maildrop.mark_seen(self._reading)
+                self._count(self._reading)
         return piece
+
+    def _count(self, index: int) -> None:
+        """Message *index* was fetched whole."""
+        self._retrieved += 1
+        if self._fetched is not None:
+            self._fetched.add(index)
+        if self.site.mark_seen and self._maildrop is not None:
+            self._maildrop.mark_seen(index)
 
     def _unavailable(self, event: events.Retrieve, error: OSError) -> Response:
         """The file is gone, unreadable or not what its name says: the session goes on (RFC 3206 §4)."""
@@ -254,6 +258,16 @@ class MailboxAccess:
 
     def _body_dropped(self, event: events.BodyDropped) -> None:
         self._drop_content()
+
+    def _foreseen(self, event: events.Foreseen) -> bytes | None:
+        octets = None if self._maildrop is None else self._maildrop.at_hand(event.index)
+        # What is not ASCII may need another look, which it gets when it is asked for.
+        return octets if octets is None or event.utf8 or octets.isascii() else None
+
+    def _sent(self, event: events.Retrieved) -> None:
+        if self._maildrop is not None:
+            self._octets += self._maildrop.listing().sizes[event.index]
+        self._count(event.index)
 
     # The end
 
@@ -344,6 +358,8 @@ _ANSWERS: Mapping[type, Callable[[MailboxAccess, Any], Any]] = {
     events.Retrieve: MailboxAccess._retrieve,
     events.ReadBody: MailboxAccess._read_body,
     events.BodyDropped: MailboxAccess._body_dropped,
+    events.Foreseen: MailboxAccess._foreseen,
+    events.Retrieved: MailboxAccess._sent,
     events.Update: MailboxAccess._update,
     events.Ended: MailboxAccess._ended,
 }

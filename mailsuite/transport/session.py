@@ -201,7 +201,7 @@ class SessionProtocol(Protocol):
                     self._obey(event)
                     size = 0
                     continue
-                if size > OUTPUT_OCTETS:
+                if size > OUTPUT_OCTETS or (size and event.can_wait):
                     self._send(pending)
                     sent += size
                     size = 0

@@ -15,6 +15,8 @@ class Event:
 
     __slots__ = ()
     asks: ClassVar[bool] = False
+    # Told or asked when all that was said before is on its way: the peer need not wait for it.
+    can_wait: ClassVar[bool] = False
 
 
 class Ask(Event):

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from typing import TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -15,6 +16,7 @@ from mailsuite.directory.backend import Rewrite
 from mailsuite.directory.errors import AccountsBusy
 from mailsuite.directory.passwords import Checked, Passwords
 from mailsuite.directory.remembered import Source
+from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import Run
@@ -22,14 +24,16 @@ from mailsuite.interfaces import IAuthenticator
 from mailsuite.meaning import Login
 from tests.directory.conftest import at_once, ticking
 
+T = TypeVar("T")
+
 SSHA = "{SSHA}1G904nLkTkGWjKNnQuB/hpWXC/hzYWx0c2FsdA=="
 
 
 class Observed(Passwords):
     """Real passwords that also write down against what they were checked."""
 
-    def __init__(self) -> None:
-        super().__init__(memory_kib=8, passes=1)
+    def __init__(self, renew: bool = True) -> None:
+        super().__init__(memory_kib=8, passes=1, renew=renew)
         self.checked: list[str] = []
 
     def check(self, password: str, stored: str) -> Checked:
@@ -60,22 +64,29 @@ class Renewing(SqliteBackend):
 
 
 class Site:
-    """An authenticator over the accounts of the test, whose threads work at once."""
+    """An authenticator over the accounts of the test, whose threads work at once; for hashing they are counted."""
 
-    def __init__(self, path: str, accounts: Accounts) -> None:
+    def __init__(self, path: str, accounts: Accounts, renews: bool = True, wanted: Secrets | None = None) -> None:
         self.accounts = accounts
-        self.passwords = Observed()
+        self.passwords = Observed(renews)
+        self.threads = 0
         self.backend = Renewing(path, ticking(), at_once)
+        source = Source(self.backend.generation, ticking())
         self.authenticator = Authenticator(
-            self.backend, Source(self.backend.generation, ticking()), self.passwords, at_once
+            self.backend, source, self.passwords, self._counted, wanted, renews=renews
         )
         accounts.users.set_password("alice@example.com", self.passwords.hash("secret"))
 
     def ask(self, name: str, password: str, scope: str = "smtp") -> Login | None:
         """Return the authenticator's answer."""
         self.passwords.checked.clear()
+        self.threads = 0
         asked = Deferred.fromCoroutine(self.authenticator.authenticate(name, password, scope))
         return SynchronousTestCase().successResultOf(asked)
+
+    def _counted(self, work: Callable[[], T]) -> Deferred[T]:
+        self.threads += 1
+        return at_once(work)
 
 
 @pytest.fixture
@@ -207,3 +218,72 @@ def test_a_password_is_good_for_its_services_alone(
     assert site.ask("alice@example.com", "of the phone", "pop3") is not None
     assert site.ask("alice@example.com", "of the phone", "smtp") is None
     assert site.ask("alice@example.com", "secret", "smtp") is not None
+
+
+class TestHashesOfOneRound:
+    """They take no time, so no thread takes them; but nobody learns from that whom there is."""
+
+    @pytest.fixture
+    def kept(self, path: str, accounts: Accounts) -> Iterator[Site]:
+        """A site that leaves hashes as they are; Bob's is an old one."""
+        site = Site(path, accounts, renews=False)
+        site.accounts.users.set_password("bob@example.com", SSHA)
+        yield site
+        site.backend.stop()
+
+    def test_right_password(self, kept: Site) -> None:
+        """It is checked in place, and nothing else is."""
+        assert kept.ask("bob@example.com", "secret") is not None
+
+        assert (kept.threads, kept.passwords.checked) == (0, [SSHA])
+
+    def test_wrong_password(self, kept: Site) -> None:
+        """Behind it comes the check that an unknown name costs, in a thread."""
+        assert kept.ask("bob@example.com", "wrong") is None
+        decoy = kept.passwords.checked[-1]
+        assert kept.threads == 1
+        assert kept.ask("nobody@example.com", "wrong") is None
+
+        assert (kept.threads, kept.passwords.checked) == (1, [decoy])
+        assert decoy.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+    def test_one_that_is_to_be_renewed(self, site: Site) -> None:
+        """A better hash takes its time, in a thread."""
+        site.accounts.users.set_password("bob@example.com", SSHA)
+
+        assert site.ask("bob@example.com", "secret") is not None
+        assert site.threads == 1
+
+    def test_secrets_that_are_to_be_made(self, path: str, accounts: Accounts) -> None:
+        """So do they, once."""
+        site = Site(path, accounts, renews=False, wanted=Secrets(["scram-sha-256"], 4096, "mail.example.com"))
+        site.accounts.users.set_password("bob@example.com", SSHA)
+
+        for threads in (1, 0):
+            assert site.ask("bob@example.com", "secret") is not None
+            assert site.threads == threads
+        site.backend.stop()
+
+    def test_beside_one_of_the_current_scheme(self, path: str, kept: Site, records: SqlRecords) -> None:
+        """Who has both is checked in a thread, whichever it is."""
+        login = records.login("bob@example.com")
+        assert login is not None
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "INSERT INTO credentials (login_id, kind, label, stored) VALUES (?, 'password', 'phone', ?)",
+                (login.login.id, kept.passwords.hash("of the phone")),
+            )
+            connection.commit()
+
+        for password in ("secret", "of the phone"):
+            assert kept.ask("bob@example.com", password) is not None
+            assert kept.threads == 1
+
+    @pytest.mark.parametrize("stored", ["{SSHA}!", "{SHA}", "{SSHA512}AAAA"])
+    def test_damaged(self, kept: Site, stored: str) -> None:
+        """It lets nobody in, at the same cost."""
+        kept.accounts.users.set_password("bob@example.com", stored)
+
+        assert kept.ask("bob@example.com", "secret") is None
+        assert kept.threads == 1
+        assert kept.passwords.checked[-1].startswith("$argon2id$")

@@ -14,7 +14,7 @@ from mailsuite.mailbox import maildrop as module
 from mailsuite.mailbox import message_file
 from mailsuite.mailbox.content import CHUNK, ForeignContent, LoadedContent, PromptContent, StoredContent
 from mailsuite.mailbox.listings import Listings
-from mailsuite.mailbox.maildrop import Maildrop
+from mailsuite.mailbox.maildrop import AT_HAND_OCTETS, Maildrop
 from mailsuite.mailbox.message_file import Damaged
 from mailsuite.mailbox.scan import scan
 from mailsuite.mailbox.taking import take_listing
@@ -264,10 +264,11 @@ class TestPatience:
             reads.append(result)  # type: ignore[arg-type]
             return result
 
+        (box / (OURS % (4, CHUNK + 2, CHUNK + 2))).write_bytes(b"x" * CHUNK + b"\r\n")
         monkeypatch.setattr(message_file, "_NOWAIT", None)
         listing, _ = take_listing(str(box))
         maildrop = Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, slow)
-        content = settled(maildrop.read(0))
+        content = settled(maildrop.read(3))
         close = os.close
 
         def counted(fd: int) -> None:
@@ -277,8 +278,50 @@ class TestPatience:
         monkeypatch.setattr(os, "close", counted)
         settled(content.read(100))
 
-        assert reads == [b"Subject: 1\r\n\r\nbody\r\n"]
+        assert reads == [b"x" * 100]
         assert len(closed) == 1
+
+
+class TestAtHand:
+    """What can be read before it is asked for."""
+
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_small_messages(self, box: Path, more: int) -> None:
+        """All of a message that is not larger than the limit."""
+        size = AT_HAND_OCTETS + more
+        content = b"x" * (size - 2) + b"\r\n"
+        (box / (OURS % (4, size, size))).write_bytes(content)
+        maildrop = opened(box)
+
+        assert maildrop.at_hand(0) == b"Subject: 1\r\n\r\nbody\r\n"
+        assert maildrop.at_hand(3) == (None if more else content)
+
+    def test_foreign_message(self, box: Path) -> None:
+        """With the line ends that it has on the wire."""
+        (box / "new" / "1800000000.x.host").write_bytes(b"A: b\n\nc")
+
+        assert opened(box).at_hand(3) == b"A: b\r\n\r\nc\r\n"
+
+    def test_message_that_is_gone_or_damaged(self, box: Path) -> None:
+        """It is left for who asks for it."""
+        maildrop = opened(box)
+        one(box, "new/*Q1,*").unlink()
+        one(box, "new/*Q2,*").write_bytes(b"x")
+
+        assert [maildrop.at_hand(number) for number in (0, 1)] == [None, None]
+
+    def test_message_not_in_memory(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nor is the disk waited for; not even where its beginning is in memory."""
+        maildrop = opened(box)
+        preadv = os.preadv
+
+        def partly(fd: int, buffers: list[bytearray], at: int, flags: int) -> int:
+            return min(preadv(fd, buffers, at, flags), 5)
+
+        monkeypatch.setattr(os, "preadv", partly)
+        assert maildrop.at_hand(0) is None
+        monkeypatch.setattr(message_file, "_NOWAIT", None)
+        assert maildrop.at_hand(0) is None
 
 
 class TestSeen:

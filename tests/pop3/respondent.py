@@ -58,6 +58,10 @@ class Respondent:
         self.removed: list[int] | None = None
         self.ending: Ending | None = None
         self.dropped = 0
+        # Small messages are at hand, where a test wants them to be.
+        self.prompt = False
+        self.foreseen: list[int] = []
+        self.retrieved: list[int] = []
         self._rest = b""
 
     def __call__(self, event: Any) -> Any:
@@ -100,6 +104,13 @@ class Respondent:
     def ReadBody(self, event: events.ReadBody) -> bytes:
         piece, self._rest = self._rest[: self.piece], self._rest[self.piece :]
         return piece
+
+    def Foreseen(self, event: events.Foreseen) -> bytes | None:
+        self.foreseen.append(event.index)
+        return self.messages[event.index] if self.prompt and event.index != self.gone else None
+
+    def Retrieved(self, event: events.Retrieved) -> None:
+        self.retrieved.append(event.index)
 
     def BodyDropped(self, event: events.BodyDropped) -> None:
         self.dropped += 1

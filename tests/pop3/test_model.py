@@ -51,10 +51,11 @@ class Model:
 
 
 @settings(deadline=None)
-@given(st.lists(COMMANDS, max_size=40), st.integers(1, 400), st.integers(1, 80))
-def test_any_session(commands: list[bytes], segment: int, piece: int) -> None:
+@given(st.lists(COMMANDS, max_size=40), st.integers(1, 400), st.integers(1, 80), st.booleans())
+def test_any_session(commands: list[bytes], segment: int, piece: int, prompt: bool) -> None:
     """Whatever is sent, and however it is cut, each command has its one right answer, and QUIT removes the marked."""
     respondent = Respondent(MESSAGES, piece, None)
+    respondent.prompt = prompt
     conversation = Conversation(*session("clear", respondent))
     data = b"USER a\r\nPASS open sesame\r\n" + b"".join(command + b"\r\n" for command in commands) + b"QUIT\r\n"
     for start in range(0, len(data), segment):

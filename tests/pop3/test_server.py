@@ -8,7 +8,7 @@ import pytest
 
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.command import State
-from mailsuite.pop3.events import Ended, Ending, Opened, ReadBody, Retrieve, Update
+from mailsuite.pop3.events import Ended, Ending, Foreseen, Opened, ReadBody, Retrieve, Retrieved, Update
 from mailsuite.pop3.server import CAPABILITIES, LEGAL, OUTPUT_OCTETS, VERBS, ServerSession
 from mailsuite.pop3.settings import Settings
 from mailsuite.sasl.claims import PasswordClaim
@@ -290,12 +290,12 @@ class TestMessages:
         assert sum(isinstance(event, ReadBody) for event in conversation.events) < 3
 
     def test_message_read_at_once_asks_nothing_more(self) -> None:
-        """A small message costs one question and no further event."""
+        """A small message costs one question, and one behind it: whether the next one is at hand."""
         conversation = logged_in(Respondent(piece=65_536))
         before = len(conversation.events)
         conversation.send(b"RETR 1\r\n")
 
-        assert conversation.events[before:] == [Retrieve(0)]
+        assert conversation.events[before:] == [Retrieve(0), Foreseen(1)]
 
     def test_peer_that_does_not_read_stops_the_reading(self) -> None:
         """Between two pieces the core waits for its driver: it makes no output by itself."""
@@ -307,6 +307,99 @@ class TestMessages:
         assert isinstance(core.next_event(), ReadBody)
         assert core.next_event() is None
         assert core.bytes_to_send() == b""
+
+
+class TestForesight:
+    """What is made ready before it is asked for."""
+
+    def test_message_that_was_foreseen(self) -> None:
+        """It is sent without a question, counts as retrieved, and the one behind it is foreseen."""
+        respondent = Respondent(piece=65_536, gone=None)
+        respondent.prompt = True
+        conversation = logged_in(respondent)
+        conversation.send(b"RETR 1\r\n")
+        before = len(conversation.events)
+        conversation.said = b""
+        conversation.send(b"NOOP\r\n")
+        conversation.send(b"RETR 2\r\n")
+
+        assert conversation.events[before:] == [Retrieved(1), Foreseen(2)]
+        said = conversation.said.removeprefix(responses.OK.encode())
+        assert said.startswith(responses.message_follows(len(MESSAGES[1])).encode())
+        assert unstuffed(said.partition(b"\r\n")[2]) == MESSAGES[1]
+        assert (respondent.foreseen, respondent.retrieved) == ([1, 2], [1])
+
+    @pytest.mark.parametrize(
+        ("later", "event"),
+        [
+            (b"RETR 3\r\n", Retrieve(2)),
+            (b"RETR 1\r\nRETR 2\r\n", Retrieve(0)),
+            (b"TOP 2 0\r\n", Retrieve(1, 0)),
+        ],
+    )
+    def test_another_is_asked_for(self, later: bytes, event: Retrieve) -> None:
+        """What was made ready in vain is forgotten."""
+        respondent = Respondent(piece=65_536, gone=None)
+        respondent.prompt = True
+        conversation = logged_in(respondent)
+        conversation.send(b"RETR 1\r\n")
+        before = len(conversation.events)
+        conversation.send(later)
+
+        assert conversation.events[before] == event
+        assert respondent.retrieved == []
+
+    @pytest.mark.parametrize(
+        ("commands", "foreseen"),
+        [
+            (b"RETR 5\r\n", []),
+            (b"RETR 1\r\nDELE 1\r\nNOOP\r\n", [1]),
+            (b"DELE 2\r\nRETR 1\r\n", []),
+            (b"RETR 1\r\nRETR 2\r\nRETR 4\r\n", [4]),
+            (b"TOP 1 0\r\n", []),
+            (b"RETR 1\r\nQUIT\r\n", []),
+            (b"RETR 9\r\n", []),
+        ],
+    )
+    def test_what_is_foreseen(self, commands: bytes, foreseen: list[int]) -> None:
+        """The message behind one that was retrieved, if there is one that is not marked, once nothing waits."""
+        respondent = Respondent(piece=65_536, gone=None)
+        logged_in(respondent).send(commands)
+
+        assert respondent.foreseen == foreseen
+
+    def test_deleted_meanwhile(self) -> None:
+        """A message that was made ready and then marked is not sent."""
+        respondent = Respondent(piece=65_536, gone=None)
+        respondent.prompt = True
+        conversation = logged_in(respondent)
+        conversation.send(b"RETR 1\r\nDELE 2\r\n")
+        conversation.send(b"RETR 2\r\n")
+
+        assert conversation.said.endswith(responses.MARKED_ALREADY.encode())
+
+    @pytest.mark.parametrize("octets", [b"", b"12345", b"1234567"])
+    def test_false_size(self, octets: bytes) -> None:
+        """A message that does not have its size is not made ready; who asks for it hears what is wrong."""
+        core = open_core([3, 6])
+        asked(core, b"RETR 1\r\n")
+        core.answer(b"abc")
+        assert core.next_event() == Foreseen(1)
+        core.answer(octets)
+
+        assert asked(core, b"RETR 2\r\n") == Retrieve(1)
+
+    def test_respondent_that_fails(self) -> None:
+        """The client hears nothing of it."""
+        core = open_core([3, 6])
+        asked(core, b"RETR 1\r\n")
+        core.answer(b"abc")
+        core.bytes_to_send()
+        core.next_event()
+        core.fail()
+
+        assert core.bytes_to_send() == b""
+        assert asked(core, b"RETR 2\r\n") == Retrieve(1)
 
 
 class TestListings:

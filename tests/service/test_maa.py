@@ -315,6 +315,20 @@ class TestReading:
         assert len(given + world.ask(events.READ_BODY)) < len(message)
         assert world.ask(events.READ_BODY) == b""
 
+    def test_message_that_is_foreseen(self) -> None:
+        """It is given where it is at hand and needs no other look, and counted when it was sent."""
+        world = World((b"A: b\r\n\r\nc\r\n", b"A: \xc3\xbc\r\n\r\n", BIG), policy=Policy(expire=0))
+        assert world.ask(events.Foreseen(0)) is None
+        world.log_in()
+
+        given = [world.ask(events.Foreseen(index, utf8)) for utf8 in (False, True) for index in range(3)]
+        assert given == [world.maildrop.messages[0], None, None, *world.maildrop.messages[:2], None]
+        assert world.ask(events.Retrieved(0)) is None
+        world.ask(events.Update(()))
+        assert world.maildrop.removed == [0]
+        world.access.lost("closed")
+        assert (world.session_record()["retrieved"], world.session_record()["octets"]) == (1, 11)
+
     def test_rest_that_is_not_wanted(self) -> None:
         """After TOP had enough the file is closed."""
         world = World()

@@ -22,6 +22,7 @@ from mailsuite.smtp.settings import Limits
 from mailsuite.transport.connector import ClientProtocol
 from mailsuite.transport.session import LINGER, OUTPUT_OCTETS, TURN_OCTETS, UNREAD_OCTETS, SessionProtocol
 from mailsuite.transport.tls import TLSContext
+from tests.pop3 import respondent as pop3
 from tests.smtp.respondent import PLAIN, STARTTLS
 from tests.transport.clients import Caller, ClientCore
 from tests.transport.wires import HELD, Late, Pair, Talk, Wire
@@ -90,6 +91,28 @@ class TestOrder:
 
             assert codes == [220, 250, 250, 250, 354, 250, 250, 221]
             assert talk.wire.ends == ["close"]
+
+    def test_what_can_wait_comes_behind_the_output(self) -> None:
+        """The peer has its answer before anything is made ready for what it may say next."""
+        wire = Wire()
+        seen: list[bytes] = []
+
+        class Noting(pop3.Respondent):
+            def Foreseen(self, event: Any) -> bytes | None:
+                seen.append(wire.value())
+                return super().Foreseen(event)
+
+        core, inner = pop3.session("clear", Noting(piece=OUTPUT_OCTETS))
+        respondent: Any = Late()
+        respondent.inner = inner
+        protocol = SessionProtocol(core, respondent, MemoryReactorClock(), None, lambda session: None)
+        protocol.makeConnection(wire)
+        protocol.dataReceived(b"USER alice@example.org\r\nPASS open sesame\r\n")
+        wire.clear()
+        protocol.dataReceived(b"RETR 1\r\n")
+
+        assert seen == [wire.value()]
+        assert seen[0].endswith(b"Hello\r\n.\r\n")
 
     def test_answers_by_coroutine(self) -> None:
         """A coroutine that has to wait for nothing is as good as a value."""
