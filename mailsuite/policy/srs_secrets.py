@@ -58,8 +58,8 @@ class Secrets:
         folder = os.path.dirname(self._path) or "."
         handle, draft = tempfile.mkstemp(dir=folder, prefix=".srs-")  # its mode is 0600
         try:
-            with open(handle, "w", encoding="ascii") as file:
-                file.writelines(f"{made.isoformat()} {secret.hex()}\n" for made, secret in found)
+            with open(handle, "wb") as file:
+                file.writelines(f"{made.isoformat()} {secret.hex()}\n".encode() for made, secret in found)
                 file.flush()
                 os.fsync(handle)
             if replacing:
