@@ -54,6 +54,7 @@ from mailsuite.policy.state import MemoryState
 from mailsuite.queue.errors import QueueError
 from mailsuite.returns import Returns
 from mailsuite.service.flush import Flush
+from mailsuite.service.holding import HoldQuota
 from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
@@ -265,6 +266,7 @@ class Parts:
             clocks.seconds,
             settings.limits.hops,
             priorities.granted,
+            HoldQuota(self._outgoing.queue, settings.limits.held_messages).admits,
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
         self.roles = roles(settings, self.logins, flush, self._outgoing.backups, clocks.seconds)

@@ -12,7 +12,8 @@ class Asked:
     TLS is to be ignored (the field TLS-Required, §3). *priority* is -9 to 9, the higher the sooner (RFC 6710 §5).
     *by* is the deliver-by-time; *by_mode* ``R`` or ``N`` says whether the message is returned then or its sender told,
     empty: none was given; *traced*: of each relaying he is told (RFC 2852 §4). Before *release* nothing is delivered;
-    *hold* is how that was asked for, as a report tells it: ``for;600`` (RFC 4865 §5.1.2).
+    *hold* is how that was asked for, as a report tells it: ``for;600`` (RFC 4865 §5.1.2), and *holder* the login that
+    has asked for it, whose quota it is on.
     """
 
     require_tls: bool = False
@@ -23,6 +24,7 @@ class Asked:
     traced: bool = False
     release: float = 0.0
     hold: str = ""
+    holder: str = ""
 
 
 NOTHING_ASKED = Asked()

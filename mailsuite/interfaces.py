@@ -339,6 +339,13 @@ class IQueue(Interface):
         """Make all that waits for *destination* due now; return how many recipients that is."""
 
 
+class IScheduled(Interface):
+    """What waits in the queue because its sender has named a time for it."""
+
+    def scheduled(holder: str) -> Awaitable[int]:
+        """Count the messages that the login *holder* wanted to wait (`Asked.holder`), and whose time has not come."""
+
+
 class IRunner(Interface):
     """Works through the queue: what has just come in, and what is due again."""
 

@@ -8,7 +8,16 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from mailsuite.address import Address
-from mailsuite.interfaces import IContent, IDeliveryTarget, IDraft, IQueue, IReports, IRouter, IRunner
+from mailsuite.interfaces import (
+    IContent,
+    IDeliveryTarget,
+    IDraft,
+    IQueue,
+    IReports,
+    IRouter,
+    IRunner,
+    IScheduled,
+)
 from mailsuite.outcome import DELIVERED, Outcome
 from mailsuite.outcome import Deferred as PutOff
 from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
@@ -32,7 +41,7 @@ class FixedContent:
         self.closed = True
 
 
-@implementer(IQueue)
+@implementer(IQueue, IScheduled)
 class MemoryQueue:
     """Keeps messages in lists. *due* is what the next claims give.
 
@@ -93,6 +102,11 @@ class MemoryQueue:
 
     async def held(self) -> Held:
         return self.holds
+
+    async def scheduled(self, holder: str) -> int:
+        if self.trouble is not None:
+            raise self.trouble
+        return sum(message.asked.holder == holder for message, _, _ in self.accepted)
 
     async def content(self, job: Job) -> IContent:
         if job.message.id not in self.contents:

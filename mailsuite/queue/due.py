@@ -33,6 +33,9 @@ _BRING_RANKED_BACK = _BRING_BACK.replace("recipients_of_destination", "recipient
 _RELEASED = """
     SELECT number, destination FROM recipients INDEXED BY recipients_scheduled
     WHERE state = 'scheduled' AND next_try <= ? ORDER BY next_try LIMIT ?"""
+_ON_QUOTA = """
+    SELECT count(*) FROM messages
+    WHERE asked IS NOT NULL AND json_extract(asked, '$.holder') = ? AND json_extract(asked, '$.release') > ?"""
 # So many are brought back in one transaction, of each destination and in all.
 _FAR_RECIPIENTS = 100
 _FAR_DESTINATIONS = 100
@@ -89,6 +92,12 @@ def release(connection: sqlite3.Connection, now: float) -> float | None:
         refresh(connection, destination, now)
     (following,) = connection.execute("SELECT min(next_try) FROM recipients WHERE state = 'scheduled'").fetchone()
     return None if following is None else float(following)
+
+
+def scheduled(connection: sqlite3.Connection, holder: str, now: float) -> int:
+    """Count the messages that wait by the wish of the login *holder*, and have still to."""
+    (count,) = connection.execute(_ON_QUOTA, (holder, now)).fetchone()
+    return int(count)
 
 
 def put_off(connection: sqlite3.Connection, name: str, until: float, outcome: Deferred, now: float) -> None:

@@ -97,6 +97,7 @@ _TABLES = (
 )
 _INDEXES = (
     "CREATE INDEX messages_by_id ON messages (id)",
+    "CREATE INDEX messages_by_holder ON messages (json_extract(asked, '$.holder')) WHERE asked IS NOT NULL",
     "CREATE UNIQUE INDEX messages_by_file ON messages (file) WHERE file IS NOT NULL",
     "CREATE INDEX destinations_due ON destinations (due) WHERE held = 0 AND due IS NOT NULL",
     "CREATE INDEX recipients_of_message ON recipients (message, destination)",

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailsuite import outcome as outcomes
-from mailsuite.interfaces import IContent, IDraft, IQueue
+from mailsuite.interfaces import IContent, IDraft, IQueue, IScheduled
 from mailsuite.queue import due
 from mailsuite.queue.accepting import Accepting
 from mailsuite.queue.chores import Housekeeping
@@ -52,14 +52,15 @@ def _random_name() -> str:
     return secrets.token_hex(16)
 
 
-@implementer(IQueue)
+@implementer(IQueue, IScheduled)
 class SqliteQueue:
-    """See `IQueue`. The folder *path* holds the file and what is beside it. To be started and stopped.
+    """See `IQueue`, and `IScheduled`. To be started and stopped.
 
-    *now* gives POSIX time. A sender is told of a delay after *delay_warning* seconds (0: never). Content up to
-    *inline_size* octets lies in the database. What a process has claimed is free for others *lease* seconds after its
-    last sign of life, on the clock *boot_time* (seconds since boot), or when it is seen to be dead. *name* makes names
-    for files that nobody else makes. Nothing is put off for longer than *longest_wait*, unless the clock was set back.
+    The folder *path* holds the file and what is beside it. *now* gives POSIX time. A sender is told of a delay after
+    *delay_warning* seconds (0: never). Content up to *inline_size* octets lies in the database. What a process has
+    claimed is free for others *lease* seconds after its last sign of life, on the clock *boot_time* (seconds since
+    boot), or when it is seen to be dead. *name* makes names for files that nobody else makes. Nothing is put off for
+    longer than *longest_wait*, unless the clock was set back.
     """
 
     _log = Logger()
@@ -169,6 +170,10 @@ class SqliteQueue:
     def held(self) -> "Deferred[Held]":
         """See `IQueue.held`."""
         return self._writer.ask(lambda work: due.held(work.connection))
+
+    def scheduled(self, holder: str) -> "Deferred[int]":
+        """See `IScheduled.scheduled`."""
+        return self._writer.ask(lambda work: due.scheduled(work.connection, holder, self._now()))
 
     def _claim(
         self, room: int, reports: int, allowances: Mapping[str, int], default: int, work: Work

@@ -30,6 +30,7 @@ def _what_senders_ask(connection: sqlite3.Connection) -> None:
         "CREATE INDEX recipients_by_priority ON recipients (destination, state, owner, priority, next_try)"
         " WHERE priority != 0",
         "CREATE INDEX recipients_scheduled ON recipients (next_try) WHERE state = 'scheduled'",
+        "CREATE INDEX messages_by_holder ON messages (json_extract(asked, '$.holder')) WHERE asked IS NOT NULL",
     )
 
 
@@ -38,6 +39,7 @@ def _nothing_asked(connection: sqlite3.Connection) -> None:
         connection,
         # Version 1 waits where this one waits for a time.
         "UPDATE recipients SET state = 'waiting' WHERE state = 'scheduled'",
+        "DROP INDEX messages_by_holder",
         "DROP INDEX recipients_scheduled",
         "DROP INDEX recipients_by_priority",
         "DROP INDEX recipients_ranked",

@@ -25,6 +25,7 @@ from mailsuite.meaning import Broken, Login, Meaning, Refused, Suspended, Unknow
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.asking import asked_by
+from mailsuite.service.holding import on_quota
 from mailsuite.service.proxied import speak_for
 from mailsuite.service.role import Role
 from mailsuite.service.smtp_login import give_up, log_in
@@ -50,6 +51,8 @@ class Site:
     hop_limit: int = 100
     # Who may have which priority: peer, whether it has logged in, what it wants (RFC 6710 §4.1).
     priorities: Callable[[Peer, bool, int], int] = lambda peer, logged_in, wanted: min(wanted, 0)
+    # Who may have one more message wait for a time of their own (RFC 4865 §6).
+    may_hold: Callable[[Login], Maybe[bool]] = lambda login: True
 
 
 # What the relay policy leaves to the directory.
@@ -177,7 +180,13 @@ class Reception:
         asked = asked_by(event.parameters, self.grant, self.site.now) if event.parameters else NOTHING_ASKED
         if isinstance(asked, Reply):
             return self._open(event, asked)
-        return then(self.role.sender(self, event.reverse_path), lambda reply: self._open(event, reply, asked))
+        judged = self.role.sender(self, event.reverse_path)
+        login = self.login
+        if asked.release and login is not None:
+            wanted = replace(asked, holder=login.name)
+            held = then(judged, lambda reply: on_quota(self, login, reply))
+            return then(held, lambda reply: self._open(event, reply, wanted))
+        return then(judged, lambda reply: self._open(event, reply, asked))
 
     def grant(self, wanted: int) -> int:
         """Return the priority that mail of this session gets where it asks for *wanted*."""

@@ -163,6 +163,8 @@ UNKNOWN_LIST = Reply(550, "5.1.1", "Not a list")
 NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "This login may not send from that address")
 NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From address")
 BAD_FROM = Reply(550, "5.6.0", "The From field is ambiguous or unreadable; names with , . @ [ ] need quotes")
+# RFC 4865 §6 (4, 5)
+TOO_MANY_HELD = Reply(552, "5.7.16", "Too many messages of yours wait for their time already")
 TOO_LARGE = Reply(552, "5.3.4", "Message too large")
 # RFC 6531 §3.5: 550 where it is the sender's, 553 where it is the recipient's.
 SENDER_NEEDS_SMTPUTF8 = Reply(550, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")

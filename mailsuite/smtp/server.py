@@ -163,7 +163,10 @@ class ServerSession:
             if said is events.ASKED_ON:
                 return
             answer = answer if said is None else said
-        self.give(answer)
+        if isinstance(answer, Reply) and answer.code < 500:
+            self.say(answer)
+        else:
+            self.give(answer)
 
     def fail(self) -> None:
         """See `SessionCore.fail`: 451, and the session goes on."""

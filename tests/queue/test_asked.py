@@ -1,9 +1,12 @@
 """What senders ask of a message's way (RFC 2852, RFC 4865, RFC 6710, RFC 8689), in the queue."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.outcome import DELIVERED, Deferred
+from mailsuite.queue import due
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.schedule import FAIR
@@ -22,7 +25,7 @@ class TestKept:
             NOTHING_ASKED,
             Asked(require_tls=True),
             Asked(tls_optional=True, priority=-9, by=NOW + 7, by_mode="N", traced=True),
-            Asked(by=NOW + 99, by_mode="R", release=NOW - 5, hold="for;10"),
+            Asked(by=NOW + 99, by_mode="R", release=NOW - 5, hold="for;10", holder="alice@b.example"),
         ],
     )
     def test_it_is_told_with_the_job(self, queues: Queues, asked: Asked) -> None:
@@ -170,6 +173,22 @@ class TestScheduled:
         queues.now += self.HOUR
 
         assert names(queues.claim(queue)) == ["eve@e.example"]
+
+    def test_how_much_of_it_is_a_logins(self, queues: Queues) -> None:
+        """A message is one, whoever it is for, until its time has come; an index finds it, whatever else waits."""
+        queue = queues.open()
+        for name, wait in (("alice", self.HOUR), ("alice", DAY), ("bob", DAY)):
+            asked = replace(self.asked(queues, wait), holder=f"{name}@b.example")
+            queues.accept(queue, "bob@b.example", "eve@e.example", asked=asked)
+        queues.accept(queue, "bob@b.example")
+
+        counts = []
+        for wait in (0.0, self.HOUR, DAY):
+            queues.now = NOW + wait
+            counts.append([queues.wait(queue.scheduled(f"{name}@b.example")) for name in ("alice", "bob", "dan")])
+        assert counts == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+        plan = queues.ask(f"EXPLAIN QUERY PLAN {due._ON_QUOTA.replace('?', '1')}")
+        assert "USING INDEX messages_by_holder" in str(plan)
 
     def test_it_may_be_removed_or_given_up(self, queues: Queues) -> None:
         """Like all that waits."""

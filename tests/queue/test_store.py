@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from mailsuite.address import Address
-from mailsuite.interfaces import IDraft, IQueue
+from mailsuite.interfaces import IDraft, IQueue, IScheduled
 from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
@@ -124,7 +124,8 @@ def test_outcomes_come_back(outcome: Outcome) -> None:
 
 def test_the_interface(queues: Queues) -> None:
     """It is what the services expect."""
-    assert verifyObject(IQueue, queues.open())
+    queue = queues.open()
+    assert verifyObject(IQueue, queue) and verifyObject(IScheduled, queue)
 
 
 class TestContent:

@@ -8,6 +8,7 @@ import pytest
 from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.envelope import Peer
 from mailsuite.queued import LOCAL, QueuedMessage
+from mailsuite.service.holding import HoldQuota
 from tests.service.world import LISTED_PEER, NOW, PEER, World
 
 
@@ -171,7 +172,7 @@ class TestFutureRelease:
         site = Site(submission=True)
         site.accept("HOLDFOR=600", to="x@else.example")
 
-        assert site.asked == Asked(release=NOW + 600, hold="for;600")
+        assert site.asked == Asked(release=NOW + 600, hold="for;600", holder="alice@b.example")
         assert site.message.expires == NOW + 1600
 
     def test_mail_for_mailboxes_waits_too(self) -> None:
@@ -181,10 +182,40 @@ class TestFutureRelease:
         ((message, recipients, _),) = site.queue.accepted
 
         assert site.delivered == []
-        assert message.asked == Asked(release=NOW + 600, hold="until;2026-01-01T00:10:00Z")
+        assert message.asked == Asked(
+            release=NOW + 600, hold="until;2026-01-01T00:10:00Z", holder="alice@b.example"
+        )
         assert [each.destination for each in recipients] == [LOCAL, LOCAL]
         assert [each.mailbox and each.mailbox.id for each in recipients] == [1, 2]
         assert site.open_drafts == 0
+
+    def test_the_quota_at_its_cap_and_one_past(self) -> None:
+        """§6 (3): two, and of the third the MAIL command is refused; what goes at once goes on."""
+        site = Site(submission=True)
+        site.reception.site = replace(site.reception.site, may_hold=HoldQuota(site.queue, 2).admits)
+        for _ in range(2):
+            site.accept("HOLDFOR=600", to="x@else.example")
+
+        assert site.mail("HOLDFOR=600") == "552 5.7.16 Too many messages of yours wait for their time already"
+        assert [fields["limit"] for kind, fields in site.log.records if kind == "limit"] == ["held_messages"]
+        site.accept(to="x@else.example")
+        assert [message.asked.holder for message, *_ in site.queue.accepted] == ["alice@b.example"] * 2 + [""]
+
+    def test_a_queue_that_cannot_be_asked(self) -> None:
+        """Is no reason to let it grow."""
+        site = Site(submission=True)
+        site.reception.site = replace(site.reception.site, may_hold=HoldQuota(site.queue, 2).admits)
+        site.queue.trouble = OSError("the disk is away")
+
+        assert site.mail("HOLDFOR=600").startswith("451 4.3.0 ")
+
+    def test_no_quota(self) -> None:
+        """0: any number, and nobody is asked."""
+        site = Site(submission=True)
+        site.reception.site = replace(site.reception.site, may_hold=HoldQuota(site.queue, 0).admits)
+        site.queue.trouble = OSError("the disk is away")
+
+        assert site.mail("HOLDFOR=600").startswith("250 ")
 
     def test_it_is_for_submission_alone(self) -> None:
         """§4.2, item 2: here the MTA's own session does not know it; `app` says where it is offered."""

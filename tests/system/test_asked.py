@@ -89,6 +89,7 @@ def world() -> Iterator[World]:
         "delivery": {"connection_idle": 5.0},
         "smtp": {"deliver_by_minimum": 2, "priority_policy": "MIXER"},
         "log": {"format": "json"},
+        "limits": {"held_messages": 3},
     }
     with FarEnds() as far_ends:
         for name, end in ends.items():
@@ -234,6 +235,30 @@ class TestFutureRelease:
     def test_what_cannot_be(self, world: World, parameters: str) -> None:
         """§4.2, §5.2.2: too late, past, later than it has to be delivered."""
         assert world.refused(parameters).startswith("501 5.5.4")
+
+    def test_the_quota_of_a_login(self, world: World) -> None:
+        """§6 (3) to (5): over any sessions, to anybody; what waits no more does not count, nor what goes at once."""
+        site, held = world.site, []
+        for way in ("submission", "submissions"):
+            with smtp_session(site, way, BOB) as session:
+                session.ehlo()
+                while session.mail(BOB, ["HOLDFOR=3600"])[0] == 250:
+                    assert [session.rcpt(to)[0] for to in (BOB, "many@timely.example")] == [250, 250]
+                    code, words = session.data(message(BOB, b"later\r\n"))
+                    assert code == 250
+                    held.append(words.decode().rpartition("[")[2].rstrip("]"))
+                assert session.mail(BOB, ["HOLDFOR=3600"]) == (
+                    552, b"5.7.16 Too many messages of yours wait for their time already",
+                )  # fmt: skip
+                assert session.mail(BOB)[0] == 250
+        assert len(held) == 3
+        assert {each["login"] for each in logged(site, "limit", limit="held_messages")} == {BOB}
+        site.cli("queue", "remove", held[0], "--yes")
+        with smtp_session(site, "submission", BOB) as session:
+            session.ehlo()
+            assert session.mail(BOB, ["HOLDFOR=3600"])[0] == 250
+        for identity in held[1:]:
+            site.cli("queue", "remove", identity, "--yes")
 
     def test_it_is_for_submission_alone(self, world: World) -> None:
         """§4.2, item 2."""

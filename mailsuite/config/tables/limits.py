@@ -151,6 +151,11 @@ class Limits(Section, frozen=True, kw_only=True):
         ge=0,
         description="Recipients named by one login within an hour; 0 means any number.",
     )] = 5000
+    held_messages: Annotated[int, Meta(
+        ge=0,
+        description="Messages of one login that may wait at a time until when they were asked to be released"
+                    " (FUTURERELEASE, RFC 4865 §6); 0 means any number.",
+    )] = 100
     exempt: Annotated[list[str], Meta(
         extra=PEERS,
         examples=[["127.0.0.0/8", "::1", "192.0.2.25"]],
