@@ -57,7 +57,9 @@ def ends() -> dict[str, FarEnd]:
 @pytest.fixture(scope="module")
 def site(ends: Mapping[str, FarEnd]) -> Iterator[Site]:
     """Serve a site with many users, that sends to the hosts."""
-    listeners = {**LISTENERS, "bare": {"service": "mta", "tls": "none"}}
+    listeners = {
+        **LISTENERS, "bare": {"service": "mta", "tls": "none"}, "lmtp": {"service": "lmtp", "tls": "none"},
+    }  # fmt: skip
     with FarEnds() as far_ends:
         options: Options = {
             "listen.bare": {"without": ["CHUNKING"]},
@@ -159,7 +161,7 @@ def greeted(site: Site, listener: str = "mta") -> Wire:
     """Return a connection to *listener*, after EHLO."""
     wire = Wire(site.ports[listener])
     wire.reply(220)
-    wire.send(b"EHLO client.example\r\n")
+    wire.send(b"%bHLO client.example\r\n" % (b"L" if listener == "lmtp" else b"E"))
     wire.reply(250)
     return wire
 
@@ -350,11 +352,11 @@ def high_water(site: Site) -> int:
     return int(kilobytes) * 1024
 
 
-@pytest.mark.parametrize("way", ["BDAT", "DATA"])
-def test_fifty_megabytes_in_two(site: Site, user: str, way: str) -> None:
+@pytest.mark.parametrize(("listener", "way"), [("mta", "BDAT"), ("mta", "DATA"), ("lmtp", "BDAT"), ("lmtp", "DATA")])
+def test_fifty_megabytes_in_two(site: Site, user: str, listener: str, way: str) -> None:
     """A message of 50 MB on its way to a mailbox takes less than 2 MiB of the server's memory."""
     sent = message(ALICE, b"0123456789 abcdefghijklmnopqrstuvwxyz .,;- ABCDEFGHIJKLMNOPQRSTUV\r\n" * 740_000, "large")
-    with greeted(site) as wire:
+    with greeted(site, listener) as wire:
         # What is loaded and pooled once is there after the first.
         for content in (sent[:5_000_000] + b"\r\n", sent):
             high_water(site)

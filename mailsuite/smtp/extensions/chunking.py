@@ -110,7 +110,9 @@ class Chunks:
             data = text.read(data)
             if not self._is_sound(text):
                 return
-        if self._gathered or len(data) < GATHERED_OCTETS:
+        # What there is no more to be gathered with goes as it is.
+        alone = len(data) >= GATHERED_OCTETS or (self._last and not self._left)
+        if self._gathered or not (alone and data):
             self._gathered += data
             if len(self._gathered) < GATHERED_OCTETS:
                 return
@@ -143,7 +145,9 @@ class Chunks:
 
     def _end_content(self) -> None:
         if self._text is not None:
-            self._gathered += self._text.end()
+            rest = self._text.end()
+            if rest:
+                self._gathered += rest
             if not self._is_sound(self._text):
                 return
         if self._gathered:
