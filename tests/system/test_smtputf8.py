@@ -380,11 +380,11 @@ def neighbours() -> Iterator[Neighbours]:
         yield Neighbours(hosts, stack)
 
 
-def kept(postfix: Postfix, user: str, subject: str) -> bytes:
-    """Wait for a message with *subject* in a mailbox of Postfix, and return it as it was sent."""
+def kept(postfix: Postfix, user: str, subject: str) -> tuple[list[str], bytes]:
+    """Wait for a message with *subject* in a mailbox of Postfix; return its trace, and the rest as it was sent."""
     mark = f"Subject: {subject}\r\n".encode()
     (found,) = until(lambda: [each for each in postfix.on_disk(user) if mark in each], 20, f"{subject} at Postfix")
-    return parted(found)[1]
+    return parted(found)
 
 
 @needs("postfix")
@@ -395,7 +395,9 @@ def test_to_postfix(neighbours: Neighbours, user: str) -> None:
     sent = letter(PETER, to, f"почта {user}")
     neighbours.submit(PETER, to, sent)
 
-    assert kept(neighbours.postfix["taking"], user, f"почта {user}") == sent
+    hops, content = kept(neighbours.postfix["taking"], user, f"почта {user}")
+    assert content == sent
+    assert " (Postfix) with UTF8SMTP" in hops[0]
 
 
 @needs("postfix")
@@ -405,7 +407,7 @@ def test_to_postfix_without(neighbours: Neighbours) -> None:
     neighbours.submit(ALICE, to, letter(ALICE, to, "не примут"))
     neighbours.submit(ALICE, to, plain(ALICE, to, "taken"))
 
-    assert kept(neighbours.postfix["refusing"], "olga", "taken") == plain(ALICE, to, "taken")
+    assert kept(neighbours.postfix["refusing"], "olga", "taken")[1] == plain(ALICE, to, "taken")
     with neighbours.hosts["site"].inside():
         assert told(site, ALICE, f"rfc822; {to}")[1].only["status"] == " 5.6.9"
     assert "не примут" not in str([each.decode() for each in neighbours.postfix["refusing"].on_disk("olga")])
