@@ -11,12 +11,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SITE   := var
 
+# How the proof kit is run: see make proof PROOF=--help.
+PROOF ?=
+
 # For how long make fuzz looks for trouble, in seconds.
 FUZZ_SECONDS ?= 600
 # Further options for the benchmarks.
 BENCH        ?=
 
-.PHONY: run test test-slow lint bench bench-peers bench-report bench-check fuzz clean
+.PHONY: run test test-slow lint bench bench-peers bench-report bench-check fuzz proof proof-broken clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run.stamp
@@ -50,6 +53,13 @@ bench-check: $(VENV)/test.stamp
 
 fuzz: $(VENV)/fuzz.stamp
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+proof: $(VENV)/test.stamp
+	$(BIN)/python -m tests.proof $(PROOF)
+
+# Products that are broken on purpose: each has to be found out.
+proof-broken: $(VENV)/test.stamp
+	$(BIN)/python -m tests.proof --break all
 
 clean:
 	rm -rf $(VENV) $(SITE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -168,8 +168,8 @@ def check_collected(site: Site, ledger: Ledger, collector: Collector) -> None:
         assert times <= ledger.messages[key].tries or key in collector.doubtful, key
 
 
-def run(times: int) -> None:
-    """Kill the server *times* times and look at everything; MAILSUITE_TEST_SEED repeats a run."""
+def run(times: int) -> str:
+    """Kill the server *times* times and look at everything; return the figures. MAILSUITE_TEST_SEED repeats a run."""
     seed = int(os.environ.get("MAILSUITE_TEST_SEED") or secrets.randbelow(1 << 31))
     print(f"MAILSUITE_TEST_SEED={seed}")
     with Site(users=["alice", "bob", "carol", "dora", "noise"]) as site:
@@ -182,11 +182,13 @@ def run(times: int) -> None:
         copies = sum(counts.values(), Counter[str]())
         extra = sum(count > 0 and not ledger.messages[key].acknowledged for key, count in copies.items())
         duplicates = sum(count - 1 for each in counts.values() for count in each.values())
-        print(
+        figures = (
             f"{times} kills: {acknowledged} messages acknowledged, all kept; {duplicates} duplicates,"
             f" {extra} kept that were not acknowledged, {sum(collector.taken.values())} fetched and removed,"
             f" {len(site.on_disk(NOISE))} of smtp-source"
         )
+        print(figures)
+    return figures
 
 
 def test_kill() -> None:

@@ -244,8 +244,8 @@ def check_queue(relay: Relay) -> None:
     database.close()
 
 
-def run(times: int) -> None:
-    """Kill the server *times* times and look at everything; MAILSUITE_TEST_SEED repeats a run."""
+def run(times: int) -> str:
+    """Kill the server *times* times and look at everything; return the figures. MAILSUITE_TEST_SEED repeats a run."""
     seed = int(os.environ.get("MAILSUITE_TEST_SEED") or secrets.randbelow(1 << 31))
     print(f"MAILSUITE_TEST_SEED={seed}")
     dice = random.Random(seed)
@@ -267,10 +267,12 @@ def run(times: int) -> None:
             relay = Relay(site, far_ends, ends, dice)
             ledger = relay_and_kill(relay, times, seed)
             check_files(site)
-            look_at(relay, ledger, times)
+            figures = look_at(relay, ledger, times)
             site.check_logs()
         finally:
             site.discard()
+    print(figures)
+    return figures
 
 
 def is_mixed(sent: Sent) -> bool:
@@ -278,8 +280,8 @@ def is_mixed(sent: Sent) -> bool:
     return 0 < len(set(sent.recipients) & set(LOCAL)) < len(sent.recipients)
 
 
-def look_at(relay: Relay, ledger: Ledger, times: int) -> None:
-    """Check everything, and tell the numbers."""
+def look_at(relay: Relay, ledger: Ledger, times: int) -> str:
+    """Check everything, and return the numbers."""
     check_copies(relay, ledger)
     answered = check_arrivals(relay, ledger)
     duplicates = check_duplicates(relay, answered)
@@ -296,7 +298,7 @@ def look_at(relay: Relay, ledger: Ledger, times: int) -> None:
     repeated = [len(life.unrecorded) for life in relay.lives[:-1]]
     oldest = max((life.at - at for life in relay.lives[:-1] for at in life.unrecorded.values()), default=0.0)
     unanswered = sum(len(life.unanswered) for life in relay.lives)
-    print(
+    return (
         f"{len(relay.lives) - 1} kills: {acknowledged} messages acknowledged, {mixed} of them for both sides, and all"
         f" came."
         f" {answered.total()} deliveries to {len(answered)} recipients, {duplicates} of them duplicates"

@@ -22,8 +22,11 @@ def traffic(book: Book, phase: str, seconds: float, seed: int) -> None:
     assert not book.complaints, "\n".join([*book.complaints, book.site.log[-5000:]])
 
 
-def soak(warm_up: float, seconds: float, growth: int) -> None:
-    """Run traffic, look, run more, and look again: memory may grow by *growth* KiB. MAILSUITE_TEST_SEED repeats."""
+def soak(warm_up: float, seconds: float, growth: int) -> str:
+    """Run traffic, look, run more, and look again: memory may grow by *growth* KiB. MAILSUITE_TEST_SEED repeats.
+
+    Return the figures.
+    """
     seed = int(os.environ.get("MAILSUITE_TEST_SEED") or secrets.randbelow(1 << 31))
     print(f"MAILSUITE_TEST_SEED={seed}")
     with Site(users=_USERS) as site:
@@ -33,12 +36,14 @@ def soak(warm_up: float, seconds: float, growth: int) -> None:
         traffic(book, "b", seconds, seed)
         after = use_at_rest(site)
         ends = settle(book)
-        print(f"{dict(ends)}; visits: {dict(sorted(kinds(book).items()))}; {before} -> {after}")
+        figures = f"{dict(ends)}; visits: {dict(sorted(kinds(book).items()))}; {before} -> {after}"
+        print(figures)
         assert left_over(site) == []
         assert ends["acknowledged"] > 10 * seconds
         assert ends["taken"] > 5 * seconds
         assert after.descriptors <= before.descriptors
         assert after.memory <= before.memory + growth
+    return figures
 
 
 def kinds(book: Book) -> Counter[str]:
