@@ -11,6 +11,10 @@ from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted, TokenShown
 
 
+# Why there is no login where nothing was wrong, for the log.
+GIVEN_UP = "ended by the client behind a right proof"
+
+
 class Refused(Enum):
     """Why a claim was not accepted; the value is for the log."""
 

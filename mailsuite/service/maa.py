@@ -28,8 +28,8 @@ from mailsuite.message.surrogate import Surrogate
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.responses import Response
 from mailsuite.pop3.settings import Policy
-from mailsuite.sasl.claims import SecretWanted
-from mailsuite.service.login import Logins, Refused
+from mailsuite.sasl.claims import LoginClaim, SecretWanted
+from mailsuite.service.login import GIVEN_UP, Logins, Refused
 from mailsuite.service.login_delays import LoginDelays, no_delays
 
 _log = Logger()
@@ -74,6 +74,7 @@ class MailboxAccess:
         "_login",
         "_maildrop",
         "_octets",
+        "_proved",
         "_reading",
         "_retrieved",
         "_surrogate",
@@ -105,6 +106,8 @@ class MailboxAccess:
         self._retrieved = self._octets = self._deleted = 0
         self._ending: str | None = None
         self._gone = False
+        # Who has proved to be whom, by which mechanism, in an exchange that is not over yet.
+        self._proved: tuple[str, str] | None = None
         self._updating = False
 
     # From the driver
@@ -117,6 +120,7 @@ class MailboxAccess:
     def lost(self, reason: str, cause: str = "") -> None:
         """See `IRespondent.lost`. A removal that QUIT has begun goes on to its end, and holds the lock until then."""
         self._gone = True
+        self._give_up()
         self._ending = self._ending or reason
         self._drop_content()
         if not self._updating:
@@ -133,12 +137,15 @@ class MailboxAccess:
         return responses.greeting(self.site.hostname, self.id)
 
     async def _authenticate(self, event: events.Authenticate) -> events.Opened | Response:
+        if isinstance(event.claim, LoginClaim):
+            self._proved = None
+        self._give_up()
         try:
             checked = await self.site.logins.check(event.claim, self.peer, "pop3")
         except CannotJudge as error:
             return _put_off(error)
         if isinstance(checked, Refused):
-            self._record_refusal(event.claim.name, event.mechanism, checked)
+            self._record_refusal(event.claim.name, event.mechanism, checked.value)
             return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
         if checked.mailbox is None:
             return responses.NO_MAILBOX
@@ -165,6 +172,7 @@ class MailboxAccess:
 
     async def _consult(self, event: events.Consult) -> Login | Secret | Response | None:
         """Answer what an exchange asks; ``None`` is a refusal, behind which some mechanisms have more to say."""
+        self._give_up()
         question = event.question
         if isinstance(question, SecretWanted):
             return await self.site.logins.secret(question, "pop3")
@@ -173,8 +181,9 @@ class MailboxAccess:
         except CannotJudge as error:
             return _put_off(error)
         if not isinstance(judged, Refused):
+            self._proved = (judged.name, event.mechanism)
             return judged
-        self._record_refusal(question.name, event.mechanism, judged)
+        self._record_refusal(question.name, event.mechanism, judged.value)
         return responses.TOO_MANY_GUESSES if judged is Refused.TOO_MANY else None
 
     # Reading
@@ -323,7 +332,13 @@ class MailboxAccess:
             },
         )
 
-    def _record_refusal(self, name: str, mechanism: str, refused: Refused) -> None:
+    def _give_up(self) -> None:
+        """Write down an exchange that the client has ended behind a right proof, as SMTP does."""
+        if self._proved is not None:
+            self._record_refusal(*self._proved, GIVEN_UP)
+            self._proved = None
+
+    def _record_refusal(self, name: str, mechanism: str, refused: str) -> None:
         """Write the same line that SMTP writes, so that one rule finds all guessers."""
         self.site.log.record(
             "login",
@@ -335,7 +350,7 @@ class MailboxAccess:
                 "tls": self._tls or None,
                 "login": name,
                 "mechanism": mechanism,
-                "refused": refused.value,
+                "refused": refused,
             },
         )
 

@@ -6,16 +6,13 @@ from twisted.logger import Logger
 
 from mailsuite.meaning import CannotJudge, Login, Secret
 from mailsuite.sasl.claims import SecretWanted
-from mailsuite.service.login import Refused
+from mailsuite.service.login import GIVEN_UP, Refused
 from mailsuite.service.smtp_records import record_login
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
 
 if TYPE_CHECKING:
     from mailsuite.service.reception import Reception
-
-# Why there is no login where nothing was wrong, in the log.
-GIVEN_UP = "ended by the client behind a right proof"
 
 _log = Logger()
 

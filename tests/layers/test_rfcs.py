@@ -30,6 +30,14 @@ def test_every_cited_rfc_has_a_row() -> None:
     assert set(cited()) == {number for number, _, _ in rows()}
 
 
+def test_every_rfc_that_is_kept_has_tests_that_name_it() -> None:
+    """Whoever asks whether a section holds looks for its number among the tests."""
+    tests = [path for path in (ROOT / "tests").rglob("*") if path.suffix in (".py", ".txt")]
+    tested = {number for path in tests for number in re.findall(r"RFC (\d+)", path.read_text(errors="replace"))}
+
+    assert {number for number, status, _ in rows() if status != "noted"} <= tested
+
+
 def test_every_row_names_files_that_cite_it() -> None:
     """A reader of the docs finds the place in the code."""
     citations = cited()

@@ -515,7 +515,7 @@ def test_scram_keys_that_are_none(text: str) -> None:
 
 
 def test_scram_keys_as_others_write_them() -> None:
-    """Dovecot's form says the same."""
+    """Dovecot's form says the same, and is written as RFC 5803 §2 has it."""
     vector = VECTORS["scram-sha-256-rfc7677"]
     dovecot = "{{SCRAM-SHA-256}}4096,{salt_base64},{stored_key_base64},{server_key_base64}".format(**vector)
 

@@ -19,8 +19,8 @@ from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.server import ServerSession
 from mailsuite.pop3.settings import Policy, Settings
-from mailsuite.sasl.claims import PasswordClaim, Proof, SecretWanted
-from mailsuite.service.login import Logins, Refused
+from mailsuite.sasl.claims import LoginClaim, PasswordClaim, Proof, SecretWanted
+from mailsuite.service.login import GIVEN_UP, Logins, Refused
 from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import CHUNK, MailboxAccess, MailboxSite
 from tests.chat import Conversation
@@ -117,6 +117,30 @@ class TestExchange:
         logged = [(fields["login"], fields["mechanism"], fields["refused"]) for _, fields in world.log.records]
         refused = [("alice@example.org", "SCRAM-SHA-256", login.value)] if isinstance(login, Refused) else []
         assert logged == refused
+
+    @pytest.mark.parametrize("end", ["another exchange", "another way", "the end of the connection"])
+    def test_a_right_proof_that_is_not_made_use_of(self, end: str) -> None:
+        """The client knows the password now: the log says so when it goes on, or goes."""
+        world = World()
+        world.ask(events.Consult("SCRAM-SHA-256", Proof("alice@example.org", ALICE, True)))
+        if end == "another exchange":
+            world.ask(events.Consult("SCRAM-SHA-256", SecretWanted("alice@example.org", "scram-sha-256")))
+        elif end == "another way":
+            world.log_in()
+        world.access.lost("lost")
+
+        (record,) = [fields for kind, fields in world.log.records if kind == "login"]
+        assert (record["login"], record["mechanism"]) == (ALICE.name, "SCRAM-SHA-256")
+        assert record["refused"] == GIVEN_UP
+
+    def test_a_right_proof_that_is(self) -> None:
+        """Is in the line of the session."""
+        world = World()
+        world.ask(events.Consult("SCRAM-SHA-256", Proof("alice@example.org", ALICE, True)))
+        world.ask(events.Authenticate("SCRAM-SHA-256", LoginClaim(ALICE)))
+        world.access.lost("lost")
+
+        assert [kind for kind, _ in world.log.records] == ["pop3"]
 
 
 class TestLogin:

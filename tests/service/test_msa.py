@@ -15,7 +15,7 @@ from mailsuite.sasl.client.scram_sha_256 import ScramSha256
 from mailsuite.sasl.cram_keys import cram_keys
 from mailsuite.sasl.initiator import Secret
 from mailsuite.sasl.scram_keys import scram_keys
-from mailsuite.service.smtp_login import GIVEN_UP
+from mailsuite.service.login import GIVEN_UP
 from tests.sasl import store
 from tests.service.world import ALICE, DATE, World
 

@@ -138,6 +138,18 @@ def test_swaks(site: Site, tmp_path: Path, mechanism: str, password: bool) -> No
     assert ("refused=" in last_login(site, mechanism)) == (not password)
 
 
+@needs("swaks")
+def test_swaks_by_what_is_no_standard(site: Site, tmp_path: Path) -> None:
+    """Its other mechanisms are of no RFC, and not here: it finds none in common, and whoever tries is told 504."""
+    command = ["swaks", "--server", f"127.0.0.1:{site.ports['submission']}", "--from", ALICE, "--to", ALICE, "--tls"]
+    command += ["--auth", "CRAM-SHA1", "--auth-user", ALICE, "--auth-password", secret(ALICE), "--quit-after", "AUTH"]
+    run(command, home=tmp_path, status=28)
+    with smtplib.SMTP_SSL("127.0.0.1", site.ports["submissions"], context=site.tls()) as smtp:
+        smtp.ehlo("x")
+        for mechanism in ("CRAM-SHA1", "NTLM", "ANONYMOUS"):
+            assert smtp.docmd("AUTH", mechanism) == (504, b"5.5.4 Unknown authentication mechanism")
+
+
 @pytest.mark.parametrize("password", [True, False])
 @pytest.mark.parametrize(
     "mechanism", ["plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "oauthbearer", "xoauth2"]

@@ -287,7 +287,7 @@ def truncating(over_tcp: Script) -> Script:
 
 
 class TestTCP:
-    """Answers that are too long for UDP."""
+    """Answers that are too long for UDP (RFC 7766 §5)."""
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
     def test_truncated(self, site: Site, address: str) -> None:

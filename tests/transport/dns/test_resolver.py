@@ -190,7 +190,7 @@ class TestAddresses:
     """Two questions for one answer."""
 
     def test_both(self, site: Site) -> None:
-        """IPv6 first."""
+        """IPv6 (RFC 3596 §2.1) first."""
         site.does = zone({"AAAA": V6, "A": V4})
 
         assert site.result(site.resolver.addresses("Example.org")) == Found(
