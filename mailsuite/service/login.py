@@ -10,7 +10,6 @@ from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.claims import CertificateClaim, Claim, LoginClaim, PasswordClaim, Proof, SecretWanted, TokenShown
 
-
 # Why there is no login where nothing was wrong, for the log.
 GIVEN_UP = "ended by the client behind a right proof"
 
