@@ -221,7 +221,7 @@ class Parts:
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)
         directory = Directory(
-            self._backend, seen, settings.directory.postmaster, settings.hostname,
+            self._backend, seen, clocks.now, settings.directory.postmaster, settings.hostname,
             Returned(self._returns.restoring, clocks.now),
         )  # fmt: skip
         state = MemoryState(clocks.seconds)

@@ -42,8 +42,9 @@ class IMailboxDirectory(Interface):
     def find(address: Address) -> Maybe[Meaning]:
         """Say what *address* means here.
 
-        One order for all back ends: exact mailbox or alias, the base of a plus-address, postmaster and abuse
-        (RFC 2142), the domain's catch-all, unknown. Aliases are followed to the end, loops are safe.
+        One order for all back ends (``docs/addresses.rst``): a return address of ours, exact mailbox or alias, the
+        base of a plus-address, the domain that this one is an alias of, postmaster and abuse (RFC 2142), wildcard,
+        catch-all, unknown. Aliases are followed to the end, loops are safe.
         """
 
     def is_local(domain: str) -> Maybe[bool]:
@@ -53,7 +54,8 @@ class IMailboxDirectory(Interface):
         """Say whether *address* belongs to *login*.
 
         An address with a mailbox of its own, or a plus-address of one, belongs to that mailbox's login alone; another
-        belongs to those whom its alias leads to, or to who gets its role mail. Never by catch-all.
+        belongs to those whom its alias leads to, or to who gets its role mail; unless the rule of its domain says
+        otherwise (`mailsuite.directory.rows.SENDERS`).
         """
 
     def expand(address: Address) -> Maybe[Sequence[Address] | None]:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import click
 
@@ -34,6 +35,13 @@ def open_accounts(settings: Settings) -> Iterator[Accounts]:
             yield accounts
     except AccountsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def day(seconds: int) -> str:
+    """Return the day of POSIX time *seconds* as it is written: ``2026-11-26``, with the time where that is not 0:00
+    UTC."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%d}" if seconds % 86_400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def is_local(settings: Settings, domain: str) -> bool:

@@ -141,7 +141,7 @@ def _why(error: OSError) -> str:
 def _accepted(settings: Settings, domain: str) -> Accepted:
     postmaster = settings.directory.postmaster
     with reading(settings) as records:
-        return accepted(records, domain, parse_address(postmaster) if postmaster else None)
+        return accepted(records, domain, parse_address(postmaster) if postmaster else None, time.time())
 
 
 def _list(domain: str, found: Accepted, made: int, signer: Ed25519PrivateKey) -> bytes:

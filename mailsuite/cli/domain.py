@@ -10,7 +10,7 @@ from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import CLASSES, LOCAL, Domain, DomainClass
+from mailsuite.directory.rows import CLASSES, LOCAL, SENDERS, Domain, DomainClass, SenderRule
 from mailsuite.directory.spelling import login_name, parse_domain
 
 ABOUT_CLASSES = """\b
@@ -21,6 +21,17 @@ Classes:
   send-only  users of the domain send from here, mail for it is not taken
 """
 
+ABOUT_SENDERS = """\b
+Who may send from addresses of the domain that are nobody's mailbox:
+  own      nobody: each user only from the mailbox's address, with +anything
+  reached  whom their mail reaches by an alias or as postmaster (the default)
+  caught   whom their mail reaches by the catch-all, too
+  domain   everybody who has a mailbox in the domain
+"""
+
+alias_of = click.option(
+    "--alias-of", metavar="OTHER", help="Look up in the domain OTHER what this one has no address for."
+)
 catch_all = click.option("--catch-all", metavar="ADDRESS", help="Where mail for unknown addresses of the domain goes.")
 domain_class = click.option("--class", "domain_class", type=click.Choice(CLASSES), help="What becomes of its mail.")
 
@@ -34,6 +45,7 @@ def domain() -> None:
       mailsuite domain add example.com
       mailsuite domain set example.com --catch-all alice@example.com
       mailsuite domain add example.net --class backup
+      mailsuite domain add example.de --alias-of example.com
     """
 
 
@@ -41,20 +53,26 @@ def domain() -> None:
 @click.argument("name", metavar="DOMAIN")
 @domain_class
 @catch_all
+@alias_of
 @with_site
-def add(settings: Settings, name: str, domain_class: DomainClass | None, catch_all: str | None) -> None:
+def add(
+    settings: Settings, name: str, domain_class: DomainClass | None, catch_all: str | None, alias_of: str | None
+) -> None:
     """Accept mail for DOMAIN, by default as one of class local.
 
     A mailbox postmaster@DOMAIN is made with a local one, unless [directory] postmaster names another address. It
-    can log in once it has a password: mailsuite user passwd postmaster@DOMAIN.
+    can log in once it has a password: mailsuite user passwd postmaster@DOMAIN. A domain that is an alias of OTHER has
+    all of OTHER's addresses besides its own, its catch-all and its postmaster too.
 
     \b
     Example:
       mailsuite domain add example.com
       mailsuite domain add example.net --class backup
+      mailsuite domain add example.de --alias-of example.com
     """
     with open_accounts(settings) as accounts:
-        added = accounts.domains.add(name, catch_all, _needs_postmaster(settings, name), domain_class or LOCAL)
+        postmaster = _needs_postmaster(settings, name)
+        added = accounts.domains.add(name, catch_all, postmaster, domain_class or LOCAL, alias_of)
         click.echo(f"Added {_classed(added)}.")
         _settle(settings, accounts, added, users_before=0)
 
@@ -70,21 +88,25 @@ def list_(settings: Settings, as_json: bool) -> None:
         print_json([_json(each) for each in found])
     else:
         rows = [
-            (each.name, each.domain_class, each.users, each.aliases, each.catch_all or "-") for each in found
+            (each.name, each.domain_class, each.users, each.aliases, each.catch_all or "-", each.alias_of or "-")
+            for each in found
         ]
-        print_table(("domain", "class", "users", "aliases", "catch-all"), rows)
+        print_table(("domain", "class", "users", "aliases", "catch-all", "alias of"), rows)
 
 
-@domain.command(name="set", epilog=ABOUT_CLASSES)
+@domain.command(name="set", epilog=f"{ABOUT_CLASSES}\n{ABOUT_SENDERS}")
 @click.argument("name", metavar="DOMAIN")
 @catch_all
 @click.option("--no-catch-all", is_flag=True, help="Refuse mail for unknown addresses.")
 @domain_class
+@alias_of
+@click.option("--no-alias-of", is_flag=True, help="Have no other domain's addresses any more.")
+@click.option("--senders", type=click.Choice(SENDERS), help="Who may send from its addresses.")
 @click.option("--force", is_flag=True, help="Change the class although users or aliases get no more mail by it.")
 @with_site
 def set_(
     settings: Settings, name: str, catch_all: str | None, no_catch_all: bool, domain_class: DomainClass | None,
-    force: bool,
+    alias_of: str | None, no_alias_of: bool, senders: SenderRule | None, force: bool,
 ) -> None:
     """Change DOMAIN: one thing at a time.
 
@@ -92,14 +114,28 @@ def set_(
     Example:
       mailsuite domain set example.com --catch-all alice@example.com
       mailsuite domain set example.com --class relay
+      mailsuite domain set example.com --senders caught
     """
-    if (catch_all is not None) + no_catch_all + (domain_class is not None) != 1:
-        raise click.UsageError("give one of --catch-all ADDRESS, --no-catch-all and --class CLASS")
+    given = [value for value in (catch_all, domain_class, alias_of, senders) if value is not None]
+    if len(given) + no_catch_all + no_alias_of != 1:
+        raise click.UsageError(
+            "give one of --catch-all ADDRESS, --no-catch-all, --class CLASS, --alias-of OTHER, --no-alias-of and"
+            " --senders RULE"
+        )
     with open_accounts(settings) as accounts:
         if domain_class is not None:
             before = accounts.domains.show(name)
             changed = accounts.domains.set_class(name, domain_class, force, _needs_postmaster(settings, name))
             click.echo(f"{changed.name} is of class {changed.domain_class}.")
+            _settle(settings, accounts, changed, before.users)
+        elif senders is not None:
+            changed = accounts.domains.set_senders(name, senders)
+            click.echo(f"From addresses of {changed.name} may send: {changed.senders}.")
+        elif alias_of is not None or no_alias_of:
+            before = accounts.domains.show(name)
+            changed = accounts.domains.set_alias_of(name, alias_of, _needs_postmaster(settings, name))
+            told = f"an alias of {changed.alias_of}" if changed.alias_of else "no alias of another domain"
+            click.echo(f"{changed.name} is {told}.")
             _settle(settings, accounts, changed, before.users)
         else:
             changed = accounts.domains.set_catch_all(name, catch_all)
@@ -149,6 +185,8 @@ def _settle(settings: Settings, accounts: Accounts, found: Domain, users_before:
 
 
 def _classed(found: Domain) -> str:
+    if found.alias_of:
+        return f"{found.name}, an alias of {found.alias_of}"
     return found.name if found.domain_class == LOCAL else f"{found.name}, of class {found.domain_class}"
 
 
@@ -163,4 +201,6 @@ def _facts(found: Domain) -> list[tuple[str, object]]:
         ("users", found.users),
         ("aliases", found.aliases),
         ("catch-all", found.catch_all or "-"),
+        ("alias of", found.alias_of or "-"),
+        ("senders", found.senders),
     ]

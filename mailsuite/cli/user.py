@@ -1,9 +1,13 @@
 """``mailsuite user``: who has a mailbox, and how they log in."""
 
+import time
+from datetime import UTC, datetime
+
 import click
 
 from mailsuite.cli.accounts import (
     as_json,
+    day,
     force,
     keeper,
     mail_path,
@@ -17,6 +21,7 @@ from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
+from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import User
 from mailsuite.directory.spelling import parse_address
 from mailsuite.logins import mechanisms_of
@@ -96,6 +101,61 @@ def set_(settings: Settings, address: str, suspended: bool | None) -> None:
 
 @user.command()
 @click.argument("address")
+@with_site
+def freeze(settings: Settings, address: str) -> None:
+    """Keep the user ADDRESS from logging in; its mail is kept as before. (user set --suspend refuses that, too.)
+
+    \b
+    Example:
+      mailsuite user freeze alice@example.com
+    """
+    _freeze(settings, address, True)
+
+
+@user.command()
+@click.argument("address")
+@with_site
+def thaw(settings: Settings, address: str) -> None:
+    """Let the user ADDRESS log in again."""
+    _freeze(settings, address, False)
+
+
+@user.command()
+@click.argument("address")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The day from which mail is refused, at 0:00 UTC.")
+@click.option("--forward", "targets", metavar="TARGET", multiple=True, help="Where mail goes until then; repeatable.")
+@click.option("--no-copy", is_flag=True, help="Put no copy of what is forwarded into the mailbox.")
+@click.option("--text", default="This person is no longer here", show_default=True, help="What is said then.")
+@click.option("--cancel", is_flag=True, help="Let the user stay; what mail is forwarded to, alias remove takes off.")
+@with_site
+def leave(
+    settings: Settings, address: str, until: datetime | None, targets: tuple[str, ...], no_copy: bool, text: str,
+    cancel: bool,
+) -> None:
+    """Let the user ADDRESS leave: mail is forwarded until a day, and then answered with 550 5.1.6 and the text.
+
+    Login and mailbox stay as they are: user freeze and user remove see to these.
+
+    \b
+    Example:
+      mailsuite user leave alice@example.com --until 2027-01-31 --forward alice@new.example \\
+        --text "Alice has left; please write to bob@example.com"
+      mailsuite user leave alice@example.com --cancel
+    """
+    if (until is None) is not cancel:
+        raise click.UsageError("give one of --until DAY and --cancel")
+    with open_accounts(settings) as accounts:
+        if until is None:
+            accounts.aliases.accept(address)
+        else:
+            moment = int(until.replace(tzinfo=UTC).timestamp())
+            accounts.aliases.leave(address, moment, chosen(550, text, "5.1.6"), targets, not no_copy)
+        found = accounts.users.show(address)
+    click.echo(f"{found.name} is {_state(found)}.")
+
+
+@user.command()
+@click.argument("address")
 @as_json
 @with_site
 def show(settings: Settings, address: str, as_json: bool) -> None:
@@ -150,16 +210,31 @@ def remove(settings: Settings, address: str, force: bool) -> None:
 user.add_command(import_)
 
 
+def _freeze(settings: Settings, address: str, frozen: bool) -> None:
+    with open_accounts(settings) as accounts:
+        changed = accounts.users.set_frozen(address, frozen)
+    click.echo(f"{changed.name} is {_state(changed)}.")
+
+
 def _state(found: User) -> str:
     if found.suspended:
         return "suspended"
-    return "active" if found.has_password else "without a password"
+    state = "active" if found.has_password else "without a password"
+    if found.frozen:
+        state = "frozen"
+    if found.leaves is None:
+        return state
+    if found.leaves <= time.time():
+        return f"{state}, its mail refused"
+    return f"{state}, leaving on {day(found.leaves)}"
 
 
 def _json(settings: Settings, found: User) -> dict[str, object]:
     return {
         "name": found.name,
         "suspended": found.suspended,
+        "frozen": found.frozen,
+        "leaves": found.leaves,
         "has_password": found.has_password,
         "mail": mail_path(settings, found),
     }

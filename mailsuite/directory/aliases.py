@@ -1,9 +1,11 @@
-"""Aliases: an address of a local domain whose mail goes to others, here or elsewhere."""
+"""Aliases: an address of a local domain whose mail goes to others, here or elsewhere, or is answered with a reply."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
 from mailsuite.address import Address
-from mailsuite.directory.errors import LeadsNowhere, NoSuch
+from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, TooMany
 from mailsuite.directory.references import (
     dangling,
     domain_id,
@@ -13,18 +15,28 @@ from mailsuite.directory.references import (
     refuse_dangling,
     refuse_lost,
 )
-from mailsuite.directory.resolve import Resolver
+from mailsuite.directory.replies import ChosenReply
+from mailsuite.directory.resolve import ROLES, Resolver
 from mailsuite.directory.rows import LOCAL, Alias
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
 from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.sql_records import SqlRecords
+from mailsuite.directory.wildcards import ANY, ASTERISKS, WILDCARDS
 from mailsuite.maybe import at_once
 
 _FIND = """
     SELECT a.id, a.mailbox_id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?"""
 _ALL = """
-    SELECT a.local, d.name, t.local, t.domain FROM alias_targets t
+    SELECT a.local, d.name, a.wildcard, a.reject_code, a.reject_status, a.reject_text, a.reject_from, t.local, t.domain
+    FROM addresses a JOIN domains d ON d.id = a.domain_id LEFT JOIN alias_targets t ON t.address_id = a.id
+    WHERE (t.local IS NOT NULL OR a.reject_code IS NOT NULL)"""
+_LEADING = """
+    SELECT a.local, d.name FROM alias_targets t
     JOIN addresses a ON a.id = t.address_id JOIN domains d ON d.id = a.domain_id"""
+_SET_REJECT = """
+    UPDATE addresses SET reject_code = ?, reject_status = ?, reject_text = ?, reject_from = ? WHERE id = ?"""
+_WILDCARDS = """
+    SELECT count(*) FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.wildcard = 1"""
 _ORDER = " ORDER BY d.name, a.local, t.position"
 _APPEND = """
     INSERT INTO alias_targets (address_id, position, local, domain)
@@ -40,29 +52,74 @@ class Aliases:
     def add(self, address: str, targets: Sequence[str]) -> Alias:
         """Let mail for *address* go to *targets* too, after those that it has already.
 
-        A user's own address may become an alias if it is among its targets: so the user keeps a copy. Raises
-        `NoSuch`, `WrongClass` for an address of a domain that is not local, `BadName`, or `LeadsNowhere` for a
-        target that should be here and is not, or that only leads back.
+        A user's own address may become an alias if it is among its targets: so the user keeps a copy. An asterisk in a
+        new address makes it a wildcard. Raises `NoSuch`, `WrongClass` for an address of a domain that is not local,
+        `BadName`, `TooMany`, or `LeadsNowhere` for a target that should be here and is not, or that only leads back.
         """
         parsed = parse_address(address)
         with transaction(self._connection):
-            number = self._make(parsed)
-            for text in targets:
-                target = self._target(parsed, text)
-                self._connection.execute(_APPEND, (number, target.local, target.domain, number))
+            self._append(parsed, targets)
             self._refuse_bypass(parsed)
-            refuse_broken(self._connection, parsed)
+        return self.show(address)
+
+    def reject(self, address: str, reply: ChosenReply, since: int | None = None) -> Alias:
+        """Answer mail for *address* with *reply*, from *since* on (POSIX seconds; ``None``: from now on).
+
+        Whatever it was before, it is again after `accept`; it need not have been anything. Raises `NoSuch`,
+        `WrongClass`, `BadName`, `TooMany`, or `StillNeeded` for postmaster and abuse.
+        """
+        parsed = parse_address(address)
+        if parsed.local in ROLES:
+            raise StillNeeded(f"mail for {parsed} is never refused (RFC 5321 §4.5.1, RFC 2142); let an alias take it")
+        with transaction(self._connection):
+            self._reject(parsed, reply, since)
+        return self.show(address)
+
+    def accept(self, address: str) -> Alias | None:
+        """Answer mail for *address* with no reply of its own any more; return it as an alias, if it is one.
+
+        Raises `NoSuch` where there is no such reply.
+        """
+        parsed, alias = parse_address(address), self.show(address)
+        if not alias.reply:
+            raise NoSuch(f"mail for {alias.name} is not answered with a reply of its own")
+        with transaction(self._connection):
+            before = dangling(self._connection, parsed.domain)
+            self._connection.execute(_SET_REJECT, (None, None, None, None, self._row(parsed)[0]))
+            self._drop_empty(parsed)
+            refuse_dangling(self._connection, parsed.domain, before, alias.name)
+        return self.show(alias.name) if alias.targets else None
+
+    def leave(
+        self, address: str, until: int, reply: ChosenReply, targets: Sequence[str] = (), keep: bool = True
+    ) -> Alias:
+        """Let mail for the user *address* go to *targets* too, until *until* (POSIX seconds), and then answer *reply*.
+
+        Without *keep* the mailbox gets no more of it now, if there are targets. All of it is one change; raises what
+        `add` and `reject` raise, or `NoSuch` where *address* is no user.
+        """
+        parsed = parse_address(address)
+        row = self._connection.execute(_FIND, (parsed.domain, parsed.local)).fetchone()
+        if row is None or row[1] is None:
+            raise NoSuch(f"no user {parsed} here; see: mailsuite user list {parsed.domain}")
+        if parsed.local in ROLES:
+            raise StillNeeded(f"mail for {parsed} is never refused (RFC 5321 §4.5.1, RFC 2142); let an alias take it")
+        with transaction(self._connection):
+            if targets:
+                self._append(parsed, [address, *targets] if keep else targets)
+            self._reject(parsed, reply, until)
         return self.show(address)
 
     def show(self, address: str) -> Alias:
         """Return the alias *address*. Raises `NoSuch`."""
         parsed = parse_address(address)
         rows = self._connection.execute(
-            f"{_ALL} WHERE d.name = ? AND a.local = ? {_ORDER}", (parsed.domain, parsed.local)
-        ).fetchall()
-        if not rows:
+            f"{_ALL} AND d.name = ? AND a.local = ? {_ORDER}", (parsed.domain, parsed.local)
+        )
+        found = next(_grouped(rows), None)
+        if found is None:
             raise NoSuch(f"no alias {parsed} here; see: mailsuite alias list")
-        return Alias(str(parsed), tuple(str(Address(*row[2:])) for row in rows))
+        return found
 
     def list(self, domain: str | None = None) -> Iterator[Alias]:
         """Yield every alias, or those of *domain*, by domain and name."""
@@ -70,15 +127,15 @@ class Aliases:
             return _grouped(self._connection.execute(_ALL + _ORDER))
         name = parse_domain(domain)
         domain_id(self._connection, name)
-        return _grouped(self._connection.execute(f"{_ALL} WHERE d.name = ? {_ORDER}", (name,)))
+        return _grouped(self._connection.execute(f"{_ALL} AND d.name = ? {_ORDER}", (name,)))
 
     def leading_to(self, address: str) -> tuple[str, ...]:
         """Return the aliases that name *address* itself among their targets."""
         parsed = parse_address(address)
         rows = self._connection.execute(
-            f"{_ALL} WHERE t.domain = ? AND t.local = ? {_ORDER}", (parsed.domain, parsed.local)
+            f"{_LEADING} WHERE t.domain = ? AND t.local = ? {_ORDER}", (parsed.domain, parsed.local)
         )
-        return tuple(str(Address(local, domain)) for local, domain, _, _ in rows)
+        return tuple(str(Address(local, domain)) for local, domain in rows)
 
     def remove(self, address: str, targets: Sequence[str] = (), force: bool = False) -> Alias | None:
         """Remove *targets* from the alias, or, where none are named, the whole alias; return what is left of it.
@@ -92,15 +149,13 @@ class Aliases:
             before = dangling(self._connection, parsed.domain)
             for target in unwanted:
                 self._drop(parsed, target)
-            self._connection.execute(
-                "DELETE FROM addresses WHERE id = ? AND id IN (SELECT id FROM empty_aliases)", (self._row(parsed)[0],)
-            )
+            self._drop_empty(parsed)
             if force:
                 prune(self._connection, parsed.domain)
             else:
                 refuse_dangling(self._connection, parsed.domain, before, alias.name)
             if set(map(str, unwanted)) == set(alias.targets):
-                return None
+                return self.show(alias.name) if alias.reply else None
             self._refuse_bypass(parsed)
             refuse_broken(self._connection, parsed)
         return self.show(alias.name)
@@ -120,17 +175,48 @@ class Aliases:
             (self._row(address)[0], target.local, target.domain),
         )
 
+    def _append(self, address: Address, targets: Sequence[str]) -> None:
+        number = self._make(address)
+        for text in targets:
+            target = self._target(address, text)
+            self._connection.execute(_APPEND, (number, target.local, target.domain, number))
+        refuse_broken(self._connection, address)
+
+    def _reject(self, address: Address, reply: ChosenReply, since: int | None) -> None:
+        place = (reply.code, reply.status, reply.text, since, self._make(address))
+        self._connection.execute(_SET_REJECT, place)
+
+    def _drop_empty(self, address: Address) -> None:
+        self._connection.execute(
+            "DELETE FROM addresses WHERE id = ? AND id IN (SELECT id FROM empty_aliases)", (self._row(address)[0],)
+        )
+
     def _make(self, address: Address) -> int:
         """Return the number of *address*'s row, made where there is none."""
         place = inhabited_id(self._connection, address.domain, "aliases", LOCAL)
+        known = self._connection.execute(_FIND, (address.domain, address.local)).fetchone()
+        if known is not None:
+            return int(known[0])
+        wildcard = ANY in address.local
+        if wildcard:
+            self._refuse_costly(address)
         self._connection.execute(
-            "INSERT INTO addresses (domain_id, local) VALUES (?, ?) ON CONFLICT DO NOTHING", (place, address.local)
+            "INSERT INTO addresses (domain_id, local, wildcard) VALUES (?, ?, ?)",
+            (place, address.local, int(wildcard)),
         )
         return self._row(address)[0]
 
     def _row(self, address: Address) -> tuple[int, int | None]:
         row: tuple[int, int | None] = self._connection.execute(_FIND, (address.domain, address.local)).fetchone()
         return row
+
+    def _refuse_costly(self, address: Address) -> None:
+        """Refuse a wildcard that would be one too many to look through."""
+        if address.local.count(ANY) > ASTERISKS:
+            raise TooMany(f"{address} has more than {ASTERISKS} asterisks, each of which stands for any characters")
+        (count,) = self._connection.execute(_WILDCARDS, (address.domain,)).fetchone()
+        if count >= WILDCARDS:
+            raise TooMany(f"{address.domain} has {count} wildcard aliases, and there may be no more than {WILDCARDS}")
 
     def _refuse_bypass(self, address: Address) -> None:
         """Refuse an alias that would silently take a user's mail away from its mailbox."""
@@ -155,14 +241,10 @@ def _chosen(alias: Alias, text: str) -> Address:
     return found[0]
 
 
-def _grouped(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[Alias]:
-    name, targets = "", list[str]()
-    for local, domain, target_local, target_domain in rows:
-        found = str(Address(local, domain))
-        if found != name:
-            if targets:
-                yield Alias(name, tuple(targets))
-            name, targets = found, []
-        targets.append(str(Address(target_local, target_domain)))
-    if targets:
-        yield Alias(name, tuple(targets))
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> Iterator[Alias]:
+    """Yield the aliases of *rows*, which has those of one alias one after the other."""
+    for key, found in groupby(rows, key=lambda row: row[:7]):
+        local, domain, wildcard, code, status, text, since = key
+        targets = tuple(str(Address(*row[7:])) for row in found if row[7] is not None)
+        reply = "" if code is None else str(ChosenReply(code, status, text))
+        yield Alias(str(Address(local, domain)), targets, bool(wildcard), reply, since or 0)

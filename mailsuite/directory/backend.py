@@ -31,6 +31,9 @@ class Lookups(Protocol):
     def address(self, local: str, domain: str) -> Maybe[AddressRecord | None]:
         """Return what is recorded for exactly *local* at *domain*."""
 
+    def wildcards(self, domain: str) -> Maybe[Sequence[str]]:
+        """Return the local parts of the wildcard aliases of *domain*, by which `address` knows them."""
+
 
 class Backend(ABC):
     """Keeps domains, addresses and logins. What it is asked for it returns at once, or by an awaitable.
@@ -54,6 +57,13 @@ class Backend(ABC):
     @abstractmethod
     def login(self, name: str) -> Maybe[LoginRecord | None]:
         """Return the login *name*, an address, with what is stored of its passwords."""
+
+    def wildcards(self, domain: str) -> Maybe[Sequence[str]]:
+        """Return the local parts of the wildcard aliases of *domain*: an asterisk in one stands for any characters.
+
+        `address` knows them by that name. Without this there are none.
+        """
+        return ()
 
     def generation(self) -> int:
         """Return at once a number that differs from the last whenever any answer may differ.

@@ -1,6 +1,7 @@
 """Domains of ours, each of a class: a local one has a postmaster (RFC 5321 §4.5.1, RFC 2142), perhaps a catch-all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
@@ -14,7 +15,7 @@ from mailsuite.directory.references import (
     refuse_lost,
 )
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import LOCAL, Domain, DomainClass, User
+from mailsuite.directory.rows import LOCAL, Domain, DomainClass, SenderRule, User
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.users import Users, delete_user, insert_user
@@ -24,7 +25,7 @@ _DOMAINS = """
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id AND a.mailbox_id IS NOT NULL),
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id
             AND EXISTS (SELECT 1 FROM alias_targets WHERE address_id = a.id)),
-        class
+        class, (SELECT name FROM domains o WHERE o.id = domains.alias_of), senders
     FROM domains"""
 _NO_CATCH_ALL = "UPDATE domains SET catch_all_local = NULL, catch_all_domain = NULL"
 
@@ -36,12 +37,18 @@ class Domains:
         self._connection = connection
 
     def add(
-        self, name: str, catch_all: str | None = None, postmaster: bool = True, domain_class: DomainClass = LOCAL
+        self,
+        name: str,
+        catch_all: str | None = None,
+        postmaster: bool = True,
+        domain_class: DomainClass = LOCAL,
+        alias_of: str | None = None,
     ) -> Domain:
         """Make *name* a domain of ours, a local one with a user postmaster@NAME unless *postmaster* says no.
 
-        That user has no password yet. Raises `BadName`, `Exists`, `WrongClass` where a domain that is not local
-        should have a catch-all, or `LeadsNowhere` for the catch-all.
+        That user has no password yet; an alias of another domain has that one's postmaster. Raises `BadName`,
+        `Exists`, `WrongClass` where a domain that is not local should have a catch-all, or what `set_alias_of` raises,
+        or `LeadsNowhere` for the catch-all.
         """
         key = parse_domain(name)
         with transaction(self._connection):
@@ -49,7 +56,9 @@ class Domains:
                 raise Exists(f"the domain {key} is here already; see: mailsuite domain show {key}")
             self._connection.execute("INSERT INTO domains (name, class) VALUES (?, ?)", (key, domain_class))
             if domain_class == LOCAL:
-                self._settle(key, postmaster)
+                self._settle(key, postmaster and alias_of is None)
+            if alias_of is not None:
+                self._point(key, domain_class, parse_domain(alias_of))
             if catch_all is not None:
                 self._catch(key, domain_class, catch_all)
         return self.show(key)
@@ -78,6 +87,39 @@ class Domains:
                 self._catch(domain.name, domain.domain_class, address)
         return self.show(domain.name)
 
+    def set_alias_of(self, name: str, other: str | None, postmaster: bool = True) -> Domain:
+        """Let what the domain has no address for be looked up in the domain *other*; ``None``: no more.
+
+        It gets a postmaster then, unless *postmaster* says no. Raises `NoSuch`, or `WrongClass` where one of them is
+        not local or *other* is an alias itself, `StillNeeded` where others are aliases of this one, or lead to what
+        only *other* has.
+        """
+        domain = self.show(name)
+        with transaction(self._connection):
+            if other is not None:
+                self._point(domain.name, domain.domain_class, parse_domain(other))
+            elif domain.alias_of:
+                before = dangling(self._connection, domain.name)
+                self._connection.execute("UPDATE domains SET alias_of = NULL WHERE name = ?", (domain.name,))
+                self._settle(domain.name, postmaster)
+                refuse_dangling(self._connection, domain.name, before, domain.name)
+        return self.show(domain.name)
+
+    def set_senders(self, name: str, rule: SenderRule) -> Domain:
+        """Let *rule* say who may send from addresses of the domain that are nobody's mailbox.
+
+        Raises `NoSuch`, or `WrongClass` for an alias of a domain: that one's rule holds for it.
+        """
+        domain = self.show(name)
+        if domain.alias_of:
+            raise WrongClass(
+                f"{domain.name} is an alias of {domain.alias_of}, whose rule holds for it;"
+                f" to change that: mailsuite domain set {domain.alias_of} --senders {rule}"
+            )
+        with transaction(self._connection):
+            self._connection.execute("UPDATE domains SET senders = ? WHERE name = ?", (rule, domain.name))
+        return self.show(domain.name)
+
     def set_class(
         self, name: str, domain_class: DomainClass, force: bool = False, postmaster: bool = True
     ) -> Domain:
@@ -91,6 +133,7 @@ class Domains:
         with transaction(self._connection):
             if domain_class != LOCAL:
                 users = tuple(Users(self._connection).list(domain.name))
+                self._refuse_alias(domain, domain_class)
                 if not force:
                     _refuse_useless(domain, domain_class, users)
                 self._release_catch_alls(domain.name, domain_class, force)
@@ -119,6 +162,13 @@ class Domains:
             for user in users:
                 delete_user(self._connection, user, force=True)
             number = domain_id(self._connection, domain.name)
+            aliases = self._aliases_of(domain.name)
+            if aliases and not force:
+                raise StillNeeded(
+                    f"{', '.join(aliases)} is an alias of {domain.name}; remove that first, or use --force, which"
+                    " leaves it as a domain of its own"
+                )
+            self._connection.execute("UPDATE domains SET alias_of = NULL WHERE alias_of = ?", (number,))
             self._connection.execute("DELETE FROM addresses WHERE domain_id = ?", (number,))
             self._connection.execute("DELETE FROM domains WHERE id = ?", (number,))
             if domain.domain_class != LOCAL:
@@ -137,6 +187,41 @@ class Domains:
         ).fetchone()
         if postmaster and taken is None:
             insert_user(self._connection, Address(POSTMASTER, key), None)
+
+    def _aliases_of(self, key: str) -> Sequence[str]:
+        rows = self._connection.execute(
+            "SELECT a.name FROM domains a JOIN domains o ON o.id = a.alias_of WHERE o.name = ? ORDER BY a.name", (key,)
+        )
+        return [name for (name,) in rows.fetchall()]
+
+    def _refuse_alias(self, domain: Domain, domain_class: DomainClass) -> None:
+        """Refuse another class for a domain that is an alias or has such: only in local ones is anything looked up."""
+        if domain.alias_of:
+            raise WrongClass(
+                f"{domain.name} is an alias of {domain.alias_of}, so it can only be local;"
+                f" to change that: mailsuite domain set {domain.name} --no-alias-of"
+            )
+        aliases = self._aliases_of(domain.name)
+        if aliases:
+            raise WrongClass(
+                f"{domain.name} cannot be of class {domain_class}: {', '.join(aliases)} is an alias of it;"
+                f" change that first: mailsuite domain set {aliases[0]} --no-alias-of"
+            )
+
+    def _point(self, key: str, domain_class: DomainClass, other: str) -> None:
+        found = self.show(other)
+        if key == other or domain_class != LOCAL or found.domain_class != LOCAL or found.alias_of:
+            what = f"an alias of {found.alias_of} itself" if found.alias_of else f"of class {found.domain_class}"
+            raise WrongClass(
+                f"{key}, of class {domain_class}, cannot be an alias of {other}, which is {what}: both must be local,"
+                " and one step is all that is gone"
+            )
+        aliases = self._aliases_of(key)
+        if aliases:
+            raise StillNeeded(f"{key} cannot be an alias: {', '.join(aliases)} is one of it")
+        self._connection.execute(
+            "UPDATE domains SET alias_of = ? WHERE name = ?", (domain_id(self._connection, other), key)
+        )
 
     def _catch(self, key: str, domain_class: DomainClass, address: str) -> None:
         if domain_class != LOCAL:
@@ -188,6 +273,7 @@ def _refuse_inhabited(domain: Domain, users: tuple[User, ...]) -> None:
         )
 
 
-def _domain(row: tuple[str, str | None, str, int, int, DomainClass]) -> Domain:
-    name, local, domain, users, aliases, domain_class = row
-    return Domain(name, "" if local is None else str(Address(local, domain)), users, aliases, domain_class)
+def _domain(row: tuple[Any, ...]) -> Domain:
+    name, local, domain, users, aliases, domain_class, alias_of, senders = row
+    catch_all = "" if local is None else str(Address(local, domain))
+    return Domain(name, catch_all, users, aliases, domain_class, alias_of or "", senders)

@@ -28,6 +28,14 @@ class LeadsNowhere(AccountsError):
     """An alias or a catch-all would lead to no mailbox: its target is unknown or a loop, or elsewhere and must not."""
 
 
+class BadReply(AccountsError):
+    """The reply is none that an SMTP server may give to RCPT."""
+
+
+class TooMany(AccountsError):
+    """There would be more than a lookup goes through."""
+
+
 class WrongClass(AccountsError):
     """The domain is of a class that has no users, or no aliases, or that these stand in the way of."""
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from mailsuite.address import Address
 from mailsuite.directory.records import AddressRecord
-from mailsuite.meaning import Broken, Mailbox, Mailboxes, Meaning, Suspended
+from mailsuite.meaning import Broken, Mailbox, Mailboxes, Meaning, Refused, Suspended
 
 # Addresses that are followed for one alias, and how deep aliases of aliases go.
 MEMBERS = 1000
@@ -18,19 +18,22 @@ IsRemote: TypeAlias = Callable[[Address], Awaitable[bool]]
 class Expansion:
     """Follows one record. A member that cannot be reached does not keep the mail from the others.
 
-    *is_remote* says of a member that its mail does not end here, so that nothing more is known of it.
+    *is_remote* says of a member that its mail does not end here, so that nothing more is known of it. *now* is POSIX
+    time: a record that has a reply of its own then leads nowhere.
     With *suspended_too*, suspended mailboxes get it as well.
     """
 
-    def __init__(self, look: Look, is_remote: IsRemote, suspended_too: bool = False) -> None:
+    def __init__(self, look: Look, is_remote: IsRemote, now: float, suspended_too: bool = False) -> None:
         self._look = look
         self._is_remote = is_remote
+        self._now = now
         self._suspended_too = suspended_too
         self._mailboxes: dict[Mailbox, None] = {}
         self._onward: dict[Address, None] = {}
         self._done: set[int] = set()
         self._followed = 0
         self._suspended = False
+        self._refused: Refused | None = None
         self._trouble = ""
         self._too_large = ""
 
@@ -41,11 +44,17 @@ class Expansion:
             return Broken(self._too_large)
         if self._mailboxes or self._onward:
             return Mailboxes(tuple(self._mailboxes), tuple(self._onward))
+        if self._refused is not None:
+            return self._refused
         if self._suspended:
             return Suspended()
         return Broken(self._trouble)
 
     async def _follow(self, record: AddressRecord, above: tuple[int, ...]) -> None:
+        refused = record.refused(self._now)
+        if refused is not None:
+            self._refused = self._refused or refused
+            return
         # An alias that names itself, at any depth, means its own mailbox there: so a user keeps a copy.
         if not record.targets or record.id in above:
             self._keep(record)

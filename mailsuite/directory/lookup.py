@@ -1,6 +1,6 @@
 """`IMailboxDirectory` over any back end: its rules, behind bounded caches."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -28,8 +28,8 @@ DOMAINS_CACHED = 2_000
 class Directory:
     """Answers at once by what it was told before, or where *backend* does.
 
-    *source* is the back end's; *postmaster* is an address or empty, *hostname* our own name, *returned* knows the
-    return addresses of forwarded mail.
+    *source* is the back end's, *now* gives POSIX time; *postmaster* is an address or empty, *hostname* our own name,
+    *returned* knows the return addresses of forwarded mail.
 
     Raises `CannotJudge` where the back end cannot be asked; that says nothing about the address.
     """
@@ -38,11 +38,13 @@ class Directory:
         self,
         backend: Backend,
         source: Source,
+        now: Callable[[], float],
         postmaster: str = "",
         hostname: str = "",
         returned: Returned | None = None,
     ) -> None:
         self._backend = backend
+        self._now = now
         self._returned = returned
         self._postmaster = parse_address(postmaster) if postmaster else None
         self._hostname = hostname
@@ -82,7 +84,7 @@ class Directory:
     def may_send_as(self, login: Login, address: Address) -> Maybe[bool]:
         """See `IMailboxDirectory.may_send_as`; the rule is `mailsuite.directory.resolve.Resolver.belongs`."""
         mailbox = login.mailbox
-        if mailbox is None:
+        if mailbox is None or (self._returned is not None and self._returned.covers(address)):
             return False
         return self._senders.get(
             (mailbox.id, address.key),
@@ -133,7 +135,7 @@ class Directory:
         return found
 
     def _resolver(self, view: Lookups) -> Resolver:
-        return Resolver(view, self._postmaster, self._hostname)
+        return Resolver(view, self._postmaster, self._hostname, self._now())
 
 
 def _leads_on(meaning: Meaning) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mailsuite.address import Address
-from mailsuite.directory.rows import LOCAL
-from mailsuite.meaning import Login, Mailbox
+from mailsuite.directory.rows import LOCAL, REACHED
+from mailsuite.meaning import Login, Mailbox, Refused
 
 # The kind of a credential that is a password's hash.
 PASSWORD = "password"  # noqa: S105 (the name of a kind)
@@ -13,21 +13,40 @@ PASSWORD = "password"  # noqa: S105 (the name of a kind)
 
 @dataclass(frozen=True, slots=True)
 class DomainRecord:
-    """A domain of ours: its class, and where its unclaimed mail goes."""
+    """A domain of ours: its class, and where its unclaimed mail goes.
+
+    *alias_of*: what it has no address for is looked up in this one. *senders*: who may send from its addresses.
+    """
 
     name: str
     catch_all: Address | None
     domain_class: str = LOCAL
+    alias_of: str = ""
+    senders: str = REACHED
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """From *since* on (POSIX seconds) mail for an address is answered with *reply*."""
+
+    reply: Refused
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRecord:
-    """An address of ours: an alias where it has *targets*, a mailbox where it has one, or both."""
+    """An address of ours: an alias where it has *targets*, a mailbox where it has one, or both; and perhaps *reject*.
+    """
 
     id: int
     mailbox: Mailbox | None
     suspended: bool
     targets: tuple[Address, ...]
+    reject: Reject | None = None
+
+    def refused(self, now: float) -> Refused | None:
+        """Return the reply to mail for it at *now* (POSIX seconds), where there is one of its own."""
+        return self.reject.reply if self.reject is not None and self.reject.since <= now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +64,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class LoginRecord:
-    """A login, its passwords, and by their kinds the secrets that mechanisms need (`directory.secrets`)."""
+    """A login, its passwords, and by their kinds the secrets that mechanisms need (`directory.secrets`).
+
+    *suspended*: it may not log in, since it is suspended or frozen.
+    """
 
     login: Login
     suspended: bool

@@ -53,7 +53,7 @@ def refuse_broken(connection: Connection, address: Address) -> None:
     """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit."""
     resolver = Resolver(SqlRecords(lambda: connection))
     record = at_once(resolver.listed(address))
-    meaning = None if record is None else at_once(Expansion(resolver.listed, resolver.is_remote).meaning(record))
+    meaning = None if record is None else at_once(Expansion(resolver.listed, resolver.is_remote, 0.0).meaning(record))
     if isinstance(meaning, Broken):
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
 
@@ -78,20 +78,20 @@ def adopt_targets(connection: Connection, domain: str) -> None:
 
 
 def dangling(connection: Connection, domain: str) -> frozenset[str]:
-    """Return, in words, what points into *domain* and reaches nothing there.
+    """Return, in words, what points into *domain*, or into one that is its alias, and reaches nothing there.
 
     That is nothing while the domain is of another class than local: mail goes on to its addresses as they are.
     """
-    if is_elsewhere(connection, domain):
-        return frozenset()
-    aliases = connection.execute(
-        "SELECT o.local, d.name FROM addresses o JOIN domains d ON d.id = o.domain_id"
-        " WHERE o.id IN (SELECT address_id FROM lost_targets WHERE domain = ?)",
-        (domain,),
-    )
-    words = {f"the alias {Address(*row)}" for row in aliases}
-    catching = connection.execute("SELECT name FROM lost_catch_alls WHERE domain = ?", (domain,))
-    words.update(f"the catch-all of {name}" for (name,) in catching)
+    words = set[str]()
+    for name in _called(connection, domain):
+        aliases = connection.execute(
+            "SELECT o.local, d.name FROM addresses o JOIN domains d ON d.id = o.domain_id"
+            " WHERE o.id IN (SELECT address_id FROM lost_targets WHERE domain = ?)",
+            (name,),
+        )
+        words.update(f"the alias {Address(*row)}" for row in aliases.fetchall())
+        catching = connection.execute("SELECT name FROM lost_catch_alls WHERE domain = ?", (name,))
+        words.update(f"the catch-all of {other}" for (other,) in catching.fetchall())
     return frozenset(words)
 
 
@@ -108,7 +108,7 @@ def refuse_dangling(connection: Connection, domain: str, before: Iterable[str], 
 
 def prune(connection: Connection, domain: str) -> None:
     """Take out whatever points into *domain* and reaches nothing, then aliases that are left without a target."""
-    waiting = {domain}
+    waiting = set(_called(connection, domain))
     while waiting:
         place = (waiting.pop(),)
         if is_elsewhere(connection, *place):
@@ -123,8 +123,20 @@ def prune(connection: Connection, domain: str) -> None:
             " WHERE id IN (SELECT id FROM lost_catch_alls WHERE domain = ?)",
             place,
         )
-        waiting.update(name for (name,) in connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall())
+        for (name,) in connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall():
+            waiting.update(_called(connection, name))
         connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
+
+
+def _called(connection: Connection, domain: str) -> list[str]:
+    """Return the names under which addresses of *domain* are reached: its own, and those of its aliases; none where
+    its mail does not end here."""
+    if is_elsewhere(connection, domain):
+        return []
+    aliases = connection.execute(
+        "SELECT a.name FROM domains a JOIN domains d ON d.id = a.alias_of WHERE d.name = ? ORDER BY a.name", (domain,)
+    )
+    return [domain, *(name for (name,) in aliases.fetchall())]
 
 
 def _domain(connection: Connection, name: str) -> tuple[int, str]:

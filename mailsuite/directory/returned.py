@@ -20,6 +20,10 @@ class Returned:
         self._rewriting = rewriting
         self._now = now
 
+    def covers(self, address: Address) -> bool:
+        """Say whether *address* is a return address of ours, by its form: mail is sent from none but by us."""
+        return self._rewriting.covers(address)
+
     def find(self, address: Address) -> Address | Refused | None:
         """Return the sender to whom *address* leads back, or why it leads to nobody; ``None``: it is no such one."""
         if not self._rewriting.covers(address):

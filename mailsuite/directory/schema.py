@@ -85,7 +85,7 @@ _TABLES = (
         reject_from INTEGER,
         UNIQUE (domain_id, local))""",
     "CREATE INDEX addresses_of_mailbox ON addresses (mailbox_id)",
-    "CREATE INDEX wildcards ON addresses (domain_id) WHERE wildcard",
+    "CREATE INDEX wildcards ON addresses (domain_id) WHERE wildcard = 1",
     # An address that is among its own targets keeps a copy in its mailbox.
     """CREATE TABLE alias_targets (
         address_id INTEGER NOT NULL REFERENCES addresses (id) ON DELETE CASCADE,
@@ -121,7 +121,10 @@ def _lost(local: str, domain: str) -> str:
     leads = f"EXISTS (SELECT 1 FROM {_PLACES} WHERE d.name = {domain} AND"  # noqa: S608 (our own words)
     base = f"CASE WHEN instr({local}, '+') > 1 THEN substr({local}, 1, instr({local}, '+') - 1) END"
     pattern = "replace(replace(a.local, '[', '[[]'), '?', '[?]')"
-    return f"NOT {leads} a.local IN ({local}, {base})) AND NOT {leads} a.wildcard AND {local} GLOB {pattern})"
+    return (
+        f"NOT {leads} a.local IN ({local}, {base})) AND NOT {leads} a.wildcard = 1"
+        f" AND ({local} GLOB {pattern} OR {base} GLOB {pattern}))"
+    )
 
 
 _VIEWS = (

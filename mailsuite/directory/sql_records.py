@@ -5,22 +5,27 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from mailsuite.address import Address
-from mailsuite.directory.records import PASSWORD, AddressRecord, Credential, DomainRecord, LoginRecord
+from mailsuite.directory.records import PASSWORD, AddressRecord, Credential, DomainRecord, LoginRecord, Reject
 from mailsuite.directory.sql import Connection
-from mailsuite.meaning import Login, Mailbox
+from mailsuite.meaning import Login, Mailbox, Refused
 
-_DOMAIN = "SELECT name, class, catch_all_local, catch_all_domain FROM domains WHERE name = ?"
+_DOMAIN = """
+    SELECT d.name, d.catch_all_local, d.catch_all_domain, d.class, o.name, d.senders
+    FROM domains d LEFT JOIN domains o ON o.id = d.alias_of WHERE d.name = ?"""
 _DOMAINS = "SELECT name FROM domains WHERE class = ? ORDER BY name"
 _FIRST_DOMAIN = "SELECT name FROM domains WHERE class = 'local' ORDER BY id LIMIT 1"
 # A mailbox is suspended when it has logins and every one of them is.
 _ADDRESS = """
-    SELECT a.id, m.id, m.path, coalesce((SELECT min(suspended) FROM logins WHERE mailbox_id = m.id), 0)
+    SELECT a.id, m.id, m.path, coalesce((SELECT min(suspended) FROM logins WHERE mailbox_id = m.id), 0),
+        a.reject_code, a.reject_status, a.reject_text, a.reject_from
     FROM domains d JOIN addresses a ON a.domain_id = d.id LEFT JOIN mailboxes m ON m.id = a.mailbox_id
     WHERE d.name = ? AND a.local = ?"""
 _LOCALS = "SELECT a.local FROM domains d JOIN addresses a ON a.domain_id = d.id WHERE d.name = ? ORDER BY a.local"
+_WILDCARDS = """
+    SELECT a.local FROM domains d JOIN addresses a ON a.domain_id = d.id WHERE d.name = ? AND a.wildcard = 1"""
 _TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER BY position"
 _LOGIN = """
-    SELECT l.id, l.name, l.suspended, m.id, m.path
+    SELECT l.id, l.name, l.suspended + l.frozen, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
 # Mailboxes whose address is in a domain, some at a time.
@@ -68,8 +73,9 @@ class SqlRecords:
         row = self._connection.execute(_DOMAIN, (_text(name),)).fetchone()
         if row is None:
             return None
-        name, domain_class, local, target = row
-        return DomainRecord(name, None if local is None else Address(local, target), domain_class)
+        name, local, target, domain_class, alias_of, senders = row
+        catch_all = None if local is None else Address(local, target)
+        return DomainRecord(name, catch_all, domain_class, alias_of or "", senders)
 
     def domains(self, domain_class: str) -> tuple[str, ...]:
         """Return the domains of one class, by name."""
@@ -88,9 +94,14 @@ class SqlRecords:
         row = self._connection.execute(_ADDRESS, (_text(domain), _text(local))).fetchone()
         if row is None:
             return None
-        number, mailbox, path, suspended = row
+        number, mailbox, path, suspended, code, status, text, since = row
         targets = tuple(Address(*target) for target in self._connection.execute(_TARGETS, (number,)))
-        return AddressRecord(number, _mailbox(mailbox, path), bool(suspended), targets)
+        reject = None if code is None else Reject(Refused(code, status, text), since or 0.0)
+        return AddressRecord(number, _mailbox(mailbox, path), bool(suspended), targets, reject)
+
+    def wildcards(self, domain: str) -> tuple[str, ...]:
+        """Return the local parts of the wildcard aliases of *domain*, with their asterisks."""
+        return tuple(local for (local,) in self._connection.execute(_WILDCARDS, (_text(domain),)))
 
     def current(self, mailbox: Mailbox) -> Mailbox | None:
         """Return *mailbox* as it is now, by its number; ``None`` where it was removed. Numbers are never used again.

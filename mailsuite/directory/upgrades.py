@@ -75,7 +75,7 @@ def _hosting(connection: sqlite3.Connection) -> None:
     run(
         connection,
         "CREATE INDEX domains_of_alias ON domains (alias_of) WHERE alias_of IS NOT NULL",
-        "CREATE INDEX wildcards ON addresses (domain_id) WHERE wildcard",
+        "CREATE INDEX wildcards ON addresses (domain_id) WHERE wildcard = 1",
         _CAPS_2,
     )
 

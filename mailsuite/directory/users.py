@@ -15,7 +15,8 @@ from mailsuite.meaning import Mailbox
 from mailsuite.pathnames import mailbox_path
 
 _USERS = """
-    SELECT l.name, l.suspended, EXISTS (SELECT 1 FROM credentials WHERE login_id = l.id), m.id, m.path
+    SELECT l.name, l.suspended, EXISTS (SELECT 1 FROM credentials WHERE login_id = l.id), m.id, m.path, l.frozen,
+        (SELECT min(coalesce(reject_from, 0)) FROM addresses WHERE mailbox_id = m.id AND reject_code IS NOT NULL)
     FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"""
 _OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = a.domain_id WHERE d.name = ?"
 _PUT_CREDENTIAL = """
@@ -98,6 +99,13 @@ class Users:
         name = self.show(address).name
         with transaction(self._connection):
             self._connection.execute("UPDATE logins SET suspended = ? WHERE name = ?", (int(suspended), name))
+        return self.show(name)
+
+    def set_frozen(self, address: str, frozen: bool) -> User:
+        """Keep the user from logging in, or no more; its mail is kept either way. Raises `NoSuch`."""
+        name = self.show(address).name
+        with transaction(self._connection):
+            self._connection.execute("UPDATE logins SET frozen = ? WHERE name = ?", (int(frozen), name))
         return self.show(name)
 
     def set_password(self, address: str, hashed: str, secrets: Mapping[str, str] = NO_SECRETS) -> None:
@@ -206,6 +214,6 @@ def _owns(connection: Connection, user: User) -> bool:
     return row is not None
 
 
-def _user(row: tuple[str, int, int, int, str]) -> User:
-    name, suspended, has_password, box, path = row
-    return User(name, bool(suspended), bool(has_password), Mailbox(box, path))
+def _user(row: tuple[str, int, int, int, str, int, int | None]) -> User:
+    name, suspended, has_password, box, path, frozen, leaves = row
+    return User(name, bool(suspended), bool(has_password), Mailbox(box, path), bool(frozen), leaves)

@@ -40,11 +40,16 @@ class SubmissionRole:
         """The reverse-path is the login's own, or null (RFC 6409 §6.1)."""
         if session.login is None:
             return replies.AUTH_REQUIRED
+        # Who has been suspended, frozen or removed since the login has no address any more, and no null one.
+        still = self.logins.vouched(session.login.name, "smtp")
+        return then(still, lambda login: self._own(session, login, reverse_path))
+
+    def _own(self, session: Reception, login: Login | None, reverse_path: Address | None) -> Maybe[Reply]:
+        if login is None:
+            return replies.NOT_YOUR_ADDRESS
         if reverse_path is None:
-            # Who has been suspended or removed since the login has no address of their own any more, and no null one.
-            still = self.logins.vouched(session.login.name, "smtp")
-            return then(still, lambda login: replies.NOT_YOUR_ADDRESS if login is None else replies.SENDER_OK)
-        owned = session.site.directory.may_send_as(session.login, reverse_path)
+            return replies.SENDER_OK
+        owned = session.site.directory.may_send_as(login, reverse_path)
         return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:

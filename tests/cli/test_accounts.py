@@ -45,6 +45,12 @@ class Site:
         assert result.exit_code == 1, result.output
         return result.stderr
 
+    def misused(self, *words: str) -> str:
+        """Run a command that is used in a wrong way; return what it said on standard error."""
+        result = self.run(*words)
+        assert result.exit_code == 2, result.output
+        return " ".join(result.stderr.split())
+
     def fits(self, name: str, password: str) -> bool:
         """Say whether this is the user's password."""
         with closing(connect_for_lookups(str(self.folder / "accounts.sqlite"))) as connection:
@@ -159,7 +165,8 @@ def test_users_are_listed_and_shown_for_people_and_programs(site: Site) -> None:
     assert site.done("user", "list").splitlines()[1].split() == ["alice@example.com", "suspended", mail]
     assert "sales@example.com" in site.done("user", "show", "alice@example.com")
     assert json.loads(site.done("user", "list", "example.com", "--json"))[0] == {
-        "name": "alice@example.com", "suspended": True, "has_password": False, "mail": mail,
+        "name": "alice@example.com", "suspended": True, "frozen": False, "leaves": None, "has_password": False,
+        "mail": mail,
     }  # fmt: skip
     assert json.loads(site.done("user", "show", "alice@example.com", "--json"))["aliases"] == ["sales@example.com"]
 
@@ -202,7 +209,7 @@ def test_a_domain_comes_with_the_postmasters_mailbox(site: Site) -> None:
     assert (site.folder / "mail" / "xn--exmple-cua.net" / "postmaster" / "new").is_dir()
     assert json.loads(site.done("domain", "show", "exämple.net", "--json")) == {
         "name": "xn--exmple-cua.net", "class": "local", "catch_all": "postmaster@example.com", "users": 1,
-        "aliases": 0,
+        "aliases": 0, "alias_of": "", "senders": "reached",
     }  # fmt: skip
 
 
@@ -225,8 +232,8 @@ def test_domains_are_listed_changed_and_removed(site: Site) -> None:
         "domain", "set", "example.net", "--catch-all", "postmaster@example.com"
     )
     assert [line.split() for line in site.done("domain", "list").splitlines()[1:]] == [
-        ["example.com", "local", "1", "0", "-"],
-        ["example.net", "local", "1", "0", "postmaster@example.com"],
+        ["example.com", "local", "1", "0", "-", "-"],
+        ["example.net", "local", "1", "0", "postmaster@example.com", "-"],
     ]
     assert "is off" in site.done("domain", "set", "example.net", "--no-catch-all")
     assert "postmaster" not in site.done("domain", "show", "example.net")
@@ -245,7 +252,7 @@ def test_a_domain_has_a_class(site: Site, domain_class: str) -> None:
     assert site.done("domain", "add", "Example.net", "--class", domain_class) == (
         f"Added example.net, of class {domain_class}.\n"
     )
-    assert site.done("domain", "list").splitlines()[2].split() == ["example.net", domain_class, "0", "0", "-"]
+    assert site.done("domain", "list").splitlines()[2].split() == ["example.net", domain_class, "0", "0", "-", "-"]
     assert [each["class"] for each in json.loads(site.done("domain", "list", "--json"))] == ["local", domain_class]
     assert f"class      {domain_class}" in site.done("domain", "show", "example.net")
     assert not (site.folder / "mail").exists()
@@ -292,8 +299,11 @@ def test_aliases_are_added_listed_and_removed(site: Site) -> None:
     )
     assert "alice@example.com, bob@example.com" in site.done("alias", "list")
     assert json.loads(site.done("alias", "list", "example.com", "--json")) == [
-        {"name": "sales@example.com", "targets": ["alice@example.com", "bob@example.com"]}
-    ]
+        {
+            "name": "sales@example.com", "targets": ["alice@example.com", "bob@example.com"], "wildcard": False,
+            "reply": "", "since": 0,
+        }
+    ]  # fmt: skip
     assert "goes to bob" in site.done("alias", "remove", "sales@example.com", "alice@example.com")
     assert "sales@example.com" in site.refused("user", "remove", "bob@example.com")
     assert site.done("user", "remove", "bob@example.com", "--force").startswith("Removed bob@example.com.\n")
@@ -459,3 +469,60 @@ def test_hashes_of_other_servers_are_imported(site: Site) -> None:
     assert site.fits("carol@example.com", "secret")
     found = json.loads(site.done("user", "show", "alice@example.com", "--json"))["mechanisms"]
     assert found == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+
+
+def test_a_domain_that_is_an_alias(site: Site) -> None:
+    """Listed and shown with what it is an alias of; one thing is changed at a time."""
+    assert site.done("domain", "add", "example.de", "--alias-of", "example.com") == (
+        "Added example.de, an alias of example.com.\n"
+    )
+    assert not (site.folder / "mail" / "example.de").exists()
+    assert "example.com" in site.done("domain", "list").splitlines()[-1].split()
+    assert "give one of" in site.misused("domain", "set", "example.de", "--no-alias-of", "--senders", "own")
+    assert "whose rule holds" in site.refused("domain", "set", "example.de", "--senders", "own")
+    assert site.done("domain", "set", "example.com", "--senders", "caught") == (
+        "From addresses of example.com may send: caught.\n"
+    )
+    assert site.done("domain", "set", "example.de", "--no-alias-of") == "example.de is no alias of another domain.\n"
+    assert (site.folder / "mail" / "example.de" / "postmaster" / "new").is_dir()
+    assert json.loads(site.done("domain", "show", "example.de", "--json"))["users"] == 1
+    assert site.done("domain", "set", "example.de", "--alias-of", "example.com") == (
+        "example.de is an alias of example.com.\n"
+    )
+
+
+def test_wildcards_and_replies(site: Site) -> None:
+    """The list tells both; --off takes a reply away."""
+    site.done("user", "add", "alice@example.com", "--no-password")
+    assert site.done("alias", "add", "*-bills@example.com", "alice@example.com") == (
+        "*-bills@example.com goes to alice@example.com.\n"
+    )
+    assert site.done("alias", "reject", "old@example.com", "--text", "Write to sales") == (
+        "old@example.com is answered with: 550 5.1.1 Write to sales\n"
+    )
+    site.done("alias", "reject", "*-bills@example.com", "--code", "450", "--status", "4.7.0")
+    assert [line.split(maxsplit=2)[1:] for line in site.done("alias", "list").splitlines()[1:]] == [
+        ["alice@example.com", "450 4.7.0 This address takes no mail"],
+        ["-", "550 5.1.1 Write to sales"],
+    ]
+    assert "no reply code" in site.refused("alias", "reject", "old@example.com", "--code", "250")
+    assert "goes to alice" in site.done("alias", "reject", "*-bills@example.com", "--off")
+    assert "no reply of its own any more" in site.done("alias", "reject", "old@example.com", "--off")
+
+
+def test_frozen_and_leaving(site: Site) -> None:
+    """Each is told by the state; whoever stays has no reply any more."""
+    name = "alice@example.com"
+    site.done("user", "add", name, "--no-password")
+    assert site.done("user", "freeze", name) == f"{name} is frozen.\n"
+    assert json.loads(site.done("user", "show", name, "--json"))["frozen"] is True
+    assert site.done("user", "thaw", name) == f"{name} is without a password.\n"
+    assert "give one of" in site.misused("user", "leave", name)
+    left = ("user", "leave", name, "--forward", "alice@new.example", "--text", "Gone")
+    assert site.done(*left, "--until", "2999-01-31") == f"{name} is without a password, leaving on 2999-01-31.\n"
+    assert site.done("alias", "list").splitlines()[1].split(maxsplit=3)[1:] == [
+        "alice@example.com,", "alice@new.example", "from 2999-01-31: 550 5.1.6 Gone",
+    ]  # fmt: skip
+    assert site.done(*left, "--until", "2020-01-31") == f"{name} is without a password, its mail refused.\n"
+    assert site.done("user", "leave", name, "--cancel") == f"{name} is without a password.\n"
+    assert site.done("alias", "add", name, "x@new.example", "--keep").startswith(f"{name} goes to {name}, alice@new")

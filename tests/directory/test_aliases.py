@@ -3,12 +3,15 @@
 import pytest
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, WrongClass
+from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, TooMany, WrongClass
+from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import Alias, DomainClass
+from mailsuite.directory.wildcards import ASTERISKS, WILDCARDS
 
 SALES = "sales@example.com"
 ALICE = "alice@example.com"
 BOB = "bob@example.com"
+GONE = chosen(550, "Gone")
 
 
 def test_targets_keep_their_order_and_are_added_once(accounts: Accounts) -> None:
@@ -191,3 +194,80 @@ def test_what_led_elsewhere_stays_when_another_target_is_pruned(accounts: Accoun
     accounts.users.remove(BOB, force=True)
 
     assert accounts.aliases.show(SALES).targets == ("me@elsewhere.example",)
+
+
+def test_an_asterisk_makes_a_wildcard(accounts: Accounts) -> None:
+    """Others may lead to what it catches; it goes only once they do so no more."""
+    assert accounts.aliases.add("*-bills@example.com", [ALICE]) == Alias("*-bills@example.com", (ALICE,), True)
+    accounts.aliases.add(SALES, ["shop-bills+may@example.com"])
+    with pytest.raises(LeadsNowhere, match="no user or alias shop@"):
+        accounts.aliases.add(SALES, ["shop@example.com"])
+    with pytest.raises(StillNeeded, match=f"through the alias {SALES}"):
+        accounts.aliases.remove("*-bills@example.com")
+    with pytest.raises(LeadsNowhere, match="form a loop"):
+        accounts.aliases.add("*-loop@example.com", ["a-loop@example.com"])
+
+    accounts.aliases.remove("*-bills@example.com", force=True)
+    assert list(accounts.aliases.list()) == []
+
+
+def test_wildcards_are_few(accounts: Accounts) -> None:
+    """As many as are looked through for each unknown address, and no pattern is more than a few pieces."""
+    accounts.aliases.add(f"{'*a' * ASTERISKS}@example.com", [ALICE])
+    with pytest.raises(TooMany, match=f"more than {ASTERISKS} asterisks"):
+        accounts.aliases.add(f"{'*b' * (ASTERISKS + 1)}@example.com", [ALICE])
+    for number in range(WILDCARDS - 1):
+        accounts.aliases.add(f"*{number}@example.com", [ALICE])
+    with pytest.raises(TooMany, match=f"no more than {WILDCARDS}"):
+        accounts.aliases.add("*more@example.com", [ALICE])
+
+    assert accounts.aliases.add("*1@example.com", [BOB]).targets == (ALICE, BOB)
+
+
+def test_a_reply_stands_in_the_place_of_what_was_there(accounts: Accounts) -> None:
+    """Of an alias, a user, a wildcard or nothing; when it is taken off all is as it was."""
+    accounts.aliases.add(SALES, [ALICE])
+    assert accounts.aliases.reject(SALES, GONE) == Alias(SALES, (ALICE,), reply="550 5.1.1 Gone")
+    assert accounts.aliases.reject(BOB, GONE, 86_400) == Alias(BOB, (), reply="550 5.1.1 Gone", since=86_400)
+    assert accounts.aliases.reject("*-old@example.com", GONE).wildcard
+    assert accounts.aliases.reject("old@example.com", chosen(450, "Later")).reply == "450 4.2.1 Later"
+    assert accounts.users.show(BOB).leaves == 86_400
+
+    assert accounts.aliases.remove(SALES) == Alias(SALES, (), reply="550 5.1.1 Gone")
+    assert accounts.aliases.accept(SALES) is None
+    for name in (BOB, "*-old@example.com", "old@example.com"):
+        assert accounts.aliases.accept(name) is None
+    assert list(accounts.aliases.list()) == []
+    assert accounts.users.show(BOB).leaves is None
+    with pytest.raises(NoSuch):
+        accounts.aliases.accept("old@example.com")
+    accounts.aliases.add(SALES, [ALICE])
+    with pytest.raises(NoSuch, match="not answered with a reply of its own"):
+        accounts.aliases.accept(SALES)
+
+
+@pytest.mark.parametrize("name", ["postmaster@example.com", "abuse@example.com", "Abuse@example.com"])
+def test_role_mail_is_never_refused(accounts: Accounts, name: str) -> None:
+    """RFC 5321 §4.5.1, RFC 2142."""
+    with pytest.raises(StillNeeded, match="never refused"):
+        accounts.aliases.reject(name, GONE)
+    with pytest.raises((StillNeeded, NoSuch)):
+        accounts.aliases.leave(name, 1, GONE)
+
+
+def test_who_leaves(accounts: Accounts) -> None:
+    """A copy is kept unless that is not wished; only users leave; half of it is nothing."""
+    new = "alice@new.example"
+    assert accounts.aliases.leave(ALICE, 86_400, GONE, [new]) == Alias(
+        ALICE, (ALICE, new), reply="550 5.1.1 Gone", since=86_400
+    )
+    assert accounts.aliases.leave(BOB, 86_400, GONE, [new], keep=False).targets == (new,)
+    assert accounts.aliases.accept(BOB) == Alias(BOB, (new,))
+    assert accounts.aliases.leave(BOB, 86_400, GONE).targets == (new,)
+    accounts.users.add("carol@example.com")
+    with pytest.raises(LeadsNowhere):
+        accounts.aliases.leave("carol@example.com", 86_400, GONE, ["nobody@example.com"])
+    assert accounts.users.show("carol@example.com").leaves is None
+    accounts.aliases.add(SALES, [ALICE])
+    with pytest.raises(NoSuch, match="no user"):
+        accounts.aliases.leave(SALES, 86_400, GONE)

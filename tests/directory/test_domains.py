@@ -232,3 +232,69 @@ def test_a_domain_elsewhere_leaves_those_that_lead_there_as_they_are(accounts: A
     accounts.domains.remove("example.net", force)
 
     assert accounts.aliases.show("sales@example.com").targets == ("carol@example.net",)
+
+
+def test_an_alias_of_a_domain(accounts: Accounts) -> None:
+    """It has no postmaster of its own, and gets one when it is an alias no more."""
+    assert accounts.domains.add("example.de", alias_of="Example.COM") == Domain(
+        "example.de", "", users=0, aliases=0, alias_of="example.com"
+    )
+    assert accounts.domains.set_alias_of("example.de", None) == Domain("example.de", "", users=1, aliases=0)
+    assert accounts.domains.set_alias_of("example.de", "example.com").alias_of == "example.com"
+
+
+def test_one_step_between_local_domains_and_no_more(accounts: Accounts) -> None:
+    """Each refusal says why; nothing is left of a domain that could not be added so."""
+    accounts.domains.add("example.de", alias_of="example.com")
+    accounts.domains.add("relay.example", domain_class="relay")
+    for name, other, error, told in (
+        ("example.com", "example.com", WrongClass, "both must be local"),
+        ("example.com", "relay.example", WrongClass, "of class relay"),
+        ("relay.example", "example.com", WrongClass, "of class relay, cannot"),
+        ("example.com", "example.de", WrongClass, r"an alias of example\.com itself"),
+        ("example.com", "nowhere.example", NoSuch, "no domain nowhere"),
+    ):
+        with pytest.raises(error, match=told):
+            accounts.domains.set_alias_of(name, other)
+    accounts.domains.add("example.org")
+    with pytest.raises(StillNeeded, match=r"example\.de is one of it"):
+        accounts.domains.set_alias_of("example.com", "example.org")
+    with pytest.raises(WrongClass):
+        accounts.domains.add("example.fr", alias_of="example.de")
+    with pytest.raises(NoSuch):
+        accounts.domains.show("example.fr")
+    for name in ("example.de", "example.com"):
+        with pytest.raises(WrongClass, match="--no-alias-of"):
+            accounts.domains.set_class(name, "relay", force=True)
+
+
+def test_what_leads_through_an_alias_of_a_domain(accounts: Accounts) -> None:
+    """Keeps the user there, and the alias of the domain; what is forced takes it out of others."""
+    accounts.domains.add("example.de", alias_of="example.com")
+    accounts.domains.add("example.net", catch_all="alice@example.de")
+    accounts.aliases.add("sales@example.net", ["alice+x@example.de"])
+    for change in (
+        lambda: accounts.users.remove("alice@example.com"),
+        lambda: accounts.domains.remove("example.de"),
+        lambda: accounts.domains.set_alias_of("example.de", None),
+    ):
+        with pytest.raises(StillNeeded, match=r"through the alias sales@example\.net, the catch-all of example\.net"):
+            change()
+    accounts.users.remove("alice@example.com", force=True)
+    assert list(accounts.aliases.list()) == []
+    assert accounts.domains.show("example.net").catch_all == ""
+
+    with pytest.raises(StillNeeded, match=r"example\.de is an alias of example\.com"):
+        accounts.users.remove("bob@example.com")
+        accounts.domains.remove("example.com")
+    accounts.domains.remove("example.com", force=True)
+    assert accounts.domains.show("example.de").alias_of == ""
+
+
+def test_who_may_send_goes_by_the_domain(accounts: Accounts) -> None:
+    """That of an alias by the other one's."""
+    assert accounts.domains.show("example.com").senders == "reached"
+    assert accounts.domains.set_senders("example.com", "caught").senders == "caught"
+    accounts.domains.add("example.de", alias_of="example.com")
+    with pytest.raises(WrongClass, match=r"domain set example\.com --senders own"):
+        accounts.domains.set_senders("example.de", "own")

@@ -35,6 +35,9 @@ from mailsuite.meaning import (
 )
 from tests.directory.conftest import at_once, ticking
 
+# When questions are asked, in POSIX seconds.
+NOW = 1_000_000.0
+
 
 class At(Directory):
     """The directory over a back end that never lets wait."""
@@ -48,7 +51,7 @@ class At(Directory):
 
 def over(backend: SqliteBackend, seconds: Callable[[], float], postmaster: str = "", hostname: str = "") -> At:
     """Return the directory over *backend*."""
-    return At(backend, Source(backend.generation, seconds), postmaster, hostname)
+    return At(backend, Source(backend.generation, seconds), lambda: NOW, postmaster, hostname)
 
 
 @pytest.fixture

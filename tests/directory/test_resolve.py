@@ -1,16 +1,16 @@
 """The order of lookup as a table, on records that are written down here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from mailsuite.address import Address
 from mailsuite.directory.expansion import DEPTH, MEMBERS
-from mailsuite.directory.records import AddressRecord, DomainRecord
+from mailsuite.directory.records import AddressRecord, DomainRecord, Reject
 from mailsuite.directory.resolve import Resolver
 from mailsuite.maybe import at_once
-from mailsuite.meaning import Broken, Foreign, Mailbox, Mailboxes, Meaning, Relayed, Suspended, Unknown
+from mailsuite.meaning import Broken, Foreign, Mailbox, Mailboxes, Meaning, Refused, Relayed, Suspended, Unknown
 
 
 def address(text: str) -> Address:
@@ -24,6 +24,10 @@ def box(number: int) -> Mailbox:
     return Mailbox(number, f"box/{number}")
 
 
+def _parts(text: str) -> tuple[str, str, str]:
+    return text.rpartition("@")
+
+
 @dataclass
 class Written:
     """Records in memory: domains with their catch-alls, addresses in order of their numbers."""
@@ -32,6 +36,8 @@ class Written:
     addresses: dict[str, AddressRecord] = field(default_factory=dict)
     # Those that are not local.
     classes: dict[str, str] = field(default_factory=dict)
+    alias_of: dict[str, str] = field(default_factory=dict)
+    senders: dict[str, str] = field(default_factory=dict)
 
     def first_domain(self) -> str | None:
         """See `Lookups`."""
@@ -43,11 +49,16 @@ class Written:
             return None
         catch_all = self.domains[name]
         caught = None if catch_all is None else address(catch_all)
-        return DomainRecord(name, caught, self.classes.get(name, "local"))
+        alias_of, senders = self.alias_of.get(name, ""), self.senders.get(name, "reached")
+        return DomainRecord(name, caught, self.classes.get(name, "local"), alias_of, senders)
 
     def address(self, local: str, domain: str) -> AddressRecord | None:
         """See `Lookups`."""
         return self.addresses.get(f"{local}@{domain}")
+
+    def wildcards(self, domain: str) -> list[str]:
+        """See `Lookups`."""
+        return [local for local, _, place in map(_parts, self.addresses) if "*" in local and place == domain]
 
     def mailbox(self, name: str, number: int, suspended: bool = False) -> None:
         """Write a mailbox down."""
@@ -370,3 +381,96 @@ def test_members_are_the_targets_as_they_are_kept() -> None:
     assert at_once(resolver.members(address("list@elsewhere.example"))) is None
     assert at_once(resolver.members(address("list@relay.example"))) is None
     assert at_once(resolver.members(address("out@one.example"))) == (Address("Friend", "elsewhere.example"),)
+
+
+def hosted() -> Written:
+    """Return domains of which one is an alias of another, with wildcards and somebody who leaves."""
+    written = Written({"x.example": None, "alias.example": None, "r.example": None}, classes={"r.example": "relay"})
+    written.alias_of["alias.example"] = "x.example"
+    written.mailbox("alice@x.example", 1)
+    written.mailbox("bob@x.example", 2)
+    written.alias("list@x.example", 3, "alice@alias.example", "a-wild@alias.example", "gone@x.example")
+    written.alias("*-wild@x.example", 4, "bob@x.example")
+    written.alias("alice@alias.example", 5, "bob@x.example", "alice@x.example")
+    written.mailbox("gone@x.example", 6)
+    written.addresses["gone@x.example"] = replace(
+        written.addresses["gone@x.example"], reject=Reject(Refused(550, "5.1.6", "Gone"), 1000.0)
+    )
+    written.alias("all-gone@x.example", 7, "gone@x.example")
+    return written
+
+
+def test_members_by_all_that_names_them() -> None:
+    """A member is found through the alias of a domain, its own address there first, and by a wildcard."""
+    assert at_once(Resolver(hosted()).find(address("list@x.example"))) == meant((2, 1, 6))
+
+
+@pytest.mark.parametrize("now", [0.0, 999.9, 1000.0])
+def test_who_leaves_is_refused_from_a_moment_on(now: float) -> None:
+    """By itself, as a plus-address, through the alias of the domain, as the only member; not for others' sake."""
+    resolver = Resolver(hosted(), now=now)
+    refused = Refused(550, "5.1.6", "Gone") if now >= 1000.0 else meant((6,))
+    for name in ("gone@x.example", "gone+x@x.example", "gone@alias.example", "all-gone@x.example"):
+        assert at_once(resolver.find(address(name))) == refused
+    assert at_once(resolver.find(address("list@x.example"))) == meant((2, 1) if now >= 1000.0 else (2, 1, 6))
+
+
+def test_role_mail_is_taken_whatever_was_chosen() -> None:
+    """A reply that somebody has written beside the commands, or a wildcard that catches the rest, does not stop it."""
+    written = hosted()
+    written.mailbox("postmaster@x.example", 8)
+    written.alias("*@x.example", 9, "bob@x.example")
+    assert at_once(Resolver(written).find(address("abuse@alias.example"))) == meant((8,))
+    written.addresses["abuse@x.example"] = replace(written.addresses["gone@x.example"], mailbox=None)
+    assert at_once(Resolver(written, now=2000.0).find(address("abuse@x.example"))) == meant((8,))
+    assert at_once(Resolver(written).find(address("nobody@alias.example"))) == meant((2,))
+
+
+def test_an_alias_of_what_is_not_local_is_none() -> None:
+    """Whatever is recorded: one step, to a domain whose mail ends here."""
+    written = hosted()
+    written.mailbox("carol@r.example", 8)
+    for other in ("r.example", "nowhere.example"):
+        written.alias_of["alias.example"] = other
+        assert at_once(Resolver(written).find(address("carol@alias.example"))) == Unknown()
+    written.alias_of |= {"alias.example": "x.example", "x.example": "alias.example"}
+    assert at_once(Resolver(written).find(address("nobody@alias.example"))) == Unknown()
+
+
+@pytest.mark.parametrize(
+    ("rule", "owners"),
+    [
+        ("own", {"alice+x@x.example": {1}, "list@x.example": set(), "nobody@x.example": set()}),
+        ("reached", {"alice+x@x.example": {1}, "list@x.example": {1, 2, 6}, "nobody@x.example": set()}),
+        ("caught", {"alice+x@x.example": {1}, "list@x.example": {1, 2, 6}, "nobody@x.example": {2}}),
+        ("domain", {"alice+x@x.example": {1}, "list@x.example": {1, 2, 6}, "nobody@x.example": {1, 2, 6}}),
+    ],
+)
+def test_who_may_send_by_the_domains_rule(rule: str, owners: dict[str, set[int]]) -> None:
+    """What is somebody's mailbox is nobody else's under any rule; that of the other domain holds for its alias."""
+    written = hosted()
+    del written.addresses["alice@alias.example"]
+    written.domains["x.example"] = "bob@x.example"
+    written.senders["x.example"] = rule
+    written.addresses = {
+        name: replace(record, mailbox=record.mailbox and Mailbox(record.id, f"x.example/{record.id}"))
+        for name, record in written.addresses.items()
+    }
+    resolver = Resolver(written)
+    for name, expected in owners.items():
+        for place in (name, name.replace("x.example", "alias.example")):
+            boxes = [Mailbox(number, f"x.example/{number}") for number in (1, 2, 6)]
+            boxes.append(Mailbox(99, "other.example/mallory"))
+            found = {box.id for box in boxes if at_once(resolver.belongs(address(place), box))}
+            assert found == expected, place
+
+
+def test_what_the_alias_of_a_domain_has_itself_is_another_address() -> None:
+    """Who has a mailbox of that name in the other domain, and none of its mail, may not send from it."""
+    written = hosted()
+    written.alias("alice@alias.example", 5, "bob@x.example")
+    resolver = Resolver(written)
+
+    for name in ("alice@alias.example", "alice+x@alias.example"):
+        assert at_once(resolver.belongs(address(name), box(2)))
+        assert not at_once(resolver.belongs(address(name), box(1)))

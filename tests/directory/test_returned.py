@@ -22,7 +22,7 @@ class World:
     def __init__(self, backend: SqliteBackend, clock: Clock) -> None:
         self.day = TODAY
         returned = Returned(OURS, lambda: self.day * DAY + 1.0)
-        self.directory = Directory(backend, Source(backend.generation, clock.seconds), returned=returned)
+        self.directory = Directory(backend, Source(backend.generation, clock.seconds), lambda: 0.0, returned=returned)
 
     def find(self, address: Address) -> Meaning:
         """Look *address* up."""

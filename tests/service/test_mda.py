@@ -34,6 +34,7 @@ def test_our_own_addresses_only() -> None:
         assert world.say(f"RCPT TO:<{to}>\r\n".encode())[0].startswith("550 5.7.1 ")
     assert world.say(b"RCPT TO:<nobody@b.example>\r\n") == ["550 5.1.1 No such mailbox here"]
     assert world.say(b"RCPT TO:<off@b.example>\r\n") == ["550 5.2.1 This mailbox is switched off"]
+    assert world.say(b"RCPT TO:<later@b.example>\r\n") == ["450 4.2.1 Back tomorrow"]
     assert world.say(b"RCPT TO:<alice@b.example>\r\n") == ["250 2.1.5 Recipient OK"]
 
 

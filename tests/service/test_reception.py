@@ -402,11 +402,13 @@ def test_lesson_19_recipients_are_judged_at_rcpt() -> None:
     replies = world.say(
         b"".join(
             b"RCPT TO:<%s>\r\n" % name
-            for name in (b"nobody@b.example", b"off@b.example", b"loop@b.example", b"x@else.example")
+            for name in (
+                b"nobody@b.example", b"off@b.example", b"loop@b.example", b"x@else.example", b"later@b.example",
+            )
         )
     )
 
-    assert [reply[:9] for reply in replies] == ["550 5.1.1", "550 5.2.1", "550 5.4.6", "550 5.7.1"]
+    assert [reply[:9] for reply in replies] == ["550 5.1.1", "550 5.2.1", "550 5.4.6", "550 5.7.1", "450 4.2.1"]
 
 
 def test_the_answer_table_has_no_gap() -> None:

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRates
-from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Relayed, Suspended
+from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Refused, Relayed, Suspended
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
 from mailsuite.service.dispatch import Dispatch
@@ -57,6 +57,7 @@ class World:
                 "bob@b.example": mailboxes(2),
                 "both@b.example": mailboxes(1, 2),
                 "off@b.example": Suspended(),
+                "later@b.example": Refused(450, "4.2.1", "Back tomorrow"),
                 "loop@b.example": Broken("loop"),
                 "x@else.example": Foreign(),
                 "x@relayed.example": Relayed(),
