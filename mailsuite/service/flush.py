@@ -26,14 +26,19 @@ class Flush:
 
         That is: of those that we pass mail on for.
         """
-        if not self._may(session.peer, session.login):
-            return replies.ETRN_NOT_ALLOWED
+        return then(self._may(session), lambda may: self._find(session, event) if may else replies.ETRN_NOT_ALLOWED)
+
+    def _may(self, session: Reception) -> Maybe[bool]:
+        if session.login is None or self._allowed(session.peer):
+            return self._allowed(session.peer)
+        # Who was suspended since is a stranger again.
+        still: Maybe[Login | None] = session.role.logins.vouched(session.login.name, "smtp")
+        return then(still, lambda login: login is not None)
+
+    def _find(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
         directory = session.site.directory
         found: Maybe[Meaning] = directory.find(_any_at(event.domain))
         return then(found, lambda meaning: self._start(directory, event, meaning))
-
-    def _may(self, peer: Peer, login: Login | None) -> bool:
-        return login is not None or self._allowed(peer)
 
     def _start(self, directory: IMailboxDirectory, event: events.Etrn, meaning: Meaning) -> Maybe[Reply]:
         itself = [event.domain] if isinstance(meaning, Relayed) else []

@@ -122,6 +122,8 @@ def test_etrn_for_those_who_may() -> None:
     login = World()
     login.log_in()
     assert login.say(b"ETRN relayed.example\r\n")[0].startswith("251 ")
+    del login.passwords.logins["alice@b.example"]
+    assert login.say(b"ETRN relayed.example\r\n")[0].startswith("459 ")
 
 
 def test_no_header_is_repaired() -> None:

@@ -20,7 +20,7 @@ class Talk:
         self.conversation = Conversation(core, self.respondent)
         self.core = core
         if greet:
-            self.say(b"EHLO client.example\r\n")
+            self.say(b"LHLO client.example\r\n" if settings.lmtp else b"EHLO client.example\r\n")
             self.replies()
 
     def say(self, *segments: bytes) -> None:

@@ -225,14 +225,19 @@ FALSE_ENDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("send", [Wire.send, Wire.send_singly], ids=["whole", "octets"])
+@pytest.mark.parametrize(
+    ("listener", "send"),
+    [("mta", Wire.send), ("mta", Wire.send_singly), ("lmtp", Wire.send)],
+    ids=["whole", "octets", "LMTP"],
+)
 @pytest.mark.parametrize("end", FALSE_ENDS, ids=[repr(end)[2:-1] for end in FALSE_ENDS])
-def test_smuggling(site: Site, end: bytes, send: Callable[[Wire, bytes], None]) -> None:
+def test_smuggling(site: Site, end: bytes, listener: str, send: Callable[[Wire, bytes], None]) -> None:
     """Nothing but CRLF.CRLF ends a message: what hides behind another end is part of it, or it is refused."""
     hidden = b"MAIL FROM:<b@client.example>\r\nRCPT TO:<carol@example.test>\r\nDATA\r\nSubject: hidden\r\n\r\nx"
     before = len(site.on_disk("carol"))
-    with Wire(site.ports["mta"]) as wire:
-        wire.greet()
+    with Wire(site.ports[listener]) as wire:
+        wire.reply(220)
+        wire.ask(b"LHLO client.example" if listener == "lmtp" else b"EHLO client.example", 250)
         begin(wire, f"carol@{DOMAIN}")
         send(wire, b"Subject: outer\r\n\r\nouter" + end + hidden + b"\r\n.\r\nNOOP\r\nQUIT\r\n")
         verdict = wire.answer()
