@@ -19,8 +19,8 @@ from benchmarks.processes import descendants
 from benchmarks.workloads.workload import wait_for
 
 _USER = "counted"
-_LONG = 120
-_SHORT = 40
+_LONG = 80
+_SHORT = 20
 
 
 class CountedSuite(Suite):

@@ -1,7 +1,8 @@
-"""``python -m benchmarks.launcher COMMAND...``: run a server so that all of it can be counted, and none of it stays.
+"""Runs a server so that all of it can be counted, and none of it stays.
 
-Whatever process the server starts, a daemon too, stays below this one, which takes in orphans and reaps them: so
-their CPU is found here, and all of them end with it. It ends by SIGTERM, and with whoever started it.
+``python -m benchmarks.launcher PARENT SECONDS COMMAND...``. Whatever process the server starts, a daemon too, stays
+below this one, which takes in orphans and reaps them: so their CPU is found here, and all of them end with it. It ends
+by SIGTERM, and with whoever started it.
 """
 
 import ctypes
@@ -15,15 +16,17 @@ from benchmarks.processes import descendants
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_SECONDS = 10.0
 
 
 class _Stop(Exception):
     """SIGTERM came."""
 
 
-def main(parent: int, command: list[str]) -> int:
-    """Run *command* until it ends or SIGTERM comes; return its exit code. *parent* is who started us."""
+def main(parent: int, seconds: float, command: list[str]) -> int:
+    """Run *command* until it ends or SIGTERM comes; return its exit code.
+
+    *parent* is who started us. What has not ended *seconds* after SIGTERM is killed.
+    """
     signal.signal(signal.SIGTERM, _stop)
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -43,14 +46,14 @@ def main(parent: int, command: list[str]) -> int:
     except _Stop:
         pass
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _end(signal.SIGTERM)
+    _end(seconds)
     return code
 
 
-def _end(number: int) -> None:
-    """Send what is left below us the signal *number*, and in the end SIGKILL."""
-    until = time.monotonic() + _SECONDS
-    _send(number)
+def _end(seconds: float) -> None:
+    """End what is left below us."""
+    until = time.monotonic() + seconds
+    _send(signal.SIGTERM)
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -76,4 +79,4 @@ def _stop(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -2,13 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Self
 
-from benchmarks.peers.peer import free_ports, installed, wait_for_greeting
+from benchmarks.peers.peer import free_ports, installed, launch, wait_for_greeting
 
 _COUNTED = re.compile(rb"mesg=(\d+)")
 
@@ -28,11 +26,7 @@ class Sink:
 
     def __enter__(self) -> Self:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        command = [sys.executable, "-m", "benchmarks.launcher", str(os.getpid()), "smtp-sink", *user, "-c"]
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen(
-                [*command, f"127.0.0.1:{self.port}", "1000"], stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = launch(["smtp-sink", *user, "-c", f"127.0.0.1:{self.port}", "1000"], self._log)
         try:
             wait_for_greeting(self.port, self._ended)
         except BaseException:
@@ -42,7 +36,7 @@ class Sink:
 
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.terminate()
             self._process.wait(30)
 
     def taken(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.accounts import MESSAGE, PASSWORD, salted
-from benchmarks.peers.peer import IDLE_POP3, LONG_AGO, POP3, Mailboxes, address, fill
+from benchmarks.peers.peer import IDLE_POP3, LONG_AGO, POP3, Letter, Mailboxes, address, fill
 from benchmarks.peers.unpacked import Unpacked
 
 # Below its folder: who may be asked about passwords.
@@ -93,16 +93,16 @@ class Dovecot(Unpacked, Mailboxes):
         """See `Peer.maildir`."""
         return self.folder / "var/mail" / user
 
-    def fill(self, user: str, count: int, content: bytes = MESSAGE) -> None:
+    def fill(self, user: str, count: int, content: bytes = MESSAGE, files: bool = False) -> None:
         """See `Mailboxes.fill`."""
-        self._put(user, count, content)
+        fill(self.maildir(user), count, self._letter(content, files, LONG_AGO))
 
     def deliver(self, user: str) -> None:
         """See `Mailboxes.deliver`."""
-        self._put(user, 1, MESSAGE, int(time.time()))
+        fill(self.maildir(user), 1, self._letter(MESSAGE, True, int(time.time())))
 
-    def _put(self, user: str, count: int, content: bytes, second: int = LONG_AGO) -> None:
+    def _letter(self, content: bytes, files: bool, second: int) -> Letter:
         lines = content.replace(b"\r\n", b"\n")
         end = f".mail,S={len(lines)},W={len(content)}"
         owner = (self.folder / "var/mail").stat().st_uid
-        fill(self.maildir(user), count, lines, owner, end, second)
+        return Letter(lines, end, owner, files, second)

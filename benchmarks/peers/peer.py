@@ -111,12 +111,7 @@ class Peer(ABC):
             self.folder.mkdir()
             self.configure()
         began = time.monotonic()
-        command = [sys.executable, "-m", "benchmarks.launcher", str(os.getpid()), *map(str, self.command())]
-        with (self.folder / "output.log").open("wb") as log:
-            # A session of its own: what ends us from the keyboard is to reach it by us alone.
-            self._launched = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        self._launched = launch(self.command(), self.folder / "output.log")
         try:
             for port in self.listens():
                 wait_for_greeting(port, self._ended)
@@ -148,8 +143,12 @@ class Mailboxes(Peer):
     """A server of POP3."""
 
     @abstractmethod
-    def fill(self, user: str, count: int, content: bytes = MESSAGE) -> None:
-        """Let there be *count* more messages in the mailbox of *user*, none of them just come."""
+    def fill(self, user: str, count: int, content: bytes = MESSAGE, files: bool = False) -> None:
+        """Let there be *count* messages in the empty mailbox of *user*, none of them just come.
+
+        Each is a file of its own where *files* says so, else a link to one of a few: for what looks at names alone,
+        so that a file system is not busy for minutes with making and removing files.
+        """
 
     @abstractmethod
     def deliver(self, user: str) -> None:
@@ -158,24 +157,54 @@ class Mailboxes(Peer):
 
 # The second from which on the messages came that a mailbox is filled with.
 LONG_AGO = 1_700_000_000
+# Seconds that a server has to end before it is killed.
+_GRACE = 10.0
+# To one file; ext4 has room for 65,000.
+_LINKS = 1000
 
 
-def fill(box: Path, count: int, content: bytes, owner: int, end: str, second: int = LONG_AGO) -> None:
-    """Write *count* files into ``new`` of the Maildir *box*; all of it is *owner*'s, if that is not -1."""
+@dataclass(frozen=True)
+class Letter:
+    """What a mailbox is filled with: *content* in files of *owner*, if that is not -1, whose names end in *end*.
+
+    *files*: see `Mailboxes.fill`; *second* is when they came.
+    """
+
+    content: bytes
+    end: str
+    owner: int = -1
+    files: bool = False
+    second: int = LONG_AGO
+
+
+def fill(box: Path, count: int, letter: Letter) -> None:
+    """Put *count* times *letter* into ``new`` of the Maildir *box*."""
     for part in ("", "tmp", "new", "cur"):
         if not (box / part).is_dir():
             (box / part).mkdir(parents=True)
-            os.chown(box / part, owner, owner)
+            os.chown(box / part, letter.owner, letter.owner)
+    written = ""
     for number in range(count):
-        name = f"{second + number // 100}.M{number % 100 * 10_000:06d}P1Q{number:x}{end}"
-        fd = os.open(box / "new" / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(fd, content)
-        os.fchown(fd, owner, owner)
-        os.close(fd)
-    if second == LONG_AGO:
+        name = f"{letter.second + number // 100}.M{number % 100 * 10_000:06d}P1Q{number:x}{letter.end}"
+        path = f"{box}/new/{name}"
+        if letter.files or number % _LINKS == 0:
+            _write(path, letter)
+            written = path
+        else:
+            os.link(written, path)
+    if letter.second == LONG_AGO:
         # Not just come: a listing taken so soon would be trusted by nobody.
         for part in ("new", "cur"):
             os.utime(box / part, ns=(1, LONG_AGO * 1_000_000_000 + 123_456_789))
+
+
+def _write(path: str, letter: Letter) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, letter.content)
+        os.fchown(fd, letter.owner, letter.owner)
+    finally:
+        os.close(fd)
 
 
 def address(user: str) -> str:
@@ -195,6 +224,16 @@ def run(*command: object, given: str | None = None) -> str:
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def launch(command: Sequence[str | Path], output: Path) -> subprocess.Popen[bytes]:
+    """Run *command* below a launcher, and return that."""
+    launcher = [sys.executable, "-m", "benchmarks.launcher", str(os.getpid()), str(_GRACE)]
+    with output.open("wb") as log:
+        # A session of its own: what ends us from the keyboard is to reach it by us alone.
+        return subprocess.Popen(
+            [*launcher, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def package_version(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.accounts import DEAD, DOMAIN, HOSTNAME, MESSAGE, PASSWORD, RELAYED, salted
-from benchmarks.peers.peer import ANY_ROLE, Ground, Mailboxes, address, fill, run
+from benchmarks.peers.peer import ANY_ROLE, Ground, Letter, Mailboxes, address, fill, run
 from mailsuite import __version__
 
 BIN = Path(sys.executable).parent
@@ -113,9 +113,9 @@ class Suite(Mailboxes):
         """See `Peer.maildir`."""
         return self.folder / "mail" / DOMAIN / user
 
-    def fill(self, user: str, count: int, content: bytes = MESSAGE) -> None:
+    def fill(self, user: str, count: int, content: bytes = MESSAGE, files: bool = False) -> None:
         """See `Mailboxes.fill`."""
-        fill(self.maildir(user), count, content, -1, f",S={len(content)},W={len(content)}")
+        fill(self.maildir(user), count, Letter(content, f",S={len(content)},W={len(content)}", files=files))
 
     def deliver(self, user: str) -> None:
         """See `Mailboxes.deliver`."""

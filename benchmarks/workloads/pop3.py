@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.loads.pop3 import Session, log_in_often, retrieve_all
 from benchmarks.peers.peer import POP3, Mailboxes, Peer
-from benchmarks.workloads.workload import Case, Scale, Workload, using
+from benchmarks.workloads.workload import Case, Scale, Setting, Workload, using
 
 _CLIENTS = 20
 _LOGINS = 1600
@@ -58,6 +58,11 @@ class Pop3(Workload[Pop3Case]):
             _reads(50_000, Scale.CORE),
         ]
 
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        # Whose users have got their mail.
+        self._filled: set[str] = set()
+
     def users(self) -> Sequence[str]:
         """See `Workload.users`."""
         opened = [case for case in self.cases if case.work == "open"]
@@ -105,13 +110,14 @@ class Pop3(Workload[Pop3Case]):
     def _read(self, peer: Mailboxes, case: Pop3Case, turn: int) -> dict[str, float]:
         user = f"read{case.size}"
         if turn == 0:
-            peer.fill(user, case.size, _READ)
+            peer.fill(user, case.size, _READ, files=True)
             # What an index or a cache makes of a first session is not what is measured here.
             Session(peer.pop3_port, user).quit()
         return using(peer, lambda: retrieve_all(peer.pop3_port, user, case.size)).each(case.size)
 
     def _fill_users(self, peer: Mailboxes) -> None:
-        if not peer.maildir(_USERS[0]).is_dir():
+        if peer.name not in self._filled:
+            self._filled.add(peer.name)
             for user in _USERS:
                 peer.fill(user, _REST_MESSAGES)
 
