@@ -1,5 +1,6 @@
 """A site of the suite as shipped: made by ``mailsuite init``, served by ``twistd``, in a folder of the tests' own."""
 
+import atexit
 import base64
 import json
 import os
@@ -105,6 +106,20 @@ class Place:
         return list(arguments)
 
 
+# By what they are made of: copies of sites that were made in this process; and the tables of the configuration that
+# say what is stored of a user, and where.
+_templates: dict[str, Path] = {}
+_STORED_BY = ("", "directory", "sasl", "store")
+
+
+def _kept(site: Path) -> Path:
+    """Return a copy of *site* that lasts as long as this process."""
+    root = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    subprocess.run(["cp", "--archive", site, root / "site"], check=True)
+    return root / "site"
+
+
 class Site:
     """One site; a context manager that makes it unless it is made, and serves from the start to the end of its block.
 
@@ -146,7 +161,17 @@ class Site:
     # Making it
 
     def make(self) -> None:
-        """Make the site with ``mailsuite init``, our own listeners, and the users."""
+        """Make the site with ``mailsuite init``, our own listeners, and the users.
+
+        Sites that are to be the same are made once in a process, and copied: the commands take a second or two.
+        """
+        kept = {name: table for name, table in self.options.items() if name in _STORED_BY} if self.users else {}
+        key = repr((self.hostname, self.domain, self.owner, self.users, kept))
+        template = _templates.get(key)
+        if template is not None:
+            subprocess.run(["cp", "--archive", template, self.folder], check=True)
+            self.write_config()
+            return
         owner = [] if self.owner is None else ["--owner", self.owner]
         names = ["--hostname", self.hostname, "--domain", self.domain]
         done = self.command_line("init", str(self.folder), *names, "--unprivileged", *owner)
@@ -154,6 +179,7 @@ class Site:
         self.write_config()
         if self.users:
             self.cli("user", "import", "-", given="".join(f"{user}:{secret(user)}\n" for user in self.users))
+        _templates[key] = _kept(self.folder)
 
     def write_config(self) -> None:
         """Write the configuration anew."""
