@@ -183,7 +183,8 @@ def test_the_least_value_is_taken_and_one_less_is_not(
 @pytest.mark.parametrize(
     ("table", "key", "most"),
     [
-        ("limits", "idle_timeout", 86_400), ("limits", "data_timeout", 86_400),
+        ("limits", "idle_timeout", 86_400), ("limits", "data_timeout", 86_400), ("limits", "data_rate", 1_048_576),
+        ("limits", "message_size", 1_099_511_627_776),
         ("limits", "pop3_idle_timeout", 86_400), ("limits", "command_line", 65_536),
         ("limits", "text_line", 1_048_576), ("limits", "path", 4096), ("limits", "local_part", 1024),
         ("limits", "domain", 1024), ("limits", "hops", 10_000), ("limits", "guess_window", 86_400),

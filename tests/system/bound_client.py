@@ -5,6 +5,7 @@ import hmac
 import secrets
 import socket
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 
 from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
@@ -51,8 +52,19 @@ class BoundClient:
             if answer[3:4] != b"-":
                 return answer.decode()
 
-    def log_in(self, name: str, password: str, mechanism: str, kind: str, octets: bytes) -> str:
-        """Log in as *name* with *octets* for the binding *kind*; return the server's last word."""
+    def log_in(
+        self,
+        name: str,
+        password: str,
+        mechanism: str,
+        kind: str,
+        octets: bytes,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> str:
+        """Log in as *name* with *octets* for the binding *kind*; return the server's last word.
+
+        *meanwhile* is called when the server has asked for the proof.
+        """
         algorithm = {"SCRAM-SHA-1-PLUS": "sha1", "SCRAM-SHA-256-PLUS": "sha256"}[mechanism]
         gs2 = f"p={kind},,".encode()
         first = f"n={name},r={secrets.token_hex(12)}"
@@ -60,6 +72,7 @@ class BoundClient:
         if not answer.startswith(("334 ", "+ ")):
             return answer
         challenge = b64decode(answer.partition(" ")[2]).decode()
+        meanwhile()
         nonce, salt, count = (part[2:] for part in challenge.split(","))
         salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), b64decode(salt), int(count))
         key = hmac.digest(salted, b"Client Key", algorithm)

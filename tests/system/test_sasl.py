@@ -18,7 +18,7 @@ from tests.system.bound_client import BoundClient
 from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.messages import message
 from tests.system.programs import needs, run
-from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, secret
+from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, secret, until
 from tests.system.token_host import Names, TokenHost, make_certificate
 
 pytestmark = pytest.mark.system
@@ -310,6 +310,24 @@ def test_channel_bindings(site: Site, listener: str, source: str, mechanism: str
     assert client.log_in(ALICE, secret(ALICE), mechanism, kind, own).startswith(good)
     client.close()
     other.close()
+
+
+def test_a_password_that_is_changed_in_the_course_of_an_exchange(site: Site) -> None:
+    """What the client proves then is the old one, and lets nobody in; the new one does."""
+    bob, changed, kind = f"bob@{DOMAIN}", "changed-hush-1", "tls-exporter"
+    clients = [BoundClient(site.ports["submissions"], f"127.9.0.{number}") for number in (5, 6)]
+    for client in clients:
+        client.answer()
+        client.ask("EHLO client.example")
+    old, new = clients
+
+    def change() -> None:
+        site.cli("user", "passwd", bob, "--password-stdin", given=changed + "\n")
+        until(lambda: new.log_in(bob, changed, SCRAM[0], kind, new.bindings[kind]).startswith("235 2.7.0 "))
+
+    assert old.log_in(bob, secret(bob), SCRAM[0], kind, old.bindings[kind], change).startswith("535 5.7.8 ")
+    for client in clients:
+        client.close()
 
 
 def test_smtplib(site: Site) -> None:
