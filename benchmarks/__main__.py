@@ -36,7 +36,8 @@ def main() -> int:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
     console = Console()
-    if not console.is_terminal:
+    shown = console.is_terminal
+    if not shown:
         console = Console(width=_WIDTH)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The servers inherit this.
@@ -51,6 +52,8 @@ def main() -> int:
 
         def told(text: str) -> None:
             progress.update(bar, description=text)
+            if not shown:
+                print(text, file=sys.stderr, flush=True)
 
         def keep(results: Results) -> None:
             nonlocal done

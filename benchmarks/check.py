@@ -6,6 +6,7 @@ a slow machine is not taken for slow code. Exit code 1: something costs more tha
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ import msgspec
 
 from benchmarks import workloads
 from benchmarks.calibration import calibrate
+from benchmarks.calls import count
 from benchmarks.harness import Harness, Plan
 from benchmarks.peers.suite import Suite
 from benchmarks.results import OURS, Results
@@ -26,7 +28,7 @@ TOLERANCE = 1.25
 CALLS_TOLERANCE = 1.1
 _ROUNDS = 3
 _WORKLOADS = ("inbound", "relay", "submission", "pop3")
-_CASES = frozenset(
+CASES = frozenset(
     {
         ("inbound", "4 KiB, 20 new"), ("inbound", "4 KiB, 20 reused"), ("relay", "4 KiB, 20 reused"),
         ("submission", "1 message"), ("pop3", "logins"), ("pop3", "read 5,000"),
@@ -42,26 +44,25 @@ class Record(msgspec.Struct):
 
 
 def main() -> int:
-    """Measure and compare; with ``--record`` write down what is usual from now on."""
+    """Measure and compare, or write down what is usual from now on."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.check", description=__doc__)
-    parser.add_argument("--record", action="store_true", help="write down what was found, as what is usual")
+    parser.add_argument("--record", action="store_true", help="write down what is found as what is usual")
+    parser.add_argument("--record-calls", action="store_true", help="the same for function calls, and nothing else")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"rounds (default: {_ROUNDS})")
     options = parser.parse_args()
-    loops: list[float] = [calibrate()]
-
-    def keep(results: Results) -> None:
-        loops.append(calibrate())
-
-    chosen = [each for each in workloads.ALL if each.name in _WORKLOADS]
-    plan = Plan(chosen, [Suite], options.rounds, Scale.QUICK, 0.5)
-    results = Harness(plan, keep, lambda text: print(f"  {text}", file=sys.stderr)).run()
-    found = turns(results, median(loops))
-    if options.record:
-        record(cpu=found)
-        print(f"written to {RECORD}")
+    if options.record_calls:
+        with tempfile.TemporaryDirectory(prefix="mailsuite-bench-") as folder:
+            record(calls=count(Path(folder)))
         return 0
-    worse = grown(found, read().cpu, TOLERANCE)
+    if options.record:
+        record(cpu=_measured(options.rounds))
+        return 0
     usual = read().cpu
+    if not usual:
+        print(f"{RECORD} has nothing to compare with: --record, on a quiet machine, writes it", file=sys.stderr)
+        return 1
+    found = _measured(options.rounds)
+    worse = grown(found, usual, TOLERANCE)
     for name, value in found.items():
         mark = "  MORE THAN IT MAY" if name in worse else ""
         print(f"{name:30} {value:8.1f} turns of the loop, usually {usual.get(name, 0):8.1f}{mark}")
@@ -71,13 +72,25 @@ def main() -> int:
     return 1 if worse or lost else 0
 
 
+def _measured(rounds: int) -> dict[str, float]:
+    loops: list[float] = [calibrate()]
+
+    def keep(results: Results) -> None:
+        loops.append(calibrate())
+
+    chosen = [each for each in workloads.ALL if each.name in _WORKLOADS]
+    plan = Plan(chosen, [Suite], rounds, Scale.QUICK, 0.5)
+    results = Harness(plan, keep, lambda text: print(f"  {text}", file=sys.stderr)).run()
+    return turns(results, median(loops))
+
+
 def turns(results: Results, loop: float) -> dict[str, float]:
     """Return the CPU for each message in turns of the loop, whose CPU in seconds is *loop*."""
     return {
         f"{workload}, {case}": median(values.values()) / (loop * 1e6)
         for workload in results.workloads()
         for case in results.cases(workload)
-        if (workload, case) in _CASES and (values := results.by_turn(workload, case, OURS, "cpu"))
+        if (workload, case) in CASES and (values := results.by_turn(workload, case, OURS, "cpu"))
     }
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.system
 
 @pytest.mark.skipif(bool(sink.missing()), reason=sink.missing())
 def test_no_work_needs_more_calls_than_it_did(tmp_path: Path) -> None:
-    """Where one is meant to: ``python -m benchmarks.check --record`` writes down the new counts."""
+    """Where one is meant to: ``python -m benchmarks.check --record-calls`` writes the new counts down."""
     found = count(tmp_path)
     usual = read().calls
 
