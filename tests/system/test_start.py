@@ -5,6 +5,7 @@ import pwd
 import re
 import signal
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
