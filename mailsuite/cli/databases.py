@@ -130,13 +130,14 @@ def databases(settings: Settings) -> tuple[Database, ...]:
 
 def _copy(path: str, target: str, advance: Callable[[int, int], object]) -> None:
     """Copy the database as all others see it, durably, for its owner's eyes only; *target* must not be there."""
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    draft = f"{target}.part"
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as copy:
             source.backup(copy, pages=_PAGES, progress=lambda status, left, total: advance(left, total))
-        fsync_path(target)
-        fsync_path(os.path.dirname(target) or ".")
-    except BaseException:
+        fsync_path(draft)
+        os.link(draft, target)
+    finally:
         with suppress(OSError):
-            os.unlink(target)
-        raise
+            os.unlink(draft)
+    fsync_path(os.path.dirname(target) or ".")

@@ -175,6 +175,60 @@ def test_copy_for_another(site: Site) -> None:
     assert holds(site, "gina", b"for both") == holds(site, "bob", b"for both") == 1
 
 
+def test_the_alias_of_a_domain_and_a_wildcard(site: Site) -> None:
+    """Both get mail at once, and who gets it may send from them; a rule of the domain lets others, too, or nobody."""
+    site.cli("domain", "add", "other.example", "--alias-of", DOMAIN)
+    site.cli("alias", "add", f"*-bills@{DOMAIN}", BOB)
+    soon(site, "alice+x@other.example", KNOWN)
+    soon(site, "may-bills@other.example", KNOWN)
+    assert verdict(site, "nobody@other.example") == UNKNOWN
+    deliver(site, "may-bills@other.example", b"a bill\r\n")
+    assert holds(site, "bob", b"a bill") == 1
+    asked = ((ALICE, "alice@other.example"), (BOB, "june-bills@other.example"), (ALICE, f"june-bills@{DOMAIN}"))
+    assert [may_send(site, *each) for each in asked] == [True, True, False]
+    for rule, allowed in (("domain", [True] * 3), ("own", [True, False, False])):
+        site.cli("domain", "set", DOMAIN, "--senders", rule)
+        until(lambda wanted=allowed: [may_send(site, *each) for each in asked] == wanted, 1, f"senders by {rule}")
+    site.cli("domain", "set", DOMAIN, "--senders", "reached")
+
+
+def may_send(site: Site, login: str, sender: str) -> bool:
+    """Say whether *login* may send from *sender*."""
+    with smtp_session(site, "submission", login) as session:
+        session.ehlo()
+        return session.mail(sender)[0] == 250
+
+
+def test_frozen_rejected_and_gone(site: Site) -> None:
+    """Mail of a frozen user is kept, and neither a new session nor one from before may send; a reply is what was
+    chosen, and one who has left has it too."""
+    user = f"iris@{DOMAIN}"
+    site.cli("user", "add", user, "--password-stdin", given=f"{secret(user)}\n")
+    soon(site, user, KNOWN)
+    with smtp_session(site, "submission", user) as before:
+        assert before.mail(user)[0] == 250
+        before.rset()
+        site.cli("user", "freeze", user)
+
+        def refused() -> bool:
+            before.rset()
+            return before.mail(user)[0] == 550
+
+        until(refused, 1, "the session to be of no use")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_session(site, "submission", user)
+    deliver(site, user, b"kept\r\n")
+    assert holds(site, "iris", b"kept") == 1
+    site.cli("user", "thaw", user)
+    until(lambda: may_send(site, user, user), 1, "the user to be back")
+    site.cli("alias", "reject", user, "--code", "450", "--text", "Back tomorrow")
+    soon(site, user, "450 4.2.1")
+    site.cli("alias", "reject", user, "--off")
+    soon(site, user, KNOWN)
+    site.cli("user", "leave", user, "--until", "2020-01-01")
+    soon(site, user, "550 5.1.6")
+
+
 def test_plus_address(site: Site) -> None:
     """Mail for alice+anything is alice's, and she may send as it."""
     plus = f"alice+lists@{DOMAIN}"
