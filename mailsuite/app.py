@@ -27,6 +27,7 @@ from mailsuite.backends import backend, source
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.last_uses import LastUses
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.returned import Returned
@@ -224,6 +225,7 @@ class Parts:
             self._backend, seen, clocks.now, settings.directory.postmaster, settings.hostname,
             Returned(self._returns.restoring, clocks.now),
         )  # fmt: skip
+        self._uses = LastUses(self._backend.use_writer(), deferToThread, clocks.now, reactor)
         state = MemoryState(clocks.seconds)
         self._throttle = throttle(settings, reactor, state, self.log, peers_in(settings.limits.exempt, unix=True))
         self.bans = self._throttle.bans
@@ -250,7 +252,7 @@ class Parts:
             priorities.granted, self._returns.sending,
         )
         self.logins = Logins(
-            authenticator(settings, self._backend, seen, passwords, self._hashing),
+            authenticator(settings, self._backend, seen, passwords, self._hashing, self._uses.note),
             self._throttle.guessing,
             tokens(settings, reactor, self._outgoing.resolver),
         )
@@ -293,6 +295,7 @@ class Parts:
         self._throttle.sync.start()
         self._mark.set()
         self._hashing.start()
+        self._uses.start()
         self._barrier.start()
         try:
             self._outgoing.start()
@@ -319,6 +322,7 @@ class Parts:
         await self._retention.stop()
         await self._outgoing.stop()
         await self._throttle.sync.stop()
+        await self._uses.stop()
         self._barrier.stop()
         self._locks.close()
         self._hashing.stop()

@@ -113,7 +113,7 @@ class IGuessingLimit(Interface):
         """Count one wrong password of *peer*, which was admitted for *account*."""
 
     def succeeded(peer: Peer, account: str, login: str) -> None:
-        """*peer*, which was admitted for *account*, has proved that *login* is its own."""
+        """*peer*, which was admitted for *account*, has proved that *login* is its own; empty: but may not use it."""
 
 
 class IConnectionLimit(Interface):

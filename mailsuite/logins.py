@@ -68,11 +68,24 @@ class Offer:
 
 
 def authenticator(
-    settings: Settings, backend: Backend, source: Source, passwords: Passwords, hashing: HashingThreads
+    settings: Settings,
+    backend: Backend,
+    source: Source,
+    passwords: Passwords,
+    hashing: HashingThreads,
+    used: Callable[[int], None],
 ) -> IAuthenticator:
-    """Return what tells of names and passwords whose they are."""
-    renews = settings.directory.renew_hashes
-    of_users = Authenticator(backend, source, passwords, hashing.run, wanted_secrets(settings), renews=renews)
+    """Return what tells of names and passwords whose they are; *used* hears of the use of app passwords."""
+    of_users = Authenticator(
+        backend,
+        source,
+        passwords,
+        hashing.run,
+        wanted_secrets(settings),
+        renews=settings.directory.renew_hashes,
+        password_ttl=settings.directory.password_cache,
+        used=used,
+    )
     return FolderLogins(of_users) if settings.pop3.folders else of_users
 
 

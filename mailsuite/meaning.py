@@ -87,11 +87,15 @@ class CannotJudge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that has proved who it is: *name* is its canonical login, an address."""
+    """An account that has proved who it is: *name* is its canonical login, an address.
+
+    *must_change*: its password is good for nothing until the administrator has set another.
+    """
 
     id: int
     name: str
     mailbox: Mailbox | None
+    must_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)

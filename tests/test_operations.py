@@ -33,6 +33,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     names = ["--hostname", "mail.example.org", "--domain", "example.org"]
     made = run("init", str(folder), *names, "--unprivileged")
     assert made.exit_code == 0, made.output
+    added = run("user", "add", "alice@example.org", "--no-password", "--config", str(folder / "mailsuite.toml"))
+    assert added.exit_code == 0, added.output
     queues = Queues(folder / "queue")
     queue = queues.open()
     news = Address("news", "example.org")

@@ -17,6 +17,7 @@ from mailsuite.cli.accounts import (
     read_password,
     tell_of_mail,
 )
+from mailsuite.cli.app_password import app_password
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
@@ -83,19 +84,29 @@ def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
 @user.command(name="set")
 @click.argument("address")
 @click.option("--suspend/--resume", "suspended", default=None, help="Switch login and mail off, or on again.")
+@click.option("--must-change/--no-must-change", "must_change", default=None, help="Let nobody log in by the password"
+              " that there is, or let them again.")
 @with_site
-def set_(settings: Settings, address: str, suspended: bool | None) -> None:
+def set_(settings: Settings, address: str, suspended: bool | None, must_change: bool | None) -> None:
     """Change the user ADDRESS. A suspended user cannot log in, and mail for it is refused, but for what goes to
     postmaster or abuse and to nobody else: that is always taken.
+
+    A user who must change the password gets mail, and logs in by app passwords alone until there is a new one, which
+    mailsuite user passwd sets: mail programs are told so.
 
     \b
     Example:
       mailsuite user set alice@example.com --suspend
+      mailsuite user set alice@example.com --must-change
     """
-    if suspended is None:
-        raise click.UsageError("give --suspend or --resume")
+    if suspended is None and must_change is None:
+        raise click.UsageError("give --suspend or --resume, or --must-change or --no-must-change")
     with open_accounts(settings) as accounts:
-        changed = accounts.users.set_suspended(address, suspended)
+        changed = accounts.users.show(address)
+        if suspended is not None:
+            changed = accounts.users.set_suspended(address, suspended)
+        if must_change is not None:
+            changed = accounts.users.set_must_change(address, must_change)
     click.echo(f"{changed.name} is {_state(changed)}.")
 
 
@@ -208,6 +219,7 @@ def remove(settings: Settings, address: str, force: bool) -> None:
 
 
 user.add_command(import_)
+user.add_command(app_password)
 
 
 def _freeze(settings: Settings, address: str, frozen: bool) -> None:
@@ -220,6 +232,8 @@ def _state(found: User) -> str:
     if found.suspended:
         return "suspended"
     state = "active" if found.has_password else "without a password"
+    if found.must_change:
+        state = "to change the password"
     if found.frozen:
         state = "frozen"
     if found.leaves is None:
@@ -236,5 +250,6 @@ def _json(settings: Settings, found: User) -> dict[str, object]:
         "frozen": found.frozen,
         "leaves": found.leaves,
         "has_password": found.has_password,
+        "must_change": found.must_change,
         "mail": mail_path(settings, found),
     }

@@ -6,6 +6,7 @@ from functools import partial
 from types import TracebackType
 
 from mailsuite.directory.aliases import Aliases
+from mailsuite.directory.app_passwords import AppPasswords
 from mailsuite.directory.bulk import Keep, Row, import_users
 from mailsuite.directory.domains import Domains
 from mailsuite.directory.rows import ImportOutcome
@@ -16,7 +17,8 @@ from mailsuite.directory.users import Users
 
 
 class Accounts:
-    """The accounts in a file or a database, open for changes: `domains`, `users` and `aliases`.
+    """The accounts in a file or a database, open for changes: `domains`, `users`, their
+    `app_passwords`, and `aliases`.
 
     Every change is one transaction, durable when the call returns, and seen by the running server within
     `mailsuite.directory.sqlite.CHECK_SECONDS`. What is refused raises an `AccountsError` and changes nothing.
@@ -30,6 +32,7 @@ class Accounts:
         self.domains = Domains(connection)
         self.users = Users(connection)
         self.aliases = Aliases(connection)
+        self.app_passwords = AppPasswords(connection)
 
     @classmethod
     def open(cls, path: str, create: bool = False) -> "Accounts":

@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeGuard
 
 from twisted.logger import Logger
@@ -11,17 +13,20 @@ from mailsuite.directory.backend import Backend
 from mailsuite.directory.passwords import Checked, Passwords, UnfitHash, UnfitPassword, prepared
 from mailsuite.directory.records import Credential, LoginRecord
 from mailsuite.directory.remembered import Remembered, Source
+from mailsuite.directory.right_passwords import RightPasswords
 from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE, Secrets
 from mailsuite.directory.spelling import login_name
 from mailsuite.directory.threads import Run
 from mailsuite.interfaces import IAuthenticator
-from mailsuite.maybe import Maybe, then, value_of
+from mailsuite.maybe import Maybe, step, then, value_of
 from mailsuite.meaning import Login, Secret
 
 # Logins of which the records are kept, those that are unknown too.
 LOGINS_CACHED = 10_000
 # Hashes of one round: to check one takes some ten microseconds, to have a thread do it ten times that.
 _QUICK = re.compile(r"\{(?:S?SHA|S?MD5|SSHA256|SSHA512)\}")
+# Stands for a password that the back end alone can check.
+_ELSEWHERE = Credential(0, "", "")
 
 _log = Logger()
 
@@ -34,8 +39,11 @@ class Authenticator:
     answer tells nothing. What the back end renews at login is a better hash in the place of an old one, and *wanted*
     secrets beside it that are not there yet. *root* is what decoys are made of, where the back end keeps no such.
 
-    Hashes of one round are checked in place, unless *renews* says that they are to be replaced. A wrong password then
-    costs as much as that of an unknown login, so that its answer tells nothing either.
+    Hashes of one round are checked in place, unless *renews* says that they are to be replaced: those of app
+    passwords (`mailsuite.directory.app_passwords`) always are. A wrong password then costs as much as that of an
+    unknown login, so that its answer tells nothing either. What was right is remembered for *password_ttl* seconds;
+    where the back end alone can check it, no longer than any other answer of its. *used* hears of each use of an app
+    password.
     """
 
     def __init__(
@@ -47,6 +55,8 @@ class Authenticator:
         wanted: Secrets | None = None,
         root: bytes = b"",
         renews: bool = True,
+        password_ttl: float = 0.0,
+        used: Callable[[int], None] = lambda credential: None,
     ) -> None:
         self._backend = backend
         self._passwords = passwords
@@ -54,44 +64,81 @@ class Authenticator:
         self._rewrite = backend.rewriter()
         self._wanted = wanted or Secrets()
         self._renews = renews
+        self._used = used
+        self._right = RightPasswords(source.seconds, password_ttl)
+        self._right_elsewhere = RightPasswords(source.seconds, min(password_ttl, source.terms.ttl))
         self._own_root = root or secrets.token_bytes(32)
         self._root: bytes | None = None
         self._decoy = Credential(0, "", passwords.hash(secrets.token_urlsafe()))
         self._logins: Remembered[str, LoginRecord | None] = Remembered(LOGINS_CACHED, source, _may_log_in)
 
-    async def authenticate(self, name: str, password: str, scope: str) -> Login | None:
+    def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
         """See `IAuthenticator.authenticate`.
 
         Raises `CannotJudge` where the back end is away, and `TooBusy` when too many passwords wait to be checked.
         """
+        return step(self._authenticate(name, password, scope))
+
+    async def _authenticate(self, name: str, password: str, scope: str) -> Login | None:
         try:
-            prepared(password)
+            octets = prepared(password)
         except UnfitPassword:
             return None
         record = await value_of(self._record(name))
-        judged = self._backend.check_password(None if record is None or record.suspended else record, password)
+        if _may_log_in(record) and self._right_elsewhere.holds(record.login.name, _ELSEWHERE, octets):
+            return record.login
+        judged = self._backend.check_password(record if _may_log_in(record) else None, password)
         if judged is not None:
             right = await value_of(judged)
-            return record.login if record is not None and not record.suspended and right else None
-        credentials = _usable(record, scope)
-        if record is not None and self._is_quick(record, credentials):
-            try:
-                if any(self._passwords.check(password, each.stored).right for each in credentials):
-                    return record.login
-                credentials = ()
-            except UnfitHash:
-                # Told of where it is checked again.
-                pass
-        right, renewed = await self._run(lambda: self._any_fits(password, record, credentials or (self._decoy,)))
-        if renewed and record is not None:
-            self._logins.forget(record.login.name)
-        return record.login if record is not None and credentials and right else None
+            if not (_may_log_in(record) and right):
+                return None
+            self._right_elsewhere.keep(record.login.name, _ELSEWHERE, octets)
+            return record.login
+        if not _may_log_in(record):
+            await self._run(lambda: self._fits(password, None, self._decoy))
+            return None
+        return await self._own(record, password, octets, scope)
 
-    def _is_quick(self, record: LoginRecord, credentials: tuple[Credential, ...]) -> bool:
-        """Say whether to check *credentials* takes no time, whatever becomes of it."""
-        if self._renews or self._wanted.lacking(record.secrets):
+    async def _own(self, record: LoginRecord, password: str, octets: bytes, scope: str) -> Login | None:
+        """Check *password* (*octets*) against what is stored of it."""
+        name, left = record.login.name, []
+        for credential in record.credentials:
+            if credential.scope and scope not in credential.scope.split():
+                continue
+            if self._right.holds(name, credential, octets) or self._fits_in_place(password, record, credential):
+                return self._proved(record, credential)
+            if not self._is_quick(record, credential):
+                left.append(credential)
+        # Whoever is wrong waits for one slow hash at least, however few or quick theirs are.
+        found, renewed = await self._run(lambda: self._first_fit(password, record, left or [self._decoy]))
+        if renewed:
+            self._logins.forget(name)
+        if found is None or found is self._decoy:
+            return None
+        self._right.keep(name, found, octets)
+        return self._proved(record, found)
+
+    def _proved(self, record: LoginRecord, credential: Credential) -> Login:
+        if not credential.label:
+            return record.login
+        self._used(credential.id)
+        # It is the login's own password that has to be changed.
+        return replace(record.login, must_change=False) if record.login.must_change else record.login
+
+    def _is_quick(self, record: LoginRecord, credential: Credential) -> bool:
+        """Say whether to check *credential* takes no time, whatever becomes of it."""
+        if not _QUICK.match(credential.stored):
             return False
-        return bool(credentials) and all(_QUICK.match(each.stored) for each in credentials)
+        return bool(credential.label) or not (self._renews or self._wanted.lacking(record.secrets))
+
+    def _fits_in_place(self, password: str, record: LoginRecord, credential: Credential) -> bool:
+        if not self._is_quick(record, credential):
+            return False
+        try:
+            return self._passwords.fits(password, credential.stored)
+        except UnfitHash as error:
+            _complain(credential, error)
+            return False
 
     def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
         """See `IAuthenticator.secret`. A secret is good for all services, as the password is that it was made of."""
@@ -126,21 +173,21 @@ class Authenticator:
         known = login_name(name)
         return None if known is None else self._logins.get(known, lambda: self._backend.login(known))
 
-    def _any_fits(
-        self, password: str, record: LoginRecord | None, credentials: tuple[Credential, ...]
-    ) -> tuple[bool, bool]:
-        """Say whether one of *credentials* is the password's, and whether it was renewed."""
+    def _first_fit(
+        self, password: str, record: LoginRecord, credentials: Sequence[Credential]
+    ) -> tuple[Credential | None, bool]:
+        """Return the first of *credentials* whose password it is, and whether what is stored of it was renewed."""
         for credential in credentials:
             right, renewed = self._fits(password, record, credential)
             if right:
-                return right, renewed
-        return False, False
+                return credential, renewed
+        return None, False
 
     def _fits(self, password: str, record: LoginRecord | None, credential: Credential) -> tuple[bool, bool]:
         try:
             checked = self._passwords.check(password, credential.stored)
         except UnfitHash as error:
-            _log.error("Credential {number} is of no use: {reason}", number=credential.id, reason=str(error))
+            _complain(credential, error)
             self._passwords.check(password, self._decoy.stored)
             return False, False
         renewed = checked.right and record is not None and self._improve(password, record, credential, checked)
@@ -166,8 +213,5 @@ def _may_log_in(record: LoginRecord | None) -> TypeGuard[LoginRecord]:
     return record is not None and not record.suspended
 
 
-def _usable(record: LoginRecord | None, scope: str) -> tuple[Credential, ...]:
-    """Return the credentials good for *scope*; none of a suspended or unknown login."""
-    if not _may_log_in(record):
-        return ()
-    return tuple(found for found in record.credentials if not found.scope or scope in found.scope.split())
+def _complain(credential: Credential, error: UnfitHash) -> None:
+    _log.error("Credential {number} is of no use: {reason}", number=credential.id, reason=str(error))

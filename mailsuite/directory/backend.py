@@ -18,6 +18,9 @@ T = TypeVar("T")
 # a better one, and secrets by their kinds that are not there yet. Called in a thread.
 Rewrite: TypeAlias = Callable[[int, int, str, str | None, Mapping[str, str]], None]
 
+# Writes when credentials were last used: POSIX seconds by their numbers. Called in a thread.
+WriteUses: TypeAlias = Callable[[Mapping[int, int]], None]
+
 
 class Lookups(Protocol):
     """What the order of lookup needs to know. Names are in key form (`mailsuite.address`)."""
@@ -119,6 +122,10 @@ class Backend(ABC):
 
     def rewriter(self) -> Rewrite | None:
         """Return what renews what is stored of a password, in a thread; ``None`` where nothing is changed here."""
+        return None
+
+    def use_writer(self) -> WriteUses | None:
+        """Return what writes when app passwords were last used; ``None`` where that is not kept."""
         return None
 
     def read(self, ask: Callable[[Lookups], Coroutine[Any, Any, T]]) -> Maybe[T]:

@@ -62,25 +62,36 @@ class Passwords:
         """Return *password* hashed by the current scheme. Raises `UnfitPassword`."""
         return str(self._context.hash(prepared(password)))
 
+    def hash_random(self, password: str) -> str:
+        """Return a quick hash of *password*, which nobody can guess: it was drawn from at least 2^100 others."""
+        return str(self._context.handler("ldap_salted_sha512").hash(prepared(password)))
+
+    def fits(self, password: str, stored: str) -> bool:
+        """Say whether *password* is that of *stored*. Raises as `check`."""
+        return self._check(password, stored, renew=False).right
+
     def check(self, password: str, stored: str) -> Checked:
         """Check *password* against *stored*; a right one whose hash is out of date comes with a better hash.
 
         Raises `UnfitPassword`, or `UnfitHash`.
         """
+        return self._check(password, stored, self._renew)
+
+    def _check(self, password: str, stored: str, renew: bool) -> Checked:
         octets = prepared(password)
         keys = parse_scram_keys(stored)
         if keys is not None:
-            return Checked(True, self._better(octets, True)) if _fit(keys, password) else Checked(False)
+            return Checked(True, self._better(octets, renew)) if _fit(keys, password) else Checked(False)
         try:
             if not self._context.verify(_cut(octets) if _is_bcrypt(stored) else octets, stored):
                 return Checked(False)
             outdated = self._context.needs_update(stored)
         except (UnknownHashError, PasslibSecurityError, ValueError, TypeError) as error:
             raise UnfitHash(f"the stored password has no form that we know ({type(error).__name__})") from error
-        return Checked(True, self._better(octets, outdated))
+        return Checked(True, self._better(octets, outdated and renew))
 
-    def _better(self, octets: bytes, outdated: bool) -> str | None:
-        return str(self._context.hash(octets)) if outdated and self._renew else None
+    def _better(self, octets: bytes, wanted: bool) -> str | None:
+        return str(self._context.hash(octets)) if wanted else None
 
     def known(self, stored: str) -> bool:
         """Say whether *stored* is a hash that `check` can make something of."""

@@ -1,4 +1,4 @@
-"""Renewing what is kept of a password at login: the one change that the running server makes to the accounts."""
+"""What the running server changes in the accounts: what is kept of a password is renewed, and its use noted."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -31,3 +31,17 @@ class Rewriter:
             if changed.rowcount:
                 for kind, stored in secrets.items():
                     connection.execute(_PUT, (login, kind, stored))
+
+
+class UseWriter:
+    """Writes when credentials were last used, over a connection that *connect* makes. To be called in a thread."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+
+    def __call__(self, uses: Mapping[int, int]) -> None:
+        """Write *uses*, POSIX seconds by the credentials' numbers; one that was removed is no harm. Raises as
+        `Rewriter`."""
+        with closing(self._connect()) as connection, transaction(connection):
+            for credential, at in uses.items():
+                connection.execute("UPDATE credentials SET last_used = ? WHERE id = ?", (at, credential))

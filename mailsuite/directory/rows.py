@@ -35,7 +35,8 @@ class Domain:
 class User:
     """A login and the mailbox that it reads. *has_password* is false for one that cannot log in yet.
 
-    *frozen*: it cannot log in, and mail is kept. Mail is refused from *leaves* on (POSIX seconds), if ever.
+    *frozen*: it cannot log in, and mail is kept. Mail is refused from *leaves* on (POSIX seconds), if ever. One that
+    *must_change* its password can log in by app passwords alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class User:
     mailbox: Mailbox
     frozen: bool = False
     leaves: int | None = None
+    must_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)

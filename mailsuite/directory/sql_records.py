@@ -25,7 +25,7 @@ _WILDCARDS = """
     SELECT a.local FROM domains d JOIN addresses a ON a.domain_id = d.id WHERE d.name = ? AND a.wildcard = 1"""
 _TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER BY position"
 _LOGIN = """
-    SELECT l.id, l.name, l.suspended + l.frozen, m.id, m.path
+    SELECT l.id, l.name, l.suspended + l.frozen, l.must_change, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
 # Mailboxes whose address is in a domain, some at a time.
@@ -114,11 +114,12 @@ class SqlRecords:
         row = self._connection.execute(_LOGIN, (_text(name),)).fetchone()
         if row is None:
             return None
-        number, name, suspended, mailbox, path = row
+        number, name, suspended, must_change, mailbox, path = row
         found = self._connection.execute(_CREDENTIALS, (number,)).fetchall()
         credentials = tuple(Credential(*rest) for kind, *rest in found if kind == PASSWORD)
         secrets = {kind: stored for kind, _, _, stored, _ in found if kind != PASSWORD}
-        return LoginRecord(Login(number, name, _mailbox(mailbox, path)), bool(suspended), credentials, secrets)
+        login = Login(number, name, _mailbox(mailbox, path), bool(must_change))
+        return LoginRecord(login, bool(suspended), credentials, secrets)
 
     def all_have(self, kind: str) -> bool:
         """Say whether whoever has a password has a secret of *kind*, too. Looks at all of them."""

@@ -5,8 +5,8 @@ from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
-from mailsuite.directory.backend import Backend, Lookups, Rewrite
-from mailsuite.directory.rewrite import Rewriter
+from mailsuite.directory.backend import Backend, Lookups, Rewrite, WriteUses
+from mailsuite.directory.rewrite import Rewriter, UseWriter
 from mailsuite.directory.schema import LOGIN_WAIT_SECONDS, connect, connect_for_lookups
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.threads import Run
@@ -73,6 +73,10 @@ class SqliteBackend(SqlRecords, Backend):
     def rewriter(self) -> Rewrite:
         """See `Backend.rewriter`."""
         return Rewriter(partial(connect, self._path, wait=LOGIN_WAIT_SECONDS))
+
+    def use_writer(self) -> WriteUses:
+        """See `Backend.use_writer`."""
+        return UseWriter(partial(connect, self._path))
 
     def _look(self, kinds: Collection[str]) -> frozenset[str]:
         """Look at all accounts, over a connection of this thread's own."""

@@ -16,7 +16,8 @@ from mailsuite.pathnames import mailbox_path
 
 _USERS = """
     SELECT l.name, l.suspended, EXISTS (SELECT 1 FROM credentials WHERE login_id = l.id), m.id, m.path, l.frozen,
-        (SELECT min(coalesce(reject_from, 0)) FROM addresses WHERE mailbox_id = m.id AND reject_code IS NOT NULL)
+        (SELECT min(coalesce(reject_from, 0)) FROM addresses WHERE mailbox_id = m.id AND reject_code IS NOT NULL),
+        l.must_change
     FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"""
 _OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = a.domain_id WHERE d.name = ?"
 _PUT_CREDENTIAL = """
@@ -108,11 +109,22 @@ class Users:
             self._connection.execute("UPDATE logins SET frozen = ? WHERE name = ?", (int(frozen), name))
         return self.show(name)
 
+    def set_must_change(self, address: str, must_change: bool) -> User:
+        """Let the user's own password be good for nothing until there is a new one, or for all again.
+
+        App passwords stay what they are. Raises `NoSuch`.
+        """
+        name = self.show(address).name
+        with transaction(self._connection):
+            self._connection.execute("UPDATE logins SET must_change = ? WHERE name = ?", (int(must_change), name))
+        return self.show(name)
+
     def set_password(self, address: str, hashed: str, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         """Let *hashed* be the user's password from now on, and *secrets* what goes with it. Raises `NoSuch`."""
         name = self.show(address).name
         with transaction(self._connection):
             self._connection.execute(_DROP_SECRETS, (name,))
+            self._connection.execute("UPDATE logins SET must_change = 0 WHERE name = ?", (name,))
             _put_credentials(self._connection, name, hashed, secrets)
 
     def kinds(self, address: str) -> tuple[str, ...]:
@@ -214,6 +226,6 @@ def _owns(connection: Connection, user: User) -> bool:
     return row is not None
 
 
-def _user(row: tuple[str, int, int, int, str, int, int | None]) -> User:
-    name, suspended, has_password, box, path, frozen, leaves = row
-    return User(name, bool(suspended), bool(has_password), Mailbox(box, path), bool(frozen), leaves)
+def _user(row: tuple[str, int, int, int, str, int, int | None, int]) -> User:
+    name, suspended, has_password, box, path, frozen, leaves, must_change = row
+    return User(name, bool(suspended), bool(has_password), Mailbox(box, path), bool(frozen), leaves, bool(must_change))

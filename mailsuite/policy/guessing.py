@@ -149,7 +149,8 @@ class GuessingLimit:
     def succeeded(self, peer: Peer, account: str, login: str) -> None:
         """See `IGuessingLimit.succeeded`."""
         self._ended(self._lanes(peer, account, self._known.has(account, peer.network)))
-        self._known.note(account or login, peer.network)
+        if login:
+            self._known.note(account or login, peer.network)
 
     def _lanes(self, peer: Peer, account: str, known: bool) -> Sequence[Lane]:
         if known:

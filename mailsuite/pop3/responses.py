@@ -89,6 +89,9 @@ AUTH_MALFORMED = Response(False, "Not what the mechanism asks for")
 
 # RFC 3206 §5: the credentials, and nothing else, are at fault.
 WRONG_PASSWORD = Response(False, "Wrong name or password", "AUTH")
+MUST_CHANGE = Response(
+    False, "Your password has to be changed before you can log in; ask your administrator", "AUTH"
+)
 # RFC 2449 §8.1.2
 IN_USE = Response(False, "Another session has this mailbox", "IN-USE")
 # RFC 2449 §8.1.1

@@ -19,6 +19,7 @@ class Refused(Enum):
 
     WRONG = "wrong name or password"
     TOO_MANY = "too many wrong passwords"
+    MUST_CHANGE = "the password has to be changed"
 
 
 class Logins:
@@ -64,6 +65,10 @@ class Logins:
         if login is None:
             self._guessing.failed(peer, account)
             return Refused.WRONG
+        # A token or a certificate is as good as it was, whatever the password is.
+        if login.must_change and isinstance(said, PasswordClaim | Proof):
+            self._guessing.succeeded(peer, account, "")
+            return Refused.MUST_CHANGE
         self._guessing.succeeded(peer, account, login.name)
         return login
 

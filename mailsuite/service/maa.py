@@ -36,6 +36,9 @@ _log = Logger()
 # A message goes out in pieces of this size; the transport asks for the next one when it has room.
 CHUNK = 65_536
 
+# What is not just wrong; in the course of an exchange too.
+_REFUSALS = {Refused.TOO_MANY: responses.TOO_MANY_GUESSES, Refused.MUST_CHANGE: responses.MUST_CHANGE}
+
 
 def _the_same_for_all(login: Login) -> Policy:
     return Policy()
@@ -146,7 +149,7 @@ class MailboxAccess:
             return _put_off(error)
         if isinstance(checked, Refused):
             self._record_refusal(event.claim.name, event.mechanism, checked.value)
-            return responses.TOO_MANY_GUESSES if checked is Refused.TOO_MANY else responses.WRONG_PASSWORD
+            return _REFUSALS.get(checked, responses.WRONG_PASSWORD)
         if checked.mailbox is None:
             return responses.NO_MAILBOX
         policy = self.site.policy_of(checked)
@@ -184,7 +187,7 @@ class MailboxAccess:
             self._proved = (judged.name, event.mechanism)
             return judged
         self._record_refusal(question.name, event.mechanism, judged.value)
-        return responses.TOO_MANY_GUESSES if judged is Refused.TOO_MANY else None
+        return _REFUSALS.get(judged)
 
     # Reading
 

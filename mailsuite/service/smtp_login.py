@@ -14,6 +14,9 @@ from mailsuite.smtp.replies import Reply
 if TYPE_CHECKING:
     from mailsuite.service.reception import Reception
 
+# What is not just wrong; in the course of an exchange too.
+_REFUSALS = {Refused.TOO_MANY: replies.TOO_MANY_LOGINS, Refused.MUST_CHANGE: replies.MUST_CHANGE}
+
 _log = Logger()
 
 
@@ -43,7 +46,7 @@ async def _claimed(session: "Reception", event: events.Authenticate) -> Reply:
     checked = await session.role.logins.check(event.claim, session.peer, "smtp")
     if isinstance(checked, Refused):
         record_login(session, name, event.mechanism, checked.value)
-        return replies.TOO_MANY_LOGINS if checked is Refused.TOO_MANY else replies.WRONG_CREDENTIALS
+        return _REFUSALS.get(checked, replies.WRONG_CREDENTIALS)
     session.login = checked
     record_login(session, name, event.mechanism, None)
     return replies.AUTHENTICATED
@@ -67,4 +70,4 @@ async def _consulted(session: "Reception", event: events.Consult) -> Reply | Log
             session.proved = (judged.name, event.mechanism)
         return judged
     record_login(session, question.name, event.mechanism, judged.value)
-    return replies.TOO_MANY_LOGINS if judged is Refused.TOO_MANY else None
+    return _REFUSALS.get(judged)

@@ -149,6 +149,8 @@ UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognised")
 
 AUTH_REQUIRED = Reply(530, "5.7.0", "Authentication required")
 TLS_REQUIRED = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+# RFC 5248 §3, X.7.13: there is no use in asking for the password again. What we say of it is our own.
+MUST_CHANGE = Reply(525, "5.7.13", "Your password has to be changed before you can log in, ask your administrator")
 WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
 TLS_FOR_AUTH = Reply(538, "5.7.11", "Encryption required for authentication")
 

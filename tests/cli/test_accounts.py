@@ -166,7 +166,7 @@ def test_users_are_listed_and_shown_for_people_and_programs(site: Site) -> None:
     assert "sales@example.com" in site.done("user", "show", "alice@example.com")
     assert json.loads(site.done("user", "list", "example.com", "--json"))[0] == {
         "name": "alice@example.com", "suspended": True, "frozen": False, "leaves": None, "has_password": False,
-        "mail": mail,
+        "must_change": False, "mail": mail,
     }  # fmt: skip
     assert json.loads(site.done("user", "show", "alice@example.com", "--json"))["aliases"] == ["sales@example.com"]
 

@@ -16,6 +16,7 @@ from mailsuite.directory.secrets import KINDS, NONE_POSSIBLE, Kept, Secrets, kee
 from mailsuite.directory.served import CHECK_SECONDS, Served
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import TooBusy
+from mailsuite.maybe import value_of
 from mailsuite.meaning import Login, Secret
 from mailsuite.sasl.cram_keys import parse_cram_keys
 from mailsuite.sasl.digest_keys import digest_keys, parse_digest_keys
@@ -39,7 +40,7 @@ class Site:
 
     def log_in(self, name: str, password: str) -> Login | None:
         """Log in with a password."""
-        asked = Deferred.fromCoroutine(self.authenticator.authenticate(name, password, "smtp"))
+        asked = Deferred.fromCoroutine(value_of(self.authenticator.authenticate(name, password, "smtp")))
         return SynchronousTestCase().successResultOf(asked)
 
     def kinds(self, name: str) -> set[str]:

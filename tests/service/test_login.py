@@ -1,6 +1,7 @@
 """From a claim to a login: what is asked of whom, and what is counted."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -26,8 +27,11 @@ ALICE = Login(1, "alice@example.com", Mailbox(1, "example.com/alice"))
 class Told:
     """Both parts in one, to write down in which order they are used; *later* makes them answer by an awaitable."""
 
-    def __init__(self, later: bool = False, admits: bool = True, broken: bool = False) -> None:
+    def __init__(
+        self, later: bool = False, admits: bool = True, broken: bool = False, alice: Login = ALICE
+    ) -> None:
         self.events: list[object] = []
+        self._alice = alice
         self._later = later
         self._admits = admits
         self._broken = broken
@@ -37,17 +41,17 @@ class Told:
         self.events.append((name, password, scope))
         if self._broken:
             raise RuntimeError("the accounts cannot be read")
-        return self._answer(ALICE if password == "secret" else None)
+        return self._answer(self._alice if password == "secret" else None)
 
     def secret(self, name: str, kind: str, scope: str) -> Maybe[Secret]:
         """See `IAuthenticator.secret`."""
         self.events.append((name, kind, scope))
-        return self._answer(Secret(ALICE if name == ALICE.name else None, "stored"))
+        return self._answer(Secret(self._alice if name == ALICE.name else None, "stored"))
 
     def account(self, name: str, scope: str) -> Maybe[Login | None]:
         """See `IAuthenticator.account`."""
         self.events.append((name, scope))
-        return self._answer(ALICE if name == ALICE.name else None)
+        return self._answer(self._alice if name == ALICE.name else None)
 
     def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
@@ -60,7 +64,7 @@ class Told:
 
     def succeeded(self, peer: Peer, account: str, login: str) -> None:
         """See `IGuessingLimit.succeeded`."""
-        self.events.append("succeeded")
+        self.events.append("succeeded" if login else "right")
 
     def _answer(self, value: T) -> Maybe[T]:
         answer: Awaitable[T] = succeed(value)
@@ -226,3 +230,23 @@ def test_a_certificate_gives_its_account(claim: CertificateClaim, answer: Login 
     assert check(told, claim) == answer
     assert told.events[0] == "admit"
     assert told.events[-1] == ("failed" if answer is Refused.WRONG else "succeeded")
+
+
+MUST_CHANGE = replace(ALICE, must_change=True)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_password_that_has_to_be_changed(later: bool) -> None:
+    """It was right, so it is not counted as wrong; but nobody is known from there by it, and nobody is let in."""
+    told = Told(later, alice=MUST_CHANGE)
+
+    assert check(told, PasswordClaim("alice@example.com", "secret")) is Refused.MUST_CHANGE
+    assert told.events[-1] == "right"
+    assert check(told, PasswordClaim("alice@example.com", "guess")) is Refused.WRONG
+    proof = Proof("alice@example.com", MUST_CHANGE, True, "", "scram-sha-256", "stored")
+    assert judge(told, proof) is Refused.MUST_CHANGE
+
+
+def test_a_certificate_is_good_whatever_the_password_is() -> None:
+    """It is not what has to be changed."""
+    assert check(Told(alice=MUST_CHANGE), CertificateClaim("alice@example.com")) == MUST_CHANGE

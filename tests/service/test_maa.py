@@ -105,7 +105,13 @@ class TestExchange:
         assert world.log.records == []
 
     @pytest.mark.parametrize(
-        ("login", "answer"), [(ALICE, ALICE), (Refused.WRONG, None), (Refused.TOO_MANY, responses.TOO_MANY_GUESSES)]
+        ("login", "answer"),
+        [
+            (ALICE, ALICE),
+            (Refused.WRONG, None),
+            (Refused.TOO_MANY, responses.TOO_MANY_GUESSES),
+            (Refused.MUST_CHANGE, responses.MUST_CHANGE),
+        ],
     )
     def test_a_proof(self, login: Login | Refused, answer: object) -> None:
         """Judged for this peer; a refusal is in the log at once, whatever the mechanism says after it."""

@@ -113,6 +113,18 @@ class TestLogin:
         (record,) = [fields for kind, fields in made.log.records if kind == "login"]
         assert (record["login"], record["refused"]) == ("alice@b.example", "wrong name or password")
 
+    @pytest.mark.parametrize("right", [True, False])
+    def test_a_password_that_has_to_be_changed(self, right: bool) -> None:
+        """Who knows it is told so, in the words of RFC 5248 (X.7.13); nobody else is."""
+        made = exchanging()
+        made.passwords.logins[ALICE.name] = replace(ALICE, must_change=True)
+        replies = made.say(b"EHLO x\r\nAUTH CRAM-MD5\r\n" + cram("sesame" if right else "wrong"))
+
+        assert replies[2].startswith("525 5.7.13 Your password has to be changed" if right else "535 5.7.8 ")
+        assert made.reception.login is None
+        (record,) = [fields for kind, fields in made.log.records if kind == "login"]
+        assert record["refused"] == ("the password has to be changed" if right else "wrong name or password")
+
     def test_a_password_that_is_changed_in_the_course_of_an_exchange(self) -> None:
         """What was proved is the old one: refused, and counted."""
         made = exchanging()

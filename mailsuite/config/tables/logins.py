@@ -35,6 +35,12 @@ class Directory(Section, frozen=True, kw_only=True):
         ge=0, le=2_592_000,
         description="Seconds for which those who were known go on being served while what keeps the accounts is away.",
     )] = 86_400.0
+    password_cache: Annotated[float, Meta(
+        ge=0, le=86_400,
+        description="Seconds for which a right password is remembered, as a hash by a key that only this process has:"
+                    " programs that look for mail every minute cost no slow hash each time. A new password counts at"
+                    " once. 0 remembers none.",
+    )] = 3600.0
     hash_threads: Annotated[int, Meta(
         ge=1, le=64,
         description="Threads that verify passwords; each uses up to 64 MiB of memory at work.",

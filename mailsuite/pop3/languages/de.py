@@ -44,6 +44,8 @@ PART = Language(
         "Not base64": "Kein base64",
         "Not what the mechanism asks for": "Nicht das, was das Verfahren verlangt",
         "Wrong name or password": "Name oder Passwort falsch",
+        "Your password has to be changed before you can log in; ask your administrator":
+            "Ihr Passwort muss geändert werden, bevor Sie sich anmelden können; fragen Sie Ihren Administrator",
         "Another session has this mailbox": "Eine andere Sitzung benutzt dieses Postfach",
         "The last login was a moment ago; try again later":
             "Die letzte Anmeldung ist erst kurz her; später noch einmal versuchen",

@@ -44,6 +44,8 @@ PART = Language(
         "Not base64": "No es base64",
         "Not what the mechanism asks for": "No es lo que pide el mecanismo",
         "Wrong name or password": "Nombre o contraseña incorrectos",
+        "Your password has to be changed before you can log in; ask your administrator":
+            "Debe cambiar su contraseña antes de iniciar sesión; consulte a su administrador",
         "Another session has this mailbox": "Otra sesión está usando este buzón",
         "The last login was a moment ago; try again later": "El último acceso es muy reciente; inténtelo más tarde",
         "Temporary trouble here; try again later": "Problema temporal; inténtelo más tarde",

@@ -44,6 +44,8 @@ PART = Language(
         "Not base64": "Ce n'est pas du base64",
         "Not what the mechanism asks for": "Ce n'est pas ce que demande le mécanisme",
         "Wrong name or password": "Nom ou mot de passe incorrect",
+        "Your password has to be changed before you can log in; ask your administrator":
+            "Votre mot de passe doit être changé avant toute connexion ; adressez-vous à votre administrateur",
         "Another session has this mailbox": "Une autre session utilise cette boîte aux lettres",
         "The last login was a moment ago; try again later":
             "La dernière connexion est trop récente ; réessayez plus tard",

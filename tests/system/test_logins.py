@@ -1,4 +1,8 @@
-"""Guessers are banned, live and over a restart, and nobody who was there before with them: with real clients."""
+"""Who logs in, who no more: with real clients.
+
+Guessers are banned, live and over a restart, and nobody who was there before with them. Devices have passwords of
+their own, and a password can be one that has to be changed.
+"""
 
 import json
 import poplib
@@ -14,6 +18,7 @@ import pytest
 
 from tests.commands import DOCUMENTS
 from tests.system.programs import found, needs
+from tests.system.senders import smtp_session
 from tests.system.site import DOMAIN, LISTENERS, Options, Site, secret, until
 
 pytestmark = pytest.mark.system
@@ -154,12 +159,52 @@ def test_an_operators_ban(site: Site) -> None:
     assert not takes_mail(site, "127.9.3.7")
 
 
+def test_a_device_has_a_password_of_its_own(site: Site) -> None:
+    """For one service, beside the user's own one; its use is noted, and it is taken back alone."""
+    label = ["--label", "old phone"]
+    made = site.cli("user", "app-password", "add", BOB, *label, "--scope", "pop3")
+    password = made.stdout.strip()
+    assert password not in made.stderr
+    assert by_pop3(site, "127.9.6.1", BOB, password) == by_pop3(site, "127.9.6.1", BOB) == "ok"
+    assert by_smtp(site, "127.9.6.1", BOB, password) == "wrong"
+
+    def listed() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(site.cli("user", "app-password", "list", BOB, "--json").stdout)
+        return found
+
+    # A stop writes what was noted.
+    site.restart()
+    (phone,) = listed()
+    assert (phone["label"], phone["scopes"]) == ("old phone", ["pop3"])
+    assert phone["last_used"] is not None
+    site.cli("user", "app-password", "remove", BOB, *label)
+    assert "[AUTH]" in by_pop3(site, "127.9.6.1", BOB, password)
+    assert by_pop3(site, "127.9.6.1", BOB) == "ok"
+    assert password not in site.log + site.mail_log
+
+
+def test_a_password_that_has_to_be_changed(site: Site) -> None:
+    """Clients are told so, and a new one is good at once."""
+    site.cli("user", "set", BOB, "--must-change")
+    with pytest.raises(smtplib.SMTPAuthenticationError) as caught, smtp_session(site, "submission", BOB):
+        pass
+    assert caught.value.smtp_code == 525
+    assert b"5.7.13 Your password has to be changed" in bytes(str(caught.value.smtp_error), "utf-8")
+    assert by_pop3(site, "127.9.7.1", BOB).startswith("-ERR [AUTH] Your password has to be changed")
+    assert "[AUTH] Wrong" in by_pop3(site, "127.9.7.1", BOB, "wrong")
+    assert ' refused="the password has to be changed"\n' in site.mail_log
+
+    site.cli("user", "passwd", BOB, "--password-stdin", given=f"{secret(BOB)}\n")
+    assert by_pop3(site, "127.9.7.1", BOB) == by_smtp(site, "127.9.7.1", BOB) == "ok"
+
+
 @needs("fail2ban-regex")
 def test_fail2ban_finds_the_guessers(site: Site, tmp_path: Path) -> None:
     """By the filter in docs/operations.rst, in the log of this server; and no name that is made up forges a line."""
     program = found("fail2ban-regex")
     assert program is not None
     liar = '" peer=192.0.2.66 refused="wrong name or password"\nx login service=pop3 id=1 peer=192.0.2.66 x'
+    guess(site, "127.9.5.3", nobodies(3))
     assert by_smtp(site, "127.9.5.1", liar, "wrong") == "wrong"
     by_smtp(site, "127.9.5.2", BOB)
     text = (DOCUMENTS / "docs/operations.rst").read_text()
@@ -173,6 +218,6 @@ def test_fail2ban_finds_the_guessers(site: Site, tmp_path: Path) -> None:
     )  # fmt: skip
 
     hosts = done.stdout.split()
-    assert hosts.count(ATTACKER) >= 5
+    assert hosts.count("127.9.5.3") == 3
     assert hosts.count("127.9.5.1") >= 1
     assert not {"127.9.5.2", "192.0.2.66"} & set(hosts)
