@@ -10,6 +10,7 @@ from mailsuite.cli.checks import Finding
 from mailsuite.cli.checks.accounts import accounts
 from mailsuite.cli.checks.backups import backups
 from mailsuite.cli.checks.certificate import certificate, renewal
+from mailsuite.cli.checks.forwarding import forwarding
 from mailsuite.cli.checks.limits import limits
 from mailsuite.cli.checks.listeners import listeners
 from mailsuite.cli.checks.logins import logins
@@ -55,4 +56,4 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
     if os.geteuid() != started_as:
         found += renewal(settings)
     found += [*storage(settings), *accounts(settings), *logins(settings)]
-    return [*found, *outbound(settings), *backups(settings)]
+    return [*found, *outbound(settings), *forwarding(settings), *backups(settings)]

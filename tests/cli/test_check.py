@@ -878,3 +878,17 @@ def test_a_list_of_recipients_has_to_be_good_and_new(config: Path, data: bytes |
 
     assert len(found) == (told is not None)
     assert told is None or found[0].startswith(told.format(path))
+
+
+def test_secrets_of_return_addresses(config: Path) -> None:
+    """None yet is well; those that are there can be read, by the owner alone."""
+    assert run("srs", "rotate", "-c", config).exit_code == 0
+    assert problems(config) == []
+    path = config.parent / "srs-secrets"
+    path.chmod(0o644)
+    (problem,) = problems(config)
+    assert problem.startswith("warning  srs.secrets:")
+    path.write_text("")
+    (problem,) = problems(config)
+    assert problem.startswith("error    srs.secrets:")
+    assert "has no secret in it" in problem

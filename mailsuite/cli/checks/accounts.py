@@ -7,7 +7,7 @@ from contextlib import closing
 from mailsuite.address import Address, domain_key
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
-from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.schema import connect_for_lookups
@@ -21,6 +21,9 @@ def accounts(settings: Settings) -> Iterator[Finding]:
     path = settings.directory.path
     try:
         connection = connect_for_lookups(path)
+    except (OlderSchema, NewerSchema) as problem:
+        yield error("directory.path", str(problem), "do that: the service does not start before")
+        return
     except AccountsError as problem:
         yield error("directory.path", str(problem), "restore it, or correct [directory] path")
         return
