@@ -2,9 +2,11 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet import reactor
 from twisted.python import usage
 
 from mailsuite.app import RootRefused, make_service, refuse_root
@@ -28,6 +30,7 @@ def makeService(options: Any) -> IService:
 
     Raises `SystemExit` with what is wrong and how to mend it.
     """
+    run_by_steady_time(reactor)
     # A reload that is asked for while we start is none: everything is read now.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -37,3 +40,12 @@ def makeService(options: Any) -> IService:
         return make_service(settings, foreground=bool(options.parent["nodaemon"]))
     except (BadConfiguration, ConfigError, CannotListen, RootRefused) as error:
         raise SystemExit(f"mailsuite: {error}") from error
+
+
+def run_by_steady_time(reactor: Any) -> None:
+    """Let the reactor's timers go by a clock that nobody sets.
+
+    Twisted's go by the time of day: set that on, and every time-out comes at once; set it back, and none comes, nor a
+    try of what waits, until it has caught up. To be called before anything is timed.
+    """
+    reactor.seconds = time.monotonic

@@ -177,10 +177,12 @@ def _serve(config: str) -> None:
 
     from mailsuite.app import make_service
     from mailsuite.config import load
+    from mailsuite.tap import run_by_steady_time
 
     reactor: Any = anything
     # The mother's has her descriptors: this process needs a poller and a waker of its own.
     reactor.__init__()
+    run_by_steady_time(reactor)
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     service: Any = make_service(load(Path(config)), reactor)
     service.privilegedStartService()

@@ -12,6 +12,7 @@ import pytest
 PACKAGES = {
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
+    "faketime": "faketime",
     "fetchmail": "fetchmail",
     "getmail": "getmail6",
     "gsasl": "gsasl",
