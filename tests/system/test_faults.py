@@ -1,6 +1,6 @@
 """What a server stands on goes away, or is set wrong, while it serves: clock, names, accounts. Nothing is lost.
 
-(The disk: `tests.system.test_disk`; system calls that fail: `tests.proof`; other servers: `tests.system.test_far_ends`.)
+(The disk: `tests.system.test_disk`; system calls: `tests.proof`; other servers: `tests.system.test_far_ends`.)
 """
 
 import json
