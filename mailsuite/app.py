@@ -8,23 +8,20 @@ then are databases, threads and mail folders opened.
 """
 
 import os
-import resource
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from mailsuite import __version__
 from mailsuite.backends import backend, source
-from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.last_uses import LastUses
@@ -34,15 +31,13 @@ from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
-from mailsuite.incoming import Incoming, peers_in, pop3_policies, roles
+from mailsuite.incoming import Incoming, certificate_watch, has_tls, peers_in, pop3_policies, roles
 from mailsuite.logins import authenticator, offer, throttle, tokens
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
-from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildir import Names, Writer
-from mailsuite.mailbox.recovery import RunMark, sweep
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
@@ -51,8 +46,6 @@ from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
 from mailsuite.policy.srs_secrets import BadSecrets
-from mailsuite.policy.state import MemoryState
-from mailsuite.queue.errors import QueueError
 from mailsuite.returns import Returns
 from mailsuite.service.flush import Flush
 from mailsuite.service.holding import HoldQuota
@@ -61,44 +54,41 @@ from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import MailboxSite
 from mailsuite.service.reception import Site
-from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
-from mailsuite.transport.client_tls import IssuersError
-from mailsuite.transport.listener import CannotListen
+from mailsuite.starting import on_signal, settle, stop, told_plainly
+from mailsuite.workers.footing import Alone, Footing
+from mailsuite.workers.inheritance import ToParent, ToWorker
+from mailsuite.workers.leader import Leader
+from mailsuite.workers.parent import Parent
+from mailsuite.workers.program import Program
+from mailsuite.workers.worker import Hired
 
 _log = Logger()
+# How often a process that is to go looks whether all sessions have ended, in seconds.
+DRAINED_SECONDS = 0.2
 
 
-class RootRefused(Exception):
-    """The service would run as root, and the configuration does not allow it."""
-
-
-def refuse_root(uid: int, settings: Settings) -> None:
-    """Raise `RootRefused` if *uid* is root's and `allow_root` is off."""
-    if uid == 0 and not settings.allow_root:
-        raise RootRefused(
-            "mailsuite does not serve as root: start it with 'twistd --uid USER --gid GROUP mailsuite ...', which"
-            " binds its ports and then becomes USER, or set allow_root = true in the configuration"
-        )
-
-
-def take_descriptors() -> None:
-    """Take as many descriptors as this process may have: the usual soft limit is for programs that use select()."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-# What a start may stumble over, each with a text that says how to mend it.
-START_TROUBLE = (
-    RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, OSError,
-)  # fmt: skip
-
-
-def make_service(settings: Settings, reactor: Any = default_reactor, foreground: bool = False) -> "MailService":
+def make_service(
+    settings: Settings,
+    reactor: Any = default_reactor,
+    foreground: bool = False,
+    program: Program | None = None,
+    inherited: ToWorker | ToParent | None = None,
+) -> "MailService | Parent":
     """Return the service for *settings*; nothing is opened before it is started.
 
-    *foreground*: somebody watches, and is told in one line why a start fails.
+    *foreground*: somebody watches, and is told in one line why a start fails. *program* is what could take our place,
+    *inherited* what somebody has left us. Raises `CannotListen`.
     """
-    return MailService(settings, reactor, foreground)
+    if isinstance(inherited, ToWorker):
+        return MailService(inherited.settings, reactor, foreground, Hired(inherited, reactor))
+    if inherited is not None or worker_count(settings) > 1:
+        return Parent(settings, worker_count(settings), reactor, foreground, program or Program([]), inherited)
+    return MailService(settings, reactor, foreground, Alone(settings, reactor))
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many processes are to serve: as many as there are processors for us, where that is "auto"."""
+    return len(os.sched_getaffinity(0)) if settings.workers == "auto" else settings.workers
 
 
 class MailService(MultiService):
@@ -106,45 +96,67 @@ class MailService(MultiService):
 
     log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any, foreground: bool) -> None:
+    def __init__(self, settings: Settings, reactor: Any, foreground: bool, footing: Footing) -> None:
         super().__init__()
         self._settings = settings
         self._reactor = reactor
         self._foreground = foreground
+        self._footing = footing
         # Made here since it loads modules, which another user may not be able to read.
         self._passwords = Passwords(renew=settings.directory.renew_hashes)
         self._parts: Parts | None = None
-        self._certificates = CertificateWatch(
-            NamedFiles(settings.tls.certificate, settings.tls.key),
-            settings.tls.minimum,
-            reactor,
-            [NamedFiles(each.certificate, each.key, tuple(each.names)) for each in settings.certificates.values()],
-            settings.tls.client_ca,
-        )
-        if any(listener.tls != "none" for listener in settings.listen.values()):
+        self._draining: LoopingCall | None = None
+        self._certificates = certificate_watch(settings, reactor, footing.certificates)
+        if has_tls(settings):
             self._certificates.setServiceParent(self)
-        incoming = Incoming(settings, reactor, self._certificates, self._running)
+        incoming = Incoming(settings, reactor, footing, self._certificates, self._running)
         self.listeners = [incoming.listener(name, listener) for name, listener in settings.listen.items()]
         for listener in self.listeners:
             listener.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
         """Bind the ports and read the keys. Raises one of `START_TROUBLE`."""
-        with self._told_plainly():
+        with told_plainly(self._foreground):
             super().privilegedStartService()
 
     def startService(self) -> None:
         """Open everything, then serve. Raises one of `START_TROUBLE`."""
-        with self._told_plainly():
-            refuse_root(os.geteuid(), self._settings)
-            take_descriptors()
-            self._parts = Parts(self._settings, self._reactor, self._passwords, self._lone, self._listens)
+        with told_plainly(self._foreground):
+            settle(self._settings)
+            self._footing.begin()
+            try:
+                self._parts = Parts(
+                    self._settings, self._reactor, self._passwords, self._footing, self._lone, self._listens
+                )
+            except BaseException:
+                # Nothing was promised yet: that is no unclean stop.
+                self._footing.end()
+                raise
             super().startService()
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
-        self.log.info("mailsuite {version} serves {listeners}", version=__version__, listeners=self._told())
+        for number, act in {signal.SIGHUP: self.reload, **self._footing.signals(self.drain)}.items():
+            on_signal(self._reactor, number, act)
+        self._footing.serves(self._told())
+
+    def drain(self) -> None:
+        """Take nothing new, and stop when all sessions have ended, or have had their time."""
+        if self._draining is not None or self._parts is None:
+            return
+        for listener in self.listeners:
+            listener.close()
+        Deferred.fromCoroutine(self._parts.leader.stop())
+        self._draining = LoopingCall(self._look_drained, self._reactor.seconds() + self._settings.drain_time)
+        self._draining.clock = self._reactor
+        self._draining.start(DRAINED_SECONDS)
+
+    def _look_drained(self, until: float) -> None:
+        left = any(listener.open_sessions or listener.waiting for listener in self.listeners)
+        if not left or self._reactor.seconds() >= until:
+            stop(self._reactor)
 
     def stopService(self) -> Deferred[None]:
         """Let the sessions end, then close what they stood on."""
+        if self._draining is not None and self._draining.running:
+            self._draining.stop()
         # A service that is removed while we run is stopped by that; a second stop would wait for ever.
         stopping = [maybeDeferred(self.removeService, listener) for listener in self.listeners]
         return DeferredList(stopping).addCallback(self._stop_rest)
@@ -156,21 +168,12 @@ class MailService(MultiService):
             self._parts.log.open()
             self._parts.reload()
 
-    @contextmanager
-    def _told_plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except START_TROUBLE as error:
-            if self._foreground:
-                raise SystemExit(f"mailsuite: {error}") from error
-            raise
-
     def _stop_rest(self, result: Any) -> Any:
         stopped = super().stopService()
         if self._parts is None:
             return stopped
         closed = Deferred.fromCoroutine(self._parts.close())
-        return closed.addCallback(lambda _: stopped)
+        return closed.addCallback(lambda _: self._footing.end()).addCallback(lambda _: stopped)
 
     def _listens(self, host: str, port: int) -> bool:
         """Say whether mail for *port* of the IP address *host* would come to ourselves."""
@@ -204,17 +207,14 @@ class Parts:
         settings: Settings,
         reactor: Any,
         passwords: Passwords,
+        footing: Footing,
         lone: Callable[[], bool],
         listens: Callable[[str, int], bool],
     ) -> None:
         root = settings.store.path
         clocks = Clocks(time.time, time.monotonic)
-        self._mark = RunMark(settings.state_dir, clocks.seconds)
-        self._mark.take()
         self.log = MailLog(settings.log.path, settings.log.format, clocks.now)
         self.log.open()
-        os.makedirs(f"{root}/{INCOMING}", 0o700, exist_ok=True)
-        recover(root, self._mark, clocks.now())
         self._returns = Returns(settings, clocks.now)
         self._returns.load()
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
@@ -226,21 +226,19 @@ class Parts:
             Returned(self._returns.restoring, clocks.now),
         )  # fmt: skip
         self._uses = LastUses(self._backend.use_writer(), deferToThread, clocks.now, reactor)
-        state = MemoryState(clocks.seconds)
+        state = footing.state("logins")
         self._throttle = throttle(settings, reactor, state, self.log, peers_in(settings.limits.exempt, unix=True))
         self.bans = self._throttle.bans
         self.offer = offer(settings, self._backend, clocks.seconds)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
-        self._barrier = Barrier(
-            choose(root, settings.store.sync), reactor, lone, clocks.seconds, self._mark.committed
-        )
+        self._barrier = Barrier(choose(root, settings.store.sync), reactor, lone, clocks.seconds, footing.committed)
         self._locks = Locks(f"{settings.state_dir}/locks")
         store = MaildirStore(
             Writer(root, names),
             names,
             self._barrier,
-            Listings(settings.store.listing_memory, clocks.now),
+            Listings(settings.store.listing_memory, clocks.now, footing.shared),
             self._locks,
             deferToThread,
             settings.store.free_floor,
@@ -271,7 +269,7 @@ class Parts:
             HoldQuota(self._outgoing.queue, settings.limits.held_messages).admits,
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
-        self.roles = roles(settings, self.logins, flush, self._outgoing.backups, clocks.seconds)
+        self.roles = roles(settings, self.logins, flush, self._outgoing.backups, footing.state("rates"))
         policies = pop3_policies(settings)
         self.pop3 = MailboxSite(
             settings.hostname,
@@ -292,19 +290,25 @@ class Parts:
             reactor,
             settings.pop3.expire_interval,
         )
+        self._expires = any(policy.expire for policy in policies.all())
+        # (The owner is this process: what else is in it shares the lead.)
+        self.leader = Leader(state, str(os.getpid()), reactor, self._lead, self._step_down)
         self._throttle.sync.start()
-        self._mark.set()
         self._hashing.start()
         self._uses.start()
         self._barrier.start()
-        try:
-            self._outgoing.start()
-        except BaseException:
-            # Nothing was promised yet: that is no unclean stop.
-            self._mark.clear()
-            raise
-        if any(policy.expire for policy in policies.all()):
+        self._outgoing.start()
+        self.leader.start()
+
+    def _lead(self) -> None:
+        """Do from now on what one process of a site does for all."""
+        self._outgoing.lead()
+        if self._expires:
             self._retention.start()
+
+    async def _step_down(self) -> None:
+        await self._retention.stop()
+        await self._outgoing.step_down()
 
     def reload(self) -> None:
         """Read anew what is read once: whose certificates are whose, and the secrets of return addresses."""
@@ -319,7 +323,7 @@ class Parts:
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
-        await self._retention.stop()
+        await self.leader.stop()
         await self._outgoing.stop()
         await self._throttle.sync.stop()
         await self._uses.stop()
@@ -327,18 +331,4 @@ class Parts:
         self._locks.close()
         self._hashing.stop()
         await value_of(self._backend.stop())
-        self._mark.clear()
         self.log.close()
-
-
-def recover(root: str, mark: RunMark, now: float) -> None:
-    """After an unclean stop, set aside what it has damaged, before anybody can read it."""
-    last_barrier = mark.left_behind()
-    if last_barrier is None:
-        return
-    _log.warn("The last stop was unclean: looking for messages that it has damaged")
-    swept = sweep(root, last_barrier, now)
-    for path in swept.damaged:
-        _log.error("A message that was not whole lies now at {path}", path=path)
-    for error in swept.skipped:
-        _log.error("A folder was not looked at: {reason}", reason=str(error))

@@ -65,9 +65,14 @@ class Pair:
 
 def read_pair(certificate: str, key: str) -> Pair:
     """Read a pair of PEM files. Raises `PairError` when one is of no use or they do not belong together."""
-    chain = _parse_chain(certificate, _read(certificate))
+    return parse_pair(certificate, key, (_read(certificate), _read(key)))
+
+
+def parse_pair(certificate: str, key: str, texts: tuple[bytes, bytes]) -> Pair:
+    """Return the pair that two files hold with these *texts*. Raises as `read_pair`."""
+    chain = parse_chain(certificate, texts[0])
     belongs_to = _certified(certificate, chain[0])
-    private = _parse_key(key, _read(key))
+    private = _parse_key(key, texts[1])
     if belongs_to != _public(private.public_key()):
         raise PairError(
             f"the key in {key} does not belong to the first certificate in {certificate}:"
@@ -81,9 +86,27 @@ def read_pair(certificate: str, key: str) -> Pair:
     return pair
 
 
+def pem(pair: Pair) -> tuple[bytes, bytes]:
+    """Return the texts of the two files of *pair*: `parse_pair` takes them."""
+    return chain_pem(pair.chain), _key_pem(pair.key)
+
+
 def read_chain(path: str) -> tuple[x509.Certificate, ...]:
     """Read the certificates in a PEM file. Raises `PairError` when there is none."""
-    return _parse_chain(path, _read(path))
+    return parse_chain(path, _read(path))
+
+
+def parse_chain(path: str, text: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificates in *text*, a PEM file's. Raises `PairError` when there is none."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(text))
+    except ValueError as error:
+        raise PairError(f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from error
+
+
+def chain_pem(chain: Iterable[x509.Certificate]) -> bytes:
+    """Return the text of a PEM file with these certificates: `parse_chain` takes it."""
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
 
 
 def self_signed(
@@ -107,10 +130,7 @@ def self_signed(
     for extension, critical in _extensions(key.public_key(), [hostname, *names]):
         builder = builder.add_extension(extension, critical)
     certificate = builder.sign(key, hashes.SHA256())
-    key_text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM), key_text
+    return chain_pem([certificate]), _key_pem(key)
 
 
 def write_pair(certificate: str, key: str, texts: tuple[bytes, bytes]) -> None:
@@ -151,11 +171,10 @@ def _read(path: str) -> bytes:
         raise PairError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _parse_chain(path: str, text: bytes) -> tuple[x509.Certificate, ...]:
-    try:
-        return tuple(x509.load_pem_x509_certificates(text))
-    except ValueError as error:
-        raise PairError(f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from error
+def _key_pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _parse_key(path: str, text: bytes) -> PrivateKeyTypes:

@@ -4,23 +4,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, cast
-
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
+from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import domain_key
 from mailsuite.config import Settings
-from mailsuite.config.endpoints import place
 from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IBackupRecipients, IRespondent
+from mailsuite.interfaces import IBackupRecipients, IRespondent, ISharedState
 from mailsuite.logins import terms
 from mailsuite.policy.bans import BANNED, NotBanned
 from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
-from mailsuite.policy.state import MemoryState
 from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
@@ -37,28 +32,34 @@ from mailsuite.smtp import replies as smtp_replies
 from mailsuite.smtp import server as smtp_server
 from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.bounds import Admission, Bounds
-from mailsuite.transport.certificate_watch import CertificateWatch
+from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.gate import Rules, everybody, nobody
-from mailsuite.transport.listener import CannotListen, Listener, NewSession
-from mailsuite.transport.unix_socket import FreshSocket
+from mailsuite.transport.listener import Listener, NewSession
 from mailsuite.wire.events import SessionCore
+from mailsuite.workers.footing import Footing
 
 if TYPE_CHECKING:
     from mailsuite.app import Parts
 
 
 class Incoming:
-    """Makes the listeners of a site. *running* gives what sessions stand on, once the service has started."""
+    """Makes the listeners of a site, on *footing*. *running* gives what sessions stand on, once that has started."""
 
     def __init__(
-        self, settings: Settings, reactor: Any, certificates: CertificateWatch, running: "Callable[[], Parts]"
+        self,
+        settings: Settings,
+        reactor: Any,
+        footing: Footing,
+        certificates: CertificateWatch,
+        running: "Callable[[], Parts]",
     ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._certificates = certificates
         self._running = running
         self._exempt = peers_in(settings.limits.exempt, unix=True)
-        self._arrivals = MemoryState(time.monotonic)
+        self._endpoint = footing.endpoint
+        self._arrivals = footing.state("arrivals")
 
     def listener(self, name: str, settings: ListenerSettings) -> Listener:
         """Return the listener *name*; it binds nothing yet. Raises `CannotListen`."""
@@ -96,14 +97,22 @@ class Incoming:
         for_logins = settings.service in ("submission", "pop3")
         return Admission(NotBanned(limit, lambda: self._running().bans, for_logins), refuse)
 
-    def _endpoint(self, name: str, text: str) -> IStreamServerEndpoint:
-        try:
-            endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
-            spot = place(text)
-        except Exception as error:
-            # Each kind of endpoint has its own ways to fail; systemd's where systemd did not start us, say.
-            raise CannotListen(f"[listen.{name}] cannot use {text!r}: {error}") from error
-        return cast(IStreamServerEndpoint, FreshSocket(spot.path, endpoint)) if spot.kind == "unix" else endpoint
+
+def certificate_watch(settings: Settings, reactor: Any, known: Mapping[str, Sequence[bytes]]) -> CertificateWatch:
+    """Return what reads the site's certificates; *known* is what another process has read of them."""
+    return CertificateWatch(
+        NamedFiles(settings.tls.certificate, settings.tls.key),
+        settings.tls.minimum,
+        reactor,
+        [NamedFiles(each.certificate, each.key, tuple(each.names)) for each in settings.certificates.values()],
+        settings.tls.client_ca,
+        known,
+    )
+
+
+def has_tls(settings: Settings) -> bool:
+    """Say whether any listener needs a certificate."""
+    return any(listener.tls != "none" for listener in settings.listen.values())
 
 
 def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
@@ -145,14 +154,14 @@ def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
 
 
 def roles(
-    settings: Settings, logins: Logins, flush: Flush, backups: IBackupRecipients, seconds: Callable[[], float]
+    settings: Settings, logins: Logins, flush: Flush, backups: IBackupRecipients, state: ISharedState
 ) -> Mapping[str, Role]:
     """Return how each service that takes mail judges it, by its name in the configuration."""
     limits = settings.limits
     allowances = Allowances(
         limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
     )
-    rates = Rates(allowances, MemoryState(seconds), peers_in(limits.exempt, unix=True))
+    rates = Rates(allowances, state, peers_in(limits.exempt, unix=True))
     return {
         "mta": InboundRole(NoRelay(backups), logins, flush, rates),
         "submission": SubmissionRole(SubmissionRelay(), logins, flush, settings.submission.check_from, rates),

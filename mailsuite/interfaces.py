@@ -147,7 +147,10 @@ class IRelayPolicy(Interface):
 
 
 class ISharedState(Interface):
-    """Small state that all processes of a site share: counters with a window, and exclusive locks."""
+    """Small state that all processes of a site share: counters with a window, what is held now, and exclusive locks.
+
+    Answers come at once. What others have counted in the last few milliseconds may be missing; locks are exact.
+    """
 
     def add(counter: str, amount: int, window: float) -> int:
         """Add *amount* to *counter* and return its sum over the last *window* seconds."""
@@ -158,8 +161,20 @@ class ISharedState(Interface):
     def forget(counter: str) -> None:
         """Let *counter* begin again at nothing."""
 
+    def hold(counter: str, amount: int) -> int:
+        """Hold *amount* more of *counter*, or less where it is negative; return what all processes hold together.
+
+        What a process holds is given back with its end, however it ends.
+        """
+
+    def held(counter: str) -> int:
+        """Return how much of *counter* all processes hold together."""
+
     def acquire(lock: str, owner: str) -> bool:
-        """Take *lock* for *owner*; ``False`` when another owner has it."""
+        """Take *lock* for *owner*; ``False`` when another owner has it, or nobody can tell now.
+
+        The same owner may take a lock again. With its process a lock ends.
+        """
 
     def release(lock: str, owner: str) -> None:
         """Give *lock* back, if *owner* has it."""

@@ -60,6 +60,8 @@ Listens = Callable[[str, int], bool]
 class Outgoing:
     """Everything between the queue and other servers. To be started and stopped, after the last fork.
 
+    One process of a site leads: it works off the queue, in which the others only put what they take.
+
     *listens* says where this system itself takes mail, *granted* which priority a peer gets, *rewriting* from whom
     forwarded mail goes on. Raises `IssuersError` where [delivery] ca_file is of no use.
     """
@@ -140,20 +142,28 @@ class Outgoing:
         self._pull = ListPull(_list_sources(settings), lists, web, reactor, time.time, _off_reactor)
 
     def start(self) -> None:
-        """Open the queue and begin to work. Raises `QueueError`."""
+        """Open the queue: mail can be put into it. Raises `QueueError`."""
         self.queue.start()
+        self.backups.start()
+
+    def lead(self) -> None:
+        """Work off the queue, and fetch what is kept for all processes."""
         self._policies.load(time.time())
         self._refreshing.start(LOOK_SECONDS, now=False)
-        self.backups.start()
         self._pull.start()
         self.runner.start()
 
-    async def stop(self) -> None:
-        """Let deliveries that are under way end, for a while; then close everything."""
+    async def step_down(self) -> None:
+        """Begin nothing more of that, so that another process may lead; deliveries that are under way go on."""
+        self.runner.stop()
         self._pull.stop()
-        self.backups.stop()
         if self._refreshing.running:
             self._refreshing.stop()
+        await self._policies.stop()
+
+    async def stop(self) -> None:
+        """Let deliveries that are under way end, for a while; then close everything. We lead no more."""
+        self.backups.stop()
         stopped = self.runner.stop()
         self._remote.stop()
         patience: Deferred[None] = Deferred()

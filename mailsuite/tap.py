@@ -9,10 +9,13 @@ from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.python import usage
 
-from mailsuite.app import RootRefused, make_service, refuse_root
+from mailsuite.app import make_service
 from mailsuite.cli.site import BadConfiguration, config_path
 from mailsuite.config import ConfigError, load
-from mailsuite.transport.listener import CannotListen
+from mailsuite.starting import RootRefused, refuse_root
+from mailsuite.transport.ports import CannotListen
+from mailsuite.workers.inheritance import ToWorker, take
+from mailsuite.workers.program import program
 
 
 class Options(usage.Options):
@@ -32,12 +35,22 @@ def makeService(options: Any) -> IService:
     """
     run_by_steady_time(reactor)
     # A reload that is asked for while we start is none: everything is read now.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    inherited = take(os.environ)
     try:
-        settings = load(config_path(options["config"]))
+        if isinstance(inherited, ToWorker):
+            return make_service(inherited.settings, foreground=True, inherited=inherited)
+        config = config_path(options["config"])
+        settings = load(config)
         if not options.parent["uid"]:
             refuse_root(os.geteuid(), settings)
-        return make_service(settings, foreground=bool(options.parent["nodaemon"]))
+        return make_service(
+            settings,
+            foreground=bool(options.parent["nodaemon"]),
+            program=program(config, options.parent),
+            inherited=inherited,
+        )
     except (BadConfiguration, ConfigError, CannotListen, RootRefused) as error:
         raise SystemExit(f"mailsuite: {error}") from error
 

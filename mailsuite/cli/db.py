@@ -12,7 +12,7 @@ from mailsuite.cli.databases import Changed, Database, Unusable, databases
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.mailbox.recovery import RunMark
+from mailsuite.mailbox.run_mark import RunMark
 from mailsuite.schema_steps import WouldLose
 
 

@@ -4,7 +4,7 @@ Every key is said once, by type, default, range and one sentence: the loader, ``
 ``docs/configuration.rst`` are made from these classes.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,8 @@ from mailsuite.config.tables.queue import Queue
 from mailsuite.config.tables.smtp import SMTP, Submission
 from mailsuite.config.tables.srs import SRS
 from mailsuite.config.tables.store import Store
+
+MOST_WORKERS = 64
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -44,6 +46,16 @@ class Settings(Section, frozen=True, kw_only=True):
     allow_root: Annotated[bool, Meta(
         description="Whether the service may run as root, which it otherwise refuses.",
     )] = False
+    workers: Annotated[Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"], Meta(
+        extra=written(f'a number from 1 to {MOST_WORKERS}, or "auto"'),
+        examples=[4],
+        description='How many processes serve; "auto" is one for each processor. With more than one, the service can'
+                    " be replaced while it serves (docs/operations.rst).",
+    )] = 1
+    drain_time: Annotated[float, Meta(
+        ge=0, le=86_400,
+        description="For how many seconds a worker that is replaced may go on with the sessions that it has.",
+    )] = 300.0
     tls: TLS = TLS()
     certificates: Annotated[dict[str, Certificate], Meta(
         description="One table for each further certificate; NAME is yours to choose.",

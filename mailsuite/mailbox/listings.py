@@ -46,12 +46,16 @@ class _Kept:
 class Listings:
     """The kept listings, those used last, in at most *octets* of memory. *now* gives POSIX seconds.
 
+    *shared*: other processes of ours deliver into the same mailboxes, so that two changes within one instant are no
+    rare thing. Then nothing is kept of a mailbox that we change, as of one that others have changed.
+
     `take` may be called in any thread, everything else in the reactor's.
     """
 
-    def __init__(self, octets: int, now: Callable[[], float]) -> None:
+    def __init__(self, octets: int, now: Callable[[], float], shared: bool = False) -> None:
         self._most = octets
         self._now = now
+        self._shared = shared
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self.memory = 0
 
@@ -84,7 +88,7 @@ class Listings:
         kept = self._kept.get(path)
         if kept is None:
             return None
-        if folder_times(os.fsencode(path)) != kept.times:
+        if self._shared or folder_times(os.fsencode(path)) != kept.times:
             self._forget(path)
             return None
         return kept.times

@@ -16,6 +16,11 @@ FILES = 64
 _SET: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 
 
+def hold_between_processes() -> bool:
+    """Say whether this system has locks that shut out other processes, too."""
+    return _SET is not None
+
+
 class Locks:
     """Locks by name, on files in *folder*."""
 

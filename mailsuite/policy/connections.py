@@ -1,7 +1,6 @@
 """Caps on connections: by address, by network, of a listener in all, and on how fast new ones come.
 
-What is open is counted here, so the tables are no longer than the number of connections; the rate is counted in
-the shared state, which bounds itself.
+All is counted in the shared state: what is open is held there, by all processes together.
 """
 
 from collections.abc import Callable
@@ -34,47 +33,38 @@ class ConnectionLimit:
         self._caps = caps
         self._state = state
         self._exempt = exempt
-        self._counter = f"connections {name} "
-        self._open = 0
-        # How many are open now, by address and by network; what has none is not in here.
-        self._addresses: dict[str, int] = {}
-        self._networks: dict[str, int] = {}
+        self._all = f"connections {name}"
+        self._arrivals = f"arrivals {name} "
+        self._addresses = f"connections {name} of address "
+        self._networks = f"connections {name} of network "
 
     def admit(self, peer: Peer) -> str:
         """See `IConnectionLimit.admit`."""
-        address, network = peer.network, peer.wider_network
-        of_address, of_network = self._addresses.get(address, 0), self._networks.get(network, 0)
-        if self._open >= self._caps.connections:
+        if self._state.held(self._all) >= self._caps.connections:
             return "connections"
-        refusal = "" if self._exempt(peer) else self._refusal(address, of_address, of_network)
+        refusal = "" if self._exempt(peer) else self._refusal(peer)
         if not refusal:
-            self._open += 1
-            self._addresses[address] = of_address + 1
-            self._networks[network] = of_network + 1
+            self._hold(peer, 1)
         return refusal
 
     def ended(self, peer: Peer) -> None:
         """See `IConnectionLimit.ended`."""
-        self._open -= 1
-        _subtract(self._addresses, peer.network)
-        _subtract(self._networks, peer.wider_network)
+        self._hold(peer, -1)
 
-    def _refusal(self, address: str, of_address: int, of_network: int) -> str:
-        caps = self._caps
-        if of_address >= caps.address_connections > 0:
+    def _hold(self, peer: Peer, amount: int) -> None:
+        hold = self._state.hold
+        hold(self._all, amount)
+        hold(self._addresses + peer.network, amount)
+        hold(self._networks + peer.wider_network, amount)
+
+    def _refusal(self, peer: Peer) -> str:
+        caps, state = self._caps, self._state
+        if caps.address_connections and state.held(self._addresses + peer.network) >= caps.address_connections:
             return "address_connections"
-        if of_network >= caps.network_connections > 0:
+        if caps.network_connections and state.held(self._networks + peer.wider_network) >= caps.network_connections:
             return "network_connections"
         # Those that are refused count too: who knocks on and on stays outside, and costs no more than that.
         rate = caps.connection_rate
-        if rate and self._state.add(self._counter + address, 1, RATE_WINDOW) > rate:
+        if rate and state.add(self._arrivals + peer.network, 1, RATE_WINDOW) > rate:
             return "connection_rate"
         return ""
-
-
-def _subtract(table: dict[str, int], key: str) -> None:
-    left = table[key] - 1
-    if left:
-        table[key] = left
-    else:
-        del table[key]

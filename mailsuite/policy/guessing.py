@@ -142,8 +142,10 @@ class GuessingLimit:
             failures = self._state.add(counter(lane.subject), 1, cut_offs.window)
             if failures >= lane.most and cut_offs.ban_seconds:
                 self._ban(lane.subject, cut_offs.ban_seconds, f"{failures} wrong passwords {lane.words}")
-                # When the ban has ended, or was lifted, it begins anew.
-                self._state.forget(counter(lane.subject))
+                # When the ban has ended, or was lifted, it begins anew. Where it is longer than the window, that comes
+                # by itself, and till they know of the ban other processes of ours go by the counter.
+                if cut_offs.ban_seconds < cut_offs.window:
+                    self._state.forget(counter(lane.subject))
         self._ended(lanes)
 
     def succeeded(self, peer: Peer, account: str, login: str) -> None:

@@ -1,7 +1,7 @@
 """`ISharedState` for one process: counters and locks in memory, all of them bounded."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from zope.interface import implementer
 
@@ -44,6 +44,16 @@ class Counter:
         """Return what was added in the last *window* seconds, at most a slice more."""
         return sum(amount for _, latest, amount in self._added if latest > now - window)
 
+    @property
+    def window(self) -> float:
+        """The widest window that was asked for, in seconds."""
+        return self._window
+
+    def slices(self) -> Iterator[tuple[float, int]]:
+        """Yield what was added, the oldest first: the time, and how much."""
+        for _, latest, amount in self._added:
+            yield latest, amount
+
     def is_over(self, now: float) -> bool:
         """Say whether nothing counts any more."""
         return not self._added or self._added[-1][1] <= now - self._window
@@ -57,19 +67,25 @@ class MemoryState:
         self._seconds = seconds
         self._most = counters
         self._counters: OrderedDict[str, Counter] = OrderedDict()
+        # Of what is held there is no bound here: it is as much as whoever holds it lets in. What is 0 is not in it.
+        self._held: dict[str, int] = {}
         self._locks: dict[str, str] = {}
 
     def add(self, counter: str, amount: int, window: float) -> int:
         """See `ISharedState.add`."""
+        return self.add_late(counter, amount, window, 0.0)
+
+    def add_late(self, counter: str, amount: int, window: float, age: float) -> int:
+        """Add what came *age* seconds ago, and nothing that is older came to this counter later."""
         now = self._seconds()
         found = self._counters.get(counter)
         if found is None:
             found = self._counters[counter] = Counter(window)
-            total = found.add(now, amount, window)
+            total = found.add(now - age, amount, window)
             self._forget_oldest(now)
             return total
         self._counters.move_to_end(counter)
-        return found.add(now, amount, window)
+        return found.add(now - age, amount, window)
 
     def read(self, counter: str, window: float) -> int:
         """See `ISharedState.read`."""
@@ -79,6 +95,30 @@ class MemoryState:
     def forget(self, counter: str) -> None:
         """See `ISharedState.forget`."""
         self._counters.pop(counter, None)
+
+    def added(self) -> Iterator[tuple[str, int, float, float]]:
+        """Yield all that counts still, in the order for `add_late`: counter, amount, window, age."""
+        now = self._seconds()
+        for name, counter in self._counters.items():
+            for when, amount in counter.slices():
+                yield name, amount, counter.window, now - when
+
+    def hold(self, counter: str, amount: int) -> int:
+        """See `ISharedState.hold`."""
+        held = self._held.get(counter, 0) + amount
+        if held:
+            self._held[counter] = held
+        else:
+            self._held.pop(counter, None)
+        return held
+
+    def held(self, counter: str) -> int:
+        """See `ISharedState.held`."""
+        return self._held.get(counter, 0)
+
+    def holdings(self) -> Iterable[tuple[str, int]]:
+        """Return all that is held: counter and amount."""
+        return self._held.items()
 
     def acquire(self, lock: str, owner: str) -> bool:
         """See `ISharedState.acquire`; the same owner may take a lock again."""

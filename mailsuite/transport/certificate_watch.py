@@ -3,7 +3,7 @@
 import grp
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +15,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from mailsuite.certificates import Pair, PairError, read_chain, read_pair
+from mailsuite.certificates import (
+    Pair,
+    PairError,
+    chain_pem,
+    parse_chain,
+    parse_pair,
+    pem,
+    read_chain,
+    read_pair,
+)
 from mailsuite.transport.server_names import ServerNames, by_name
 from mailsuite.transport.tls import TLSContext, server_context
 from mailsuite.transport.watched import Watched
@@ -24,6 +33,7 @@ POLL_SECONDS = 2.0
 # RFC 9325 §3.4: ticket keys must be changed regularly, or they undo forward secrecy.
 TICKET_KEY_SECONDS = 86_400.0
 
+NOTHING_KNOWN: Mapping[str, Sequence[bytes]] = {}
 T = TypeVar("T")
 
 
@@ -42,7 +52,8 @@ class CertificateWatch(Service):
     clients that are trusted; empty: there are none.
 
     The first reading is done by `privilegedStartService`, as root where we start as root, and raises `PairError`.
-    What cannot be used later is logged, and the old one stays.
+    What cannot be used later is logged, and the old one stays. *known* is what another process had read (`told`): that
+    is used where the files cannot be.
     """
 
     name = "certificates"
@@ -55,6 +66,7 @@ class CertificateWatch(Service):
         clock: IReactorTime,
         named: Sequence[NamedFiles] = (),
         client_ca: str = "",
+        known: Mapping[str, Sequence[bytes]] = NOTHING_KNOWN,
     ) -> None:
         self._minimum = minimum
         self._contexts: list[TLSContext] = []
@@ -64,6 +76,7 @@ class CertificateWatch(Service):
             for each in self._files
         ]
         self._issuers = Watched((client_ca,) if client_ca else (), partial(_issuers, client_ca))
+        self._known = known
         self._polling = LoopingCall(self.poll)
         self._polling.clock = clock
         self._clock = clock
@@ -101,6 +114,11 @@ class CertificateWatch(Service):
         if self._polling.running:
             self._polling.stop()
 
+    def told(self) -> Mapping[str, Sequence[bytes]]:
+        """Return what is in use, in PEM form, for a process that may not be able to read it: keys are among it."""
+        pairs = {_name(watched): pem(_present(watched.value)) for watched in self._pairs}
+        return {**pairs, _name(self._issuers): (chain_pem(_present(self._issuers.value)),)}
+
     def reload(self) -> bool:
         """Read the files now (SIGHUP); say whether all that is in them is in use. What is wrong is logged."""
         return self._each(self._take_up)
@@ -122,7 +140,13 @@ class CertificateWatch(Service):
 
     def _read(self) -> None:
         for watched in self._watched:
-            self._take_up(watched)
+            try:
+                self._take_up(watched)
+            except PairError:
+                known = self._known.get(_name(watched))
+                if known is None:
+                    raise
+                watched.value = _parsed(watched.files, known)
         self._show()
 
     def _each(self, act: "Callable[[Watched[Any]], bool]", changed: bool = False) -> bool:
@@ -185,6 +209,17 @@ def _present(value: T | None) -> T:
     """Return what was read at the start."""
     assert value is not None
     return value
+
+
+def _name(watched: "Watched[Any]") -> str:
+    return "\n".join(watched.files)
+
+
+def _parsed(files: Sequence[str], texts: Sequence[bytes]) -> Any:
+    """Return what *files*, of a pair or of issuers, hold with these *texts*."""
+    if len(files) == 1:
+        return parse_chain(files[0], texts[0])
+    return parse_pair(files[0], files[1], (texts[0], texts[1]))
 
 
 def _issuers(path: str) -> tuple[x509.Certificate, ...]:

@@ -5,14 +5,7 @@ from typing import Any, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IAddress,
-    IListeningPort,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -24,6 +17,7 @@ from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
 from mailsuite.transport.gate import Gate, Rules
 from mailsuite.transport.open_sessions import OpenSessions
+from mailsuite.transport.ports import bind
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import SessionCore
@@ -33,12 +27,6 @@ NewSession: TypeAlias = Callable[[Peer], tuple[SessionCore, IRespondent]]
 
 
 OPEN = Rules()
-# Connections that may wait to be accepted, where the endpoint does not say.
-BACKLOG = 1024
-
-
-class CannotListen(Exception):
-    """A listener's address cannot be bound; the text says which one and why."""
 
 
 class Refused(Protocol):
@@ -153,32 +141,23 @@ class Listener(Service):
     def privilegedStartService(self) -> None:
         """Bind the ports, as root where the process was started so. Raises `CannotListen`."""
         for text, endpoint in self._endpoints:
-            self._listen(text, endpoint, self._factory)
+            self._ports.append(bind(str(self.name), text, endpoint, self._factory))
+
+    def close(self) -> Deferred[Any]:
+        """Close the ports: sessions that are open go on, and no more begin."""
+        closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        for closed in closing:
+            closed.addErrback(self._left)
+        self._ports = []
+        return DeferredList(closing)
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports, say 421 to every session, wait for the message in hand."""
         super().stopService()
         if self._gate is not None:
             self._gate.stop()
-        closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
-        for closed in closing:
-            closed.addErrback(self._left)
-        self._ports = []
-        return DeferredList([*closing, self._sessions.sessions.stop(self._clock, self._grace)])
+        return DeferredList([self.close(), self._sessions.sessions.stop(self._clock, self._grace)])
 
     def _left(self, failure: Failure) -> None:
         # A UNIX socket in a folder that is not ours any more, most likely; the next start removes it.
         self.log.warn("[listen.{name}] {reason}", name=self.name, reason=failure.getErrorMessage())
-
-    def _listen(self, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> None:
-        failures: list[Failure] = []
-        # Stream servers of the reactor are bound when `listen` returns: there is nothing to wait for.
-        endpoint.listen(factory).addCallbacks(self._ports.append, failures.append)
-        for failure in failures:
-            error = failure.value
-            reason = error.socketError if isinstance(error, CannotListenError) else error
-            raise CannotListen(f"[listen.{self.name}] cannot listen on {text!r}: {reason}")
-        listening = getattr(self._ports[-1], "socket", None)
-        if listening is not None and "backlog=" not in text:
-            # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
-            listening.listen(BACKLOG)

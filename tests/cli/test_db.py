@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.mailbox.recovery import RunMark
+from mailsuite.mailbox.run_mark import RunMark
 from tests.cli.site import new_site, run
 
 OLD = Path(__file__).parents[1]

@@ -35,7 +35,9 @@ LAYERS = {
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "transport": {"transport", "certificates"},
-    "root": {"app", "backends", "incoming", "logins", "outgoing", "returns", "tap", "config", "cli"},
+    "root": {
+        "app", "backends", "incoming", "logins", "outgoing", "returns", "starting", "tap", "config", "cli", "workers",
+    },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # The layers below; a package may always import itself.

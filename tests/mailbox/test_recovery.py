@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailsuite.mailbox.layout import create_maildir
-from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, RunMark, SiteInUse, remove_stale, sweep
+from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, forget_process, remove_stale, sweep
 from mailsuite.meaning import Mailbox
 
 ALICE = Mailbox(1, "example.test/alice")
@@ -94,45 +94,13 @@ def test_a_delivery_that_ends_meanwhile_is_no_trouble(root: Path, monkeypatch: p
     remove_stale(str(root / ALICE.path), CRASH)
 
 
-class TestRunMark:
-    """The mark of a running service."""
+def test_what_a_dead_process_was_taking_in_is_removed(tmp_path: Path) -> None:
+    """Its drafts, and nobody else's, whatever their numbers have in common."""
+    folder = tmp_path / ".incoming"
+    folder.mkdir()
+    for process in ("71", "7", "17"):
+        (folder / f"1700000000.M000001P{process}Q1").touch()
 
-    def test_the_mark_tells_an_unclean_stop(self, tmp_path: Path) -> None:
-        """Set and not cleared, it says when the last barrier was."""
-        first = RunMark(str(tmp_path), lambda: 0.0)
-        assert first.left_behind() is None
-        first.set()
-        os.utime(tmp_path / "running", (CRASH, CRASH))
+    forget_process(str(tmp_path), "7")
 
-        assert RunMark(str(tmp_path), lambda: 0.0).left_behind() == CRASH
-        first.clear()
-        assert first.left_behind() is None
-
-    def test_a_barrier_renews_it(self, tmp_path: Path) -> None:
-        """At most every few seconds, and it is no trouble when it is gone."""
-        now = [100.0]
-        mark = RunMark(str(tmp_path), lambda: now[0])
-        mark.set()
-        os.utime(tmp_path / "running", (CRASH, CRASH))
-        mark.committed()
-        renewed = mark.left_behind()
-        assert renewed is not None and renewed != CRASH
-        os.utime(tmp_path / "running", (CRASH, CRASH))
-        now[0] += 1
-        mark.committed()
-        assert mark.left_behind() == CRASH
-        mark.clear()
-        now[0] += 100
-        mark.committed()
-
-    def test_only_one_serves_a_site(self, tmp_path: Path) -> None:
-        """A second one is refused, with what to do; after the first has ended it may."""
-        first, second = RunMark(str(tmp_path), lambda: 0.0), RunMark(str(tmp_path), lambda: 0.0)
-        first.take()
-
-        with pytest.raises(SiteInUse, match="stop that one first"):
-            second.take()
-
-        first.clear()
-        second.take()
-        second.clear()
+    assert {path.name[-5:] for path in folder.iterdir()} == {"P71Q1", "P17Q1"}

@@ -117,6 +117,5 @@ def test_nothing_is_left_of_what_has_ended() -> None:
         assert door.limit.admit(peer) == ""
         door.limit.ended(peer)
 
-    assert vars(door.limit)["_addresses"] == vars(door.limit)["_networks"] == {}
-    assert vars(door.limit)["_open"] == 0
+    assert vars(door.state)["_held"] == {}
     assert len(vars(door.state)["_counters"]) == 50

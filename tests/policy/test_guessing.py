@@ -349,6 +349,18 @@ def test_a_cut_off_is_a_ban() -> None:
     assert guessers.limit.admit(HOME, ALICE) is True
 
 
+def test_a_long_ban_leaves_the_counter_to_its_window() -> None:
+    """By that another process, which does not know of the ban yet, cuts off at once."""
+    guessers = Guessers(tries=5, window=600, ban_seconds=600)
+    for number in range(5):
+        guessers.limit.failed(HOME, f"u{number}@b.example")
+    assert guessers.state.read(guessing.counter(HOME.network), 600) == 5
+    guessers.clock.advance(600)
+
+    assert guessers.state.read(guessing.counter(HOME.network), 600) == 0
+    assert guessers.limit.admit(HOME, "u@b.example") is True
+
+
 def test_who_waits_when_the_ban_comes_is_refused() -> None:
     """Those that stand at the gate do not come in behind it."""
     guessers = Guessers(tries=6, ban_seconds=60)

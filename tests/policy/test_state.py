@@ -91,6 +91,14 @@ def test_a_counter_can_begin_anew(state: MemoryState) -> None:
     assert state.read("a", 60) == 0
     assert state.add("a", 1, 60) == 1
 
+def test_what_is_held(state: MemoryState, clock: Clock) -> None:
+    """It is held until it is given back, however long; of what is not held nothing is kept."""
+    assert state.hold("open", 2) == 2
+    clock.advance(1e6)
+    assert state.hold("open", -1) == state.held("open") == 1
+    assert state.hold("open", -1) == state.held("open") == 0
+    assert vars(state)["_held"] == {}
+
 
 def test_a_lock_has_one_owner(state: MemoryState) -> None:
     """Another owner waits until it is released by the one who has it."""

@@ -43,6 +43,7 @@ from mailsuite.mailbox.sync import FSync, SyncFS
 from mailsuite.message.trace import return_path
 from mailsuite.outcome import Answer, Delivered, Failed, Outcome
 from mailsuite.queued import Job
+from mailsuite.workers.footing import Alone
 
 CRASHED = 42
 SENDER = Address("alice", "example.org")
@@ -224,7 +225,7 @@ def elsewhere(world: World) -> Callable[..., object]:
     """Return what takes the place of `RemoteDelivery`: the world takes each message, and says so."""
 
     class Elsewhere:
-        def __init__(self, router: object, network: object) -> None:
+        def __init__(self, *parts: object) -> None:
             return None
 
         async def deliver(self, job: Job, content: Callable[[], Awaitable[IContent]]) -> Sequence[Outcome]:
@@ -267,11 +268,14 @@ class Life:
 
     async def _live(self) -> None:
         settings = load(self._site / "mailsuite.toml")
-        parts = Parts(settings, self._reactor, self._passwords, lambda: False, lambda host, port: False)
+        footing = Alone(settings, self._reactor)
+        footing.begin()
+        parts = Parts(settings, self._reactor, self._passwords, footing, lambda: False, lambda host, port: False)
         if self._work:
             await gatherResults([Deferred.fromCoroutine(self._accept(parts, name)) for name in MESSAGES])
         await self._idle()
         await parts.close()
+        footing.end()
         self._ended = 0
         self._reactor.stop()
 

@@ -13,7 +13,8 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
-from mailsuite.transport.listener import CannotListen, Listener
+from mailsuite.transport.listener import Listener
+from mailsuite.transport.ports import CannotListen
 from mailsuite.wire.events import SessionCore
 from tests.smtp.respondent import PLAIN
 from tests.transport.loop import Each, Loopback, finish, reactor, until

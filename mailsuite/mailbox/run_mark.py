@@ -1,0 +1,87 @@
+"""The mark of a running service: it says at the next start whether the last stop was a clean one.
+
+It lies in the state folder while the service runs; its time is that of the last barrier. If it is still there at the
+next start, the stop was unclean.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from mailsuite.mailbox.sync import fsync_path
+
+# The mark's time is brought up to date at most this often, in seconds.
+MARK_SECONDS = 5.0
+
+
+class SiteInUse(OSError):
+    """Another process serves this site."""
+
+
+class RunMark:
+    """The mark of a running service: a file in *folder*, which is locked. *seconds* is a monotonic clock."""
+
+    def __init__(self, folder: str, seconds: Callable[[], float]) -> None:
+        self._folder = folder
+        self._path = f"{folder}/running"
+        self._seconds = seconds
+        self._told = 0.0
+        self._lock = -1
+
+    @property
+    def lock(self) -> int:
+        """The descriptor that holds the lock. Who inherits it keeps the site, too, until it ends."""
+        return self._lock
+
+    def inherit(self, lock: int) -> None:
+        """Be the one who serves this site, since *lock* was held before us."""
+        self._lock = lock
+
+    def take(self) -> None:
+        """Be the only one who serves this site. Raises `SiteInUse`, or `OSError`. The lock ends with the process."""
+        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise SiteInUse(f"another mailsuite serves the site in {self._folder}: stop that one first") from error
+        self._lock = fd
+
+    def left_behind(self) -> float | None:
+        """Return the POSIX time of the last barrier before an unclean stop; ``None`` after a clean one."""
+        try:
+            return os.stat(self._path).st_mtime
+        except FileNotFoundError:
+            return None
+
+    def set(self) -> None:
+        """The service runs from now on; durable when this returns."""
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.utime(fd)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        fsync_path(self._folder)
+
+    def committed(self) -> None:
+        """A barrier has ended well."""
+        now = self._seconds()
+        if now - self._told >= MARK_SECONDS:
+            self._told = now
+            # An older time makes a later sweep look at more: it is no reason to refuse mail.
+            with suppress(OSError):
+                os.utime(self._path)
+
+    def clear(self) -> None:
+        """The service has stopped, and all that it promised is durable."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
+        self.release()
+
+    def release(self) -> None:
+        """Let others serve the site, and leave the mark as it is."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1

@@ -1,0 +1,67 @@
+"""What all our services do to start and to be told to stop: look who we are, and tell plainly what is in the way."""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from twisted.internet.error import ReactorNotRunning
+
+from mailsuite.certificates import PairError
+from mailsuite.config import Settings
+from mailsuite.directory.errors import AccountsError
+from mailsuite.policy.srs_secrets import BadSecrets
+from mailsuite.queue.errors import QueueError
+from mailsuite.transport.client_tls import IssuersError
+from mailsuite.transport.ports import CannotListen
+
+
+class RootRefused(Exception):
+    """The service would run as root, and the configuration does not allow it."""
+
+
+# What a start may stumble over, each with a text that says how to mend it.
+START_TROUBLE = (
+    RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, OSError,
+)  # fmt: skip
+
+
+def refuse_root(uid: int, settings: Settings) -> None:
+    """Raise `RootRefused` if *uid* is root's and `allow_root` is off."""
+    if uid == 0 and not settings.allow_root:
+        raise RootRefused(
+            "mailsuite does not serve as root: start it with 'twistd --uid USER --gid GROUP mailsuite ...', which"
+            " binds its ports and then becomes USER, or set allow_root = true in the configuration"
+        )
+
+
+def settle(settings: Settings) -> None:
+    """See to it that this process is what it is to be, once root is dropped. Raises `RootRefused`."""
+    refuse_root(os.geteuid(), settings)
+    # As many descriptors as it may have: the usual soft limit is for programs that use select().
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextmanager
+def told_plainly(foreground: bool) -> Iterator[None]:
+    """Make one line, and the end, of `START_TROUBLE` if somebody watches: in the *foreground*."""
+    try:
+        yield
+    except START_TROUBLE as error:
+        if foreground:
+            raise SystemExit(f"mailsuite: {error}") from error
+        raise
+
+
+def on_signal(reactor: Any, number: int, act: Callable[[], None]) -> None:
+    """Do *act*, in the reactor, at each signal *number*."""
+    signal.signal(number, lambda number, frame: reactor.callFromThread(act))
+
+
+def stop(reactor: Any) -> None:
+    """Stop *reactor*, if it is not stopping already."""
+    with suppress(ReactorNotRunning):
+        reactor.stop()

@@ -1,0 +1,81 @@
+"""A parent makes way for another program: a new version of this one, or one that has read a new configuration.
+
+It is executed in the same process: who watches that one sees no change, and sockets, lock and workers stay. First it
+is rehearsed, in another process, up to where mail would be served: what would not start takes no place.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from twisted.internet.error import ProcessDone
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mailsuite.workers.inheritance import ToParent, leave
+from mailsuite.workers.process import start
+from mailsuite.workers.program import Program, command
+
+
+class Upgrade:
+    """Puts *program* in our place."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, program: Program) -> None:
+        self._reactor = reactor
+        self._program = program
+        self._rehearsing = False
+
+    def begin(self, will: Callable[[], ToParent]) -> None:
+        """Rehearse, and make way if that goes well. *will* says what we leave."""
+        if self._rehearsing:
+            return
+        self._rehearsing = True
+        left = msgspec.structs.replace(will(), rehearsal=True)
+        environment = dict(os.environ)
+        legacy = leave(left, environment)
+        rehearsal = _Rehearsal(lambda refusal: self._rehearsed(refusal, will))
+        kept: dict[int, int | str] = {fd: fd for fd in (legacy, *left.descriptors)}
+        try:
+            start(
+                self._reactor, rehearsal, command(self._program.arguments), environment, {**kept, 1: "r", 2: "r"}
+            )
+        finally:
+            os.close(legacy)
+
+    def _rehearsed(self, refusal: str, will: Callable[[], ToParent]) -> None:
+        self._rehearsing = False
+        if refusal:
+            self._log.error("Nothing new is taken up, and all goes on as it was: {refusal}", refusal=refusal)
+        else:
+            self._make_way(will())
+
+    def _make_way(self, left: ToParent) -> None:
+        self._log.info("Another program takes this place: new configuration, new version")
+        leave(left, os.environ)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            # They would be the end of a program that is only beginning.
+            signal.signal(number, signal.SIG_IGN)
+        arguments = command(self._program.arguments)
+        os.execv(arguments[0], arguments)  # noqa: S606 (no shell is wanted)
+
+
+class _Rehearsal(ProcessProtocol):
+    """Calls *ended* with what a rehearsal had to say, empty where it went well."""
+
+    def __init__(self, ended: Callable[[str], None]) -> None:
+        self._ended = ended
+        self._said: list[bytes] = []
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """See `ProcessProtocol`."""
+        self._said.append(data)
+
+    def processEnded(self, reason: Failure) -> None:
+        """See `ProcessProtocol`."""
+        said = b"".join(self._said).decode("utf-8", "replace").strip()
+        self._ended("" if reason.check(ProcessDone) else said or "it has ended without a word")

@@ -1,0 +1,277 @@
+"""Several processes serve one site: what they share, how they are replaced, and that nothing is lost by it."""
+
+import os
+import re
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.system.far_end import END, GOOD, FarEnd, FarEnds, silence
+from tests.system.fetchers import fetch_all
+from tests.system.load import Load, digest
+from tests.system.messages import message, without_trace
+from tests.system.senders import smtp_session
+from tests.system.site import DOMAIN, Options, Site, until
+from tests.system.wire import Wire
+
+pytestmark = pytest.mark.system
+
+ALICE = f"alice@{DOMAIN}"
+# Whose mail goes to somebody elsewhere.
+AWAY = f"away@{DOMAIN}"
+CAROL = "carol@far.example"
+LISTENERS = {
+    "mta": {"service": "mta", "tls": "starttls"},
+    "pop3": {"service": "pop3", "tls": "starttls", "auth": "always"},
+    "pop3s": {"service": "pop3", "tls": "implicit"},
+}
+ADDRESS_CONNECTIONS = 6
+GUESSES = 8
+# What is said to a wrong password, as long as it is let in.
+WRONG = b"[AUTH]"
+
+
+class Workers:
+    """A site with two workers."""
+
+    def __init__(self, site: Site, next_hop: FarEnd) -> None:
+        self.site = site
+        self.next_hop = next_hop
+
+    @property
+    def pids(self) -> list[int]:
+        """Our server's workers, those that are going with them."""
+        children = Path(f"/proc/{self.site.pid}/task/{self.site.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    @property
+    def ready(self) -> set[int]:
+        """Those that serve."""
+        return set(self.pids) & {int(pid) for pid in re.findall(r"Worker \d+ is process (\d+)", self.site.log)}
+
+    @contextmanager
+    def only(self, pid: int) -> Iterator[None]:
+        """Let no worker but *pid* do anything."""
+        others = [each for each in self.pids if each != pid]
+        for each in others:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in others:
+                os.kill(each, signal.SIGCONT)
+
+    def all_say(self, ask: Callable[[], bytes], beginning: bytes) -> bool:
+        """Say whether each worker, when it is asked, says what has that *beginning*."""
+        return all(self.at(pid, ask).startswith(beginning) for pid in self.pids)
+
+    def at(self, pid: int, ask: Callable[[], bytes]) -> bytes:
+        """Return what the worker *pid* alone says when it is asked."""
+        with self.only(pid):
+            return ask()
+
+    def owner(self) -> int:
+        """Return the process that has claimed something in the queue; 0 where nobody has."""
+        with closing(sqlite3.connect(f"file:{self.site.folder}/queue/queue.sqlite?mode=ro", uri=True)) as queue:
+            row = queue.execute("SELECT pid FROM owners WHERE number IN (SELECT owner FROM recipients)").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def succeed(self) -> None:
+        """Have another program take the parent's place, and wait until its workers serve."""
+        complete = self.site.log.count(" workers")
+        os.kill(self.site.pid, signal.SIGUSR2)
+        until(lambda: self.site.log.count(" workers") > complete, 60, "new workers")
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """Serve a site by two workers, with limits that are soon reached, and a next hop that at first says nothing."""
+    next_hop = FarEnd(end=[silence, GOOD[END]])
+    with FarEnds() as far_ends:
+        limits = {
+            "exempt": [], "address_connections": ADDRESS_CONNECTIONS, "guesses": GUESSES, "connection_rate": 0,
+            "message_rate": 0, "recipient_rate": 0, "session_messages": 1_000_000,
+        }  # fmt: skip
+        options: Options = {
+            "": {"workers": 2, "drain_time": 30},
+            "limits": limits,
+            "routes.far": {"host": "127.0.0.1", "port": far_ends.listen(next_hop), "tls": "none"},
+        }
+        with Site(options=options, users=["alice"], listeners=LISTENERS) as site:
+            site.cli("alias", "add", AWAY, CAROL)
+            yield Workers(site, next_hop)
+
+
+def send(site: Site, recipient: str, text: bytes) -> None:
+    """Send a message."""
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [recipient], message(ALICE, text))
+
+
+def guess(site: Site) -> bytes:
+    """Return what is said to a wrong password of Alice's, from an address that is used for nothing else."""
+    with Wire(site.ports["pop3"], source="127.0.0.3") as wire:
+        wire.send(b"USER %s\r\nPASS wrong\r\n" % ALICE.encode())
+        # A greeting and USER's answer come first, where it has not been found out before.
+        while (line := wire.line()).startswith(b"+OK"):
+            pass
+        return line
+
+
+# What they share
+
+
+def test_a_cap_holds_over_all_workers(workers: Workers) -> None:
+    """Connections to one worker count for the other; those that end make room again."""
+    one, other = workers.pids
+    port = workers.site.ports["mta"]
+    wires: list[Wire] = []
+    for pid in (one, other):
+        with workers.only(pid):
+            for _ in range(ADDRESS_CONNECTIONS // 2):
+                wires.append(Wire(port, source="127.0.0.2"))
+                wires[-1].greet()
+
+    def greeting() -> bytes:
+        with Wire(port, source="127.0.0.2") as wire:
+            return wire.answer()
+
+    for code in (b"421", b"220"):
+        # What one has to tell the other takes a moment.
+        until(partial(workers.all_say, greeting, code))
+        for wire in wires:
+            wire.socket.close()
+
+
+def test_guesses_count_in_all_workers(workers: Workers) -> None:
+    """Wrong passwords at one worker cut off the logins at both; other addresses may log in."""
+    one, other = workers.pids
+    for pid in (one, other):
+        with workers.only(pid):
+            for _ in range(GUESSES // 2):
+                assert WRONG in guess(workers.site)
+    for pid in (one, other):
+        answers: list[bytes] = []
+        while not answers or WRONG in answers[-1]:
+            answers.append(workers.at(pid, partial(guess, workers.site)))
+        # By itself each of them would have let in as many again.
+        assert len(answers) < GUESSES // 2
+    assert fetch_all(workers.site, ALICE) == []
+
+
+def test_all_write_one_mail_log(workers: Workers) -> None:
+    """And begin it anew when told to, so that it can be rotated."""
+    site = workers.site
+    log, rotated = site.folder / "mail.log", site.folder / "mail.log.1"
+    log.rename(rotated)
+    site.hang_up()
+    until(log.exists)
+    until(lambda: not any(rotated in opened(pid) for pid in workers.pids), what="all to let go of the old log")
+    for pid in workers.pids:
+        with workers.only(pid):
+            send(site, ALICE, b"logged by %d\r\n" % pid)
+    lines = [line for line in log.read_text().splitlines() if " smtp " in line]
+    assert len(lines) == len(fetch_all(site, ALICE)) == 2
+
+
+def opened(pid: int) -> set[Path]:
+    """Return the files that a process has open."""
+    return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+# When they end
+
+
+def test_a_dead_worker_is_replaced_and_what_it_had_claimed_goes_out(workers: Workers) -> None:
+    """By another one, while a third takes its place; what it was taking in is removed."""
+    site, next_hop = workers.site, workers.next_hop
+    before = workers.pids
+    send(site, AWAY, b"on and on\r\n")
+    until(lambda: len(next_hop.taken) == 1, what="a delivery that is not answered")
+    dead = workers.owner()
+    assert dead in before
+    left = site.folder / "mail" / ".incoming" / f"1700000000.M000001P{dead}Q1"
+    left.touch()
+    os.kill(dead, signal.SIGKILL)
+
+    until(lambda: len(next_hop.taken) == 2, 30, "another try")
+    until(lambda: not workers.owner(), what="its outcome")
+    until(lambda: len(workers.ready) == 2, 30, "a worker in its place")
+    assert dead not in workers.pids and set(before) & set(workers.pids)
+    assert next_hop.taken[1].octets == next_hop.taken[0].octets
+    until(lambda: not left.exists())
+    assert "unclean" not in site.log
+
+
+def test_upgrade_under_load(workers: Workers) -> None:
+    """New configuration, new processes in the place of all others, no connection refused or cut, nothing lost."""
+    site = workers.site
+    before, parent, known = workers.pids, site.pid, len(fetch_all(site, ALICE))
+    open_before = Wire(site.ports["mta"])
+    open_before.greet()
+    load = Load(site.ports["mta"], [ALICE], 3, 7)
+    load.start()
+    until(lambda: len(load.ledger.acknowledged(ALICE)) > 20, 20, "some mail")
+    site.options["limits"] = {**site.options["limits"], "message_size": 2_000_000}
+    site.write_config()
+    workers.succeed()
+    delivered = len(load.ledger.acknowledged(ALICE))
+    until(lambda: len(load.ledger.acknowledged(ALICE)) > delivered + 20, 20, "more mail")
+    load.stop()
+
+    with Wire(site.ports["mta"]) as wire:
+        wire.reply(220)
+        assert b"SIZE 2000000" in wire.ask(b"EHLO client.example", 250)
+    for line in (b"MAIL FROM:<a@client.example>", b"RCPT TO:<%s>" % ALICE.encode()):
+        open_before.ask(line, 250)
+    open_before.ask(b"DATA", 354)
+    open_before.send(message("a@client.example", b"begun before\r\n") + b".\r\n")
+    open_before.reply(250)
+    open_before.ask(b"QUIT", 221)
+    assert load.refusals == []
+    assert site.pid == parent and site.process is not None and site.process.poll() is None
+    until(lambda: not set(before) & set(workers.pids), 30, "the old workers' end")
+    kept = {digest(without_trace(octets)) for octets in fetch_all(site, ALICE)}
+    assert {load.ledger.messages[key].digest for key in load.ledger.acknowledged(ALICE)} <= kept
+    assert len(kept) == known + len(load.ledger.acknowledged(ALICE)) + 1
+
+
+def test_what_would_not_start_takes_no_place(workers: Workers) -> None:
+    """A mistake in the configuration is told, and all goes on; so does a worker that has to be replaced meanwhile."""
+    site, before = workers.site, set(workers.pids)
+    good = site.config.read_text()
+    site.config.write_text(good.replace("[limits]", "[limits]\nnonsense = 1"))
+    os.kill(site.pid, signal.SIGUSR2)
+    until(lambda: "all goes on as it was" in site.log, 30, "a line in the log")
+    assert "nonsense: unknown key" in site.log
+    assert set(workers.pids) == before
+    dead = min(before)
+    os.kill(dead, signal.SIGKILL)
+    until(lambda: len(workers.ready) == 2 and dead not in workers.pids, 30, "a worker in its place")
+    site.config.write_text(good)
+
+
+def test_without_their_parent_they_end(workers: Workers) -> None:
+    """Nobody serves on for ever when it is killed; until they are gone nobody else may. A stop is a clean one."""
+    site, before = workers.site, workers.pids
+    idle = Wire(site.ports["mta"], source="127.0.0.4")
+    idle.greet()
+    site.kill()
+    idle.reply(421)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), 30, "the workers' end")
+    with pytest.raises(ConnectionRefusedError):
+        Wire(site.ports["mta"])
+
+    site.start()
+    assert "The last stop was unclean" in site.log
+    idle = Wire(site.ports["mta"], source="127.0.0.4")
+    idle.greet()
+    os.kill(site.pid, signal.SIGTERM)
+    idle.reply(421)
+    site.ended()
+    assert not (site.folder / "running").exists()
