@@ -160,7 +160,7 @@ class LimitReached(Event):
     limit: str
 
 
-# No reply: what takes an answer gives this in its place where it has asked another question.
+# No reply: what takes an answer gives this in its place where it has asked another question, or will say all later.
 ASKED_ON = Reply(0, "", "")
 
 CONNECTED = Connected()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # What a question is answered with: several replies only at the end of a message, in LMTP.
 Answer: TypeAlias = Reply | tuple[Reply, ...]
-# Called with the answer before it is sent; may return another one to be sent in its place, ``()`` for none.
+# Called with the answer before it is sent; may return another one to be sent in its place, `ASKED_ON` for none.
 Answered: TypeAlias = Callable[[Any], Answer | None]
 Dialogue: TypeAlias = Callable[[bytes | Fault], None]
 # Reads octets that are no command lines from what has come; ``False`` where more have to come first.

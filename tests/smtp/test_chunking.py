@@ -1,5 +1,6 @@
 """BDAT (RFC 3030): any content in any chunks, in any segments; limits; what is refused; how much memory it takes."""
 
+import cProfile
 import dataclasses
 import tracemalloc
 from itertools import pairwise
@@ -312,3 +313,36 @@ def test_fifty_megabytes() -> None:
 
     assert respondent.octets == 50 * MIB
     assert used < MIB
+
+
+# What it costs
+
+
+def calls(segments: list[bytes]) -> int:
+    """Count the calls of functions that a session makes of *segments*, which carry one message."""
+    core, _ = session(limited(message_size=100 * MIB))
+    conversation = Conversation(core, Counting())
+    conversation.send(b"EHLO x\r\n")
+    conversation.events = Forgetful()
+    profile = cProfile.Profile()
+    profile.enable()
+    for data in segments:
+        conversation.send(data)
+    profile.disable()
+    assert conversation.said.endswith(replies.ACCEPTED.octets)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+@pytest.mark.parametrize("size", [100, 4000, 1_000_000])
+def test_it_costs_no_more_than_data(size: int) -> None:
+    """Nothing is looked for in it, and one answer less is waited for; counted in calls, not in time."""
+    content = b"Subject: x\r\n\r\n" + b"0123456789 abcdefghijklmnopqrstuvwxyz\r\n" * (size // 39)
+    by_data = [ENVELOPE + b"DATA\r\n", *pieces(content + b".\r\n")]
+    by_bdat = pieces(ENVELOPE + chunk(content, last=True))
+
+    assert calls(by_bdat) <= calls(by_data)
+
+
+def pieces(octets: bytes) -> list[bytes]:
+    """Return *octets* as they come from a socket."""
+    return [octets[start : start + 65_536] for start in range(0, len(octets), 65_536)]

@@ -63,13 +63,16 @@ class Chunks:
 
     def next(self, octets: int, last: bool) -> None:
         """A chunk of *octets* comes now."""
+        if self._told:
+            self._session.begin_content(self._read)
+        else:
+            self._session.read_octets(self._read)
+        self._expect(octets, last)
+
+    def _expect(self, octets: int, last: bool) -> None:
         session = self._session
         self._left = octets
         self._last = last
-        if self._told:
-            session.begin_content(self._read)
-        else:
-            session.read_octets(self._read)
         if session.size + octets > session.settings.limits.message_size:
             # RFC 1870 §6.3. The peer hears of it when all of the chunk has come.
             self.refuse(replies.TOO_LARGE)
@@ -77,7 +80,7 @@ class Chunks:
     def begin(self, octets: int, last: bool) -> None:
         """The first chunk of *octets* comes now, and with it the message."""
         self._session.begin_content(self._read)
-        self.next(octets, last)
+        self._expect(octets, last)
 
     def refuse(self, reply: Reply) -> None:
         """The message is refused whatever follows; tell the respondent to forget it."""
@@ -133,23 +136,23 @@ class Chunks:
 
     def _end(self) -> None:
         session = self._session
-        session.read_octets(None)
         if self._last and self._refusal is None:
             self._end_content()
         if self._refusal is not None:
+            session.read_octets(None)
             self._answer_refused(self._refusal)
         elif self._last:
             session.end_message()
         else:
+            session.read_octets(None)
             session.ask(events.CHUNK_ENDS, self._judged)
 
     def _end_content(self) -> None:
         if self._text is not None:
             rest = self._text.end()
-            if rest:
-                self._gathered += rest
-            if not self._is_sound(self._text):
+            if rest and not self._is_sound(self._text):
                 return
+            self._gathered += rest
         if self._gathered:
             self._session.tell(events.BodyChunk(self._take_gathered()))
 
@@ -203,7 +206,7 @@ def bdat(session: "ServerSession", argument: str) -> None:
 
 
 def _begin(session: "ServerSession", octets: int, last: bool) -> None:
-    def answered(reply: Reply) -> tuple[()]:
+    def answered(reply: Reply) -> Reply:
         chunks = session.chunks = Chunks(session)
         session.state = State.CHUNKS
         if reply.code != 354:
@@ -211,7 +214,7 @@ def _begin(session: "ServerSession", octets: int, last: bool) -> None:
             session.tell(events.RESET)
         chunks.begin(octets, last)
         # The peer waits for no other answer than that to the chunk.
-        return ()
+        return events.ASKED_ON
 
     session.ask(events.DATA_BEGINS, answered)
 
