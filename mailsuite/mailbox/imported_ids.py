@@ -5,7 +5,7 @@ small file in the mailbox keeps them by base name. ``mailsuite mailbox import-ui
 later has an id of ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailsuite.mailbox.names import hashed, is_fit
@@ -38,9 +38,10 @@ class ImportedIds:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __contains__(self, base: bytes) -> bool:
-        """Whether a message with this base name cannot simply have it as its id."""
-        return base in self._ids or base in self._taken
+    @property
+    def bases(self) -> Set[bytes]:
+        """The base names that cannot simply be the ids of their messages."""
+        return self._ids.keys() | self._taken
 
     def unique_id(self, base: bytes) -> bytes:
         """Return the id of the message whose base name is *base*: imported, the base name itself, or a hash of it."""

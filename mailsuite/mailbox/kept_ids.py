@@ -7,7 +7,7 @@ others stay.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -36,6 +36,11 @@ class KeptIds:
     def __contains__(self, base: bytes) -> bool:
         """Whether files with this base name have ids of their own."""
         return base in self._kept
+
+    @property
+    def bases(self) -> Set[bytes]:
+        """The base names of files that have ids of their own."""
+        return self._kept.keys()
 
     def assign(self, base: bytes, plain_id: str, files: Sequence[FileKey]) -> list[str]:
         """Return one id for each of *files*, all the files whose base name is *base*; one alone has *plain_id*."""

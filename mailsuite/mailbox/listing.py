@@ -18,7 +18,7 @@ from mailsuite.mailbox.scan import PREFIX
 T = TypeVar("T")
 # So many messages are copied at a time, so that other threads have their turn in between.
 _PIECE = 1024
-# A place is a letter and the rest of the name behind the unique id, or, with a capital, the whole name.
+# A place is the rest of the name behind the unique id and a letter; with a capital letter it is the whole name.
 _FOLDERS = {b"n": b"new/", b"c": b"cur/"}
 
 
@@ -57,16 +57,16 @@ class Messages:
 def place(name: bytes, unique_id: bytes) -> bytes:
     """Return how *name*, which has its folder, is kept beside its unique id."""
     if base(name[PREFIX:]) == unique_id:
-        return name[:1] + name[PREFIX + len(unique_id) :]
-    return name[:1].upper() + name[PREFIX:]
+        return name[PREFIX + len(unique_id) :] + name[:1]
+    return name[PREFIX:] + name[:1].upper()
 
 
 def _path(kept: bytes, unique_id: bytes) -> bytes:
     """Return the name, with its folder, that `place` has made *kept* of."""
-    folder = _FOLDERS.get(kept[:1])
+    folder = _FOLDERS.get(kept[-1:])
     if folder is None:
-        return _FOLDERS[kept[:1].lower()] + kept[1:]
-    return folder + unique_id + kept[1:]
+        return _FOLDERS[kept[-1:].lower()] + kept[:-1]
+    return folder + unique_id + kept[:-1]
 
 
 @implementer(IListing)

@@ -5,29 +5,36 @@
 
 import os
 
-# Names are given with their folder: "new/NAME", "cur/NAME".
 FOLDERS = (b"new", b"cur")
+# Octets of a folder's name, and of the slash behind it.
 PREFIX = 4
 # A folder that keeps changing under the scan is taken as it is after so many looks.
 TRIES = 3
 
 
 def scan(root: bytes) -> list[bytes]:
-    """Return the names of the messages in the mailbox *root*, in no order. Blocks. Raises `OSError`."""
-    names: list[bytes] = []
+    """Return the messages in the mailbox *root*, as ``new/NAME`` and ``cur/NAME``, in no order.
+
+    Blocks. Raises `OSError`.
+    """
+    return [folder + b"/" + name for folder, names in zip(FOLDERS, look(root), strict=True) for name in names]
+
+
+def look(root: bytes) -> list[list[bytes]]:
+    """Return the names of the messages in each of `FOLDERS`, in no order. Blocks. Raises `OSError`."""
+    found: list[list[bytes]] = []
     for folder in FOLDERS:
-        prefix = folder + b"/"
         try:
             entries = os.scandir(root + b"/" + folder)
         except FileNotFoundError:
+            found.append([])
             continue
         with entries:
-            names += [
-                prefix + entry.name
-                for entry in entries
-                if not entry.name.startswith(b".") and entry.is_file(follow_symlinks=False)
-            ]
-    return names
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        # One look at all of them: there are hardly ever such names.
+        hidden = b"/." in b"/" + b"/".join(names)
+        found.append([name for name in names if not name.startswith(b".")] if hidden else names)
+    return found
 
 
 def folder_times(root: bytes) -> tuple[int, ...]:
@@ -41,15 +48,15 @@ def folder_times(root: bytes) -> tuple[int, ...]:
     return tuple(times)
 
 
-def settled_scan(root: bytes) -> tuple[list[bytes], tuple[int, ...]]:
+def settled_scan(root: bytes) -> tuple[list[list[bytes]], tuple[int, ...]]:
     """Scan until nothing was moved meanwhile: a name that moves under a scan may be missed by it. Blocks.
 
-    Return the names, and the folders' times that they go with; no times where the folders never rested. Raises
-    `OSError`.
+    Return the names in each of `FOLDERS`, and the folders' times that they go with; no times where the folders never
+    rested. Raises `OSError`.
     """
     for _ in range(TRIES):
         before = folder_times(root)
-        names = scan(root)
+        found = look(root)
         if folder_times(root) == before:
-            return names, before
-    return names, ()
+            return found, before
+    return found, ()

@@ -6,24 +6,25 @@ the reactor has its turn in between. Nothing is moved from ``new/`` to ``cur/``.
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import eq
 
 from mailsuite.mailbox.content import wire_size
 from mailsuite.mailbox.imported_ids import ImportedIds
 from mailsuite.mailbox.kept_ids import FileKey, KeptIds
 from mailsuite.mailbox.listing import Listing, Messages, place
 from mailsuite.mailbox.measured import Measured
-from mailsuite.mailbox.names import base, order, our_size, sizes
-from mailsuite.mailbox.ordering import PIECE, in_order
-from mailsuite.mailbox.scan import PREFIX, TRIES, settled_scan
+from mailsuite.mailbox.names import OPEN, base, order, sizes
+from mailsuite.mailbox.ordering import in_order
+from mailsuite.mailbox.scan import TRIES, settled_scan
 
-# Names of ours, joined by slashes: folder, base name, the rest, the size in it. No octet of the base name sorts before
-# the comma behind it, so whole names sort as their base names do.
-_OURS = re.compile(
-    rb"(n|c)(?:ew|ur)/([1-9]\d{9}\.M\d{6}P[0-9A-Za-z]*Q[0-9a-f]+)(,S=(\d{1,15}),W=\4(?::[^/]*)?)/"
-)
-_IS_OURS = re.compile(rb"(?:new|cur)/[1-9]\d{9}\.M\d{6}P[0-9A-Za-z]*Q[0-9a-f]+,S=(\d{1,15}),W=\1(?::[^/]*)?/")
+# Names have the letter of their folder at their end here, so that they can be sorted as they are.
+_FOLDERS = {b"n": b"new/", b"c": b"cur/"}
+# Such a name of ours, and a slash: base name, place, the size in that. No octet of a base name sorts before the comma
+# behind it, so whole names sort as base names do.
+_OURS = re.compile(rb"([1-9]\d{9}\.M\d{6}P[0-9A-Za-z]*Q[0-9a-f]+o?)(,S=(\d{1,15}),W=\3(?::[^/]*)?[nc])/")
+_OPEN = OPEN.encode() + b","
 
 
 def take_listing(path: str) -> tuple[Listing, tuple[int, ...]]:
@@ -33,8 +34,8 @@ def take_listing(path: str) -> tuple[Listing, tuple[int, ...]]:
     """
     root = os.fsencode(path)
     for _ in range(TRIES):
-        names, times = settled_scan(root)
-        listing, gone = _list(root, names)
+        found, times = settled_scan(root)
+        listing, gone = _list(root, found)
         if not gone:
             return listing, times
     return listing, ()
@@ -49,9 +50,8 @@ class _Known:
         self.imported = ImportedIds(root)
         self.measured = Measured(root)
 
-    def is_special(self, base: bytes) -> bool:
-        """Say whether there is more to an id than the base name."""
-        return base in self.kept or base in self.imported
+        # Base names of which some are not the ids of their messages.
+        self.special = self.kept.bases | self.imported.bases
 
     def save(self) -> None:
         """Keep what was learned."""
@@ -59,57 +59,60 @@ class _Known:
         self.measured.save()
 
 
-def _list(root: bytes, names: list[bytes]) -> tuple[Listing, bool]:
-    """Return the listing of *names*, and whether some had vanished before they could be measured."""
+def _list(root: bytes, found: Sequence[Sequence[bytes]]) -> tuple[Listing, bool]:
+    """Return the listing of what was *found*, and whether some had vanished before they could be measured."""
     known = _Known(root)
-    messages = Messages()
-    gone = False
-    for piece in _pieces(names):
-        if not _add_ours(messages, piece, known):
-            gone = _add_any(messages, piece, known) or gone
+    new, cur = found
+    names = [name + b"n" for name in new] + [name + b"c" for name in cur]
+    messages, gone = _ours_alone(names, known), False
+    if messages is None:
+        messages, gone = _any(names, known)
     known.save()
     messages.settle()
     return Listing(messages), gone
 
 
-def _pieces(names: list[bytes]) -> Iterator[list[bytes]]:
-    """Yield *names* in their order; names with the same base are in one piece."""
-    held: list[bytes] = []
-    for piece in in_order(names, _key(names)):
-        piece[:0] = held
+def _ours_alone(names: Sequence[bytes], known: _Known) -> Messages | None:
+    """Return the messages of a mailbox where all are ours and none needs more than its name; ``None`` of any other."""
+    messages = Messages()
+    last = b""
+    for piece in in_order(names):
+        if _base(piece[0]) == last or not _add_ours(messages, piece, known):
+            return None
         last = _base(piece[-1])
-        cut = len(piece) - 1
-        while cut and _base(piece[cut - 1]) == last:
-            cut -= 1
-        held = piece[cut:]
-        if cut:
-            yield piece[:cut]
-    if held:
-        yield held
+    return messages
 
 
-def _key(names: list[bytes]) -> Callable[[bytes], bytes]:
-    """Return what to sort *names* by: names of ours alone need no look into each."""
-    for start in range(0, len(names), PIECE):
-        some = names[start : start + PIECE]
-        if len(_IS_OURS.findall(_joined(some))) < len(some):
-            return _sort_key
-    return _name
+def _any(names: Sequence[bytes], known: _Known) -> tuple[Messages, bool]:
+    """Return the messages of any mailbox, and whether some of *names* had vanished."""
+    messages = Messages()
+    gone = False
+    for piece in in_order(names, _sort_key):
+        if not _add_ours(messages, piece, known):
+            gone = _add(messages, piece, known) or gone
+    return messages, gone
 
 
 def _add_ours(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
-    """Add *names* if all are ours and none needs more than its name; otherwise return ``False``."""
-    found = _OURS.findall(_joined(names))
+    """Add *names* if all are ours and none needs more than its name; otherwise return ``False``.
+
+    All of them are looked at by each operation: one of Python's for each name costs more than the kernel's part.
+    """
+    joined = b"/".join(names) + b"/"
+    found = _OURS.findall(joined)
     if len(found) < len(names):
         return False
-    folders, bases, rests, octets = zip(*found, strict=True)
-    if len(set(bases)) < len(bases) or any(map(known.is_special, bases)):
+    bases, places, said = zip(*found, strict=True)
+    if any(map(eq, bases, bases[1:])) or not known.special.isdisjoint(bases):
         return False
-    messages.extend(list(map(bytes.__add__, folders, rests)), bases, list(map(int, octets)))
+    octets = list(map(int, said))
+    if _OPEN in joined:
+        octets = [size + 2 if base.endswith(_OPEN[:-1]) else size for base, size in zip(bases, octets, strict=True)]
+    messages.extend(places, bases, octets)
     return True
 
 
-def _add_any(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
+def _add(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
     """Add *names*; return whether some had vanished before they could be measured."""
     places: list[bytes] = []
     ids: list[bytes] = []
@@ -120,7 +123,7 @@ def _add_any(messages: Messages, names: Sequence[bytes], known: _Known) -> bool:
         if size is None:
             gone = True
             continue
-        places.append(place(name, unique_id))
+        places.append(place(_path(name), unique_id))
         ids.append(unique_id)
         octets.append(size)
     messages.extend(places, ids, octets)
@@ -145,7 +148,7 @@ def _identified(names: Sequence[bytes], known: _Known) -> Iterator[tuple[bytes, 
 def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes]]:
     for name in names:
         try:
-            status = os.lstat(root + b"/" + name)
+            status = os.lstat(root + b"/" + _path(name))
         except FileNotFoundError:
             continue
         yield FileKey(status.st_ino, max(status.st_mtime_ns, 0)), name
@@ -153,11 +156,10 @@ def _files(root: bytes, names: Sequence[bytes]) -> Iterator[tuple[FileKey, bytes
 
 def _size(name: bytes, known: _Known) -> int | None:
     """Return what *name* has on the wire; ``None`` where it is gone."""
-    ours = our_size(name[PREFIX:])
-    if ours is not None:
-        return ours
-    said = sizes(name[PREFIX:])
-    path = known.root + b"/" + name
+    said = sizes(name[:-1])
+    if said.ours:
+        return said.wire
+    path = known.root + b"/" + _path(name)
     try:
         status = os.lstat(path)
         octets = known.measured.find(_base(name), status)
@@ -172,17 +174,13 @@ def _size(name: bytes, known: _Known) -> int | None:
         return said.wire or said.disk or 0
 
 
-def _joined(names: Sequence[bytes]) -> bytes:
-    return b"/".join(names) + b"/"
-
-
-def _name(name: bytes) -> bytes:
-    return name[PREFIX:]
+def _path(name: bytes) -> bytes:
+    return _FOLDERS[name[-1:]] + name[:-1]
 
 
 def _base(name: bytes) -> bytes:
-    return base(name[PREFIX:])
+    return base(name[:-1])
 
 
 def _sort_key(name: bytes) -> bytes:
-    return order(base(name[PREFIX:]))
+    return order(base(name[:-1]))

@@ -11,12 +11,16 @@ from mailsuite.mailbox import scan as scan_module
 from mailsuite.mailbox import taking as taking_module
 from mailsuite.mailbox.content import CHUNK, open_content
 from mailsuite.mailbox.kept_ids import FILE_NAME, FileKey, KeptIds
-from mailsuite.mailbox.listing import Listing
+from mailsuite.mailbox.listing import Listing, Messages
 from mailsuite.mailbox.maildir import Names
 from mailsuite.mailbox.names import OPEN, base, order, sizes
-from mailsuite.mailbox.scan import TRIES, folder_times, scan
+from mailsuite.mailbox.ordering import PIECE
+from mailsuite.mailbox.scan import TRIES, folder_times, look, scan
 from mailsuite.mailbox.taking import take_listing
 from tests.doubles_pop3 import settled
+
+SECONDS = st.integers(1_000_000_000, 1_000_000_005)
+FLAGS = st.sampled_from([b"", b":2,", b":2,S", b":2,FRS", b":1,x"])
 
 
 @pytest.fixture
@@ -189,22 +193,64 @@ class TestSnapshot:
     def test_memory_of_a_message(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A listing holds at most 100 octets for each message, of ours as of Dovecot's."""
         for name in (
-            b"new/17000%05d.M%06dP1a2bQ%x,S=4321,W=4321",
-            b"cur/17000%05d.M%06dP1234V%x.mail.example.com,S=4321,W=4399:2,S",
+            b"17000%05d.M%06dP1a2bQ%x,S=4321,W=4321",
+            b"17000%05d.M%06dP1234V%x.mail.example.com,S=4321,W=4399:2,S",
         ):
             names = [name % (index, index, index) for index in range(10_000)]
-            monkeypatch.setattr(taking_module, "settled_scan", lambda root, names=names: (names, (1, 2)))
+            monkeypatch.setattr(taking_module, "settled_scan", lambda root, names=names: ([[], names], (1, 2)))
             monkeypatch.setattr(taking_module, "wire_size", lambda path, disk, wire: wire)
 
             assert taken(box).memory() < 100 * 10_000
 
     def test_many_messages_keep_their_order(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A mailbox that is sorted in pieces is in the same order as one that is sorted at once; no name is lost."""
-        names = [b"cur/1700000%03d.M%06dP7Q%x,S=1,W=1:2,S" % (index % 97, index, index) for index in range(20_000)]
+        names = [b"1700000%03d.M%06dP7Q%x,S=1,W=1:2,S" % (index % 97, index, index) for index in range(20_000)]
         shuffled = [names[index * 7919 % len(names)] for index in range(len(names))]
-        monkeypatch.setattr(taking_module, "settled_scan", lambda root: (list(shuffled), (1, 2)))
+        foreign = b"1700000050.x"
+        for more in ([], [foreign]):
+            found = [[], [*more, *shuffled]]
+            monkeypatch.setattr(taking_module, "settled_scan", lambda root, found=found: (found, (1, 2)))
+            monkeypatch.setattr(taking_module, "_size", lambda name, known: 1)
 
-        assert paths(taken(box)) == sorted(names)
+            assert paths(taken(box)) == [b"cur/" + name for name in sorted([*names, *more])]
+
+    @given(st.lists(st.tuples(SECONDS, st.integers(0, 20), FLAGS, st.booleans(), st.booleans()), max_size=30))
+    def test_quick_way_and_any_way(self, said: list[tuple[int, int, bytes, bool, bool]]) -> None:
+        """Names of ours alone give the same listing as they do one by one."""
+        found: list[list[bytes]] = [[], []]
+        for second, size, flags, is_open, is_new in said:
+            name = b"%d.M000001P2Q3%b,S=%d,W=%d" % (second, OPEN.encode() if is_open else b"", size, size)
+            found[0 if is_new else 1].append(name if is_new else name + flags)
+        names = [name + b"n" for name in found[0]] + [name + b"c" for name in found[1]]
+        known = taking_module._Known(b"/nonexistent")
+        quick = taking_module._ours_alone(names, known)
+        messages = Messages()
+        for name in sorted(names, key=taking_module._sort_key):
+            taking_module._add(messages, [name], known)
+
+        if quick is None:
+            # A base name that occurs twice needs a look at the files.
+            assert len({base(name) for name in names}) < len(names)
+        else:
+            listings = Listing(quick), Listing(messages)
+            assert paths(listings[0]) == paths(listings[1])
+            assert [each.size_rows(0, len(each)) for each in listings] == 2 * [listings[0].size_rows(0, len(names))]
+            assert [each.id_rows(0, len(each)) for each in listings] == 2 * [listings[0].id_rows(0, len(names))]
+
+    def test_copies_among_many_messages(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the names are in pieces, two files with one base name are seen wherever the pieces meet."""
+        names = [b"1700000000.M%06dP7Q1,S=1,W=1" % index for index in range(3 * PIECE)]
+        copies = [name + b":2,S" for name in names]
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([names, copies], (1, 2)))
+        asked: list[bytes] = []
+
+        def files(root: bytes, same: list[bytes]) -> list[tuple[FileKey, bytes]]:
+            asked.extend(same)
+            return [(FileKey(number, 1), name) for number, name in enumerate(same)]
+
+        monkeypatch.setattr(taking_module, "_files", files)
+
+        assert len(set(taken(box).unique_ids)) == len(asked) == 2 * len(names)
 
     def test_rows(self, box: Path) -> None:
         """What LIST and UIDL send is cut out anywhere."""
@@ -470,14 +516,14 @@ class TestRaces:
         os.utime(box / "cur", ns=(1, 1))
         calls: list[bytes] = []
 
-        def missed(root: bytes) -> list[bytes]:
+        def missed(root: bytes) -> list[list[bytes]]:
             calls.append(root)
             if len(calls) > 1:
-                return scan(root)
+                return look(root)
             path.rename(box / "cur" / "1.a:2,S")
-            return []
+            return [[], []]
 
-        monkeypatch.setattr(scan_module, "scan", missed)
+        monkeypatch.setattr(scan_module, "look", missed)
 
         assert ids(box) == ["1.a"]
 
@@ -495,8 +541,8 @@ class TestRaces:
         path = put(box, "new/1.a")
         calls: list[bytes] = []
 
-        def early(root: bytes) -> tuple[list[bytes], tuple[int, ...]]:
-            names = scan(root)
+        def early(root: bytes) -> tuple[list[list[bytes]], tuple[int, ...]]:
+            names = look(root)
             calls.append(root)
             if len(calls) == 1:
                 path.rename(box / "cur" / "1.a:2,S")
@@ -510,13 +556,13 @@ class TestRaces:
     def test_message_that_is_always_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that cannot be caught is left out; the mailbox opens."""
         put(box, "new/2.b")
-        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([b"new/1.a", b"new/2.b"], (1, 2)))
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([[b"1.a", b"2.b"], []], (1, 2)))
 
         assert ids(box) == ["2.b"]
 
     def test_copy_that_is_gone(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a message that was seen in both folders only the place where it is now counts."""
         put(box, "cur/1.a:2,S")
-        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([b"new/1.a", b"cur/1.a:2,S"], (1, 2)))
+        monkeypatch.setattr(taking_module, "settled_scan", lambda root: ([[b"1.a"], [b"1.a:2,S"]], (1, 2)))
 
         assert ids(box) == ["1.a"]
