@@ -16,8 +16,8 @@ _SECONDS = 180.0
 class Load:
     """So many *messages* of *size* octets for *recipient*, over so many *connections* at a time.
 
-    They are kept open where *reuse* says so, else each message has its own. With *recipients* above 1 a message has
-    so many, whose addresses are numbers from 1 on before *recipient*.
+    They are kept open where *reuse* says so, else each message has its own. A message has so many *recipients*, of
+    which each but the first has its number before its address: ``smtp-source -r`` has it so.
     """
 
     recipient: str
@@ -26,6 +26,10 @@ class Load:
     connections: int = 20
     reuse: bool = True
     recipients: int = 1
+
+    def addresses(self) -> Sequence[str]:
+        """Return to whom each message goes."""
+        return [f"{number if number > 1 else ''}{self.recipient}" for number in range(1, self.recipients + 1)]
 
 
 def send(port: int, load: Load) -> None:
@@ -74,15 +78,14 @@ async def _send_all(port: int, load: Load, hello: bytes, talk: _Talk) -> None:
 
 async def _sender(port: int, load: Load, left: Iterator[int], hello: bytes, talk: _Talk) -> None:
     session: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-    numbers = [b"%d" % number for number in range(1, load.recipients + 1)] if load.recipients > 1 else [b""]
     for _ in left:
         if session is None:
             session = await asyncio.open_connection("127.0.0.1", port)
             await _reply(session[0], b"220")
             await _say(session, b"%b client.example\r\n" % hello, b"250")
         await _say(session, b"MAIL FROM:<%b>\r\n" % SENDER.encode(), b"250")
-        for number in numbers:
-            await _say(session, b"RCPT TO:<%b%b>\r\n" % (number, load.recipient.encode()), b"250")
+        for recipient in load.addresses():
+            await _say(session, b"RCPT TO:<%b>\r\n" % recipient.encode(), b"250")
         for said, code in talk:
             await _say(session, said, code)
         if not load.reuse:

@@ -18,7 +18,7 @@ _MOST = 100
 
 @dataclass(frozen=True)
 class InboundCase(Case):
-    """*user* gets it; with *recipients* above 1, mailboxes whose names are a number and *user*."""
+    """*user* gets it, and where there are more *recipients*, mailboxes whose names are a number and *user*."""
 
     user: str
     messages: int
@@ -29,9 +29,7 @@ class InboundCase(Case):
 
     def users(self) -> Sequence[str]:
         """Return in whose mailboxes it lands."""
-        if self.recipients == 1:
-            return [self.user]
-        return [f"{number}{self.user}" for number in range(1, self.recipients + 1)]
+        return Load(self.user, 1, recipients=self.recipients).addresses()
 
 
 def case_name(size: int, connections: int, reuse: bool, recipients: int = 1) -> str:
