@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 # What Dovecot gives where its pop3_uidl_format says nothing else.
 DOVECOT_FORMAT = "%08Xu%08Xv"
-_VARIABLE = re.compile(r"%(0?)(\d*)([XMLU]?)([uvfg%])|%")
+# No id is nearly as wide as three digits can say.
+_VARIABLE = re.compile(r"%(0?)(\d{0,3})([XMLU]?)([uvfg%])|%")
 _DOVECOT_HEAD = re.compile(rb"3 (?:.* )?V(\d+)|1 (\d+) \d+$")
 _COURIER_HEAD = re.compile(rb"/([23]) \d+ \d+")
 _COURIER = re.compile(rb"(.+) \d+ (\d+):(\d+)(?::\d+)?")
@@ -42,6 +43,8 @@ def dovecot(lines: Iterable[bytes], form: str = DOVECOT_FORMAT) -> Iterator[Pair
 
 def _expanded(form: str, uid: bytes, validity: bytes, name: bytes) -> bytes:
     """Return what Dovecot's ``%``-variables in *form* stand for."""
+    if not (form.isascii() and form.isprintable()):
+        raise BadSource(f"the format {form!r} has other letters than ASCII")
     values = {"u": uid, "v": validity, "f": name, "g": name}
 
     def expanded(found: "re.Match[str]") -> str:

@@ -57,7 +57,7 @@ class TestDovecot:
         with pytest.raises(BadSource):
             list(dovecot(lines))
 
-    @pytest.mark.parametrize("form", ["%m", "%x", "%", "%{uid}", "%08Xq"])
+    @pytest.mark.parametrize("form", ["%m", "%x", "%", "%{uid}", "%08Xq", "%09999u", "ü%u", "%u\n"])
     def test_formats_that_cannot_be_followed(self, form: str) -> None:
         """They are refused, before anybody gets a wrong id."""
         with pytest.raises(BadSource):

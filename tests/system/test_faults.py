@@ -79,7 +79,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
     end = FarEnd()
     host = Host("127.0.0.1", 0, dns_port, {})
     with FarEnds() as far_ends:
-        options = {
+        options: dict[str, dict[str, object]] = {
             "dns": {"servers": [f"127.0.0.1:{dns_port}"], "timeout": 1},
             "delivery": {"tls": "none", "allow_private": True},
             "queue": {"remote_port": far_ends.listen(end), "retry_first": 2, "retry_factor": 1},
