@@ -19,6 +19,7 @@ from mailsuite.directory.cache import Cache
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.remembered import Source
+from mailsuite.directory.replies import chosen
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.sqlite import CHECK_SECONDS, SqliteBackend
 from mailsuite.interfaces import IMailboxDirectory
@@ -29,6 +30,7 @@ from mailsuite.meaning import (
     Login,
     Mailboxes,
     Meaning,
+    Refused,
     Relayed,
     Suspended,
     Unknown,
@@ -448,3 +450,16 @@ def test_what_became_of_a_mailbox(accounts: Accounts, directory: At) -> None:
 
     assert directory.current(box) is None
     assert isinstance(find(directory, "gone"), Mailboxes)
+
+
+def test_who_leaves_has_left_once_no_answer_is_from_before(backend: SqliteBackend, accounts: Accounts) -> None:
+    """The day changes nothing in the accounts, so answers of the time before hold until they are too old."""
+    clock = Clock()
+    source = Source(backend.generation, clock.seconds)
+    directory = Directory(backend, source, lambda: NOW + clock.seconds())
+    accounts.aliases.leave("alice@example.com", int(NOW) + 5, chosen(550, "Gone", "5.1.6"))
+    alice = Address("alice", "example.com")
+
+    assert isinstance(directory.find(alice), Mailboxes)
+    clock.advance(source.terms.ttl)
+    assert directory.find(alice) == Refused(550, "5.1.6", "Gone")
