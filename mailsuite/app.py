@@ -82,7 +82,7 @@ def make_service(
     if isinstance(inherited, ToWorker):
         return MailService(inherited.settings, reactor, foreground, Hired(inherited, reactor))
     if inherited is not None or worker_count(settings) > 1:
-        return Parent(settings, worker_count(settings), reactor, foreground, program or Program([]), inherited)
+        return Parent(settings, worker_count(settings), reactor, foreground, program or Program(""), inherited)
     return MailService(settings, reactor, foreground, Alone(settings, reactor))
 
 

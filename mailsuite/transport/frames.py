@@ -47,6 +47,10 @@ class Frames(Int32StringReceiver):
         """See `Int32StringReceiver`."""
         self._received(string)
 
+    def lengthLimitExceeded(self, length: int) -> None:
+        """See `Int32StringReceiver`: nobody who speaks our language does that."""
+        self.transport.abortConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `Int32StringReceiver`."""
         self._lost()

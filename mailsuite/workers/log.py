@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, LogPublisher, eventAsText
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
@@ -45,6 +45,11 @@ def observer() -> ILogObserver:
             return
 
     return cast(ILogObserver, tell)
+
+
+def silence() -> ILogObserver:
+    """Return what logs nothing; for ``twistd --logger``."""
+    return cast(ILogObserver, LogPublisher())
 
 
 def pair() -> tuple[int, int]:

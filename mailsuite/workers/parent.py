@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
@@ -66,6 +66,7 @@ class Parent(MultiService):
         if has_tls(settings):
             self._certificates.setServiceParent(self)
         self._sockets = Sockets(reactor, settings.listen, () if inherited is None else inherited.sockets)
+        self._folders = (settings.state_dir, settings.store.path)
         mark = RunMark(settings.state_dir, time.monotonic)
         self._ownership = Ownership(mark, settings.store.path, time.time)
         self._hub = Hub(time.monotonic)
@@ -81,23 +82,23 @@ class Parent(MultiService):
     def privilegedStartService(self) -> None:
         """Bind the ports and read the keys. Raises one of `START_TROUBLE`."""
         with told_plainly(self._foreground):
-            if not hold_between_processes():
-                raise OSError("this system has no locks for several processes: leave workers at 1")
+            self._check()
             super().privilegedStartService()
             self._sockets.bind()
-        if self._inherited is not None and self._inherited.rehearsal:
-            # So far all is well, and the rest is for who does it.
-            self._sockets.close_new()
-            raise SystemExit(0)
 
     def startService(self) -> None:
         """Look at the site, then start the workers. Raises one of `START_TROUBLE`."""
+        if self._inherited is not None and self._inherited.rehearsal:
+            # So far all is well, and the rest is for who does it.
+            self._reactor.callWhenRunning(lambda: self._sockets.close_new().addCallback(lambda _: stop(self._reactor)))
+            return
         with told_plainly(self._foreground):
             settle(self._settings)
             if self._inherited is None:
                 self._ownership.begin()
             else:
                 self._ownership.succeed(self._inherited.lock)
+                self._sockets.close_unwanted()
             super().startService()
         self._reactor.addReader(self._said)
         on_signal(self._reactor, signal.SIGHUP, self.reload)
@@ -107,6 +108,9 @@ class Parent(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Let the workers end what they have begun, all at the same time."""
+        if self._inherited is not None and self._inherited.rehearsal:
+            return succeed(None)
+        self._upgrade.forget()
         return Deferred.fromCoroutine(self._stop())
 
     def reload(self) -> None:
@@ -120,6 +124,13 @@ class Parent(MultiService):
             self._log.warn("Nothing is taken up now: workers are being started or replaced")
             return
         self._upgrade.begin(self._will)
+
+    def _check(self) -> None:
+        """Raise `OSError` for what workers cannot be had with, or not be replaced with."""
+        if not hold_between_processes():
+            raise OSError("this system has no locks for several processes: leave workers at 1")
+        if self._inherited is not None and self._inherited.folders != self._folders:
+            raise OSError("state_dir and [store] path cannot be changed without a restart")
 
     async def _stop(self) -> None:
         await self._crew.stop()
@@ -209,6 +220,7 @@ class Parent(MultiService):
             sockets=self._sockets.bound,
             certificates=self._certificates.told() if has_tls(self._settings) else {},
             lock=self._ownership.lock,
+            folders=self._folders,
             log=self._log_ends,
             workers={worker.pid: worker.number for worker in self._crew.placed},
             going={worker.pid: worker.number for worker in self._crew.going},

@@ -6,36 +6,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_HERE = ("--nodaemon", "--pidfile=")
 # What a worker is started with: it stays where it is, and its parent keeps its log.
-WORKER = ("--nodaemon", "--pidfile=", "--logger=mailsuite.workers.log.observer", "mailsuite")
+WORKER = (*_HERE, "--logger=mailsuite.workers.log.observer", "mailsuite")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """*arguments* are what twistd is given by who takes our place; *pidfile* is the one that twistd has written."""
+    """What takes our place: it reads the configuration file *config* and logs by the options *log* of twistd.
 
-    arguments: Sequence[str]
+    It is in the background already, if we are, and is no root any more. *pidfile* is the one that twistd has written.
+    """
+
+    config: str
+    log: Sequence[str] = ()
     pidfile: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """What twistd is given for it."""
+        return [*_HERE, *self.log, "mailsuite", "--config", self.config]
+
+    @property
+    def rehearsal(self) -> list[str]:
+        """The same for who only says whether it could start: it logs nowhere."""
+        return [*_HERE, "--logger=mailsuite.workers.log.silence", "mailsuite", "--config", self.config]
 
 
 def program(config: str, twistd: Mapping[str, Any]) -> Program:
     """Return the program that was started with the options of *twistd* for the configuration file *config*.
 
-    To be called before twistd changes its folder. Who takes our place is in the background already, and is no root.
+    To be called before twistd changes its folder.
     """
-    arguments = ["--nodaemon", "--pidfile="]
+    log: list[str] = []
     if twistd.get("logger"):
-        arguments.append(f"--logger={twistd['logger']}")
+        log.append(f"--logger={twistd['logger']}")
     elif twistd.get("syslog"):
-        arguments += ["--syslog", f"--prefix={twistd['prefix']}"]
+        log += ["--syslog", f"--prefix={twistd['prefix']}"]
     elif twistd.get("logfile") == "-":
-        arguments.append("--logfile=-")
+        log.append("--logfile=-")
     elif twistd.get("logfile") or not twistd.get("nodaemon"):
-        arguments.append(f"--logfile={os.path.abspath(twistd['logfile'] or 'twistd.log')}")
+        log.append(f"--logfile={os.path.abspath(twistd['logfile'] or 'twistd.log')}")
     pidfile = twistd.get("pidfile") or ""
     if pidfile:
         pidfile = os.path.abspath(os.path.join(twistd["rundir"], pidfile))
-    return Program([*arguments, "mailsuite", "--config", os.path.abspath(config)], pidfile)
+    return Program(os.path.abspath(config), log, pidfile)
 
 
 def command(arguments: Sequence[str]) -> list[str]:

@@ -26,23 +26,25 @@ class Sockets:
         self.bound: list[Socket] = []
 
     def bind(self) -> None:
-        """Bind what is not bound, and close what nobody wants any more. Raises `CannotListen`."""
+        """Bind what is not bound. Raises `CannotListen`."""
         self.bound = [self._inherited.get(wanted) or self._bind(*wanted) for wanted in self._wanted]
+
+    def close_unwanted(self) -> None:
+        """Close what is inherited and of which nothing is said in the configuration any more."""
         for key, socket in self._inherited.items():
             if key not in self._wanted:
                 close(socket)
 
-    def close_new(self) -> None:
+    def close_new(self) -> "Deferred[Any]":
         """Close what was not bound before us."""
-        for close_port in self._new:
-            close_port()
+        return DeferredList([maybeDeferred(close_port) for close_port in self._new])
 
     def close(self) -> "Deferred[Any]":
         """Close all."""
         for key, socket in self._inherited.items():
             if key in self._wanted:
                 close(socket)
-        return DeferredList([maybeDeferred(close_port) for close_port in self._new])
+        return self.close_new()
 
     def _bind(self, name: str, text: str) -> Socket:
         port: Any = bind(name, text, endpoint(self._reactor, name, text), ServerFactory())

@@ -29,6 +29,7 @@ class Upgrade:
         self._reactor = reactor
         self._program = program
         self._rehearsing = False
+        self._forgotten = False
 
     def begin(self, will: Callable[[], ToParent]) -> None:
         """Rehearse, and make way if that goes well. *will* says what we leave."""
@@ -42,13 +43,19 @@ class Upgrade:
         kept: dict[int, int | str] = {fd: fd for fd in (legacy, *left.descriptors)}
         try:
             start(
-                self._reactor, rehearsal, command(self._program.arguments), environment, {**kept, 1: "r", 2: "r"}
+                self._reactor, rehearsal, command(self._program.rehearsal), environment, {**kept, 1: "r", 2: "r"}
             )
         finally:
             os.close(legacy)
 
+    def forget(self) -> None:
+        """Make way for nobody any more: the service stops."""
+        self._forgotten = True
+
     def _rehearsed(self, refusal: str, will: Callable[[], ToParent]) -> None:
         self._rehearsing = False
+        if self._forgotten:
+            return
         if refusal:
             self._log.error("Nothing new is taken up, and all goes on as it was: {refusal}", refusal=refusal)
         else:

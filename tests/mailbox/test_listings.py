@@ -19,13 +19,13 @@ NAME = "17%08d.M000000P2Q1,S=%d,W=%d"
 class World:
     """One mailbox and the listings of a process; time stands still unless a test moves it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: bool = False) -> None:
         self.now = NOW
         self.box = folder / "alice"
         self.path = str(self.box)
         for part in ("tmp", "new", "cur"):
             (self.box / part).mkdir(parents=True)
-        self.listings = Listings(1 << 20, lambda: self.now)
+        self.listings = Listings(1 << 20, lambda: self.now, shared)
         self.tick = EARLIER
 
     def put(self, number: int, folder: str = "new") -> str:
@@ -113,6 +113,18 @@ class TestTruth:
             path.unlink() if path.is_file() else path.rmdir()
 
         assert len(world.open()) == 0
+
+
+def test_a_shared_mailbox_is_listed_anew_after_our_own_changes(tmp_path: Path) -> None:
+    """Another process of ours may have delivered within the same instant of the folder's clock."""
+    world = World(tmp_path, shared=True)
+    for folder in ("new", "cur"):
+        world.settle(folder)
+    world.put(1)
+    assert world.open() is world.open()
+
+    assert world.listings.before(world.path) is None
+    assert world.kept() is None
 
 
 class TestOwnChanges:

@@ -1,6 +1,7 @@
 """Several processes serve one site: what they share, how they are replaced, and that nothing is lost by it."""
 
 import os
+import poplib
 import re
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.far_end import END, GOOD, FarEnd, FarEnds, silence
-from tests.system.fetchers import fetch_all
+from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.load import Load, digest
 from tests.system.messages import message, without_trace
 from tests.system.senders import smtp_session
@@ -161,13 +162,30 @@ def test_guesses_count_in_all_workers(workers: Workers) -> None:
             answers.append(workers.at(pid, partial(guess, workers.site)))
         # By itself each of them would have let in as many again.
         assert len(answers) < GUESSES // 2
-    assert fetch_all(workers.site, ALICE) == []
+    assert pop3_session(workers.site, ALICE).quit().startswith(b"+OK")
+
+
+def test_a_maildrop_is_locked_in_all_workers(workers: Workers) -> None:
+    """As in one process; and what one has delivered the other one lists."""
+    site = workers.site
+    one, other = workers.pids
+    for count in (1, 2):
+        for pid in (one, other):
+            with workers.only(pid):
+                session = pop3_session(site, ALICE)
+                assert session.stat()[0] == count - 1
+            with workers.only(one if pid == other else other), pytest.raises(poplib.error_proto, match="IN-USE"):
+                pop3_session(site, ALICE)
+            session.quit()
+        with workers.only(one):
+            send(site, ALICE, b"to be listed\r\n")
 
 
 def test_all_write_one_mail_log(workers: Workers) -> None:
     """And begin it anew when told to, so that it can be rotated."""
     site = workers.site
     log, rotated = site.folder / "mail.log", site.folder / "mail.log.1"
+    before = len(fetch_all(site, ALICE))
     log.rename(rotated)
     site.hang_up()
     until(log.exists)
@@ -176,7 +194,7 @@ def test_all_write_one_mail_log(workers: Workers) -> None:
         with workers.only(pid):
             send(site, ALICE, b"logged by %d\r\n" % pid)
     lines = [line for line in log.read_text().splitlines() if " smtp " in line]
-    assert len(lines) == len(fetch_all(site, ALICE)) == 2
+    assert len(lines) == len(fetch_all(site, ALICE)) - before == 2
 
 
 def opened(pid: int) -> set[Path]:
@@ -234,6 +252,8 @@ def test_upgrade_under_load(workers: Workers) -> None:
     open_before.reply(250)
     open_before.ask(b"QUIT", 221)
     assert load.refusals == []
+    send(site, AWAY, b"by the one that leads now\r\n")
+    until(lambda: len(workers.next_hop.taken) == 3, 30, "a delivery")
     assert site.pid == parent and site.process is not None and site.process.poll() is None
     until(lambda: not set(before) & set(workers.pids), 30, "the old workers' end")
     kept = {digest(without_trace(octets)) for octets in fetch_all(site, ALICE)}

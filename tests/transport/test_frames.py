@@ -58,6 +58,17 @@ def test_the_end_is_told_once(ends: tuple[End, End]) -> None:
     assert one.losses == other.losses == 1
 
 
+def test_a_message_that_is_too_long_is_the_end(monkeypatch: pytest.MonkeyPatch, ends: tuple[End, End]) -> None:
+    """At the limit it is taken."""
+    one, other = ends
+    monkeypatch.setattr(Frames, "MAX_LENGTH", 5)
+    one.frames.send(b"12345")
+    until(lambda: other.received)
+    one.frames.send(b"123456")
+    until(lambda: one.losses and other.losses)
+    assert other.received == [b"12345"]
+
+
 def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """When more waits for it than may, and not before."""
     monkeypatch.setattr(frames, "UNREAD_OCTETS", 2_000_000)

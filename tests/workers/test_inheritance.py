@@ -46,7 +46,10 @@ def test_it_is_found_once() -> None:
 def test_what_is_inherited_says_for_whom() -> None:
     """A parent's and a worker's are told apart."""
     environment: dict[str, str] = {}
-    leave(ToParent(sockets=[], certificates={}, lock=1, log=(1, 2), workers={7: 1}, going={}), environment)
+    left = ToParent(
+        sockets=[], certificates={}, lock=1, folders=("a", "b"), log=(1, 2), workers={7: 1}, going={}
+    )  # fmt: skip
+    leave(left, environment)
     found = take(environment)
     assert isinstance(found, ToParent) and found.workers == {7: 1} and not found.rehearsal
 
@@ -68,6 +71,7 @@ def test_who_takes_our_place_logs_where_we_do(options: dict[str, Any], expected:
 
     fixed = ["--nodaemon", "--pidfile="]
     assert found.arguments == [*fixed, *expected, "mailsuite", "--config", f"{os.getcwd()}/mailsuite.toml"]
+    assert found.rehearsal[-3:] == found.arguments[-3:] and not set(expected) & set(found.rehearsal)
     assert found.pidfile == f"{os.getcwd()}/twistd.pid"
 
 
