@@ -27,8 +27,10 @@ def import_(settings: Settings, file: TextIOWrapper, hashed: bool) -> None:
     Lines that cannot be used are named on standard error and make the exit code 1; all others are imported.
     Empty lines are skipped. So the same file can be imported again.
 
-    With --hashed a line has a hash in the place of the password: one of argon2, bcrypt, crypt's $5$ and $6$, PBKDF2,
-    {SSHA} and its kind, or keys of SCRAM ({SCRAM-SHA-256}...). It becomes one of ours at the first login in clear.
+    With --hashed a line has what another server kept in the place of the password: a hash of argon2, bcrypt or
+    crypt(3) ($1$, $5$, $6$, $y$, DES...), of PBKDF2, {SSHA} and its kind, keys of SCRAM or CRAM-MD5, or {PLAIN} and
+    the password, as Dovecot (doveadm pw) and LDAP servers write them. It becomes one of ours at the first login in
+    clear, {PLAIN} at once.
 
     \b
     Example:

@@ -1,11 +1,15 @@
 """Passwords to hashes and back (passlib, as libpass keeps it): argon2id, and what other servers have left us."""
 
+import hmac
 import unicodedata
 from dataclasses import dataclass, field
 
 from passlib.context import CryptContext
 from passlib.exc import PasslibSecurityError, UnknownHashError
 
+from mailsuite.directory import system_crypt
+from mailsuite.directory.foreign_hashes import own_form
+from mailsuite.sasl.cram_keys import cram_keys, parse_cram_keys
 from mailsuite.sasl.saslprep import Unprepared
 from mailsuite.sasl.scram_keys import ScramKeys, parse_scram_keys
 
@@ -21,7 +25,8 @@ _SCHEMES = (
     "argon2", "bcrypt", "sha512_crypt", "sha256_crypt", "pbkdf2_sha512", "pbkdf2_sha256", "pbkdf2_sha1",
     "ldap_pbkdf2_sha512", "ldap_pbkdf2_sha256", "ldap_pbkdf2_sha1", "ldap_bcrypt", "ldap_sha512_crypt",
     "ldap_sha256_crypt", "ldap_salted_sha512", "ldap_salted_sha256", "ldap_salted_sha1", "ldap_salted_md5",
-    "ldap_sha1", "ldap_md5",
+    "ldap_sha1", "ldap_md5", "hex_sha256", "hex_sha512", "md5_crypt", "apr_md5_crypt", "sun_md5_crypt", "des_crypt",
+    "bsdi_crypt",
 )  # fmt: skip
 
 
@@ -57,6 +62,8 @@ class Passwords:
             argon2__time_cost=passes,
             argon2__parallelism=1,
         )
+        # Loads its module, which another user may not be able to read once root is dropped.
+        self._context.handler("bcrypt").set_backend()
 
     def hash(self, password: str) -> str:
         """Return *password* hashed by the current scheme. Raises `UnfitPassword`."""
@@ -79,23 +86,35 @@ class Passwords:
 
     def _check(self, password: str, stored: str, renew: bool) -> Checked:
         octets = prepared(password)
-        keys = parse_scram_keys(stored)
+        right, outdated = self._judge(password, octets, own_form(stored))
+        better = str(self._context.hash(octets)) if right and outdated and renew else None
+        return Checked(right, better)
+
+    def _judge(self, password: str, octets: bytes, form: str) -> tuple[bool, bool]:
+        """Say whether *octets* are the password of *form*, and whether that is out of date."""
+        keys = parse_scram_keys(form)
         if keys is not None:
-            return Checked(True, self._better(octets, renew)) if _fit(keys, password) else Checked(False)
+            return _fit(keys, password), True
+        if parse_cram_keys(form) is not None:
+            return hmac.compare_digest(str(cram_keys(octets)), form), True
+        if system_crypt.is_known(form):
+            return system_crypt.fits(octets, form), True
         try:
-            if not self._context.verify(_cut(octets) if _is_bcrypt(stored) else octets, stored):
-                return Checked(False)
-            outdated = self._context.needs_update(stored)
+            right = bool(self._context.verify(_cut(octets) if _is_bcrypt(form) else octets, form))
+            return right, right and bool(self._context.needs_update(form))
         except (UnknownHashError, PasslibSecurityError, ValueError, TypeError) as error:
             raise UnfitHash(f"the stored password has no form that we know ({type(error).__name__})") from error
-        return Checked(True, self._better(octets, outdated and renew))
-
-    def _better(self, octets: bytes, wanted: bool) -> str | None:
-        return str(self._context.hash(octets)) if wanted else None
 
     def known(self, stored: str) -> bool:
         """Say whether *stored* is a hash that `check` can make something of."""
-        return parse_scram_keys(stored) is not None or self._context.identify(stored) is not None
+        form = own_form(stored)
+        if parse_scram_keys(form) or parse_cram_keys(form) or system_crypt.is_known(form):
+            return True
+        scheme = self._context.identify(form, resolve=True)
+        try:
+            return scheme is not None and (not hasattr(scheme, "from_string") or bool(scheme.from_string(form)))
+        except (ValueError, TypeError):
+            return False
 
 
 def prepared(password: str) -> bytes:
@@ -126,7 +145,7 @@ def _fit(keys: ScramKeys, password: str) -> bool:
 
 
 def _is_bcrypt(stored: str) -> bool:
-    return stored.removeprefix("{CRYPT}").startswith(("$2a$", "$2b$", "$2y$"))
+    return stored.startswith(("$2a$", "$2b$", "$2y$"))
 
 
 def _cut(octets: bytes) -> bytes:

@@ -4,20 +4,19 @@ Made where the password is at hand: when it is changed, and at a login by which 
 """
 
 import hmac
-import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from mailsuite.directory.foreign_hashes import clear_text, own_form
 from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
-from mailsuite.sasl.cram_keys import CramKeys, cram_keys
+from mailsuite.sasl.cram_keys import CramKeys, cram_keys, parse_cram_keys
 from mailsuite.sasl.digest_keys import DigestKeys, digest_keys, parse_digest_keys
 from mailsuite.sasl.saslprep import Unprepared, saslprep
 from mailsuite.sasl.scram_keys import HASHES, ScramKeys, parse_scram_keys, scram_keys
 
-_DOVECOT = re.compile(r"\{(?:ARGON2ID?|BLF-CRYPT|SHA(?:256|512)-CRYPT)\}(?=\$)", re.IGNORECASE)
 SCRAM = {name.lower(): name for name in HASHES}
 CRAM_MD5 = "cram-md5"
 DIGEST_MD5 = "digest-md5"
@@ -115,11 +114,14 @@ def keeping_hashes(passwords: Passwords, wanted: Secrets) -> Callable[[str, str]
         if keys is not None:
             kind = keys.mechanism.lower()
             return Kept(str(keys), {kind: str(keys)} if kind in wanted.kinds else NO_SECRETS)
-        # Dovecot puts its own name before some that have one.
-        plain = _DOVECOT.sub("", stored)
-        if not passwords.known(plain):
+        clear = clear_text(stored)
+        if clear is not None:
+            return Kept(passwords.hash(clear), wanted.make(name, clear, wanted.kinds))
+        form = own_form(stored)
+        if not passwords.known(form):
             raise UnfitPassword("that is no hash of a form that we know")
-        return Kept(plain)
+        is_cram = CRAM_MD5 in wanted.kinds and parse_cram_keys(form) is not None
+        return Kept(form, {CRAM_MD5: form} if is_cram else NO_SECRETS)
 
     return keep
 
