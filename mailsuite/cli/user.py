@@ -145,7 +145,8 @@ def leave(
 ) -> None:
     """Let the user ADDRESS leave: mail is forwarded until a day, and then answered with 550 5.1.6 and the text.
 
-    Login and mailbox stay as they are: user freeze and user remove see to these.
+    Login and mailbox stay as they are: user freeze and user remove see to these. With the user the reply is removed;
+    alias reject gives one to whom is here no more.
 
     \b
     Example:

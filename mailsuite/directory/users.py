@@ -180,12 +180,16 @@ def refuse_taken(connection: Connection, address: Address) -> None:
     """Raise `NoSuch` or `WrongClass` where *address*'s domain can have no users, `Exists` where it is taken."""
     number = _home(connection, address)
     row = connection.execute(
-        "SELECT mailbox_id FROM addresses WHERE domain_id = ? AND local = ?", (number, address.local)
+        "SELECT mailbox_id, reject_code FROM addresses WHERE domain_id = ? AND local = ?", (number, address.local)
     ).fetchone()
     if row is None:
         if connection.execute("SELECT 1 FROM logins WHERE name = ?", (str(address),)).fetchone() is not None:
             raise Exists(f"{address} reads a shared mailbox; remove it first with: mailsuite user remove {address}")
         return
+    if row[0] is None and row[1] is not None:
+        raise Exists(
+            f"{address} is answered with a reply; take that off first with: mailsuite alias reject {address} --off"
+        )
     if row[0] is None:
         raise Exists(f"{address} is an alias; remove it first with: mailsuite alias remove {address}")
     raise Exists(f"{address} is a user already; for a new password: mailsuite user passwd {address}")

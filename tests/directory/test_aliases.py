@@ -3,7 +3,7 @@
 import pytest
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import BadName, LeadsNowhere, NoSuch, StillNeeded, TooMany, WrongClass
+from mailsuite.directory.errors import BadName, Exists, LeadsNowhere, NoSuch, StillNeeded, TooMany, WrongClass
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import Alias, DomainClass
 from mailsuite.directory.wildcards import ASTERISKS, WILDCARDS
@@ -253,6 +253,15 @@ def test_role_mail_is_never_refused(accounts: Accounts, name: str) -> None:
         accounts.aliases.reject(name, GONE)
     with pytest.raises((StillNeeded, NoSuch)):
         accounts.aliases.leave(name, 1, GONE)
+
+
+def test_an_address_with_a_reply_is_no_user_before_that_is_taken_off(accounts: Accounts) -> None:
+    """The message says the command that helps."""
+    accounts.aliases.reject("old@example.com", GONE)
+    with pytest.raises(Exists, match=r"alias reject old@example\.com --off"):
+        accounts.users.add("old@example.com")
+    accounts.aliases.accept("old@example.com")
+    accounts.users.add("old@example.com")
 
 
 def test_who_leaves(accounts: Accounts) -> None:
