@@ -284,7 +284,7 @@ class Parts:
         self._retention = Retention(
             lambda: then(self._backend.domains(LOCAL), policies.terms),
             self._backend.mailboxes,
-            Expiry(root, self._locks, deferToThread),
+            Expiry(root, self._locks, deferToThread, settings.pop3.folders),
             self.log,
             clocks.now,
             reactor,

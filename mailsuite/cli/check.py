@@ -14,6 +14,7 @@ from mailsuite.cli.checks.forwarding import forwarding
 from mailsuite.cli.checks.limits import limits
 from mailsuite.cli.checks.listeners import listeners
 from mailsuite.cli.checks.logins import logins
+from mailsuite.cli.checks.mailboxes import mailboxes
 from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.output import print_json
@@ -55,5 +56,5 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings)
-    found += [*storage(settings), *accounts(settings), *logins(settings)]
+    found += [*storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
     return [*found, *outbound(settings), *forwarding(settings), *backups(settings)]

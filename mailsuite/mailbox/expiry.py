@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IExpiry
 from mailsuite.mailbox.content import InThread
-from mailsuite.mailbox.layout import maildir
+from mailsuite.mailbox.layout import folders_of, maildir
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.names import base
 from mailsuite.mailbox.scan import FOLDERS
@@ -24,16 +24,24 @@ _SECONDS = re.compile(rb"(\d{9,10})(?!\d)")
 
 @implementer(IExpiry)
 class Expiry:
-    """See `IExpiry`: Maildirs below *root*."""
+    """See `IExpiry`: Maildirs below *root*, with their *folders* where people get at these by POP3, too."""
 
-    def __init__(self, root: str, locks: Locks, in_thread: InThread) -> None:
+    def __init__(self, root: str, locks: Locks, in_thread: InThread, folders: bool = False) -> None:
         self._root = root
         self._locks = locks
         self._in_thread = in_thread
+        self._folders = folders
 
     async def remove_older(self, mailbox: Mailbox, before: float) -> Sequence[str]:
         """See `IExpiry.remove_older`. A mailbox with nothing to remove is looked at, and not locked."""
         path = maildir(self._root, mailbox)
+        removed = [*await self._remove_from(path, before)]
+        if self._folders:
+            for folder in await self._in_thread(folders_of, path):
+                removed += await self._remove_from(folder, before)
+        return removed
+
+    async def _remove_from(self, path: str, before: float) -> Sequence[str]:
         if not await self._in_thread(_has_older, os.fsencode(path), before) or not self._locks.acquire(path):
             return ()
         try:

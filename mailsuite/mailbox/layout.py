@@ -71,6 +71,17 @@ def maildirs(root: str, skipped: Callable[[OSError], None]) -> Iterator[str]:
             yield from found
 
 
+def folders_of(path: str) -> list[str]:
+    """Return the paths of the Maildir++ folders of the Maildir *path*, which need not be there. Raises `OSError`."""
+    try:
+        entries = os.scandir(path)
+    except FileNotFoundError:
+        return []
+    with entries:
+        found = [each.path for each in entries if each.name.startswith(".") and each.is_dir(follow_symlinks=False)]
+    return sorted(found)
+
+
 def _make(path: str, changed: list[str]) -> None:
     try:
         os.mkdir(path, 0o700)

@@ -53,6 +53,43 @@ def test_a_new_site_has_no_errors(config: Path) -> None:
     assert problems(config) == []
 
 
+@pytest.mark.parametrize(
+    ("terms", "found"),
+    [
+        ("[pop3]\nexpire = 30\nlogin_delay = 900", []),
+        ("[pop3]\nexpire = 0", ["pop3.expire: what a client has fetched is removed when it quits"]),
+        ("[pop3]\nlogin_delay = 901", ["pop3.login_delay: clients look for mail more often than every 901 seconds"]),
+        (
+            '[domains."example.org"]\npop3_expire = 0\npop3_login_delay = 3600',
+            [
+                "domains.example.org.pop3_expire: what a client has fetched is removed",
+                "domains.example.org.pop3_login_delay: clients look for mail more often",
+            ],
+        ),
+    ],
+)
+def test_terms_of_mailboxes(config: Path, terms: str, found: list[str]) -> None:
+    """What may surprise users of POP3 is told before it does."""
+    run("domain", "add", "example.org", "--config", config)
+    config.write_text(f"{config.read_text()}\n{terms}\n")
+
+    said = problems(config)
+    assert len(said) == len(found)
+    assert all(line.startswith(f"warning  {what}") for line, what in zip(said, found, strict=True))
+
+
+def test_terms_of_mailboxes_without_pop3(config: Path) -> None:
+    """Mail that goes without a word, and settings for nobody."""
+    edit(config, 'service = "pop3"\n', 'service = "mta"\n')
+    config.write_text(f"{config.read_text()}\n[pop3]\nexpire = 30\n")
+
+    said = [line for line in problems(config) if line.startswith("warning  pop3")]
+    assert said == [
+        "warning  pop3: nobody fetches mail here: no listener serves pop3; to mend it: add one, or remove the table",
+        "warning  pop3.expire: nobody is told so: no listener serves pop3; to mend it: add one, or set \"never\"",
+    ]
+
+
 def test_an_error_makes_the_exit_code_1(config: Path) -> None:
     """So that a script can rely on it."""
     os.unlink(config.parent / "key.pem")

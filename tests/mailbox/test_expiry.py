@@ -51,6 +51,21 @@ def test_interface(world: World) -> None:
     verifyObject(IExpiry, world.expiry)
 
 
+def test_folders(world: World) -> None:
+    """They are left alone where only IMAP gets at them; else each is looked through, under a lock of its own."""
+    for folder in (".Archive", ".Archive.2024"):
+        (world.path / folder / "cur").mkdir(parents=True)
+        world.put(f"{folder}/cur/1600000000.M1P1Q{len(folder)}:2,S")
+    (world.path / ".link").symlink_to("/etc")
+    assert world.remove(1_700_000_000) == []
+    world.expiry = Expiry(str(world.path.parents[1]), world.locks, in_thread, folders=True)
+    assert world.locks.acquire(str(world.path / ".Archive"))
+
+    assert world.remove(1_700_000_000) == ["1600000000.M1P1Q13"]
+    world.locks.release(str(world.path / ".Archive"))
+    assert world.remove(1_700_000_000) == ["1600000000.M1P1Q8"]
+
+
 def test_old_mail_is_removed(world: World) -> None:
     """In new/ and cur/, whatever flags it has; the second itself is not yet past its term."""
     world.put("new/1700000000.M1P1Q1,S=8,W=8")
@@ -102,9 +117,12 @@ def test_mailbox_without_old_mail_is_not_locked(world: World, monkeypatch: pytes
     assert world.remove(NOW - 1) == []
 
 
-def test_mailbox_that_was_never_made(world: World) -> None:
+@pytest.mark.parametrize("folders", [False, True])
+def test_mailbox_that_was_never_made(world: World, folders: bool) -> None:
     """There is nothing in it, and it is not made."""
-    assert settled(world.expiry.remove_older(BOB, NOW)) == ()
+    world.expiry = Expiry(str(world.path.parents[1]), world.locks, in_thread, folders)
+
+    assert settled(world.expiry.remove_older(BOB, NOW)) == []
     assert not (world.path.parent / "bob").exists()
 
 

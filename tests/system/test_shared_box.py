@@ -6,6 +6,7 @@ import poplib
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,15 +140,14 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world() -> Iterator[World]:
     """A site with one user, and Dovecot beside it."""
-    folder = tmp_path_factory.mktemp("dovecot")
-    # Its users are not root.
-    for part in (folder, *folder.parents):
-        if part.stat().st_uid == os.geteuid() and part != Path(part.root):
-            part.chmod(part.stat().st_mode | 0o755)
-    with Site(users=["alice"], owner=OWNER) as site, _dovecot(site, folder) as dovecot:
-        yield World(site, dovecot)
+    # Not in pytest's own folder, which is root's alone, and which another run of pytest may tidy up meanwhile.
+    with tempfile.TemporaryDirectory(prefix="mailsuite-dovecot-") as folder:
+        # Its users are not root.
+        os.chmod(folder, 0o755)
+        with Site(users=["alice"], owner=OWNER) as site, _dovecot(site, Path(folder)) as dovecot:
+            yield World(site, dovecot)
 
 
 def test_moves_and_flags_are_followed(world: World) -> None:

@@ -29,8 +29,9 @@ class POP3(Section, frozen=True, kw_only=True):
     expire: Annotated[int | Literal["never"], Meta(
         extra=written('a number of days from 0 to 36500, or "never"'),
         examples=[30],
-        description="After how many days in the mailbox a message is removed, read or not (EXPIRE, RFC 2449 §6.7);"
-                    " with 0, when the session ends that has fetched it by RETR.",
+        description="After how many days in the mailbox a message is removed, read or not (EXPIRE, RFC 2449 §6.7),"
+                    " in folders too where they are opened by POP3; with 0, when the session ends that has fetched it"
+                    " by RETR.",
     )] = "never"
     expire_interval: Annotated[float, Meta(
         ge=1, le=86_400,
