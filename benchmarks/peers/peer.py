@@ -106,10 +106,14 @@ class Peer(ABC):
         """Count the messages in the mailboxes of *users*."""
         return sum(_count(self.maildir(user) / "new") for user in users)
 
-    def __enter__(self) -> Self:
+    def prepare(self) -> None:
+        """Write what it needs to start, unless that is there."""
         if not self.folder.exists():
             self.folder.mkdir()
             self.configure()
+
+    def __enter__(self) -> Self:
+        self.prepare()
         began = time.monotonic()
         self._launched = launch(self.command(), self.folder / "output.log")
         try:

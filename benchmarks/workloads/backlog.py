@@ -66,7 +66,8 @@ class Backlog(Workload[BacklogCase]):
         place = folder / f"backlog{recipients}"
         place.mkdir()
         ground = Ground(place, (), self._sink.port, dead)
-        return Suite(ground, lambda site: queue_fill.fill(site / "queue", recipients, 1))
+        filled = round(recipients * self.setting.share)
+        return Suite(ground, lambda site: queue_fill.fill(site / "queue", filled, 1))
 
     def measure(self, peer: Peer, case: BacklogCase, turn: int) -> dict[str, float]:
         """See `Workload.measure`."""

@@ -40,7 +40,7 @@ class Chunking(Workload[ChunkingCase]):
 
     def users(self) -> Sequence[str]:
         """See `Workload.users`."""
-        return [f"w{case.size}" for case in self.cases]
+        return list(dict.fromkeys(f"w{case.size}" for case in self.cases))
 
     def measure(self, peer: Peer, case: ChunkingCase, turn: int) -> dict[str, float]:
         """See `Workload.measure`."""

@@ -1,5 +1,6 @@
 """A queue of a million: how soon the suite serves with it, what memory it costs, how long a claim and a look take."""
 
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -66,10 +67,9 @@ class LongQueue(Workload[LongQueueCase]):
         for recipients in dict.fromkeys(case.recipients for case in self.cases):
             place = folder / f"queue{recipients}"
             place.mkdir()
-            self._suites[recipients] = Suite(Ground(place, ()), partial(_filled, recipients))
-            # The first start makes the site.
-            with self._suites[recipients]:
-                continue
+            filled = partial(_filled, round(recipients * self.setting.share))
+            self._suites[recipients] = Suite(Ground(place, ()), filled)
+            self._suites[recipients].prepare()
         yield list(self._suites.values())[:1]
 
     def measure(self, peer: Peer, case: LongQueueCase, turn: int) -> dict[str, float]:
@@ -77,9 +77,21 @@ class LongQueue(Workload[LongQueueCase]):
         suite = self._suites[case.recipients]
         if case.ask is not None:
             return {"ms": case.ask(suite.folder)}
-        with suite:
+        with _untouched(suite.folder / "queue"), suite:
             time.sleep(_AT_WORK)
             return {"seconds": suite.start_seconds, "mib": suite.memory_kib() / 1024}
+
+
+@contextmanager
+def _untouched(queue: Path) -> Iterator[None]:
+    """Leave *queue* as it is, whatever a suite does with it."""
+    kept = queue.with_name("queue.kept")
+    if queue.exists():
+        shutil.copytree(queue, kept)
+    yield
+    if kept.exists():
+        shutil.rmtree(queue)
+        kept.rename(queue)
 
 
 def _filled(recipients: int, site: Path) -> None:
