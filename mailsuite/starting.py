@@ -62,6 +62,10 @@ def on_signal(reactor: Any, number: int, act: Callable[[], None]) -> None:
 
 
 def stop(reactor: Any) -> None:
-    """Stop *reactor*, if it is not stopping already."""
-    with suppress(ReactorNotRunning):
-        reactor.stop()
+    """Stop *reactor*, as soon as it runs, if it is not stopping already."""
+
+    def stop_now() -> None:
+        with suppress(ReactorNotRunning):
+            reactor.stop()
+
+    reactor.callWhenRunning(stop_now)

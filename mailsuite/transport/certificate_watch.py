@@ -102,7 +102,8 @@ class CertificateWatch(Service):
         super().startService()
         if self._pairs[0].value is None:
             self._read()
-        for watched in self._watched:
+        # Whoever has told us of them has warned, too.
+        for watched in [] if self._known else self._watched:
             for path in watched.files:
                 if (remedy := unreadable(path)) is not None:
                     self._warn(watched, path, remedy)

@@ -90,7 +90,7 @@ class Parent(MultiService):
         """Look at the site, then start the workers. Raises one of `START_TROUBLE`."""
         if self._inherited is not None and self._inherited.rehearsal:
             # So far all is well, and the rest is for who does it.
-            self._reactor.callWhenRunning(lambda: self._sockets.close_new().addCallback(lambda _: stop(self._reactor)))
+            self._sockets.close_new().addCallback(lambda _: stop(self._reactor))
             return
         with told_plainly(self._foreground):
             settle(self._settings)

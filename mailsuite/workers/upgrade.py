@@ -45,6 +45,8 @@ class Upgrade:
             start(
                 self._reactor, rehearsal, command(self._program.rehearsal), environment, {**kept, 1: "r", 2: "r"}
             )
+        except OSError as error:
+            self._rehearsed(str(error), will)
         finally:
             os.close(legacy)
 

@@ -17,7 +17,7 @@ from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.load import Load, digest
 from tests.system.messages import message, without_trace
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Options, Site, until
+from tests.system.site import DOMAIN, NotStarted, Options, Site, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -295,3 +295,18 @@ def test_without_their_parent_they_end(workers: Workers) -> None:
     idle.reply(421)
     site.ended()
     assert not (site.folder / "running").exists()
+
+
+def test_workers_that_cannot_start_are_no_service(workers: Workers) -> None:
+    """The parent says why, and ends as any start that fails."""
+    site = workers.site
+    if site.process is not None:
+        site.stop()
+    accounts = site.folder / "accounts.sqlite"
+    good = accounts.read_bytes()
+    accounts.write_bytes(b"no database" * 1000)
+    with pytest.raises(NotStarted, match=r"accounts\.sqlite(.|\n)*The workers cannot be started"):
+        site.start()
+    assert site.process is not None and site.process.wait(30) == 1
+    site.process = None
+    accounts.write_bytes(good)
