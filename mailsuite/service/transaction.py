@@ -1,5 +1,6 @@
 """One mail transaction on its way in: its envelope, and its message while it comes (RFC 5321 §3.3)."""
 
+import errno
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ Head: TypeAlias = Callable[[bytes], bytes | Reply]
 
 # Of the recipients that were refused, so many are named in the log.
 _LOGGED_REFUSALS = 20
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Transaction:
@@ -123,9 +125,8 @@ class Transaction:
         try:
             self._draft.write(octets)
         except OSError as error:
-            # A full disk, most likely; the peer is told to try again.
             self.trouble = str(error)
-            self._refuse(replies.NO_ROOM)
+            self._refuse(replies.NO_ROOM if error.errno in _NO_SPACE else replies.TROUBLE)
 
     def _refuse(self, reply: Reply) -> None:
         self.refusal = reply

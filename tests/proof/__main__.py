@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import secrets
+import subprocess
 import sys
 import threading
 import time
@@ -24,17 +25,23 @@ from tests.proof import kit
 from tests.proof.breaks import BREAKS, broken
 from tests.proof.crashes import Outcome
 from tests.proof.kit import PARTS, Part, Row
+from tests.proof.lives import ROOT
 from tests.proof.ptrace import SUPPORTED, WHY_NOT
 from tests.system import test_kill, test_relay_kill, test_soak
 
 # For each of both ways to the disk. Of crashes and faults that is more than there are.
 ALL = 1_000_000
 POWER_CUTS = 2500
+# What befalls a server from outside: disks, surroundings, other servers, clients, and anything in place of a protocol.
+OUTSIDE = (
+    "tests/system/test_disk.py", "tests/system/test_power_cut.py", "tests/system/test_faults.py",
+    "tests/system/test_far_ends.py", "tests/system/test_abuse.py", "tests/queue/test_crash_points.py", "tests/fuzz",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
 class Load:
-    """One run under load: kills, or nothing but traffic; *said* are its figures, or what went wrong."""
+    """One run of another kind: tests, kills under load, traffic; *said* are its figures, or what went wrong."""
 
     name: str
     fine: bool
@@ -48,13 +55,14 @@ class Load:
 @click.option("--faults", default=ALL, help="System calls that fail, for each way to the disk. [default: all]")
 @click.option("--kills", default=50, show_default=True, help="Kills at any moment under load, local and relayed mail.")
 @click.option("--soak", default=3600.0, show_default=True, help="Seconds of mixed traffic; 0 for none.")
+@click.option("--outside/--no-outside", default=True, help="Tests of full disks, far ends, abuse, odd input as well.")
 @click.option("--seed", type=int, help="Repeats a run, as far as threads can be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else on standard output.")
 @click.option("--break", "breaks", multiple=True, type=click.Choice([*BREAKS, "all"]),
               help="Show that a product which is broken so is found out, and do nothing else. "
               + "; ".join(f"{name}: {each.told}" for name, each in BREAKS.items()) + ".")  # fmt: skip
 def main(
-    crashes: int, recoveries: int, power_cuts: int, faults: int, kills: int, soak: float, seed: int | None,
+    crashes: int, recoveries: int, power_cuts: int, faults: int, kills: int, soak: float, outside: bool, seed: int | None,
     as_json: bool, breaks: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Crash, cut and trouble the server at its system calls, and make the account of every message."""
@@ -67,7 +75,7 @@ def main(
     counts: dict[Part, int] = dict(zip(PARTS, (crashes, recoveries, power_cuts, faults), strict=True))
     begun = time.monotonic()
     rows = _run(counts, seed, console)
-    loads = list(_loads(kills, soak, seed))
+    loads = [*([_outside()] if outside else []), *_loads(kills, soak, seed)]
     _tell(list(rows), loads, seed, time.monotonic() - begun, console, as_json)
     sys.exit(bool(rows.losses) or not all(load.fine for load in loads))
 
@@ -86,6 +94,14 @@ def _run(counts: Mapping[Part, int], seed: int, console: Console) -> kit.Rows:
                 progress.console.print(f"{part}: {outcome.what}: {loss}", markup=False, highlight=False)
 
         return kit.run(counts, seed, tell)
+
+
+def _outside() -> Load:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *OUTSIDE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    lines = done.stdout.strip().splitlines()
+    return Load("from outside", done.returncode == 0, lines[-1] if done.returncode == 0 else done.stdout[-5000:])
 
 
 def _loads(kills: int, soak: float, seed: int) -> list[Load]:

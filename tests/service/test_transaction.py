@@ -1,5 +1,7 @@
 """One message on its way in: its header is found, its octets are kept, its limits hold whatever the segments."""
 
+import errno
+
 import pytest
 from hypothesis import given
 
@@ -106,13 +108,17 @@ def test_a_refused_header_discards_the_message() -> None:
     assert message.draft.discarded == 1
 
 
-def test_a_full_disk_is_452() -> None:
-    """The peer is told to try again, at the end of its message."""
+@pytest.mark.parametrize(
+    ("number", "reply"),
+    [(errno.ENOSPC, replies.NO_ROOM), (errno.EDQUOT, replies.NO_ROOM), (errno.EIO, replies.TROUBLE)],
+)
+def test_a_full_disk_is_452(number: int, reply: Reply) -> None:
+    """The peer is told to try again, at the end of its message, and why; other troubles of a disk are 451."""
     message = Message()
-    message.draft.trouble = OSError(28, "No space left on device")
+    message.draft.trouble = OSError(number, "No")
 
     assert message.take(b"A: b\r\n\r\n", b"body\r\n") is None
-    assert message.transaction.refusal is replies.NO_ROOM
+    assert message.transaction.refusal is reply
     assert message.draft.discarded
 
 

@@ -51,8 +51,8 @@ class OwnClock(Place):
         if not CLOCKS:
             return list(arguments)
         # Nobody can set the clock that counts up from the start of a machine, nor do files get other times by it.
-        own = [f"LD_PRELOAD={CLOCKS[0]}", f"FAKETIME_TIMESTAMP_FILE={self._file}", "FAKETIME_NO_CACHE=1"]
-        return ["env", *own, "FAKETIME_DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1", *arguments]
+        own = ["FAKETIME_DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1", "FAKETIME_NO_CACHE=1", "FAKETIME_DISABLE_SHM=1"]
+        return ["env", f"LD_PRELOAD={CLOCKS[0]}", f"FAKETIME_TIMESTAMP_FILE={self._file}", *own, *arguments]
 
 
 @dataclass(frozen=True)
