@@ -62,8 +62,8 @@ class Load:
               help="Show that a product which is broken so is found out, and do nothing else. "
               + "; ".join(f"{name}: {each.told}" for name, each in BREAKS.items()) + ".")  # fmt: skip
 def main(
-    crashes: int, recoveries: int, power_cuts: int, faults: int, kills: int, soak: float, outside: bool, seed: int | None,
-    as_json: bool, breaks: tuple[str, ...],
+    crashes: int, recoveries: int, power_cuts: int, faults: int, kills: int, soak: float, outside: bool,
+    seed: int | None, as_json: bool, breaks: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Crash, cut and trouble the server at its system calls, and make the account of every message."""
     if not SUPPORTED:
