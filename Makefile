@@ -71,20 +71,26 @@ clean:
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           --config-settings editable_mode=compat --editable
 
+# Without what it depends on: its passlib would be written over libpass (docs/directories.rst).
+LDAP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "ldaptor>=21.2"
+
 $(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) .
 	touch $@
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test]"
+	$(LDAP)
 	touch $@ $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test,bench]"
+	$(LDAP)
 	touch $@ $(VENV)/test.stamp $(VENV)/run.stamp
 
 $(VENV)/fuzz.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(INSTALL) ".[test,fuzz]"
+	$(LDAP)
 	touch $@ $(VENV)/test.stamp $(VENV)/run.stamp
 
 $(VENV)/made.stamp:

@@ -218,7 +218,7 @@ class Parts:
         self._returns = Returns(settings, clocks.now)
         self._returns.load()
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
-        self._backend = backend(settings, clocks.seconds, self._hashing.run)
+        self._backend = backend(settings, reactor, clocks.seconds, self._hashing.run)
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)
         directory = Directory(

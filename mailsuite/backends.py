@@ -1,20 +1,48 @@
-"""Chooses who keeps the accounts, by ``[directory] backend``: for the service, and for commands that only read."""
+"""Chooses who keeps the accounts, by ``[directory] backend``: for the service, and for commands."""
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from types import ModuleType
+from typing import Any
 
 from mailsuite.config import Settings
+from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.backend import Backend
+from mailsuite.directory.errors import NoAccounts, ReadOnly
+from mailsuite.directory.passwd_file import PasswdFileBackend
 from mailsuite.directory.remembered import Source, Terms
 from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import Run
 
+# What has to be installed beside us, by the module of ours that needs it.
+_INSTALL = {
+    "postgresql": "pip install 'mailsuite[postgresql]'",
+    "postgresql_schema": "pip install 'mailsuite[postgresql]'",
+    # Not with what it depends on: its passlib would be written over ours, which is kept up (libpass).
+    "ldap": "pip install --no-deps ldaptor",
+}
 
-def backend(settings: Settings, seconds: Callable[[], float], run: Run) -> Backend:
-    """Return what keeps the accounts, not yet started. *run* runs what takes long in a thread."""
-    return SqliteBackend(settings.directory.path, seconds, run)
+
+def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run: Run) -> Backend:
+    """Return what keeps the accounts, not yet started. *run* runs what takes long in a thread.
+
+    Raises `NoAccounts` where that cannot be had.
+    """
+    name = settings.directory.backend
+    if name == "sqlite":
+        return SqliteBackend(settings.directory.path, seconds, run)
+    if name == "postgresql":
+        keys = settings.postgresql
+        made: Backend = _module("postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
+        return made
+    if name == "passwd-file":
+        return PasswdFileBackend(settings.passwd_file.path, settings.passwd_file.domains, seconds, run)
+    if name == "ldap":
+        return _ldap(settings, reactor)
+    return _own(name, settings.directory.options, reactor)
 
 
 def source(settings: Settings, backend: Backend, seconds: Callable[[], float]) -> Source:
@@ -22,8 +50,73 @@ def source(settings: Settings, backend: Backend, seconds: Callable[[], float]) -
     return Source(backend.generation, seconds, Terms(settings.directory.cache_ttl, settings.directory.cache_stale))
 
 
+def accounts(settings: Settings) -> Accounts:
+    """Open the accounts for changes. Raises `AccountsError`: `ReadOnly` where they are not changed by us."""
+    name = settings.directory.backend
+    if name == "sqlite":
+        return Accounts.open(settings.directory.path)
+    if name == "postgresql":
+        opened: Accounts = _module("postgresql_schema").open_accounts(settings.postgresql.dsn)
+        return opened
+    raise ReadOnly(
+        f'[directory] backend is "{name}", which mailsuite only reads: domains, users and aliases are changed where'
+        " they are kept"
+    )
+
+
 @contextmanager
 def reading(settings: Settings) -> Iterator[SqlRecords]:
     """Yield the accounts, for a command that changes nothing. Raises `AccountsError` where they cannot be read."""
-    with closing(connect_for_lookups(settings.directory.path)) as connection:
-        yield SqlRecords(lambda: connection)
+    name = settings.directory.backend
+    if name == "postgresql":
+        with _module("postgresql_schema").reading(settings.postgresql.dsn) as records:
+            yield records
+    elif name == "sqlite":
+        with closing(connect_for_lookups(settings.directory.path)) as connection:
+            yield SqlRecords(lambda: connection)
+    else:
+        raise ReadOnly(f'[directory] backend is "{name}", which this command cannot look through')
+
+
+def _module(name: str) -> ModuleType:
+    """Return a module of ours that stands on a package that not every site has. Raises `NoAccounts`."""
+    try:
+        return importlib.import_module(f"mailsuite.directory.{name}")
+    except ImportError as error:
+        raise NoAccounts(f"this back end needs what is not installed ({error}): {_INSTALL[name]}") from error
+
+
+def _ldap(settings: Settings, reactor: Any) -> Backend:
+    keys = settings.ldap
+    ldap = _module("ldap")
+    from mailsuite.transport.ldap import LdapConnector  # It, too, needs what is not always installed.
+
+    try:
+        connector = LdapConnector(reactor, keys.ca_file, keys.start_tls, keys.timeout)
+        password = _read(keys.password_file) if keys.password_file else ""
+    except (OSError, ValueError) as error:
+        raise NoAccounts(f"[ldap] password_file or ca_file cannot be used: {error}") from error
+    tree = ldap.Tree(
+        keys.base, tuple(keys.domains), keys.object_class, keys.login_attribute, tuple(keys.address_attributes),
+        keys.target_attribute, keys.suspended_attribute, keys.check == "hash",
+    )  # fmt: skip
+    made: Backend = ldap.LdapBackend(
+        tree, keys.servers, connector.connect, keys.bind_dn, password, keys.timeout, reactor
+    )
+    return made
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.readline().rstrip("\n")
+
+
+def _own(name: str, options: str, reactor: Any) -> Backend:
+    module, _, attribute = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), attribute)(options, reactor)
+    except Exception as error:
+        raise NoAccounts(f"[directory] backend {name} cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Backend):
+        raise NoAccounts(f"[directory] backend {name} made no mailsuite.directory.backend.Backend: {made!r}")
+    return made

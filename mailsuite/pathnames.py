@@ -1,6 +1,7 @@
 """Mailbox addresses to path names: one safe folder for each, and no way out of the mail root."""
 
 import hashlib
+from urllib.parse import unquote
 
 from mailsuite.address import Address
 
@@ -12,6 +13,15 @@ def mailbox_path(address: Address) -> str:
     """Return ``DOMAIN/LOCAL`` below the mail root for *address*, the same for every spelling of it."""
     local, domain = address.key
     return f"{file_name(domain)}/{file_name(local)}"
+
+
+def path_address(path: str) -> Address | None:
+    """Return the address, in key form, of which `mailbox_path` makes *path*; ``None`` where that was too long."""
+    domain, _, local = path.partition("/")
+    if "%-" in path:
+        return None
+    found = Address(*(unquote(part, errors="surrogatepass") if part != "%" else "" for part in (local, domain)))
+    return found if mailbox_path(found) == path else None
 
 
 def file_name(text: str) -> str:

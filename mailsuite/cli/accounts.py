@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from mailsuite.address import domain_key
-from mailsuite.backends import reading
+from mailsuite.backends import accounts, reading
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
@@ -31,8 +31,8 @@ password_stdin = click.option(
 def open_accounts(settings: Settings) -> Iterator[Accounts]:
     """Yield the site's accounts; what they refuse ends the command with exit code 1."""
     try:
-        with Accounts.open(settings.directory.path) as accounts:
-            yield accounts
+        with accounts(settings) as opened:
+            yield opened
     except AccountsError as error:
         raise click.ClickException(str(error)) from error
 

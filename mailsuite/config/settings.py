@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from mailsuite.config.section import Section, below, written
+from mailsuite.config.tables.backends import LDAP, PasswdFile, PostgreSQL
 from mailsuite.config.tables.certificates import TLS, Certificate
 from mailsuite.config.tables.delivery import Backup, Delivery, RouteTable
 from mailsuite.config.tables.dns import DNS
@@ -64,6 +65,9 @@ class Settings(Section, frozen=True, kw_only=True):
         description="One table for each listener; NAME is yours to choose.",
     )] = {}
     directory: Directory = Directory()
+    postgresql: PostgreSQL = PostgreSQL()
+    ldap: LDAP = msgspec.field(default_factory=LDAP)
+    passwd_file: PasswdFile = msgspec.field(default_factory=PasswdFile)
     sasl: SASL = SASL()
     oauth: OAuth = OAuth()
     store: Store = Store()

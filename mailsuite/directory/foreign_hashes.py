@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 _SCHEME = re.compile(r"\{([A-Z0-9-]+)(?:\.(HEX|B64|BASE64))?\}(.*)", re.IGNORECASE | re.DOTALL)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 # crypt(3): what is behind {CRYPT} or the scheme's own name.
-_CRYPT = ("CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT", "ARGON2I", "ARGON2ID")
+_CRYPT = (
+    "CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT", "ARGON2", "ARGON2I", "ARGON2ID",
+)  # fmt: skip
 _CLEAR = ("PLAIN", "CLEAR", "CLEARTEXT")
 # The octets of a digest, behind which the salt is where there is one; and what we call it.
 _DIGESTS: Mapping[str, tuple[str, int]] = {

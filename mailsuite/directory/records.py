@@ -67,9 +67,11 @@ class LoginRecord:
     """A login, its passwords, and by their kinds the secrets that mechanisms need (`directory.secrets`).
 
     *suspended*: it may not log in, since it is suspended or frozen.
+    *known_as* is what a back end that checks passwords itself knows it by.
     """
 
     login: Login
     suspended: bool
     credentials: tuple[Credential, ...]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    known_as: str = ""

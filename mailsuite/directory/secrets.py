@@ -126,6 +126,12 @@ def keeping_hashes(passwords: Passwords, wanted: Secrets) -> Callable[[str, str]
     return keep
 
 
+def stored_elsewhere(stored: str) -> Kept:
+    """Return what *stored*, which another server keeps of a password, is to us: a hash, and perhaps a secret."""
+    keys = parse_scram_keys(stored)
+    return Kept(own_form(stored)) if keys is None else Kept(str(keys), {keys.mechanism.lower(): str(keys)})
+
+
 def keeping(passwords: Passwords, wanted: Secrets) -> Callable[[str, str], Kept]:
     """Return what makes of a login in key form and its password all that is kept of it. Raises `UnfitPassword`."""
 

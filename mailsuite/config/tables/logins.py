@@ -13,12 +13,18 @@ SecretKind = Literal["scram-sha-256", "scram-sha-1", "cram-md5", "digest-md5", "
 class Directory(Section, frozen=True, kw_only=True):
     """Accounts: which domains, mailboxes, aliases and passwords there are."""
 
-    backend: Annotated[Literal["sqlite"], Meta(
-        description="Where accounts are kept.",
+    backend: Annotated[str, Meta(
+        pattern=r"^(sqlite|postgresql|ldap|passwd-file|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)$",
+        extra=written('"sqlite", "postgresql", "ldap", "passwd-file" or a Python object as module:name'),
+        description="Where accounts are kept: in our own file, or in what a table of that name tells; a Python object"
+                    " makes a back end of the site's own.",
     )] = "sqlite"
+    options: Annotated[str, Meta(
+        description="What a back end of the site's own is told.",
+    )] = ""
     path: Annotated[str, Meta(
         min_length=1, extra=below("state_dir"),
-        description="The accounts database, below state_dir.",
+        description="The accounts database, below state_dir, for backend = \"sqlite\".",
     )] = "accounts.sqlite"
     postmaster: Annotated[str, Meta(
         extra=written("an address such as postmaster@example.org, or an empty string"),

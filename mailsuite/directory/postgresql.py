@@ -1,0 +1,227 @@
+"""Accounts in PostgreSQL as a back end: asked in a few threads, followed by NOTIFY, and missed without harm."""
+
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import psycopg
+from twisted.enterprise.adbapi import Connection as PooledConnection
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from mailsuite.directory.backend import Backend, Lookups, Rewrite, WriteUses
+from mailsuite.directory.errors import AccountsError, Away
+from mailsuite.directory.notifications import Notifications
+from mailsuite.directory.postgresql_schema import (
+    PostgresConnection,
+    PostgresRecords,
+    check_version,
+    connect,
+    conninfo,
+    dial,
+)
+from mailsuite.directory.records import AddressRecord, DomainRecord, LoginRecord
+from mailsuite.directory.rewrite import Rewriter, UseWriter
+from mailsuite.directory.schema import LOGIN_WAIT_SECONDS
+from mailsuite.maybe import at_once
+from mailsuite.meaning import Mailbox
+
+T = TypeVar("T")
+
+# How long the server may think about one question.
+STATEMENT_MS = 5_000
+# So many questions may wait for a connection; who comes then is told to come again.
+WAITING = 1_000
+
+_log = Logger()
+
+
+class PostgresBackend(Backend):
+    """The accounts in the database that *dsn* names, over at most so many *connections*, each with its thread.
+
+    What changes there is told by the server, and looked for every *poll* seconds, since the word may be lost.
+    """
+
+    def __init__(self, dsn: str, reactor: Any, connections: int, poll: float) -> None:
+        self._dsn = dsn
+        self._reactor = reactor
+        self._connections = connections
+        self._poll = poll
+        self._pool: _Pool | None = None
+        self._waiting = 0
+        self._generation = 0
+        self._looking = False
+        self._notifications = Notifications(partial(dial, dsn), reactor, self._in_thread, self._changed)
+        self._polling = LoopingCall(self._changed)
+        self._polling.clock = reactor
+
+    def start(self) -> None:
+        """See `Backend.start`. A server that is away now is waited for; one without our tables is refused."""
+        try:
+            with closing(dial(self._dsn)) as connection:
+                check_version(connection)
+                self._generation = PostgresRecords(lambda: PostgresConnection(connection)).generation()
+        except psycopg.OperationalError as error:
+            _log.error("The accounts cannot be reached yet: {reason}", reason=_said(error))
+        self._pool = _Pool(
+            "psycopg", conninfo(self._dsn, statement_timeout=STATEMENT_MS), autocommit=True, cp_min=1,
+            cp_max=self._connections, cp_reactor=self._reactor, cp_noisy=False, cp_openfun=check_version,
+        )  # fmt: skip
+        self._pool.start()
+        self._polling.start(self._poll)
+
+    async def stop(self) -> None:
+        """See `Backend.stop`."""
+        if self._polling.running:
+            self._polling.stop()
+        await self._notifications.stop()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def generation(self) -> int:
+        """See `Backend.generation`: as far as the server has told."""
+        return self._generation
+
+    def domain(self, name: str) -> Awaitable[DomainRecord | None]:
+        """See `Backend.domain`."""
+        return self._ask(lambda records: records.domain(name))
+
+    def address(self, local: str, domain: str) -> Awaitable[AddressRecord | None]:
+        """See `Backend.address`."""
+        return self._ask(lambda records: records.address(local, domain))
+
+    def wildcards(self, domain: str) -> Awaitable[Sequence[str]]:
+        """See `Backend.wildcards`."""
+        return self._ask(lambda records: records.wildcards(domain))
+
+    def login(self, name: str) -> Awaitable[LoginRecord | None]:
+        """See `Backend.login`."""
+        return self._ask(lambda records: records.login(name))
+
+    def domains(self, domain_class: str) -> Awaitable[Sequence[str]]:
+        """See `Backend.domains`."""
+        return self._ask(lambda records: records.domains(domain_class))
+
+    def first_domain(self) -> Awaitable[str | None]:
+        """See `Backend.first_domain`."""
+        return self._ask(lambda records: records.first_domain())
+
+    def mailboxes(self, domain: str, after: int) -> Awaitable[Sequence[Mailbox]]:
+        """See `Backend.mailboxes`."""
+        return self._ask(lambda records: records.mailboxes(domain, after))
+
+    def current(self, mailbox: Mailbox) -> Awaitable[Mailbox | None]:
+        """See `Backend.current`."""
+        return self._ask(lambda records: records.current(mailbox))
+
+    def everybody_has(self, kinds: Collection[str]) -> Awaitable[frozenset[str]]:
+        """See `Backend.everybody_has`."""
+        return self._ask(lambda records: records.held_by_all(kinds))
+
+    def site_secret(self) -> Awaitable[bytes]:
+        """See `Backend.site_secret`."""
+        return self._ask(lambda records: records.site_secret())
+
+    def rewriter(self) -> Rewrite:
+        """See `Backend.rewriter`."""
+        return Rewriter(partial(connect, self._dsn, LOGIN_WAIT_SECONDS))
+
+    def use_writer(self) -> WriteUses:
+        """See `Backend.use_writer`."""
+        return UseWriter(partial(connect, self._dsn))
+
+    def read(self, ask: Callable[[Lookups], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+        """See `Backend.read`: all of it in one thread, on one snapshot."""
+
+        def in_snapshot(records: PostgresRecords) -> T:
+            with records.snapshot():
+                return at_once(ask(records))
+
+        return self._ask(in_snapshot)
+
+    async def _ask(self, work: Callable[[PostgresRecords], T]) -> T:
+        """Return what *work* reads, which can be done again. Raises `Away`.
+
+        A connection of which the other end is gone says so once: then the next one is tried.
+        """
+        if self._pool is None or self._waiting >= WAITING:
+            raise Away("not connected" if self._pool is None else f"{self._waiting} questions wait for PostgreSQL")
+        self._waiting += 1
+        try:
+            for _ in range(self._connections):
+                with suppress(_Dead):
+                    return await self._attempt(work)
+            return await self._attempt(work)
+        except (psycopg.OperationalError, _Dead) as error:
+            raise Away(f"PostgreSQL does not answer: {_said(error)}") from error
+        finally:
+            self._waiting -= 1
+
+    async def _attempt(self, work: Callable[[PostgresRecords], T]) -> T:
+        assert self._pool is not None
+        done: T = await self._pool.runWithConnection(_attempt, work)
+        return done
+
+    def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
+        if self._pool is None:
+            raise Away("not connected")
+        done: Awaitable[T] = deferToThreadPool(self._reactor, self._pool.threadpool, work)
+        return done
+
+    def _changed(self) -> None:
+        """Something may have changed: find out the generation."""
+        if not self._looking:
+            self._looking = True
+            Deferred.fromCoroutine(self._look())
+
+    async def _look(self) -> None:
+        try:
+            await self._notifications.listen()
+            self._generation = await self._ask(lambda records: records.generation())
+        except Away:
+            # Who asks about an address finds that out, and says so.
+            return
+        except AccountsError as error:
+            _log.error("The accounts are of no use: {reason}", reason=str(error))
+        finally:
+            self._looking = False
+
+
+class _Quiet(PooledConnection):
+    """A pooled connection on which transactions are ours: the pool has nothing to commit or to roll back."""
+
+    def commit(self) -> None:
+        """Nothing: each statement, or each transaction of ours, has committed for itself."""
+
+    def rollback(self) -> None:
+        """Give the connection up where it is of no use any more."""
+        if self._connection is not None and self._connection.closed:
+            self._pool.disconnect(self._connection)
+
+
+class _Pool(ConnectionPool):
+    connectionFactory = _Quiet
+
+
+class _Dead(Exception):
+    """The other end of the connection was gone."""
+
+
+def _attempt(pooled: _Quiet, work: Callable[[PostgresRecords], T]) -> T:
+    """Do *work* in the thread of *pooled*. Raises `_Dead`, or what *work* does."""
+    connection = cast("psycopg.Connection[Any]", pooled._connection)
+    try:
+        return work(PostgresRecords(lambda: PostgresConnection(connection)))
+    except psycopg.Error as error:
+        if connection.closed:
+            raise _Dead(_said(error)) from error
+        raise
+
+
+def _said(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__

@@ -1,0 +1,302 @@
+"""One behaviour for all back ends, asked of the real servers: the same table, trouble and hostile names."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from twisted.logger import capturedLogs
+
+from mailsuite.address import Address
+from mailsuite.directory.errors import Away
+from mailsuite.directory.ldap import LdapBackend, Tree
+from mailsuite.maybe import value_of
+from mailsuite.meaning import CannotJudge, Foreign, Login, Mailboxes, Refused, Relayed, Suspended, Unknown
+from mailsuite.transport.ldap import LdapConnector
+from tests.directory.servers import (
+    ADMIN_PASSWORD,
+    BASE,
+    READER,
+    Postgres,
+    Slapd,
+    postgres_binaries,
+    slapd_binary,
+)
+from tests.directory.worlds import (
+    DOMAINS,
+    USERS,
+    LdapWorld,
+    PasswdFileWorld,
+    PostgresWorld,
+    SqliteWorld,
+    World,
+    directory_tree,
+    password,
+)
+from tests.transport.loop import finish, reactor, until
+
+NAMES = ["sqlite", "postgresql", "ldap-bind", "ldap-hash", "passwd-file"]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL."""
+    if postgres_binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with open_folder() as folder:
+        server = Postgres(folder / "pg")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def slapd() -> Iterator[Slapd]:
+    """A running LDAP server with the site in it."""
+    if slapd_binary() is None:
+        pytest.skip("slapd is not installed (Debian: slapd ldap-utils)")
+    with open_folder() as folder:
+        server = Slapd(folder / "ldap", directory_tree())
+        server.start()
+        # Names are looked up in the reactor's own threads, which it starts when it runs.
+        threads = reactor.getThreadPool()
+        threads.start()
+        yield server
+        threads.stop()
+        server.stop()
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a new folder that other users of this machine can reach."""
+    with TemporaryDirectory(prefix="mailsuite-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The site in one back end after the other."""
+    made: World
+    if request.param == "sqlite":
+        made = SqliteWorld(tmp_path_factory.mktemp("sqlite"))
+    elif request.param == "postgresql":
+        made = PostgresWorld(request.getfixturevalue("postgres"))
+    elif request.param == "passwd-file":
+        made = PasswdFileWorld(tmp_path_factory.mktemp("passwd"))
+    else:
+        made = LdapWorld(request.getfixturevalue("slapd"), request.param == "ldap-hash")
+    yield made
+    made.close()
+
+
+def meant(found: Any) -> Any:
+    """Return what *found* says in paths and addresses, or itself."""
+    if not isinstance(found, Mailboxes):
+        return found
+    return tuple(box.path for box in found.mailboxes) + tuple(map(str, found.onward))
+
+
+ALICE, BOB = "one.example/alice", "one.example/bob"
+POSTMASTER = "one.example/postmaster"
+TABLE = [
+    ("alice@one.example", (ALICE,), ""),
+    ("ALICE@One.Example", (ALICE,), ""),
+    ("alice+shop@one.example", (ALICE,), ""),
+    ("o'brien@one.example", ("one.example/o'brien",), ""),
+    ("a*b@one.example", ("one.example/a*b",), ""),
+    ("axb@one.example", Unknown(), ""),
+    ("a*@one.example", Unknown(), ""),
+    ("*@one.example", Unknown(), ""),
+    ("nobody@one.example", Unknown(), ""),
+    ("alice@elsewhere.example", Foreign(), ""),
+    ("alice@[192.0.2.1]", Foreign(), ""),
+    ("postmaster@one.example", (POSTMASTER,), ""),
+    ("abuse@one.example", (POSTMASTER,), ""),
+    ("abuse@two.example", (POSTMASTER,), ""),
+    ("Postmaster@", (POSTMASTER,), ""),
+    ("off@one.example", Suspended(), "suspended"),
+    ("bob@one.example", (BOB, "copy@elsewhere.example"), "aliases"),
+    ("list@one.example", (ALICE, BOB, "copy@elsewhere.example"), "aliases"),
+    ("nested+x@two.example", (ALICE, BOB, "copy@elsewhere.example", "Friend@elsewhere.example"), "aliases"),
+    ("anybody@two.example", (BOB, "copy@elsewhere.example"), "aliases"),
+    ("anybody@two.example", (BOB,), "single aliases"),
+    ("bob@one.example", (BOB,), "single aliases"),
+    ("solo@one.example", ("Friend@elsewhere.example",), "single aliases"),
+    ("alice@like-one.example", (ALICE,), "hosting"),
+    ("team-a@one.example", (ALICE,), "hosting"),
+    ("team-b@like-one.example", (ALICE,), "hosting"),
+    ("cold@one.example", ("one.example/cold",), "hosting"),
+    ("closed@one.example", Refused(550, "5.1.1", "Closed for good"), "hosting"),
+    ("x@relay.example", Relayed(), "other classes"),
+    ("x@backup.example", Relayed(backup=True), "other classes"),
+]
+
+
+def address(text: str) -> Address:
+    """Return the address *text*."""
+    local, _, domain = text.rpartition("@")
+    return Address(local, domain)
+
+
+def test_the_table(world: World) -> None:
+    """What an address means is the same wherever it is kept; the second time it comes from the cache."""
+    for _ in range(2):
+        found = [
+            (text, meant(world.ask(world.directory.find(address(text)))), needs)
+            for text, _, needs in TABLE if not needs or needs in world.can
+        ]  # fmt: skip
+        assert found == [row for row in TABLE if not row[2] or row[2] in world.can]
+    assert [world.ask(world.directory.is_local(name)) for name in ("ONE.example", "two.example", "x.example")] == [
+        True, True, False,
+    ]  # fmt: skip
+
+
+def test_logins(world: World) -> None:
+    """The right password and no other, of who may log in; what was checked is known by its mailbox."""
+
+    def log_in(name: str, word: str) -> Login | None:
+        found: Login | None = world.ask(world.authenticator.authenticate(name, word, "pop3"))
+        return found
+
+    for name in ("alice", "o'brien", "a*b"):
+        login = log_in(f"{name.upper()}@one.example", password(name))
+        assert login is not None and login.mailbox is not None
+        assert (login.name, login.mailbox.path) == (f"{name}@one.example", f"one.example/{name}")
+        assert world.ask(world.directory.may_send_as(login, Address(f"{name}+x", "one.example")))
+        assert not world.ask(world.directory.may_send_as(login, Address("bob", "one.example")))
+        assert world.ask(world.directory.current(login.mailbox)) == login.mailbox
+        assert world.ask(world.authenticator.account(login.name, "smtp")) == login
+    for name, word in (
+        ("alice@one.example", password("bob")), ("alice@one.example", ""), ("alice@one.example", "*"),
+        ("off@one.example", password("off")), ("nobody@one.example", password("alice")), ("*@one.example", "x"),
+        ("alice@elsewhere.example", password("alice")), ("axb@one.example", password("a*b")),
+        ("alice)(mail=*@one.example", password("alice")), ("\ud800@one.example", "x"), ("a\0b@one.example", "x"),
+    ):  # fmt: skip
+        assert log_in(name, word) is None, (name, word)
+
+
+def test_secrets_for_mechanisms(world: World) -> None:
+    """Where they are kept they are found; where not, and for nobody, there is a decoy that stays the same."""
+    alice, again, nobody = (
+        world.ask(world.authenticator.secret(name, "scram-sha-256", "smtp"))
+        for name in ("alice@one.example", "alice@one.example", "nobody@one.example")
+    )
+    assert alice == again
+    assert (alice.owner is not None) is ("scram" in world.can)
+    assert nobody.owner is None and nobody.stored
+
+
+def test_a_change_is_seen(world: World) -> None:
+    """At once where the back end tells of it, else after the term; a mailbox is gone with its user (by LDAP, its
+    entryUUID: RFC 4530)."""
+    new = Address("dave", "one.example")
+    assert world.ask(world.directory.find(new)) == Unknown()
+    world.add("dave")
+
+    def known() -> bool:
+        world.late += 1.0
+        return isinstance(world.ask(world.directory.find(new)), Mailboxes)
+
+    until(known)
+    login = world.ask(world.authenticator.authenticate("dave@one.example", password("dave"), "smtp"))
+    assert login is not None
+    world.remove("dave")
+    until(lambda: not known())
+    until(lambda: world.ask(world.directory.current(login.mailbox)) is None)
+
+
+def test_away_and_back_while_serving(world: World) -> None:
+    """Who is known is served; of others nobody says that they do not exist; afterwards all is as it was."""
+    world.fresh()
+    known = world.ask(world.directory.find(address("alice@one.example")))
+    login = world.ask(world.authenticator.account("alice@one.example", "smtp"))
+    assert world.ask(world.directory.may_send_as(login, address("alice@one.example")))
+    world.ask(world.directory.find(address("nobody@one.example")))
+    with capturedLogs():
+        world.away()
+        try:
+            world.late += 120.0
+            for _ in range(3):
+                assert world.ask(world.directory.find(address("alice@one.example"))) == known
+                assert world.ask(world.directory.may_send_as(login, address("alice@one.example")))
+                assert world.ask(world.authenticator.account("alice@one.example", "smtp")) == login
+                for text in ("nobody@one.example", "new@one.example", "x@elsewhere.example", "o'brien@one.example"):
+                    with pytest.raises(CannotJudge):
+                        world.ask(world.directory.find(address(text)))
+                with pytest.raises(CannotJudge):
+                    world.ask(world.authenticator.authenticate("o'brien@one.example", password("o'brien"), "pop3"))
+        finally:
+            world.back()
+
+        def serves() -> bool:
+            world.late += 2.0
+            try:
+                return bool(world.ask(world.directory.find(address("nobody@one.example"))) == Unknown())
+            except CannotJudge:
+                return False
+
+        until(serves)
+    assert world.ask(world.authenticator.authenticate("o'brien@one.example", password("o'brien"), "pop3")) is not None
+
+
+LETTERS = st.one_of(st.sampled_from("'\"\\*)( ;%_/.+@:\0\r\n\t\ud800é"), st.characters())
+HOSTILE = st.text(LETTERS, min_size=1, max_size=40)
+
+OURS = frozenset({*USERS, "abuse", "list", "solo", "cold", "closed"})
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(local="\ud800", domain="one.example")
+@example(local="a\0b", domain="one.example")
+@example(local="*", domain="one.example")
+@example(local="alice)(mail=*", domain="one.example")
+@example(local="a\\2ab", domain="one.example")
+@given(local=HOSTILE, domain=st.one_of(st.just("one.example"), HOSTILE))
+def test_hostile_names_are_names(world: World, local: str, domain: str) -> None:
+    """Any text finds itself, or nothing; and nobody by it, whatever the password."""
+    if local.lower().partition("+")[0] in OURS or local.lower().startswith("team-"):
+        return
+    asked = Address(local, domain)
+    assert isinstance(world.ask(world.directory.find(asked)), Unknown | Foreign)
+    assert not world.ask(world.directory.is_local(f"{domain}x"))
+    assert world.ask(world.authenticator.account(str(asked), "smtp")) is None
+    assert world.ask(world.directory.expand(asked)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ca": ""}, "certificate"),
+        ({"host": "127.0.0.1"}, "certificate|hostname|match"),
+        ({"password": "wrong"}, "bind_dn"),
+    ],
+)
+def test_an_ldap_server_that_is_not_the_one_is_told_nothing(slapd: Slapd, change: dict[str, str], reason: str) -> None:
+    """Its certificate has to be issued by whom we trust, and for the name that we were told (RFC 4513 §3.1.3)."""
+    connector = LdapConnector(reactor, change.get("ca", slapd.certificate), True, 5.0)
+    tree = Tree(BASE, DOMAINS, "", "mail", ("mail",), "", "", True)
+    url = slapd.url.replace("localhost", change.get("host", "localhost"))
+    backend = LdapBackend(tree, [url], connector.connect, READER, change.get("password", ADMIN_PASSWORD), 5.0, reactor)
+    with pytest.raises(Away, match=reason):
+        finish(backend.login("alice@one.example"))
+    backend.stop()
+
+
+def test_a_password_is_never_checked_by_an_empty_one(slapd: Slapd) -> None:
+    """RFC 4513 §5.1.2: a server says yes to a bind without a password, whoever that was."""
+    connector = LdapConnector(reactor, slapd.certificate, True, 5.0)
+    backend = LdapBackend(
+        Tree(BASE, DOMAINS, "", "mail", ("mail",), "", "", False), [slapd.url], connector.connect, "", "", 5.0, reactor
+    )
+    record = finish(backend.login("alice@one.example"))
+    assert record is not None
+    for word, right in ((password("alice"), True), ("", False), ("wrong", False)):
+        judged = backend.check_password(record, word)
+        assert judged is not None
+        assert finish(value_of(judged)) is right
+    backend.stop()
