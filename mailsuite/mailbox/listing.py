@@ -192,14 +192,14 @@ class Listing:
 class Column(Sequence[T]):
     """One value for each of *count* messages, looked up when it is asked for."""
 
-    __slots__ = ("_count", "_value")
+    __slots__ = ("_indexes", "_value")
 
     def __init__(self, count: int, value: Callable[[int], T]) -> None:
-        self._count = count
+        self._indexes = range(count)
         self._value = value
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._indexes)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -209,5 +209,5 @@ class Column(Sequence[T]):
 
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         if isinstance(index, slice):
-            return [self._value(each) for each in range(*index.indices(self._count))]
-        return self._value(range(self._count)[index])
+            return list(map(self._value, self._indexes[index]))
+        return self._value(self._indexes[index])

@@ -5,11 +5,14 @@ Reading from the disk would stop the reactor, and with it every other session, f
 
 import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 
 # A FIFO does not block the opening, a symbolic link is refused.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # preadv(2): Linux; where it is missing, every reading is taken for one that waits.
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+_ADVISE: Callable[[int, int, int, int], None] | None = getattr(os, "posix_fadvise", None)
 
 
 class Damaged(OSError):
@@ -25,12 +28,16 @@ def read_whole(path: bytes, size: int, patient: bool = True) -> bytes:
     file = MessageFile(path, size, patient)
     try:
         data = file.read(size + 1)
+        if len(data) != size and not patient:
+            # Only its beginning is in memory.
+            raise WouldBlock
+    except WouldBlock:
+        # So that the disk is at it until somebody waits for it.
+        file.fetch()
+        raise
     finally:
         file.close()
     if len(data) != size:
-        if not patient:
-            # Only its beginning is in memory.
-            raise WouldBlock
         raise Damaged(f"the name says {size} octets, {len(data)} could be read")
     return data
 
@@ -62,6 +69,12 @@ class MessageFile:
         data = os.pread(self._fd, size, self._at) if self.patient else self._read_now(size)
         self._at += len(data)
         return data
+
+    def fetch(self) -> None:
+        """Let the kernel bring it into memory; that is not waited for."""
+        if _ADVISE is not None:
+            with suppress(OSError):
+                _ADVISE(self._fd, 0, self.size, os.POSIX_FADV_WILLNEED)
 
     def last(self) -> bytes:
         """Return its last octet, if it has one."""

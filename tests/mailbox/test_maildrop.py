@@ -318,10 +318,18 @@ class TestAtHand:
         def partly(fd: int, buffers: list[bytearray], at: int, flags: int) -> int:
             return min(preadv(fd, buffers, at, flags), 5)
 
+        asked: list[tuple[int, int]] = []
+
+        def advise(fd: int, start: int, octets: int, advice: int) -> None:
+            asked.append((octets, advice))
+
+        monkeypatch.setattr(message_file, "_ADVISE", advise)
         monkeypatch.setattr(os, "preadv", partly)
         assert maildrop.at_hand(0) is None
         monkeypatch.setattr(message_file, "_NOWAIT", None)
         assert maildrop.at_hand(0) is None
+        # But the disk is set to work.
+        assert asked == 2 * [(20, os.POSIX_FADV_WILLNEED)]
 
 
 class TestSeen:
