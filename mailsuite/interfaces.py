@@ -162,13 +162,10 @@ class ISharedState(Interface):
         """Let *counter* begin again at nothing."""
 
     def hold(counter: str, amount: int) -> int:
-        """Hold *amount* more of *counter*, or less where it is negative; return what all processes hold together.
+        """Hold *amount* more of *counter* (less, where it is negative); return what all processes hold together.
 
         What a process holds is given back with its end, however it ends.
         """
-
-    def held(counter: str) -> int:
-        """Return how much of *counter* all processes hold together."""
 
     def acquire(lock: str, owner: str) -> bool:
         """Take *lock* for *owner*; ``False`` when another owner has it, or nobody can tell now.

@@ -40,31 +40,34 @@ class ConnectionLimit:
 
     def admit(self, peer: Peer) -> str:
         """See `IConnectionLimit.admit`."""
-        if self._state.held(self._all) >= self._caps.connections:
-            return "connections"
-        refusal = "" if self._exempt(peer) else self._refusal(peer)
-        if not refusal:
-            self._hold(peer, 1)
+        # It is counted first, and not looked up and then counted: every connection comes here.
+        hold, address, network = self._state.hold, peer.network, peer.wider_network
+        of_all = hold(self._all, 1)
+        of_address = hold(self._addresses + address, 1)
+        of_network = hold(self._networks + network, 1)
+        if of_all > self._caps.connections:
+            refusal = "connections"
+        else:
+            refusal = "" if self._exempt(peer) else self._refusal(address, of_address, of_network)
+        if refusal:
+            self.ended(peer)
         return refusal
 
     def ended(self, peer: Peer) -> None:
         """See `IConnectionLimit.ended`."""
-        self._hold(peer, -1)
-
-    def _hold(self, peer: Peer, amount: int) -> None:
         hold = self._state.hold
-        hold(self._all, amount)
-        hold(self._addresses + peer.network, amount)
-        hold(self._networks + peer.wider_network, amount)
+        hold(self._all, -1)
+        hold(self._addresses + peer.network, -1)
+        hold(self._networks + peer.wider_network, -1)
 
-    def _refusal(self, peer: Peer) -> str:
-        caps, state = self._caps, self._state
-        if caps.address_connections and state.held(self._addresses + peer.network) >= caps.address_connections:
+    def _refusal(self, address: str, of_address: int, of_network: int) -> str:
+        caps = self._caps
+        if of_address > caps.address_connections > 0:
             return "address_connections"
-        if caps.network_connections and state.held(self._networks + peer.wider_network) >= caps.network_connections:
+        if of_network > caps.network_connections > 0:
             return "network_connections"
         # Those that are refused count too: who knocks on and on stays outside, and costs no more than that.
         rate = caps.connection_rate
-        if rate and state.add(self._arrivals + peer.network, 1, RATE_WINDOW) > rate:
+        if rate and self._state.add(self._arrivals + address, 1, RATE_WINDOW) > rate:
             return "connection_rate"
         return ""

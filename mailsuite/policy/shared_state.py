@@ -156,10 +156,6 @@ class _Shared:
         self._change(self._name, counter, amount, 0.0)
         return self._memory.hold(counter, amount)
 
-    def held(self, counter: str) -> int:
-        """See `ISharedState.held`."""
-        return self._memory.held(counter)
-
     def acquire(self, lock: str, owner: str) -> bool:
         """See `ISharedState.acquire`."""
         if lock not in self._owners:

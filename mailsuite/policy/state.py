@@ -112,10 +112,6 @@ class MemoryState:
             self._held.pop(counter, None)
         return held
 
-    def held(self, counter: str) -> int:
-        """See `ISharedState.held`."""
-        return self._held.get(counter, 0)
-
     def holdings(self) -> Iterable[tuple[str, int]]:
         """Return all that is held: counter and amount."""
         return self._held.items()

@@ -114,13 +114,13 @@ def test_what_is_held_goes_with_its_process(site: Site) -> None:
     site.one.state.hold("open", 3)
     site.two.state.hold("open", 1)
     site.settle()
-    assert site.one.state.held("open") == site.two.state.held("open") == 4
+    assert site.one.state.hold("open", 0) == site.two.state.hold("open", 0) == 4
     site.one.state.hold("open", -1)
     site.settle()
 
     site.one.leave()
 
-    assert site.two.state.held("open") == 1
+    assert site.two.state.hold("open", 0) == 1
 
 
 def test_who_joins_later_knows_what_was(site: Site) -> None:
@@ -137,7 +137,7 @@ def test_who_joins_later_knows_what_was(site: Site) -> None:
     three = Process(site)
 
     assert three.state.read("a", 60) == 6
-    assert three.state.held("open") == 2
+    assert three.state.hold("open", 0) == 2
     assert three.other_state.read("0", 1000) == three.other_state.read(str(TOLD_AT_ONCE - 1), 1000) == 1
     site.clock.advance(31)
     assert three.state.read("a", 60) == site.one.state.read("a", 60) == 1

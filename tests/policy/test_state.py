@@ -95,8 +95,8 @@ def test_what_is_held(state: MemoryState, clock: Clock) -> None:
     """It is held until it is given back, however long; of what is not held nothing is kept."""
     assert state.hold("open", 2) == 2
     clock.advance(1e6)
-    assert state.hold("open", -1) == state.held("open") == 1
-    assert state.hold("open", -1) == state.held("open") == 0
+    assert state.hold("open", -1) == state.hold("open", 0) == 1
+    assert state.hold("open", -1) == state.hold("open", 0) == 0
     assert vars(state)["_held"] == {}
 
 
