@@ -78,7 +78,7 @@ class BanSync:
             self._loop.stop()
         if self._looking is not None:
             await self._looking
-            await self._exchange()
+            await self._exchange_or_tell()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -94,13 +94,23 @@ class BanSync:
 
     async def look(self) -> None:
         """Exchange with the file what is new on either side. Never raises."""
+        due = self._now() - self._written >= WRITE_SECONDS and bool(self._known.fresh())
+        if self._has_changed() or self._unwritten or due:
+            await self._exchange_or_tell()
+
+    async def _exchange_or_tell(self) -> None:
         try:
-            due = self._now() - self._written >= WRITE_SECONDS and bool(self._known.fresh())
-            if self._has_changed() or self._unwritten or due:
-                await self._exchange()
+            await self._exchange()
+        except BanFileError as error:
+            self._complain(error)
         except Exception:
             # The next look must come whatever this one stumbled over.
             _log.failure("Bans could not be kept in step with their file")
+        else:
+            self._failing = False
+            return
+        # Whatever has changed has to be read all the same.
+        self._version = -1
 
     async def _exchange(self) -> None:
         """Write what is new here and read what is new there, in a thread."""
@@ -112,12 +122,7 @@ class BanSync:
                 self._file.keep(list(unwritten.values()), fresh, now)
             return self._file.bans(now), self._file.known(since)
 
-        try:
-            bans, uses = await self._run(work)
-        except BanFileError as error:
-            self._complain(error)
-            return
-        self._failing = False
+        bans, uses = await self._run(work)
         self._known.written(fresh)
         for subject, ban in unwritten.items():
             if self._unwritten.get(subject) is ban:

@@ -140,7 +140,9 @@ class GuessingLimit:
         lanes = self._lanes(peer, account, self._known.has(account, peer.network))
         for lane in lanes:
             failures = self._state.add(counter(lane.subject), 1, cut_offs.window)
-            if failures >= lane.most and cut_offs.ban_seconds:
+            # Who has no address is only cut off: nobody could be told from the others.
+            bannable = "@" in lane.subject or peer.address is not None
+            if failures >= lane.most and cut_offs.ban_seconds and bannable:
                 self._ban(lane.subject, cut_offs.ban_seconds, f"{failures} wrong passwords {lane.words}")
                 # When the ban has ended, or was lifted, it begins anew. Where it is longer than the window, that comes
                 # by itself, and till they know of the ban other processes of ours go by the counter.
@@ -164,7 +166,7 @@ class GuessingLimit:
             # Where there is no address, on a UNIX socket say, the two are one.
             if peer.wider_network != peer.network:
                 lanes.append(Lane(peer.wider_network, cut_offs.network, FREE_NETWORK_TRIES, "from this network"))
-        if account and len(account) <= ACCOUNT_CHARACTERS:
+        if _can_be_login(account):
             lanes.append(Lane(_base(account), cut_offs.account, FREE_TRIES, "for this account"))
         return lanes
 
@@ -252,6 +254,11 @@ class GuessingLimit:
 def counter(subject: str) -> str:
     """Return the name of the counter of *subject*'s wrong passwords in the shared state."""
     return f"wrong passwords {subject}"
+
+
+def _can_be_login(account: str) -> bool:
+    """Say whether *account* can be a login at all: what it is called is kept, shown and told from other subjects."""
+    return 0 < len(account) <= ACCOUNT_CHARACTERS and account.isprintable() and " " not in account.rpartition("@")[2]
 
 
 def _base(account: str) -> str:

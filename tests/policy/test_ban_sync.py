@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, execute
@@ -19,6 +20,8 @@ from mailsuite.policy.bans import ALL, LOGINS, OPERATOR, SERVER, Ban, Bans
 from mailsuite.policy.known import DAY, KNOWN_SECONDS, KnownPlaces, Use
 from tests.doubles_pop3 import KeptLog
 
+T = TypeVar("T")
+
 ALICE = "alice@b.example"
 HOME, WORK = Peer("192.0.2.1"), Peer("198.51.100.1")
 BEGIN = 1_800_000_000.0
@@ -27,13 +30,13 @@ BEGIN = 1_800_000_000.0
 class Server:
     """One server's part of it; its threads work at once."""
 
-    def __init__(self, file: BanFile, clock: Clock) -> None:
+    def __init__(self, file: BanFile, clock: Clock, run: Any = execute) -> None:
         self.known = KnownPlaces(clock.seconds)
         self.bans = Bans(clock.seconds, lambda peer: self.known.anybody_at(peer.network))
         self.lifted: list[str] = []
         self.log = KeptLog()
         self.sync = BanSync(
-            file, self.bans, self.known, self.lifted.append, self.log, execute, clock.seconds, clock
+            file, self.bans, self.known, self.lifted.append, self.log, run, clock.seconds, clock
         )
 
     def stop(self) -> None:
@@ -179,7 +182,29 @@ def test_a_file_that_cannot_be_written_stops_nobody(server: Server, file: BanFil
         connection.execute("ALTER TABLE gone RENAME TO bans")
     clock.pump([LOOK_SECONDS] * 2)
     assert [ban.subject for ban in file.bans(clock.seconds())] == ["192.0.2.1"]
+    assert not server.known.fresh()
     assert [use.account for use in file.known(0)] == [ALICE]
+
+
+def test_a_change_that_could_not_be_read_is_read_later(server: Server, file: BanFile, clock: Clock) -> None:
+    """Trouble at that moment does not hide it, whatever the trouble."""
+    broken = True
+
+    def run(work: Callable[[], T]) -> Deferred[T]:
+        def trouble() -> T:
+            raise RuntimeError("no thread to be had")
+
+        return execute(trouble if broken else work)
+
+    other = Server(file, clock, run)
+    other.sync.start()
+    file.keep([operators("192.0.2.0/24")], [], clock.seconds())
+    clock.advance(LOOK_SECONDS)
+    assert not other.bans.keeps_out(HOME, for_logins=False)
+    broken = False
+    clock.advance(LOOK_SECONDS)
+    assert other.bans.keeps_out(HOME, for_logins=False)
+    other.stop()
 
 
 @pytest.mark.parametrize(

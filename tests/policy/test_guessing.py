@@ -429,11 +429,31 @@ def test_exempt_peers_are_held_for_the_account_alone() -> None:
     assert guessers.limit.admit(EXEMPT, "bob@b.example") is True
 
 
-def test_a_name_that_is_too_long_to_be_a_login_has_no_gate(guessers: Guessers) -> None:
-    """Whatever is claimed, it is kept by the address alone."""
+def test_who_has_no_address_is_cut_off_and_not_banned() -> None:
+    """A proxy could not tell who it is: nobody could be told from the others who come so."""
+    guessers = Guessers(tries=5, ban_seconds=60)
+    for number in range(5):
+        guessers.limit.failed(Peer("unknown"), f"u{number}@b.example")
+
+    assert guessers.banned == []
+    assert guessers.limit.admit(Peer("unknown"), ALICE) is False
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 321, "a\n@b.example", "\ud800@b.example", "alice@b.example from 192.0.2.1", "alice@b.example\0"]
+)
+def test_a_name_that_can_be_no_login_has_no_gate(name: str) -> None:
+    """Whatever is claimed, it is kept by the address alone: no file could take it, and it is nobody else's."""
+    guessers = Guessers(accounts=1, ban_seconds=60)
+    guessers.limit.admit(HOME, name)
+    guessers.limit.failed(HOME, name)
+
+    assert guessers.banned == []
+    assert set(guessers.limit._gates) == {HOME.network, HOME.wider_network}
+
+
+def test_a_name_may_be_as_long_as_any(guessers: Guessers) -> None:
+    """To the character."""
     guessers.limit.failed(HOME, "x" * 320)
-    guessers.limit.failed(HOME, "x" * 321)
-    guessers.limit.admit(HOME, "x" * 321)
 
     assert guessers.state.read("wrong passwords " + "x" * 320, 600) == 1
-    assert set(guessers.limit._gates) == {HOME.network, HOME.wider_network}
