@@ -21,7 +21,7 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from mailsuite.backends import backend, source
+from mailsuite.backends import backend, load, source
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.last_uses import LastUses
@@ -104,6 +104,8 @@ class MailService(MultiService):
         self._footing = footing
         # Made here since it loads modules, which another user may not be able to read.
         self._passwords = Passwords(renew=settings.directory.renew_hashes)
+        with told_plainly(foreground):
+            load(settings)
         self._parts: Parts | None = None
         self._draining: LoopingCall | None = None
         self._certificates = certificate_watch(settings, reactor, footing.certificates)

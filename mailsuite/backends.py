@@ -1,8 +1,10 @@
 """Chooses who keeps the accounts, by ``[directory] backend``: for the service, and for commands."""
 
 import importlib
+import os
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,18 @@ _INSTALL = {
 }
 
 
+def load(settings: Settings) -> None:
+    """Load the modules that `backend` needs, while we may: the user that the service runs as may not read them all.
+
+    Raises `NoAccounts`.
+    """
+    name = settings.directory.backend
+    if name in _INSTALL:
+        module(name)
+    elif ":" in name:
+        _imported(name.partition(":")[0], name)
+
+
 def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run: Run) -> Backend:
     """Return what keeps the accounts, not yet started. *run* runs what takes long in a thread.
 
@@ -36,7 +50,7 @@ def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run:
         return SqliteBackend(settings.directory.path, seconds, run)
     if name == "postgresql":
         keys = settings.postgresql
-        made: Backend = _module("postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
+        made: Backend = module("postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
         return made
     if name == "passwd-file":
         return PasswdFileBackend(settings.passwd_file.path, settings.passwd_file.domains, seconds, run)
@@ -50,13 +64,23 @@ def source(settings: Settings, backend: Backend, seconds: Callable[[], float]) -
     return Source(backend.generation, seconds, Terms(settings.directory.cache_ttl, settings.directory.cache_stale))
 
 
+def root(settings: Settings) -> bytes:
+    """Return the root of what this site makes up, for a back end that keeps none: from a file below ``state_dir``,
+    which is made where there is none. Raises `OSError`."""
+    path = os.path.join(settings.state_dir, "site-secret")
+    with suppress(FileExistsError), open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(32))
+    with open(path, "rb") as file:
+        return file.read(32)
+
+
 def accounts(settings: Settings) -> Accounts:
     """Open the accounts for changes. Raises `AccountsError`: `ReadOnly` where they are not changed by us."""
     name = settings.directory.backend
     if name == "sqlite":
         return Accounts.open(settings.directory.path)
     if name == "postgresql":
-        opened: Accounts = _module("postgresql_schema").open_accounts(settings.postgresql.dsn)
+        opened: Accounts = module("postgresql_schema").open_accounts(settings.postgresql.dsn)
         return opened
     raise ReadOnly(
         f'[directory] backend is "{name}", which mailsuite only reads: domains, users and aliases are changed where'
@@ -69,7 +93,7 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
     """Yield the accounts, for a command that changes nothing. Raises `AccountsError` where they cannot be read."""
     name = settings.directory.backend
     if name == "postgresql":
-        with _module("postgresql_schema").reading(settings.postgresql.dsn) as records:
+        with module("postgresql_schema").reading(settings.postgresql.dsn) as records:
             yield records
     elif name == "sqlite":
         with closing(connect_for_lookups(settings.directory.path)) as connection:
@@ -78,8 +102,8 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
         raise ReadOnly(f'[directory] backend is "{name}", which this command cannot look through')
 
 
-def _module(name: str) -> ModuleType:
-    """Return a module of ours that stands on a package that not every site has. Raises `NoAccounts`."""
+def module(name: str) -> ModuleType:
+    """Return the module *name* of ``directory/``, which needs a package that not all sites have. Raises `NoAccounts`."""
     try:
         return importlib.import_module(f"mailsuite.directory.{name}")
     except ImportError as error:
@@ -88,7 +112,7 @@ def _module(name: str) -> ModuleType:
 
 def _ldap(settings: Settings, reactor: Any) -> Backend:
     keys = settings.ldap
-    ldap = _module("ldap")
+    ldap = module("ldap")
     from mailsuite.transport.ldap import LdapConnector  # It, too, needs what is not always installed.
 
     try:
@@ -109,6 +133,13 @@ def _ldap(settings: Settings, reactor: Any) -> Backend:
 def _read(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.readline().rstrip("\n")
+
+
+def _imported(path: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(path)
+    except ImportError as error:
+        raise NoAccounts(f"[directory] backend {name} cannot be loaded: {error}") from error
 
 
 def _own(name: str, options: str, reactor: Any) -> Backend:

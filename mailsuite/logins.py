@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from mailsuite.backends import root
 from mailsuite.config import Settings
 from mailsuite.config.tables.listen import Listener
 from mailsuite.directory.authenticator import Authenticator
@@ -82,6 +83,8 @@ def authenticator(
         passwords,
         hashing.run,
         wanted_secrets(settings),
+        # Those in SQL keep one themselves, for all that share them.
+        b"" if settings.directory.backend in ("sqlite", "postgresql") else root(settings),
         renews=settings.directory.renew_hashes,
         password_ttl=settings.directory.password_cache,
         used=used,

@@ -6,15 +6,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from types import ModuleType
+from typing import TypeVar
 
+from mailsuite.backends import module
 from mailsuite.config import Settings
 from mailsuite.directory import schema as accounts
 from mailsuite.directory import upgrades as accounts_upgrades
+from mailsuite.directory.errors import AccountsError
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.queue import schema as queue
 from mailsuite.queue import upgrades as queue_upgrades
 from mailsuite.queue.store import DATABASE
 from mailsuite.schema_steps import Change, Steps, downgrade, upgrade, version_of
+
+T = TypeVar("T")
 
 # How long we wait for a command that is changing the file.
 WAIT_SECONDS = 10.0
@@ -52,6 +58,10 @@ class Database:
             return None
         with self._open() as connection:
             return version_of(connection)
+
+    def make(self) -> bool:
+        """Make it where there is none, if it is one that is made by this; say whether. Raises `Unusable`."""
+        return False
 
     def upgrade(self, now: float, advance: Callable[[int, int], object]) -> Changed:
         """Bring the file up to *newest*; it is of a version in *steps*. All of it is done durably, or nothing.
@@ -115,15 +125,45 @@ class Database:
             raise Unusable(f"{self.path}: {error}; nothing was changed") from error
 
 
+class PostgresDatabase(Database):
+    """Accounts in PostgreSQL: of the first version that there is for it, so there is no way up or down yet."""
+
+    def version(self) -> int | None:
+        """See `Database.version`."""
+        found: int | None = self._asked(lambda schema: schema.version(self.path))
+        return found
+
+    def make(self) -> bool:
+        """See `Database.make`."""
+        self._asked(lambda schema: schema.create(self.path))
+        return True
+
+    def _asked(self, ask: Callable[[ModuleType], T]) -> T:
+        try:
+            return ask(module("postgresql_schema"))
+        except AccountsError as error:
+            raise Unusable(f"{error}; nothing was changed") from error
+
+
 def databases(settings: Settings) -> tuple[Database, ...]:
-    """Return the databases of the site, whether their files are there or not."""
+    """Return the databases of the site that are ours to change, whether they are there or not."""
+    return (
+        *_accounts(settings),
+        Database(
+            "queue", f"{settings.queue.path}/{DATABASE}", queue.APPLICATION_ID, queue.VERSION, queue_upgrades.STEPS
+        ),
+    )  # fmt: skip
+
+
+def _accounts(settings: Settings) -> tuple[Database, ...]:
+    if settings.directory.backend == "postgresql":
+        return (PostgresDatabase("accounts", settings.postgresql.dsn, 0, accounts.VERSION, {}),)
+    if settings.directory.backend != "sqlite":
+        return ()
     return (
         Database(
             "accounts", settings.directory.path, accounts.APPLICATION_ID, accounts.VERSION,
             accounts_upgrades.STEPS, accounts.make_derived,
-        ),
-        Database(
-            "queue", f"{settings.queue.path}/{DATABASE}", queue.APPLICATION_ID, queue.VERSION, queue_upgrades.STEPS
         ),
     )  # fmt: skip
 

@@ -64,7 +64,8 @@ def upgrade(settings: Settings) -> None:
         for each in databases(settings):
             version = each.version()
             if version is None:
-                click.echo(f"{each.name}: there is none yet.")
+                made = each.make()
+                click.echo(f"{each.name}: made." if made else f"{each.name}: there is none yet.")
             elif version == each.newest:
                 click.echo(f"{each.name}: version {version}, up to date.")
             elif version in each.steps:
@@ -92,7 +93,9 @@ def downgrade(settings: Settings, name: str, target: int | None, force: bool) ->
       mailsuite db downgrade accounts --to 1
     """
     with _alone(settings), _refusals():
-        (each,) = (each for each in databases(settings) if each.name == name)
+        each = next((each for each in databases(settings) if each.name == name), None)
+        if each is None:
+            raise Unusable(f"the accounts are not ours: [directory] backend is {settings.directory.backend}")
         version = each.version()
         if version is None:
             raise Unusable(f"there is no {each.path}")

@@ -234,6 +234,13 @@ def check_version(connection: "psycopg.Connection[Any]") -> None:
         )
 
 
+def version(dsn: str) -> int | None:
+    """Return the version of the accounts in the database that *dsn* names; ``None`` where it has none. Raises
+    `NoAccounts`."""
+    with trouble(), dial(dsn) as connection:
+        return version_of(connection)
+
+
 def version_of(connection: "psycopg.Connection[Any]") -> int | None:
     """Return the version of the accounts; ``None`` where there are none."""
     there = connection.execute("SELECT to_regclass('meta')").fetchone()

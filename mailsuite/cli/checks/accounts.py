@@ -1,38 +1,72 @@
 """Are there accounts that this version can read, and does somebody get the postmaster's mail?"""
 
 import os
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, execute
 
 from mailsuite.address import Address, domain_key
+from mailsuite.backends import backend, reading
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL
-from mailsuite.directory.schema import connect_for_lookups
 from mailsuite.directory.spelling import parse_address
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once
 
+T = TypeVar("T")
+
+
+# What is wrong with accounts of a back end, by the key that says where they are.
+_KEYS = {
+    "sqlite": "directory.path", "postgresql": "postgresql.dsn", "ldap": "ldap", "passwd-file": "passwd_file.path",
+}  # fmt: skip
+
 
 def accounts(settings: Settings) -> Iterator[Finding]:
-    """Look at the accounts file: its version, its mode, its first domain and the site's postmaster."""
-    path = settings.directory.path
+    """Look at the accounts: their version, the file's mode, the first domain and the site's postmaster."""
+    name = settings.directory.backend
+    key = _KEYS.get(name, "directory.backend")
     try:
-        connection = connect_for_lookups(path)
+        if name in ("sqlite", "postgresql"):
+            with reading(settings) as records:
+                yield from _in_sql(settings, key, records)
+        else:
+            yield from _read_only(settings, key)
     except (OlderSchema, NewerSchema) as problem:
-        yield error("directory.path", str(problem), "do that: the service does not start before")
-        return
+        yield error(key, str(problem), "do that: the service does not start before")
     except AccountsError as problem:
-        yield error("directory.path", str(problem), "restore it, or correct [directory] path")
-        return
-    with closing(connection):
-        yield ok("directory.path", f"{path} can be read")
+        yield error(key, str(problem), f"restore it, or correct [{key.replace('.', '] ')}")
+
+
+def _in_sql(settings: Settings, key: str, records: SqlRecords) -> Iterator[Finding]:
+    path = settings.directory.path
+    if key == "directory.path":
+        yield ok(key, f"{path} can be read")
         if os.stat(path).st_mode & 0o077:
-            yield warning("directory.path", f"{path} is open to other users of this machine", f"chmod 600 {path}")
-        yield from _domains(SqlRecords(lambda: connection), settings)
-        yield from _terms(SqlRecords(lambda: connection), settings)
+            yield warning(key, f"{path} is open to other users of this machine", f"chmod 600 {path}")
+    else:
+        yield ok(key, "the database can be read")
+    yield from _domains(records, settings)
+    yield from _terms(records, settings)
+
+
+def _read_only(settings: Settings, key: str) -> Iterator[Finding]:
+    made = backend(settings, reactor, time.monotonic, _at_once)
+    if settings.directory.backend == "passwd-file":
+        made.start()
+        yield ok(key, f"{settings.passwd_file.path} can be read")
+    else:
+        yield ok(key, "it can be made; whether it answers is seen when the service asks")
+
+
+def _at_once(work: Callable[[], T]) -> "Deferred[T]":
+    return execute(work)
 
 
 def _domains(records: SqlRecords, settings: Settings) -> Iterator[Finding]:

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 
 from mailsuite.address import Address, domain_key
+from mailsuite.backends import reading
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.tables.delivery import Backup
 from mailsuite.delivery.routes import Routes
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.schema import connect_for_lookups
-from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.outgoing import default_route, route_rules
 from mailsuite.policy.backup import OLD_SECONDS
 from mailsuite.policy.backup_list import BadList, parse_key
@@ -29,8 +27,7 @@ def backups(settings: Settings) -> Iterator[Finding]:
     """Look at each domain of class backup, and at what the configuration says of others."""
     told = {domain_key(name): backup for name, backup in settings.backups.items()}
     try:
-        with closing(connect_for_lookups(settings.directory.path)) as connection:
-            records = SqlRecords(lambda: connection)
+        with reading(settings) as records:
             domains = records.domains("backup")
             others = {domain: records.domain(domain) for domain in sorted({*told}.difference(domains))}
     except AccountsError:
