@@ -24,7 +24,7 @@ from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 
 # A larger message is not read before it is asked for: a session at rest is to hold little.
-AT_HAND_OCTETS = 16_384
+AT_HAND_OCTETS = 8192
 # What other programs mostly make of a name: looked for before the whole mailbox is.
 _USUAL_FLAGS = (b"", b"S", b"RS", b"FS", b"F", b"ST")
 
