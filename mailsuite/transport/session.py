@@ -283,9 +283,14 @@ class SessionProtocol(Protocol):
         self._look_within(wait)
 
     def _look_within(self, wait: float) -> None:
-        if wait < self._armed and self._timer is not None and self._timer.active():
-            self._armed = wait
-            self._timer.reset(wait)
+        if wait < self._armed:
+            self._bring_forward(wait)
+
+    def _bring_forward(self, wait: float) -> None:
+        # Not by the timer's `reset`: that looks through the timers of all sessions for this one.
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+            self._set_timer(wait)
 
     def _proceed(self) -> None:
         self._note_progress()
@@ -305,8 +310,7 @@ class SessionProtocol(Protocol):
         if self._produces:
             self._produces = False
             self.transport.unregisterProducer()
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(LINGER)
+        self._bring_forward(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
         in_tls = self._encrypted or self._shaking
         if event is HANG_UP and half_close is not None and not in_tls and not self._stopping:

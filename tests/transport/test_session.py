@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from OpenSSL import SSL
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
@@ -91,6 +92,15 @@ class TestOrder:
 
             assert codes == [220, 250, 250, 250, 354, 250, 250, 221]
             assert talk.wire.ends == ["close"]
+
+    def test_timers_of_other_sessions_are_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`DelayedCall.reset` looks through all that there are: no session does that to end, or for a new phase."""
+        monkeypatch.setattr(DelayedCall, "reset", None)
+        talk = Talk(BRIEF)
+
+        assert talk.say(HELLO + ENVELOPE + b"DATA\r\nhello\r\n.\r\nQUIT\r\n")[-1] == 221
+        talk.wait(LINGER)
+        assert talk.wire.ends == ["close", "abort"]
 
     def test_what_can_wait_comes_behind_the_output(self) -> None:
         """The peer has its answer before anything is made ready for what it may say next."""
