@@ -17,6 +17,7 @@ from mailsuite.cli.checks.logins import logins
 from mailsuite.cli.checks.mailboxes import mailboxes
 from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.storage import storage
+from mailsuite.cli.checks.workers import workers
 from mailsuite.cli.output import print_json
 from mailsuite.cli.site import become_owner, config_option, config_path, site_settings
 from mailsuite.config import Settings
@@ -56,5 +57,5 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings)
-    found += [*storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
+    found += [*workers(settings), *storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
     return [*found, *outbound(settings), *forwarding(settings), *backups(settings)]

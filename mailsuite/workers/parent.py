@@ -120,8 +120,8 @@ class Parent(MultiService):
 
     def upgrade(self) -> None:
         """Take up a new configuration, or a new version of the program (SIGUSR2): see `Upgrade`."""
-        if not self._crew.is_settled():
-            self._log.warn("Nothing is taken up now: workers are being started or replaced")
+        if not self._crew.is_settled() or self._looking_after:
+            self._log.warn("Nothing new is taken up now: workers are being started or replaced")
             return
         self._upgrade.begin(self._will)
 
@@ -165,6 +165,9 @@ class Parent(MultiService):
         kept = {fd: fd for fd in (legacy, *inheritance.descriptors)}
         try:
             start(self._reactor, worker, command(WORKER), environment, {**kept, 1: said, 2: said})
+        except OSError:
+            os.close(ours)
+            raise
         finally:
             os.close(legacy)
             os.close(theirs)

@@ -15,9 +15,12 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailsuite.workers.inheritance import ToParent, leave
+from mailsuite.workers.inheritance import VARIABLE, ToParent, leave
 from mailsuite.workers.process import start
 from mailsuite.workers.program import Program, command
+
+# A rehearsal that takes longer has not gone well, in seconds.
+REHEARSAL_SECONDS = 120.0
 
 
 class Upgrade:
@@ -39,7 +42,7 @@ class Upgrade:
         left = msgspec.structs.replace(will(), rehearsal=True)
         environment = dict(os.environ)
         legacy = leave(left, environment)
-        rehearsal = _Rehearsal(lambda refusal: self._rehearsed(refusal, will))
+        rehearsal = _Rehearsal(self._reactor, lambda refusal: self._rehearsed(refusal, will))
         kept: dict[int, int | str] = {fd: fd for fd in (legacy, *left.descriptors)}
         try:
             start(
@@ -59,26 +62,42 @@ class Upgrade:
         if self._forgotten:
             return
         if refusal:
-            self._log.error("Nothing new is taken up, and all goes on as it was: {refusal}", refusal=refusal)
+            self._refused(refusal)
         else:
             self._make_way(will())
 
     def _make_way(self, left: ToParent) -> None:
         self._log.info("Another program takes this place: new configuration, new version")
-        leave(left, os.environ)
-        for number in (signal.SIGHUP, signal.SIGUSR2):
-            # They would be the end of a program that is only beginning.
-            signal.signal(number, signal.SIG_IGN)
+        legacy = leave(left, os.environ)
+        # They would be the end of a program that is only beginning.
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGUSR2)}
         arguments = command(self._program.arguments)
-        os.execv(arguments[0], arguments)  # noqa: S606 (no shell is wanted)
+        try:
+            os.execv(arguments[0], arguments)  # noqa: S606 (no shell is wanted)
+        except OSError as error:
+            for number, act in before.items():
+                signal.signal(number, act)
+            del os.environ[VARIABLE]
+            os.close(legacy)
+            self._refused(str(error))
+
+    def _refused(self, refusal: str) -> None:
+        self._log.error("Nothing new is taken up, and all goes on as it was: {refusal}", refusal=refusal)
 
 
 class _Rehearsal(ProcessProtocol):
     """Calls *ended* with what a rehearsal had to say, empty where it went well."""
 
-    def __init__(self, ended: Callable[[str], None]) -> None:
+    def __init__(self, clock: Any, ended: Callable[[str], None]) -> None:
+        self._clock = clock
         self._ended = ended
         self._said: list[bytes] = []
+        self._killing: Any = None
+
+    def connectionMade(self) -> None:
+        """See `ProcessProtocol`."""
+        assert self.transport is not None
+        self._killing = self._clock.callLater(REHEARSAL_SECONDS, self.transport.signalProcess, "KILL")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """See `ProcessProtocol`."""
@@ -86,5 +105,7 @@ class _Rehearsal(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """See `ProcessProtocol`."""
+        if self._killing.active():
+            self._killing.cancel()
         said = b"".join(self._said).decode("utf-8", "replace").strip()
         self._ended("" if reason.check(ProcessDone) else said or "it has ended without a word")

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mailsuite.cli.checks import outbound
 from mailsuite.cli.checks.certificate import renewal
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
+from mailsuite.mailbox import locks
 from mailsuite.policy.backup_list import shown_key
 from mailsuite.policy.backup_store import ListStore
 from tests.cli.site import edit, new_site, run
@@ -166,6 +168,22 @@ def test_what_goes_with_an_extension_is_told(config: Path) -> None:
     assert problem.startswith("warning  listen.mta.without: BINARYMIME and SMTPUTF8 cannot be had either; ")
     edit(config, '["8bitmime"]', '["8BITMIME", "BINARYMIME", "SMTPUTF8"]')
     assert problems(config) == []
+
+
+def test_workers_must_be_able_to_start(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are new processes of the service's own user, and need exact locks."""
+    edit(config, 'hostname = ', 'workers = "auto"\nhostname = ')
+    assert problems(config) == []
+    with monkeypatch.context() as changed:
+        changed.setattr(sys, "executable", "/root/nowhere/python")
+        assert problems(config) == [
+            "error    workers: this user cannot run /root/nowhere/python; to mend it: install Python and mailsuite"
+            " where every user can run them, or set workers = 1"
+        ]
+    monkeypatch.setattr(locks, "_SET", None)
+    assert [found.partition(";")[0] for found in problems(config)] == [
+        "error    workers: this system has no locks for several processes"
+    ]
 
 
 def test_more_connections_than_descriptors_are_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
