@@ -26,6 +26,8 @@ from benchmarks.workloads.workload import Scale
 _ROUNDS = 3
 # Of what is not shown on a terminal.
 _WIDTH = 140
+# Of what is told of a failure; the file has all of it.
+_LONGEST = 400
 # What of the usual number of messages is sent for a first look.
 _QUICK_SHARE = 0.25
 
@@ -70,7 +72,9 @@ def main() -> int:
             _show(console, table)
     for trouble in results.troubles:
         where = f"{trouble.workload}, {trouble.case}, {trouble.peer}, round {trouble.turn + 1}"
-        console.print(f"Not measured: {where}: {trouble.text}", highlight=False, markup=False)
+        # What a server says when it ends at once has its reason in its last line.
+        text = trouble.text if len(trouble.text) < _LONGEST else f"... {trouble.text[-_LONGEST:]}"
+        console.print(f"Not measured: {where}: {text}", highlight=False, markup=False)
     ours = any(trouble.peer == OURS for trouble in results.troubles)
     return 0 if results.complete and not ours else 1
 

@@ -18,9 +18,12 @@ from benchmarks.peers.suite import Suite
 from benchmarks.processes import descendants
 from benchmarks.workloads.workload import wait_for
 
-_USER = "counted"
-_LONG = 80
-_SHORT = 20
+_SENT_TO = "busy"
+# Where nothing changes: a mailbox that has just got mail is listed again at each login.
+_READS = "quiet"
+# A long run, and a short one to be taken off it; mail through is slow, one at a time.
+_RUNS = (100, 20)
+_THROUGH = (50, 10)
 
 
 class CountedSuite(Suite):
@@ -57,27 +60,28 @@ def count(folder: Path) -> dict[str, float]:
     """
     with ExitStack() as stack:
         sink = stack.enter_context(Sink(folder))
-        suite = stack.enter_context(CountedSuite(Ground(folder, [_USER], sink.port)))
+        suite = stack.enter_context(CountedSuite(Ground(folder, [_SENT_TO, _READS], sink.port)))
+        suite.fill(_READS, max(_RUNS))
         works: Mapping[str, Callable[[int], None]] = {
             "message in, new connection": partial(_mail_in, suite, False),
             "message in, reused connection": partial(_mail_in, suite, True),
-            "message through": partial(_mail_through, suite, sink),
-            "POP3 login": lambda times: log_in_often(suite.pop3_port, [_USER], times, 1),
-            "POP3 message read": lambda times: retrieve_all(suite.pop3_port, _USER, times),
+            "POP3 login": lambda times: log_in_often(suite.pop3_port, [_READS], times, 1),
+            "POP3 message read": lambda times: retrieve_all(suite.pop3_port, _READS, times),
         }
-        return {name: _each(suite, work) for name, work in works.items()}
+        counts = {name: _each(suite, work, *_RUNS) for name, work in works.items()}
+        return {**counts, "message through": _each(suite, partial(_mail_through, suite, sink), *_THROUGH)}
 
 
-def _each(suite: CountedSuite, work: Callable[[int], None]) -> float:
+def _each(suite: CountedSuite, work: Callable[[int], None], long: int, short: int) -> float:
     before = suite.calls()
-    work(_SHORT)
+    work(short)
     between = suite.calls()
-    work(_LONG)
-    return (suite.calls() - between - (between - before)) / (_LONG - _SHORT)
+    work(long)
+    return (suite.calls() - between - (between - before)) / (long - short)
 
 
 def _mail_in(suite: Suite, reuse: bool, times: int) -> None:
-    send_by_data(suite.smtp_port, Load(address(_USER), times, connections=1, reuse=reuse))
+    send_by_data(suite.smtp_port, Load(address(_SENT_TO), times, connections=1, reuse=reuse))
 
 
 def _mail_through(suite: Suite, sink: Sink, times: int) -> None:

@@ -42,7 +42,9 @@ class Harness:
         self._plan = plan
         self._keep = keep
         self._told = told
-        self._workloads = [kind(_setting(plan, kind)) for kind in plan.workloads if not kind.missing()]
+        made = [kind(_setting(plan, kind)) for kind in plan.workloads if not kind.missing()]
+        # Some have cases in the full table alone.
+        self._workloads = [workload for workload in made if workload.cases]
         # Whoever failed in a case is not asked again.
         self._failed: set[tuple[str, str, str]] = set()
         self._results = Results("", {}, {})

@@ -109,7 +109,7 @@ def _item(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:200].replace("*", r"\*").replace("`", "'")
+    return " ".join(text.split())[-200:].replace("*", r"\*").replace("`", "'")
 
 
 def _table(table: Table) -> str:

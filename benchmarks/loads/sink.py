@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from benchmarks.peers.peer import free_ports, installed, launch, wait_for_greeting
+from benchmarks.peers.peer import installed, launch, wait_for_greeting
+from tests.system.site import free_ports
 
 _COUNTED = re.compile(rb"mesg=(\d+)")
 

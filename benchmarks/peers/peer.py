@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 from benchmarks.accounts import DOMAIN, HOSTNAME, MESSAGE
 from benchmarks.processes import cpu_seconds, descendants, memory_kib
 from mailsuite.certificates import self_signed, write_pair
+from tests.system.site import free_ports
 
 # What a server can take part in.
 INBOUND, RELAY, SUBMISSION, POP3, IDLE_SMTP, IDLE_POP3 = (
@@ -251,15 +252,6 @@ def package_version(name: str) -> str:
 def installed(program: str) -> bool:
     """Say whether *program* is installed, where only root may find it too."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback on which nothing listens."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_for_greeting(port: int, ended: Callable[[], str], seconds: float = 120.0) -> None:

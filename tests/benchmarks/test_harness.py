@@ -124,6 +124,18 @@ def test_steps_are_counted_before(tmp_path: Path) -> None:
     assert len(_Work.asked) == 12
 
 
+class _FullOnly(_Work):
+    @classmethod
+    def all_cases(cls) -> Sequence[Case]:
+        return [Case("c", "inbound", Scale.FULL)]
+
+
+def test_nothing_is_started_for_no_case(tmp_path: Path) -> None:
+    """A workload of the full table, in the usual one."""
+    results, _ = _run(tmp_path, _Ours, kind=_FullOnly)
+    assert (_Work.asked, _Work.ended, results.complete) == ([], [], True)
+
+
 def test_servers_end_with_their_workload(tmp_path: Path) -> None:
     """The last one first."""
     _run(tmp_path, _Ours, _Theirs)

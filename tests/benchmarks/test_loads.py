@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks.loads.smtp import Load, content, send, send_by_bdat, send_by_data
-from benchmarks.peers.peer import free_ports, installed, wait_for_greeting
+from benchmarks.peers.peer import installed, wait_for_greeting
+from tests.system.site import free_ports
 
 
 class _Taken:
