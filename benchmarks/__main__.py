@@ -34,7 +34,7 @@ _QUICK_SHARE = 0.25
 
 def main() -> int:
     """Measure, keep the figures, and print tables. 1: something that was to be measured was not."""
-    options = _options()
+    options = read_options()
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
     console = Console()
@@ -44,7 +44,7 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The servers inherit this.
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 30_000)), hard))
-    plan = _plan(options)
+    plan = plan_of(options)
     for name, why in plan.absent.items():
         console.print(f"Without {name}: {why}", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -86,7 +86,8 @@ def _show(console: Console, table: Table) -> None:
     console.print(shown)
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def plan_of(options: argparse.Namespace) -> Plan:
+    """Return what is to be measured."""
     scale = Scale.QUICK if options.quick else Scale.FULL if options.full else Scale.CORE
     named = options.peers or [peer.name for peer in peers.ALL if scale == Scale.FULL or not peer.full_only]
     wanted = [peer for peer in peers.ALL if peer is Suite or (peer.name in named and not options.alone)]
@@ -102,7 +103,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     return Plan(chosen, present, rounds, scale, share, options.dir, absent)
 
 
-def _options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what is asked of the command by *arguments*, by default its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [each.name for each in workloads.ALL]
     parser.add_argument("--only", nargs="+", choices=names, metavar="WORKLOAD", help=f"some of {', '.join(names)}")
@@ -112,11 +114,31 @@ def _options() -> argparse.Namespace:
     much = parser.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="a first look: one round, few cases, a quarter of the mail")
     much.add_argument("--full", action="store_true", help="everything: hours, and some ten GiB of disk")
-    parser.add_argument("--rounds", type=int, help=f"rounds, of which medians are shown (default: {_ROUNDS})")
-    parser.add_argument("--share", type=float, help="which share of the usual number of messages (default: 1)")
-    parser.add_argument("--dir", type=Path, help="a folder on the disk to be measured (default: the temporary folder)")
+    parser.add_argument("--rounds", type=_count, help=f"rounds, of which medians are shown (default: {_ROUNDS})")
+    parser.add_argument("--share", type=_share, help="which share of the usual number of messages (default: 1)")
+    parser.add_argument("--dir", type=_folder, help="a folder on the disk to be measured (default: that for temporary files)")
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 10:
+        raise argparse.ArgumentTypeError("above 0, and at most 10")
+    return number
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return Path(text)
 
 
 if __name__ == "__main__":
