@@ -103,7 +103,7 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
 
 
 def module(name: str) -> ModuleType:
-    """Return the module *name* of ``directory/``, which needs a package that not all sites have. Raises `NoAccounts`."""
+    """Return the module *name* of ``directory/``, which needs what not all have installed. Raises `NoAccounts`."""
     try:
         return importlib.import_module(f"mailsuite.directory.{name}")
     except ImportError as error:

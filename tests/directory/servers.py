@@ -9,10 +9,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 from mailsuite.certificates import self_signed, write_pair
+from tests.transport.loop import reactor
 
 PASSWORD = "pw of postgres"
 ADMIN = "cn=admin,dc=example,dc=org"
@@ -192,3 +197,43 @@ access to * by anonymous read by * read
 def entry(dn: str, attributes: Iterable[tuple[str, str]]) -> str:
     """Return an entry in LDIF (RFC 2849)."""
     return "\n".join([f"dn: {dn},{BASE}", *(f"{name}: {value}" for name, value in attributes), "", ""])
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Yield a running PostgreSQL."""
+    if postgres_binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with open_folder() as folder:
+        server = Postgres(folder / "pg")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def running_slapd(ldif: str) -> Iterator[Slapd]:
+    """Yield a running LDAP server with what *ldif* says."""
+    if slapd_binary() is None:
+        pytest.skip("slapd is not installed (Debian: slapd ldap-utils)")
+    with open_folder() as folder:
+        server = Slapd(folder / "ldap", ldif)
+        server.start()
+        # Names are looked up in the reactor's own threads, which it starts when it runs.
+        threads = reactor.getThreadPool()
+        threads.start()
+        try:
+            yield server
+        finally:
+            threads.stop()
+            server.stop()
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a new folder that other users of this machine can reach."""
+    with TemporaryDirectory(prefix="mailsuite-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

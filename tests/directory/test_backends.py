@@ -1,9 +1,6 @@
 """One behaviour for all back ends, asked of the real servers: the same table, trouble and hostile names."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -23,8 +20,8 @@ from tests.directory.servers import (
     READER,
     Postgres,
     Slapd,
-    postgres_binaries,
-    slapd_binary,
+    running_postgres,
+    running_slapd,
 )
 from tests.directory.worlds import (
     DOMAINS,
@@ -45,37 +42,15 @@ NAMES = ["sqlite", "postgresql", "ldap-bind", "ldap-hash", "passwd-file"]
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
     """A running PostgreSQL."""
-    if postgres_binaries() is None:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with open_folder() as folder:
-        server = Postgres(folder / "pg")
-        server.start()
+    with running_postgres() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module")
 def slapd() -> Iterator[Slapd]:
     """A running LDAP server with the site in it."""
-    if slapd_binary() is None:
-        pytest.skip("slapd is not installed (Debian: slapd ldap-utils)")
-    with open_folder() as folder:
-        server = Slapd(folder / "ldap", directory_tree())
-        server.start()
-        # Names are looked up in the reactor's own threads, which it starts when it runs.
-        threads = reactor.getThreadPool()
-        threads.start()
+    with running_slapd(directory_tree()) as server:
         yield server
-        threads.stop()
-        server.stop()
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """Yield a new folder that other users of this machine can reach."""
-    with TemporaryDirectory(prefix="mailsuite-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module", params=NAMES)
