@@ -25,7 +25,7 @@ _DOMAINS = """
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id AND a.mailbox_id IS NOT NULL),
         (SELECT count(*) FROM addresses a WHERE a.domain_id = domains.id
             AND EXISTS (SELECT 1 FROM alias_targets WHERE address_id = a.id)),
-        class, (SELECT name FROM domains o WHERE o.id = domains.alias_of), senders
+        class, (SELECT o.name FROM domains o WHERE o.id = domains.alias_of) AS other, senders
     FROM domains"""
 _NO_CATCH_ALL = "UPDATE domains SET catch_all_local = NULL, catch_all_domain = NULL"
 

@@ -1,6 +1,7 @@
 """One behaviour for all back ends, asked of the real servers: the same table, trouble and hostile names."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from twisted.logger import capturedLogs
 from mailsuite.address import Address
 from mailsuite.directory.errors import Away
 from mailsuite.directory.ldap import LdapBackend, Tree
+from mailsuite.directory.replies import chosen
 from mailsuite.maybe import value_of
 from mailsuite.meaning import CannotJudge, Foreign, Login, Mailboxes, Refused, Relayed, Suspended, Unknown
 from mailsuite.transport.ldap import LdapConnector
@@ -30,6 +32,7 @@ from tests.directory.worlds import (
     PasswdFileWorld,
     PostgresWorld,
     SqliteWorld,
+    SqlWorld,
     World,
     directory_tree,
     password,
@@ -129,6 +132,30 @@ def test_the_table(world: World) -> None:
     assert [world.ask(world.directory.is_local(name)) for name in ("ONE.example", "two.example", "x.example")] == [
         True, True, False,
     ]  # fmt: skip
+
+
+def test_what_commands_see_and_change(world: World) -> None:
+    """In every database of ours the same: what there is, and who leaves and stays after all."""
+    if not isinstance(world, SqlWorld):
+        return  # other programs change these accounts
+    with world.accounts() as accounts:
+        domains = {each.name: (each.domain_class, each.alias_of, each.catch_all) for each in accounts.domains.list()}
+        assert domains == {
+            "backup.example": ("backup", "", ""),
+            "like-one.example": ("local", "one.example", ""),
+            "one.example": ("local", "", ""),
+            "relay.example": ("relay", "", ""),
+            "two.example": ("local", "", "bob@one.example"),
+        }
+        left = accounts.aliases.leave("alice@one.example", 4_000_000_000, chosen(550, "Gone"), ["alice@new.example"])
+        assert left in list(accounts.aliases.list("one.example"))
+        assert accounts.users.show("alice@one.example").leaves == 4_000_000_000
+        assert accounts.aliases.accept("alice@one.example") == replace(left, reply="", since=0)
+        assert accounts.aliases.remove("alice@one.example") is None
+        assert accounts.domains.set_senders("two.example", "caught").senders == "caught"
+        assert {each.name for each in accounts.aliases.list() if each.reply or each.wildcard} == {
+            "closed@one.example", "team-*@one.example",
+        }  # fmt: skip
 
 
 def test_logins(world: World) -> None:
