@@ -110,12 +110,14 @@ class Authenticator:
             if not self._is_quick(record, credential):
                 left.append(credential)
         # Whoever is wrong waits for one slow hash at least, however few or quick theirs are.
-        found, renewed = await self._run(lambda: self._first_fit(password, record, left or [self._decoy]))
-        if renewed:
+        found, outdated = await self._run(lambda: self._first_fit(password, record, left or [self._decoy]))
+        if outdated:
             self._logins.forget(name)
         if found is None or found is self._decoy:
             return None
-        self._right.keep(name, found, octets)
+        if not outdated:
+            # What could not be renewed now is tried again by the next login.
+            self._right.keep(name, found, octets)
         return self._proved(record, found)
 
     def _proved(self, record: LoginRecord, credential: Credential) -> Login:
@@ -176,11 +178,11 @@ class Authenticator:
     def _first_fit(
         self, password: str, record: LoginRecord, credentials: Sequence[Credential]
     ) -> tuple[Credential | None, bool]:
-        """Return the first of *credentials* whose password it is, and whether what is stored of it was renewed."""
+        """Return the first of *credentials* whose password it is, and whether what is stored of it was out of date."""
         for credential in credentials:
-            right, renewed = self._fits(password, record, credential)
+            right, outdated = self._fits(password, record, credential)
             if right:
-                return credential, renewed
+                return credential, outdated
         return None, False
 
     def _fits(self, password: str, record: LoginRecord | None, credential: Credential) -> tuple[bool, bool]:
@@ -190,10 +192,11 @@ class Authenticator:
             _complain(credential, error)
             self._passwords.check(password, self._decoy.stored)
             return False, False
-        renewed = checked.right and record is not None and self._improve(password, record, credential, checked)
-        return checked.right, renewed
+        outdated = checked.right and record is not None and self._improve(password, record, credential, checked)
+        return checked.right, outdated
 
     def _improve(self, password: str, record: LoginRecord, credential: Credential, checked: Checked) -> bool:
+        """Renew what is stored, if it is out of date; say whether it was."""
         # A password for one device, or for some services, is not what opens all the others.
         own = not (credential.label or credential.scope)
         lacking = self._wanted.lacking(record.secrets) if own else ()
@@ -205,7 +208,6 @@ class Authenticator:
         except Exception:
             # The password was right: that the file is busy is no reason to refuse it. The next login tries again.
             _log.failure("What is stored of credential {number} could not be renewed", number=credential.id)
-            return False
         return True
 
 

@@ -56,7 +56,8 @@ class Logins:
     async def _try(
         self, said: PasswordClaim | CertificateClaim | Proof | TokenShown, peer: Peer, scope: str
     ) -> Login | Refused:
-        account = str(Address(*_key(said.name))) if said.name else ""
+        # What is no address is nobody's login: it is counted by where it comes from alone.
+        account = str(Address(*_key(said.name))) if "@" in said.name else ""
         admitted = self._guessing.admit(peer, account)
         if not (await admitted if isinstance(admitted, Awaitable) else admitted):
             return Refused.TOO_MANY

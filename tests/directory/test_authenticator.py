@@ -359,6 +359,17 @@ class TestRemembered:
             assert remembering.ask("bob@example.com", "secret") is not None
             assert remembering.threads == threads
 
+    def test_not_renewed(self, remembering: Site) -> None:
+        """Where that could not be done it is not remembered either: the next login tries again."""
+        remembering.accounts.users.set_password("bob@example.com", SSHA)
+        remembering.backend.busy = True
+        assert remembering.ask("bob@example.com", "secret") is not None
+        remembering.backend.busy = False
+        for threads in (1, 1, 0):
+            assert remembering.ask("bob@example.com", "secret") is not None
+            assert remembering.threads == threads
+        assert len(remembering.backend.rewritten) == 1
+
 
 class TestAppPasswords:
     """Beside the login's own password, each with its services."""
