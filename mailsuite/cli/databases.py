@@ -52,6 +52,11 @@ class Database:
     steps: Steps
     finish: Change = lambda connection: None
 
+    @property
+    def where(self) -> str:
+        """Where it is, for people: nothing in it is secret."""
+        return self.path
+
     def version(self) -> int | None:
         """Return the version of the file, ``None`` where there is none. Raises `Unusable`."""
         if not os.path.exists(self.path):
@@ -127,6 +132,11 @@ class Database:
 
 class PostgresDatabase(Database):
     """Accounts in PostgreSQL: of the first version that there is for it, so there is no way up or down yet."""
+
+    @property
+    def where(self) -> str:
+        """See `Database.where`: a DSN may hold a password."""
+        return "the database of [postgresql] dsn"
 
     def version(self) -> int | None:
         """See `Database.version`."""

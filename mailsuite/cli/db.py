@@ -39,13 +39,13 @@ def status(settings: Settings, as_json: bool) -> None:
         found = [(each, each.version()) for each in databases(settings)]
     if as_json:
         print_json([
-            {"database": each.name, "path": each.path, "version": version, "needed": each.newest,
+            {"database": each.name, "path": each.where, "version": version, "needed": each.newest,
              "state": _state(each, version)}
             for each, version in found
         ])  # fmt: skip
     else:
         rows = [
-            (each.name, "-" if version is None else version, each.newest, _state(each, version), each.path)
+            (each.name, "-" if version is None else version, each.newest, _state(each, version), each.where)
             for each, version in found
         ]
         print_table(("database", "version", "needed", "state", "file"), rows)
@@ -72,7 +72,7 @@ def upgrade(settings: Settings) -> None:
                 _tell(each, _with_progress(each, partial(each.upgrade, time.time())))
             else:
                 raise Unusable(
-                    f"{each.path} has version {version}, and this mailsuite knows {each.newest}: with the newer"
+                    f"{each.where} has version {version}, and this mailsuite knows {each.newest}: with the newer"
                     f" mailsuite run mailsuite db downgrade {each.name} --to {each.newest}"
                 )
 
@@ -98,12 +98,12 @@ def downgrade(settings: Settings, name: str, target: int | None, force: bool) ->
             raise Unusable(f"the accounts are not ours: [directory] backend is {settings.directory.backend}")
         version = each.version()
         if version is None:
-            raise Unusable(f"there is no {each.path}")
+            raise Unusable(f"there is no {each.where}")
         wanted = version - 1 if target is None else target
         if version > each.newest:
-            raise Unusable(f"{each.path} has version {version}; only a mailsuite that knows it can bring it down")
+            raise Unusable(f"{each.where} has version {version}; only a mailsuite that knows it can bring it down")
         if wanted not in each.steps or wanted >= version:
-            raise Unusable(f"{each.path} has version {version}, and there is no way down to {wanted}")
+            raise Unusable(f"{each.where} has version {version}, and there is no way down to {wanted}")
         _tell(each, _with_progress(each, partial(each.downgrade, wanted, force, time.time())))
 
 

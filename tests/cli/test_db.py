@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.cli.databases import PostgresDatabase
 from mailsuite.mailbox.run_mark import RunMark
-from tests.cli.site import new_site, run
+from tests.cli.site import edit, new_site, run
 
 OLD = Path(__file__).parents[1]
 
@@ -146,3 +147,16 @@ def test_what_is_not_there_or_not_ours(config: Path) -> None:
     with closing(sqlite3.connect(accounts)) as connection:
         connection.execute("PRAGMA application_id = 7")
     assert "is not the accounts database" in run("db", "status", "-c", config).output
+
+
+def test_no_password_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of accounts in PostgreSQL the command says where the configuration has them."""
+    monkeypatch.setattr(PostgresDatabase, "version", lambda self: 2)
+    with open(config, "a") as file:
+        file.write('\n[postgresql]\ndsn = "host=127.0.0.1 password=hush"\n')
+    edit(config, "[directory]\n", '[directory]\nbackend = "postgresql"\n')
+
+    for options in ([], ["--json"]):
+        told = run("db", "status", *options, "-c", config).output
+        assert "the database of [postgresql] dsn" in told
+        assert "hush" not in told
