@@ -116,7 +116,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     much.add_argument("--full", action="store_true", help="everything: hours, and some ten GiB of disk")
     parser.add_argument("--rounds", type=_count, help=f"rounds, of which medians are shown (default: {_ROUNDS})")
     parser.add_argument("--share", type=_share, help="which share of the usual number of messages (default: 1)")
-    parser.add_argument("--dir", type=_folder, help="a folder on the disk to be measured (default: that for temporary files)")
+    parser.add_argument("--dir", type=_folder, help="a folder on the disk to be measured (default: the temporary one)")
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
     return parser.parse_args(arguments)
 
