@@ -69,8 +69,7 @@ class Aliases:
         `WrongClass`, `BadName`, `TooMany`, or `StillNeeded` for postmaster and abuse.
         """
         parsed = parse_address(address)
-        if parsed.local in ROLES:
-            raise StillNeeded(f"mail for {parsed} is never refused (RFC 5321 §4.5.1, RFC 2142); let an alias take it")
+        _refuse_role(parsed)
         with transaction(self._connection):
             self._reject(parsed, reply, since)
         return self.show(address)
@@ -102,8 +101,7 @@ class Aliases:
         row = self._connection.execute(_FIND, (parsed.domain, parsed.local)).fetchone()
         if row is None or row[1] is None:
             raise NoSuch(f"no user {parsed} here; see: mailsuite user list {parsed.domain}")
-        if parsed.local in ROLES:
-            raise StillNeeded(f"mail for {parsed} is never refused (RFC 5321 §4.5.1, RFC 2142); let an alias take it")
+        _refuse_role(parsed)
         with transaction(self._connection):
             if targets:
                 self._append(parsed, [address, *targets] if keep else targets)
@@ -115,7 +113,7 @@ class Aliases:
         parsed = parse_address(address)
         rows = self._connection.execute(
             f"{_ALL} AND d.name = ? AND a.local = ? {_ORDER}", (parsed.domain, parsed.local)
-        )
+        ).fetchall()
         found = next(_grouped(rows), None)
         if found is None:
             raise NoSuch(f"no alias {parsed} here; see: mailsuite alias list")
@@ -227,6 +225,11 @@ class Aliases:
             f"{address} is a user, whose mailbox would get no more mail; name it among its targets to keep a copy:"
             f" mailsuite alias add {address} {address} OTHERS"
         )
+
+
+def _refuse_role(address: Address) -> None:
+    if address.local in ROLES:
+        raise StillNeeded(f"mail for {address} is never refused (RFC 5321 §4.5.1, RFC 2142); let an alias take it")
 
 
 def _chosen(alias: Alias, text: str) -> Address:
