@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mailsuite.config.endpoints import place
 from mailsuite.config.tables.listen import Listener
@@ -17,6 +19,8 @@ from mailsuite.workers.inheritance import Socket
 
 class Sockets:
     """The sockets of *listeners*, by name; those that are *inherited* are bound already."""
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, listeners: Mapping[str, Listener], inherited: Sequence[Socket]) -> None:
         self._reactor = reactor
@@ -37,7 +41,7 @@ class Sockets:
 
     def close_new(self) -> "Deferred[Any]":
         """Close what was not bound before us."""
-        return DeferredList([maybeDeferred(close_port) for close_port in self._new])
+        return DeferredList([maybeDeferred(close_port).addErrback(self._left) for close_port in self._new])
 
     def close(self) -> "Deferred[Any]":
         """Close all."""
@@ -45,6 +49,10 @@ class Sockets:
             if key in self._wanted:
                 close(socket)
         return self.close_new()
+
+    def _left(self, failure: Failure) -> None:
+        # A UNIX socket in a folder that is not ours any more, most likely; the next start removes it.
+        self._log.warn("{reason}", reason=failure.getErrorMessage())
 
     def _bind(self, name: str, text: str) -> Socket:
         port: Any = bind(name, text, endpoint(self._reactor, name, text), ServerFactory())
