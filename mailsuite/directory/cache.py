@@ -31,10 +31,6 @@ class Cache(Generic[K, V]):
         if len(self._answers) > self._size:
             self._answers.popitem(last=False)
 
-    def drop(self, key: K) -> None:
-        """Forget the answer for *key*."""
-        self._answers.pop(key, None)
-
     def clear(self) -> None:
         """Forget everything."""
         self._answers.clear()

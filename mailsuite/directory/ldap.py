@@ -374,4 +374,4 @@ def _close(client: Any) -> None:
 
 
 def _said(error: Exception) -> str:
-    return str(error).strip() or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

@@ -224,4 +224,4 @@ def _attempt(pooled: _Quiet, work: Callable[[PostgresRecords], T]) -> T:
 
 
 def _said(error: Exception) -> str:
-    return str(error).strip() or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

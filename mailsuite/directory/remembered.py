@@ -1,7 +1,7 @@
 """What a back end has said, kept for a while: so that it is seldom asked, and may even be away."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, cast
 
 from twisted.logger import Logger
@@ -47,10 +47,11 @@ class Source:
         self._tried = 0.0
         self._reason = ""
 
-    def refuse_while_away(self, now: float) -> None:
-        """Raise `Away` where the last try was a moment ago and found nobody."""
+    def pause(self, now: float) -> Away | None:
+        """Return why nobody is asked now, where the last try was a moment ago and found nobody."""
         if self._away_since is not None and 0 <= now - self._tried < PAUSE_SECONDS:
-            raise Away(self._reason)
+            return Away(self._reason)
+        return None
 
     def failed(self, error: Exception) -> CannotJudge:
         """Take note of *error* and return what to tell who asked."""
@@ -81,7 +82,7 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[V]):
     answer: V
-    generation: int
+    generation: int | None
     time: float
     good: bool
 
@@ -109,25 +110,32 @@ class Remembered(Generic[K, V]):
         try:
             # Known before the question: what changes while it is on its way makes the answer an old one.
             generation = source.generation()
-            if kept is not None and kept.generation == generation and self._holds(kept, now):
-                return kept.answer
-            source.refuse_while_away(now)
+        except Exception as error:
+            return self._old(kept, now, source.failed(error))
+        if kept is not None and kept.generation == generation and self._holds(kept, now):
+            return kept.answer
+        pause = source.pause(now)
+        if pause is not None:
+            return self._old(kept, now, pause)
+        try:
             answer = ask()
         except Exception as error:
-            return self._without(kept, now, error)
+            return self._old(kept, now, source.failed(error))
         if hasattr(answer, "__await__"):
             return self._later(key, kept, now, generation, cast(Awaitable[V], answer))
         return self._keep(key, now, generation, answer)
 
     def forget(self, key: K) -> None:
-        """Ask anew for *key* next time."""
-        self._kept.drop(key)
+        """Ask anew for *key* next time; what is kept serves only where nobody answers then."""
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.put(key, replace(kept, generation=None))
 
     async def _later(self, key: K, kept: _Kept[V] | None, now: float, generation: int, answer: Awaitable[V]) -> V:
         try:
             come = await answer
         except Exception as error:
-            return self._without(kept, now, error)
+            return self._old(kept, now, self._source.failed(error))
         return self._keep(key, now, generation, come)
 
     def _keep(self, key: K, now: float, generation: int, answer: V) -> V:
@@ -140,9 +148,8 @@ class Remembered(Generic[K, V]):
         ttl = self._source.terms.ttl
         return 0 <= now - kept.time < (ttl if kept.good else min(ttl, NO_SECONDS))
 
-    def _without(self, kept: _Kept[V] | None, now: float, error: Exception) -> V:
-        """Answer by what is kept, though it does not hold any more, since *error* is all that could be found out."""
-        told = self._source.failed(error)
+    def _old(self, kept: _Kept[V] | None, now: float, trouble: CannotJudge) -> V:
+        """Answer by what is kept, though it does not hold any more, since *trouble* is all that could be found out."""
         if kept is not None and kept.good and 0 <= now - kept.time < self._source.terms.stale:
             return kept.answer
-        raise told from error
+        raise trouble

@@ -101,6 +101,12 @@ def test_one_that_is_away_is_left_alone_for_a_moment(world: World) -> None:
         with pytest.raises(Away):
             world.get(key)
     assert world.asked == ["a"]
+    # Who is told so meanwhile, however often, does not make it longer.
+    for _ in range(4):
+        world.clock.advance(PAUSE_SECONDS / 4)
+        with pytest.raises(Away):
+            world.get("b")
+    assert world.asked == ["a", "b"]
     world.clock.advance(PAUSE_SECONDS)
     world.trouble = None
     assert [world.get(key) for key in ("a", "b")] == ["no", "no"]
@@ -154,3 +160,16 @@ def test_it_is_bounded_and_forgets_what_it_is_told_to(world: World) -> None:
     world.kept.forget("e")
     world.get("e")
     assert world.asked[-1] == "e" and world.asked.count("e") == 2
+
+
+def test_what_is_to_be_asked_anew_serves_while_nobody_answers(world: World) -> None:
+    """To forget is not to know less than before."""
+    world.get("y")
+    world.kept.forget("y")
+    world.kept.forget("never asked")
+    world.trouble = Away("away")
+    assert world.get("y") == "yes"
+    world.trouble = None
+    world.clock.advance(PAUSE_SECONDS)
+    world.get("y")
+    assert world.asked == ["y", "y", "y"]
