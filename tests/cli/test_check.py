@@ -22,6 +22,7 @@ from mailsuite.config import load
 from mailsuite.mailbox import locks
 from mailsuite.policy.backup_list import shown_key
 from mailsuite.policy.backup_store import ListStore
+from mailsuite.policy.ban_file import BanFile
 from tests.cli.site import edit, new_site, run
 from tests.policy.lists import KEY, signed_list
 from tests.test_certificates import UNKNOWN_CURVE
@@ -947,3 +948,16 @@ def test_secrets_of_return_addresses(config: Path) -> None:
     (problem,) = problems(config)
     assert problem.startswith("error    srs.secrets:")
     assert "has no secret in it" in problem
+
+
+def test_the_file_with_the_bans_is_looked_at(config: Path) -> None:
+    """Where there is one: what stands in it is counted, and one that cannot be read is an error."""
+    assert run("bans", "add", "192.0.2.7", "--forever", "--config", config).exit_code == 0
+    assert problems(config) == []
+    assert "1 banned, see" in run("check", "--config", config).output
+
+    BanFile.of(load(config).state_dir).remove(["192.0.2.7"])
+    (config.parent / "bans.sqlite").write_bytes(b"no database" * 1000)
+    (problem,) = problems(config)
+    assert problem.startswith("error    state_dir: ")
+    assert "move it away" in problem

@@ -12,6 +12,7 @@ import pytest
 PACKAGES = {
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
+    "fail2ban-regex": "fail2ban",
     "faketime": "faketime",
     "fetchmail": "fetchmail",
     "getmail": "getmail6",

@@ -1,6 +1,7 @@
 """Can people log in by what the listeners offer, and is all there that it takes?"""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ from mailsuite.directory.certified import BadCertificateList, read_certificate_l
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.secrets import APOP, CRAM_MD5, DIGEST_MD5
 from mailsuite.logins import mechanisms_of, takes_tokens
+from mailsuite.policy.ban_file import BanFile, BanFileError
 from mailsuite.tokens.keys import parse_keys
 
 
@@ -39,6 +41,20 @@ def logins(settings: Settings) -> Iterator[Finding]:
     yield from _lacking(settings)
     yield from _certificates(settings)
     yield from _tokens(settings)
+    yield from _bans(settings)
+
+
+def _bans(settings: Settings) -> Iterator[Finding]:
+    file = BanFile.of(settings.state_dir)
+    if not os.path.exists(file.path):
+        return
+    try:
+        bans = file.bans(time.time())
+    except BanFileError as trouble:
+        yield error("state_dir", str(trouble), "do as it says: the service does not start before")
+        return
+    if bans:
+        yield ok("state_dir", f"{len(bans)} banned, see mailsuite bans list")
 
 
 def _apop(settings: Settings) -> Iterator[Finding]:
