@@ -32,6 +32,7 @@ from tests.system import test_kill, test_relay_kill, test_soak
 # For each of both ways to the disk. Of crashes and faults that is more than there are.
 ALL = 1_000_000
 POWER_CUTS = 2500
+_TOLD = 100
 # What befalls a server from outside: disks, surroundings, other servers, clients, and anything in place of a protocol.
 OUTSIDE = (
     "tests/system/test_disk.py", "tests/system/test_power_cut.py", "tests/system/test_faults.py",
@@ -83,6 +84,7 @@ def main(
 def _run(counts: Mapping[Part, int], seed: int, console: Console) -> kit.Rows:
     columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     lock = threading.Lock()
+    done = dict.fromkeys(PARTS, 0)
     # A bar for each part; how much there is to do shows only when it was listed.
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks = {part: progress.add_task(part, total=None) for part in PARTS if counts[part]}
@@ -90,8 +92,12 @@ def _run(counts: Mapping[Part, int], seed: int, console: Console) -> kit.Rows:
         def tell(part: Part, outcome: Outcome) -> None:
             with lock:
                 progress.advance(tasks[part])
+                done[part] += 1
+            if not progress.console.is_terminal and done[part] % _TOLD == 0:
+                # Nobody sees the bar move, but a log wants to be followed.
+                progress.console.print(f"{part}: {done[part]}")
             for loss in outcome.findings.losses:
-                progress.console.print(f"{part}: {outcome.what}: {loss}", markup=False, highlight=False)
+                _print(progress.console, f"{part}: {outcome.what}: {loss}")
 
         return kit.run(counts, seed, tell)
 
@@ -133,17 +139,26 @@ def _tell(
         return
     console.print(_table(rows))
     for load in loads:
-        console.print(f"{load.name}: {load.said}", markup=False, highlight=False)
+        _print(console, f"{load.name}: {load.said}")
     broken_promises = [loss for row in rows for loss in row.losses]
     for loss in broken_promises[:50]:
-        console.print(f"BROKEN: {loss}", markup=False, highlight=False)
+        _print(console, f"BROKEN: {loss}")
     console.print(f"{len(broken_promises)} promises broken; seed {seed}, {seconds:.0f} seconds")
 
 
+def _print(console: Console, text: str) -> None:
+    """Print what may hold anything, as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _table(rows: list[Row]) -> Table:
-    table = Table(title="What was done to the server, and what it survived")
-    for name in ("", "area", "found", "hit", "not met", "survived", "promises kept", "twice", "not promised"):
-        table.add_column(name, justify="left" if name in ("", "area") else "right")
+    legend = (
+        "found: places where it can happen; kept: promises that were; twice: copies sent again; extra: messages that"
+        " stayed, or went on, though their 250 never left"
+    )
+    table = Table(title="What was done to the server, and what it survived", caption=legend, box=None)
+    for name in ("", "area", "found", "hit", "missed", "survived", "kept", "twice", "extra"):
+        table.add_column(name, justify="left" if name in ("", "area") else "right", no_wrap=True)
     for row in rows:
         figures = (row.found, row.hit, row.missed, row.survived, row.kept, row.twice, row.extra)
         table.add_row(row.part, row.area, *map("{:,}".format, figures))
@@ -156,10 +171,10 @@ def _break(names: list[str], seed: int, console: Console, as_json: bool) -> int:
     for name in names:
         with broken(name) as product:
             outcome = kit.search(product, BREAKS[name].by, seed)
-        found[name] = None if outcome is None else f"{outcome.what}: {outcome.findings.losses[0]}"
+        found[name] = None if outcome is None else f"{outcome.what}: {'; '.join(outcome.findings.losses)}"
         if not as_json:
             told = found[name] or "NOT FOUND OUT"
-            console.print(f"{name} ({BREAKS[name].told}): {told}", markup=False, highlight=False)
+            _print(console, f"{name} ({BREAKS[name].told}): {told}")
     if as_json:
         click.echo(json.dumps(found, indent=2))
     return sum(each is None for each in found.values())

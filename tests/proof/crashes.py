@@ -73,9 +73,10 @@ class Runs:
         """Start the next server, let it work off what is left, stop it, and make the account."""
         seen, wrong = self.next_life(self.order())
         findings = Account(self.place, journal, [*before, self.place.taken()], terms).close()
-        findings.losses += wrong
         if seen.status:
-            findings.losses.append(f"the next server ended with {seen.status}: {self.place.log[-2000:]}")
+            wrong.append(f"the next server ended with {seen.status}: {self.place.log[-2000:]}")
+        # What went wrong with the server explains what is missing.
+        findings.losses[:0] = wrong
         return findings
 
     def order(

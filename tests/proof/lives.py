@@ -24,7 +24,7 @@ from tests.proof.watching import Point, Seen, Trouble, Watch
 
 ROOT = Path(__file__).parents[2]
 # A life that does not end in so many seconds after it was told to is a defect.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tests.proof.ptrace import SUPPORTED, WHY_NOT
 pytestmark = [pytest.mark.system, pytest.mark.skipif(not SUPPORTED, reason=WHY_NOT)]
 
 # For each of both ways to the disk.
-SHORT: dict[Part, int] = {"crashes": 24, "recoveries": 8, "power cuts": 26, "faults": 10}
+SHORT: dict[Part, int] = {"crashes": 20, "recoveries": 6, "power cuts": 22, "faults": 8}
 
 
 def run(counts: dict[Part, int]) -> Rows:

@@ -41,8 +41,8 @@ STEPS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("last",),),
 )
 _ID = re.compile(rb"\[([^]]+)\]")
-# No answer takes so long.
-_SECONDS = 20.0
+# No answer takes so long, nor a start, even where many others are at work on the machine.
+_SECONDS = 60.0
 # Where something went wrong, there may be nothing to wait for.
 _WORKED_OFF = 2.0
 
@@ -116,7 +116,7 @@ def work(place: Place, journal: Journal, over: Callable[[], bool]) -> None:
     _wait(place, journal, over)
 
 
-def connect(port: int, over: Callable[[], bool], seconds: float = 10.0) -> Wire | None:
+def connect(port: int, over: Callable[[], bool], seconds: float = _SECONDS) -> Wire | None:
     """Return a connection, as soon as the server takes it; ``None`` where it has died."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
