@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from mailsuite.interfaces import IMailLog
 from mailsuite.policy.ban_file import BanFile, BanFileError
-from mailsuite.policy.bans import LOGINS, SERVER, Ban, Bans
+from mailsuite.policy.bans import LOGINS, MOST, SERVER, Ban, Bans
 from mailsuite.policy.known import KNOWN_SECONDS, KnownPlaces, Use
 
 # What an exchange finds in the file.
@@ -89,6 +89,9 @@ class BanSync:
         ban = Ban(subject, now + seconds, reason, SERVER, LOGINS, now)
         self._bans.put(ban)
         self._unwritten[subject] = ban
+        if len(self._unwritten) > MOST:
+            # The file cannot be written, and has not been for long.
+            del self._unwritten[next(iter(self._unwritten))]
         until = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._mail_log.record("ban", {"subject": subject, "until": until, "reason": reason})
 

@@ -20,8 +20,8 @@ SERVER: Literal["server"] = "server"
 OPERATOR: Literal["operator"] = "operator"
 LOGINS: Literal["logins"] = "logins"
 ALL: Literal["all"] = "all"
-# Beyond so many bans the oldest of our own making is forgotten: some 50 MiB at worst.
-MOST = 50_000
+# Beyond so many bans the oldest of our own making is forgotten; all are compared with the file's at each change.
+MOST = 10_000
 # What `IConnectionLimit.admit` returns for those that are kept out.
 BANNED = "ban"
 
@@ -103,11 +103,14 @@ class Bans:
 
     def replace(self, bans: Iterable[Ban]) -> list[Ban]:
         """Let *bans* be all there are; return those that had not ended and are not among them."""
-        before, now = self._bans, self._now()
-        self._bans, self._networks = {}, {}
-        for ban in bans:
-            self.put(ban)
-        return [ban for subject, ban in before.items() if subject not in self._bans and not ban.is_over(now)]
+        now, wanted = self._now(), {ban.subject: ban for ban in bans}
+        gone = [ban for subject, ban in self._bans.items() if subject not in wanted]
+        for ban in gone:
+            self.drop(ban.subject)
+        for subject, ban in wanted.items():
+            if self._bans.get(subject) != ban:
+                self.put(ban)
+        return [ban for ban in gone if not ban.is_over(now)]
 
     def keeps_out(self, peer: Peer, for_logins: bool) -> bool:
         """Say whether a connection of *peer* is refused; *for_logins*: nobody comes there but to log in."""

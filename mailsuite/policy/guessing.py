@@ -130,7 +130,7 @@ class GuessingLimit:
     def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
         known = self._known.has(account, peer.network)
-        if self._bans.forbids(peer, _base(account), known):
+        if any(self._bans.forbids(peer, each, known) for each in {account, _base(account)}):
             return False
         return self._pass(self._lanes(peer, account, known))
 

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.envelope import Peer
-from mailsuite.policy import ban_file
+from mailsuite.policy import ban_file, ban_sync
 from mailsuite.policy.ban_file import BanFile, BanFileError
 from mailsuite.policy.ban_sync import LOOK_SECONDS, WRITE_SECONDS, BanSync
 from mailsuite.policy.bans import ALL, LOGINS, OPERATOR, SERVER, Ban, Bans
@@ -184,6 +184,18 @@ def test_a_file_that_cannot_be_written_stops_nobody(server: Server, file: BanFil
     assert [ban.subject for ban in file.bans(clock.seconds())] == ["192.0.2.1"]
     assert not server.known.fresh()
     assert [use.account for use in file.known(0)] == [ALICE]
+
+
+def test_what_is_not_written_is_bounded(
+    server: Server, file: BanFile, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the file cannot be written."""
+    monkeypatch.setattr(ban_sync, "MOST", 3)
+    for last in range(1, 6):
+        server.sync.ban(f"192.0.2.{last}", 600, "")
+    clock.advance(LOOK_SECONDS)
+
+    assert [ban.subject for ban in file.bans(clock.seconds())] == ["192.0.2.3", "192.0.2.4", "192.0.2.5"]
 
 
 def test_a_change_that_could_not_be_read_is_read_later(server: Server, file: BanFile, clock: Clock) -> None:

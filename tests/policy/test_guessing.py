@@ -410,6 +410,11 @@ def test_an_operators_ban_holds_for_everybody(guessers: Guessers) -> None:
     assert guessers.limit.admit(HOME, ALICE) is False
     assert guessers.limit.admit(HOME, "bob@b.example") is True
 
+    assert guessers.limit.admit(HOME, "alice+folder@b.example") is False
+    guessers.bans.put(Ban("bob+x@b.example", None, "", OPERATOR, LOGINS, 0.0))
+    assert guessers.limit.admit(HOME, "bob+x@b.example") is False
+    assert guessers.limit.admit(HOME, "bob@b.example") is True
+
     guessers.bans.put(Ban("192.0.0.0/16", None, "", OPERATOR, LOGINS, 0.0))
     assert guessers.limit.admit(HOME, "bob@b.example") is False
     assert guessers.limit.admit(ELSEWHERE, "bob@b.example") is True
