@@ -3,11 +3,14 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.system
 
 ALICE = f"alice@{DOMAIN}"
 OWNER = "nobody"
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -195,6 +199,27 @@ def test_accounts_missing(spoilt: Site) -> None:
     assert "accounts.sqlite" in text
     assert "mailsuite init" in text
     assert not (spoilt.folder / "accounts.sqlite").exists()
+
+
+def test_databases_of_an_older_version(spoilt: Site) -> None:
+    """They are not touched; the command that the refusal names is all there is to do."""
+    accounts, queue = spoilt.folder / "accounts.sqlite", spoilt.folder / "queue" / "queue.sqlite"
+    accounts.unlink()
+    shutil.rmtree(queue.parent, ignore_errors=True)
+    queue.parent.mkdir(mode=0o700)
+    for path, example in ((accounts, "directory"), (queue, "queue")):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript((TESTS / example / "version_1.sql").read_text())
+    text = refusal(spoilt)
+    assert f"{accounts} has schema version 1" in text
+    assert "mailsuite db upgrade" in text
+    spoilt.cli("db", "upgrade")
+    spoilt.start()
+    assert "bob@b.example" in spoilt.cli("queue", "list").stdout
+    spoilt.stop()
+    shutil.rmtree(queue.parent)
+
+    assert "unclean" not in spoilt.log
 
 
 def test_queue_is_none(spoilt: Site) -> None:
