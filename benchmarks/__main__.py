@@ -67,7 +67,7 @@ def main() -> int:
         harness = Harness(plan, keep, told)
         progress.update(bar, total=harness.steps(), completed=0)
         results = harness.run()
-    for table in (*workload_tables(results), goal_table(results)):
+    for table in (*workload_tables(results), goal_table(results, reached_only=True)):
         if table.rows:
             _show(console, table)
     for trouble in results.troubles:

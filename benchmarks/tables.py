@@ -66,13 +66,17 @@ def _best(results: Results, workload: str, case: str, figure: str, others: Seque
     return [peer, told(ratios(ours, results.by_turn(workload, case, peer, figure)))]
 
 
-def goal_table(results: Results) -> Table:
-    """Return the goals whose cases were measured, and what became of them."""
+def goal_table(results: Results, reached_only: bool = False) -> Table:
+    """Return the goals whose cases were measured, and what became of them.
+
+    *reached_only*: leave out those beside servers that did not take part.
+    """
     titles = {each.name: each.title.partition(":")[0] for each in ALL}
     rows = [
         [titles[each.goal.workload], each.goal.case, FIGURES[each.goal.figure], each.against or _DASH,
          wanted(each.goal), told(each.reached), _verdict(each)]
         for each in judged(results)
+        if each.met is not None or not reached_only
     ]  # fmt: skip
     header = ["workload", "case", "figure", "beside", "goal", "reached (rounds)", ""]
     return Table("Goals", "Ratios of ours to theirs, medians of the rounds.", header, rows)

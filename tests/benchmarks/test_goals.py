@@ -75,6 +75,13 @@ def test_the_table_says_by_how_much() -> None:
     assert row[4:] == ["≤ 0.25 x", "0.3", "missed by 20 %"]
 
 
+def test_a_look_at_ours_alone_shows_no_goals_beside_others() -> None:
+    """They would be the longest part of it, and say nothing."""
+    found = results(*rounds(CASE, "mailsuite", "cpu", 300.0))
+    assert goal_table(found).rows
+    assert goal_table(found, reached_only=True).rows == []
+
+
 def test_only_what_was_measured_is_told() -> None:
     """A run of one workload is not a list of all others."""
     assert {each.goal.case for each in judged(results(*rounds(CASE, "mailsuite", "rate", 1.0)))} == {CASE}
