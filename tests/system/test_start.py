@@ -215,7 +215,7 @@ def test_databases_of_an_older_version(spoilt: Site) -> None:
     assert "mailsuite db upgrade" in text
     spoilt.cli("db", "upgrade")
     spoilt.start()
-    assert "bob@b.example" in spoilt.cli("queue", "list").stdout
+    assert "alice@example.com" in spoilt.cli("user", "list").stdout
     spoilt.stop()
     shutil.rmtree(queue.parent)
 
