@@ -252,7 +252,7 @@ HOSTILE = st.text(LETTERS, min_size=1, max_size=40)
 OURS = frozenset({*USERS, "abuse", "list", "solo", "cold", "closed"})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(local="\ud800", domain="one.example")
 @example(local="a\0b", domain="one.example")
 @example(local="*", domain="one.example")
