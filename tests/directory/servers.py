@@ -11,8 +11,10 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import pytest
 
@@ -213,6 +215,14 @@ def running_postgres() -> Iterator[Postgres]:
             server.stop()
 
 
+def look_names_up() -> None:
+    """Start the reactor's own threads, as it does when it runs; they can be started once only, and end with us."""
+    threads = reactor.getThreadPool()
+    if not threads.started:
+        threads.threadFactory = partial(Thread, daemon=True)
+        threads.start()
+
+
 @contextmanager
 def running_slapd(ldif: str) -> Iterator[Slapd]:
     """Yield a running LDAP server with what *ldif* says."""
@@ -221,13 +231,10 @@ def running_slapd(ldif: str) -> Iterator[Slapd]:
     with open_folder() as folder:
         server = Slapd(folder / "ldap", ldif)
         server.start()
-        # Names are looked up in the reactor's own threads, which it starts when it runs.
-        threads = reactor.getThreadPool()
-        threads.start()
+        look_names_up()
         try:
             yield server
         finally:
-            threads.stop()
             server.stop()
 
 

@@ -146,6 +146,7 @@ def test_ldap(folder: Path) -> None:
             ["example.org/alice"], ["example.org/alice"], ["example.org/alice"], ["agency@example.com"],
             ["example.org/postmaster"],
         ]  # fmt: skip
+        assert "ldap: it can be made" in run("check", "--config", str(folder / "mailsuite.toml"))
         refused = CliRunner().invoke(
             main, ["user", "add", "x@example.org", "--no-password", "--config", str(folder / "mailsuite.toml")]
         )
@@ -157,6 +158,7 @@ def test_a_passwd_file(folder: Path) -> None:
     """A name with a domain, and one without; who has nologin gets mail."""
     (folder / "users").write_text((EXAMPLES / "users").read_text())
     configure(folder, "passwd-file.toml")
+    assert f"passwd_file.path: {folder}/users can be read" in run("check", "--config", str(folder / "mailsuite.toml"))
     assert found(folder, "alice", "bob", "nobody") == [["example.org/alice"], ["example.org/bob"], []]
     with serving(folder) as (_, authenticator):
         assert finish(value_of(authenticator.authenticate("bob@example.org", "secret", "pop3"))) is None

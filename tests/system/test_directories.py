@@ -1,4 +1,4 @@
-"""The whole service on accounts in PostgreSQL, which is stopped and started under it."""
+"""The whole service on accounts in PostgreSQL and LDAP, which are stopped and started under it."""
 
 import poplib
 import signal
@@ -9,7 +9,7 @@ import pytest
 
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.postgresql_schema import create, open_accounts
-from tests.directory.servers import Postgres, running_postgres
+from tests.directory.servers import BASE, Postgres, running_postgres, running_slapd
 from tests.system.site import DOMAIN, Site, secret, until
 
 pytestmark = pytest.mark.system
@@ -80,3 +80,35 @@ def test_the_database_goes_and_comes_back() -> None:
         until(lambda: replies(site, "alice") == [250], what="the database at last")
         assert "The directory is away" in site.log
         assert (Path(site.folder) / "mail.log").exists()
+
+
+def person(name: str) -> str:
+    """Return a user in LDIF."""
+    return (
+        f"dn: uid={name},{BASE}\nobjectClass: inetOrgPerson\ncn: {name}\nsn: {name}\nmail: {name}@{DOMAIN}\n"
+        f"userPassword: {secret(f'{name}@{DOMAIN}')}\n\n"
+    )
+
+
+def test_a_directory_goes_and_comes_back() -> None:
+    """As with the database; the password is checked by the server, but for who was right a moment ago."""
+    base = f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n"
+    with running_slapd(base + person("alice") + person("bob")) as server:
+        keys = {
+            "servers": [server.url], "ca_file": server.certificate, "base": BASE, "domains": [DOMAIN],
+            "address_attributes": ["mail"],
+        }  # fmt: skip
+        site = Site({"directory": {"backend": "ldap"}, "ldap": keys})
+        with site:
+            assert replies(site, "alice", "nobody") == [250, 550]
+            assert fetched(site, "alice") == 0
+            with pytest.raises(poplib.error_proto, match="AUTH"):
+                fetched(site, "nobody")
+            server.stop()
+            assert replies(site, "alice", "bob") == [250, 451]
+            assert fetched(site, "alice") == 0
+            with pytest.raises(poplib.error_proto, match=r"SYS/TEMP"):
+                fetched(site, "bob")
+            server.start()
+            until(lambda: replies(site, "bob") == [250], what="the directory to be asked again")
+            assert fetched(site, "bob") == 0
