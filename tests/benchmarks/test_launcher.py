@@ -65,7 +65,8 @@ def test_the_cpu_of_orphans_is_found(tmp_path: Path) -> None:
     try:
         until(output.read_text, 30, what="the orphan to work")
         until(lambda: len(list(descendants(launcher.pid))) == 2, what="the orphan to be reaped")
-        assert cpu_seconds(launcher.pid) >= 0.5
+        # The clock of /proc has hundredths, and takes from each process what is less.
+        assert cpu_seconds(launcher.pid) >= 0.4
     finally:
         launcher.terminate()
         launcher.wait(60)
