@@ -227,6 +227,8 @@ class Parts:
             self._backend, seen, clocks.now, settings.directory.postmaster, settings.hostname,
             Returned(self._returns.restoring, clocks.now),
         )  # fmt: skip
+        # So that it is known by the time it is asked for, where that takes a moment.
+        directory.is_backup("")
         self._uses = LastUses(self._backend.use_writer(), deferToThread, clocks.now, reactor)
         state = footing.state("logins")
         self._throttle = throttle(settings, reactor, state, self.log, peers_in(settings.limits.exempt, unix=True))

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
@@ -130,8 +130,14 @@ class Database:
             raise Unusable(f"{self.path}: {error}; nothing was changed") from error
 
 
+@dataclass(frozen=True, slots=True)
 class PostgresDatabase(Database):
-    """Accounts in PostgreSQL: of the first version that there is for it, so there is no way up or down yet."""
+    """Accounts in PostgreSQL: of the first version that there is for it, so there is no way up or down yet.
+
+    *dsn* may have a password in it, and is not shown.
+    """
+
+    dsn: str = field(default="", repr=False)
 
     @property
     def where(self) -> str:
@@ -140,12 +146,12 @@ class PostgresDatabase(Database):
 
     def version(self) -> int | None:
         """See `Database.version`."""
-        found: int | None = self._asked(lambda schema: schema.version(self.path))
+        found: int | None = self._asked(lambda schema: schema.version(self.dsn))
         return found
 
     def make(self) -> bool:
         """See `Database.make`."""
-        self._asked(lambda schema: schema.create(self.path))
+        self._asked(lambda schema: schema.create(self.dsn))
         return True
 
     def _asked(self, ask: Callable[[ModuleType], T]) -> T:
@@ -167,7 +173,8 @@ def databases(settings: Settings) -> tuple[Database, ...]:
 
 def _accounts(settings: Settings) -> tuple[Database, ...]:
     if settings.directory.backend == "postgresql":
-        return (PostgresDatabase("accounts", settings.postgresql.dsn, 0, accounts.VERSION, {}),)
+        dsn = settings.postgresql.dsn
+        return (PostgresDatabase("accounts", "[postgresql] dsn", 0, accounts.VERSION, {}, dsn=dsn),)
     if settings.directory.backend != "sqlite":
         return ()
     return (

@@ -12,7 +12,7 @@ from mailsuite.address import Address
 from mailsuite.delivery.body import InThread, next_piece
 from mailsuite.interfaces import IContent, IDeliveryTarget, IDraft, IMailStore, IReceipt
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Mailbox
+from mailsuite.meaning import CannotJudge, Mailbox
 from mailsuite.message.trace import return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.queued import Job
@@ -67,6 +67,9 @@ class LocalDelivery:
         """Return where the mailbox *kept* is by now, or why there is nothing to deliver to."""
         try:
             box = await _later(self._current(kept))
+        except CannotJudge:
+            # Who could not say has told so, once for all that ask.
+            return NO_ACCOUNTS
         except Exception:
             # That says nothing about the mailbox.
             self._log.failure("What became of mailbox {path} could not be looked up", path=kept.path)

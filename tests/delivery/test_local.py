@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery import local
 from mailsuite.delivery.local import LocalDelivery
-from mailsuite.meaning import Mailbox
+from mailsuite.meaning import CannotJudge, Mailbox
 from mailsuite.outcome import DELIVERED, Failed, Outcome
 from mailsuite.outcome import Deferred as PutOff
 from mailsuite.queued import Job
@@ -196,13 +196,14 @@ def test_a_mailbox_that_was_moved_meanwhile(late: bool) -> None:
     assert store.deliveries[0][1] == [moved]
 
 
-def test_accounts_that_cannot_be_read() -> None:
+@pytest.mark.parametrize("trouble", [sqlite3.DatabaseError("malformed"), CannotJudge("away")])
+def test_accounts_that_cannot_be_read(trouble: Exception) -> None:
     """That is no word about a mailbox: later."""
     store = MemoryMail()
 
     def unreadable(box: Mailbox) -> Mailbox:
-        """Stand for a damaged file."""
-        raise sqlite3.DatabaseError("malformed")
+        """Stand for a damaged file, or a database that is away."""
+        raise trouble
 
     (outcome,) = deliver(store, job(to()), current=unreadable)
 

@@ -246,6 +246,18 @@ def test_away_and_back_while_serving(world: World) -> None:
     assert world.ask(world.authenticator.authenticate("o'brien@one.example", password("o'brien"), "pop3")) is not None
 
 
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_dead_connections_are_no_trouble(world: PostgresWorld) -> None:
+    """Whoever asks next has an answer; and what is told of changes is heard again."""
+    for _ in range(3):
+        world.cut()
+        world.fresh()
+        assert world.ask(world.directory.find(address("nobody@one.example"))) == Unknown()
+    world.add("erin")
+    until(lambda: isinstance(world.ask(world.directory.find(address("erin@one.example"))), Mailboxes))
+    world.remove("erin")
+
+
 LETTERS = st.one_of(st.sampled_from("'\"\\*)( ;%_/.+@:\0\r\n\t\ud800é"), st.characters())
 HOSTILE = st.text(LETTERS, min_size=1, max_size=40)
 

@@ -130,7 +130,9 @@ def test_postgresql(folder: Path) -> None:
         )
         assert done.exit_code == 0, done.output
         assert found(folder, "alice", "abuse", "nobody") == [["example.org/alice"], ["example.org/postmaster"], []]
-        assert "accounts" in run("db", "status", *config)
+        status = run("db", "status", *config)
+        assert "accounts" in status
+        assert "passfile" not in status
         assert "up to date" in run("db", "upgrade", *config)
 
 

@@ -32,6 +32,7 @@ from tests.directory.servers import (
     Postgres,
     Slapd,
     entry,
+    free_port,
 )
 from tests.transport.loop import finish, reactor
 
@@ -178,11 +179,17 @@ class PostgresWorld(SqlWorld):
 
     def made(self) -> Backend:
         """See `World.made`."""
-        return PostgresBackend(self._server.dsn("mail"), reactor, 2, 0.2)
+        nodes = f"host=127.0.0.1,127.0.0.1 port={free_port()},{self._server.port} target_session_attrs=read-write"
+        return PostgresBackend(f"{self._server.dsn('mail')} {nodes}", reactor, 2, 0.2)
 
     def accounts(self) -> Accounts:
         """See `SqlWorld.accounts`."""
         return postgresql_schema.open_accounts(self._server.dsn("mail"))
+
+    def cut(self) -> None:
+        """End all sessions there are, as a server does that is started anew."""
+        with closing(postgresql_schema.dial(self._server.dsn())) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'mail'")
 
     def away(self) -> None:
         """See `World.away`."""
