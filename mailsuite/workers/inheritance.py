@@ -54,14 +54,15 @@ class ToWorker(Common, frozen=True, kw_only=True, tag="worker"):
 class ToParent(Common, frozen=True, kw_only=True, tag="parent"):
     """What a parent leaves to the program that takes its place: also its *workers* and those *going*, number by pid.
 
-    *folders* are those of the state and of the mail that *lock* is for, *log* the two ends of what workers log into.
-    With *rehearsal* it is only to see whether it could take the place.
+    *folders* are those of the state and of the mail that *lock* is for, *log* the two ends of what workers log into,
+    *pidfile* is what twistd has written at first. With *rehearsal* it is only to see whether it could take the place.
     """
 
     folders: tuple[str, str]
     log: tuple[int, int]
     workers: Mapping[int, int]
     going: Mapping[int, int]
+    pidfile: str
     rehearsal: bool = False
 
     @property

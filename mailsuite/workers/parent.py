@@ -142,10 +142,10 @@ class Parent(MultiService):
         await self._sockets.close()
         await super().stopService()
         self._ownership.end()
-        if self._inherited is not None and self._program.pidfile:
-            # twistd, which wrote it, is not the one that ends.
+        if self._inherited is not None and self._inherited.pidfile:
+            # The twistd that wrote it is not the one that ends.
             with suppress(OSError):
-                os.unlink(self._program.pidfile)
+                os.unlink(self._inherited.pidfile)
 
     def _launch(self, number: int) -> Worker:
         ours, theirs = channel.pair()
@@ -227,4 +227,5 @@ class Parent(MultiService):
             log=self._log_ends,
             workers={worker.pid: worker.number for worker in self._crew.placed},
             going={worker.pid: worker.number for worker in self._crew.going},
+            pidfile=self._program.pidfile if self._inherited is None else self._inherited.pidfile,
         )

@@ -47,7 +47,7 @@ def test_what_is_inherited_says_for_whom() -> None:
     """A parent's and a worker's are told apart."""
     environment: dict[str, str] = {}
     left = ToParent(
-        sockets=[], certificates={}, lock=1, folders=("a", "b"), log=(1, 2), workers={7: 1}, going={}
+        sockets=[], certificates={}, lock=1, folders=("a", "b"), log=(1, 2), workers={7: 1}, going={}, pidfile="",
     )  # fmt: skip
     leave(left, environment)
     found = take(environment)
