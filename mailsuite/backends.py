@@ -19,10 +19,13 @@ from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import Run
 
-# What has to be installed beside us, by the module of ours that needs it.
+# What of ours a back end needs that stands on a package which not every site has, and how that is installed.
+_NEEDS = {
+    "postgresql": ("directory.postgresql", "directory.postgresql_schema"),
+    "ldap": ("directory.ldap", "directory.ldap_searches", "transport.ldap"),
+}
 _INSTALL = {
     "postgresql": "pip install 'mailsuite[postgresql]'",
-    "postgresql_schema": "pip install 'mailsuite[postgresql]'",
     # Not with what it depends on: its passlib would be written over ours, which is kept up (libpass).
     "ldap": "pip install --no-deps ldaptor",
 }
@@ -34,9 +37,9 @@ def load(settings: Settings) -> None:
     Raises `NoAccounts`.
     """
     name = settings.directory.backend
-    if name in _INSTALL:
-        module(name)
-    elif ":" in name:
+    for needed in _NEEDS.get(name, ()):
+        module(needed)
+    if ":" in name:
         _imported(name.partition(":")[0], name)
 
 
@@ -50,7 +53,7 @@ def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run:
         return SqliteBackend(settings.directory.path, seconds, run)
     if name == "postgresql":
         keys = settings.postgresql
-        made: Backend = module("postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
+        made: Backend = module("directory.postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
         return made
     if name == "passwd-file":
         return PasswdFileBackend(settings.passwd_file.path, settings.passwd_file.domains, seconds, run)
@@ -80,7 +83,7 @@ def accounts(settings: Settings) -> Accounts:
     if name == "sqlite":
         return Accounts.open(settings.directory.path)
     if name == "postgresql":
-        opened: Accounts = module("postgresql_schema").open_accounts(settings.postgresql.dsn)
+        opened: Accounts = module("directory.postgresql_schema").open_accounts(settings.postgresql.dsn)
         return opened
     raise ReadOnly(
         f'[directory] backend is "{name}", which mailsuite only reads: domains, users and aliases are changed where'
@@ -93,7 +96,7 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
     """Yield the accounts, for a command that changes nothing. Raises `AccountsError` where they cannot be read."""
     name = settings.directory.backend
     if name == "postgresql":
-        with module("postgresql_schema").reading(settings.postgresql.dsn) as records:
+        with module("directory.postgresql_schema").reading(settings.postgresql.dsn) as records:
             yield records
     elif name == "sqlite":
         with closing(connect_for_lookups(settings.directory.path)) as connection:
@@ -103,20 +106,21 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
 
 
 def module(name: str) -> ModuleType:
-    """Return the module *name* of ``directory/``, which needs what not all have installed. Raises `NoAccounts`."""
+    """Return the module *name* of ours, which needs what not every site has installed. Raises `NoAccounts`."""
     try:
-        return importlib.import_module(f"mailsuite.directory.{name}")
+        return importlib.import_module(f"mailsuite.{name}")
     except ImportError as error:
-        raise NoAccounts(f"this back end needs what is not installed ({error}): {_INSTALL[name]}") from error
+        (mend,) = (_INSTALL[each] for each, needed in _NEEDS.items() if name in needed)
+        raise NoAccounts(f"this back end needs what is not installed ({error}): {mend}") from error
 
 
 def _ldap(settings: Settings, reactor: Any) -> Backend:
     keys = settings.ldap
-    ldap = module("ldap")
-    from mailsuite.transport.ldap import LdapConnector  # It, too, needs what is not always installed.
-
+    if not keys.servers:
+        raise NoAccounts("[ldap] needs servers, base and domains")
+    ldap = module("directory.ldap")
     try:
-        connector = LdapConnector(reactor, keys.ca_file, keys.start_tls, keys.timeout)
+        connector = module("transport.ldap").LdapConnector(reactor, keys.ca_file, keys.start_tls, keys.timeout)
         password = _read(keys.password_file) if keys.password_file else ""
     except (OSError, ValueError) as error:
         raise NoAccounts(f"[ldap] password_file or ca_file cannot be used: {error}") from error
@@ -124,9 +128,11 @@ def _ldap(settings: Settings, reactor: Any) -> Backend:
         keys.base, tuple(keys.domains), keys.object_class, keys.login_attribute, tuple(keys.address_attributes),
         keys.target_attribute, keys.suspended_attribute, keys.check == "hash",
     )  # fmt: skip
-    made: Backend = ldap.LdapBackend(
-        tree, keys.servers, connector.connect, keys.bind_dn, password, keys.timeout, reactor
+    searches = module("directory.ldap_searches")
+    servers = searches.LdapServers(
+        keys.servers, connector.connect, keys.bind_dn, password, keys.timeout, reactor
     )
+    made: Backend = ldap.LdapBackend(tree, servers)
     return made
 
 

@@ -156,7 +156,7 @@ class PostgresDatabase(Database):
 
     def _asked(self, ask: Callable[[ModuleType], T]) -> T:
         try:
-            return ask(module("postgresql_schema"))
+            return ask(module("directory.postgresql_schema"))
         except AccountsError as error:
             raise Unusable(f"{error}; nothing was changed") from error
 

@@ -1,25 +1,19 @@
 """An LDAP directory as a back end (RFC 4511): it is only read, and tells nobody when it changes.
 
-Filters are objects and never text, so that no name can be more than a name. Who has a mailbox is an entry with a login
-attribute; its mailbox is named by that. An entry that has targets is an alias, which keeps a copy where it is among
-its own.
+Who has a mailbox is an entry with a login attribute; its mailbox is named by that. An entry that has targets is an
+alias, which keeps a copy where it is among its own. How it is asked is in `mailsuite.directory.ldap_searches`.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ldaptor.protocols import pureldap
-from ldaptor.protocols.ldap import ldaperrors
-from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from mailsuite.address import Address
 from mailsuite.directory.backend import Backend, Lookups
-from mailsuite.directory.errors import Away, BadName, NoAccounts
+from mailsuite.directory.errors import BadName, NoAccounts
+from mailsuite.directory.ldap_searches import Entry, LdapServers, any_equal
 from mailsuite.directory.numbers import number_of
 from mailsuite.directory.records import AddressRecord, Credential, DomainRecord, LoginRecord
 from mailsuite.directory.rows import LOCAL
@@ -31,14 +25,6 @@ from mailsuite.pathnames import mailbox_path, path_address
 
 T = TypeVar("T")
 
-# Entries that one question may find; more than one is an error of who keeps them.
-ENTRIES = 50
-_WRONG = frozenset({
-    ldaperrors.LDAPInvalidCredentials.resultCode,
-    ldaperrors.LDAPNoSuchObject.resultCode,
-    ldaperrors.LDAPInappropriateAuthentication.resultCode,
-    ldaperrors.LDAPConstraintViolation.resultCode,
-})  # fmt: skip
 # The entry's number for life (RFC 4530), by which a mailbox is told from one that is named alike later.
 _NUMBER = "entryUUID"
 _PASSWORD = "userPassword"  # noqa: S105 (the name of an attribute)
@@ -60,35 +46,11 @@ class Tree:
     hashes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry's name, and its attributes by their names in lower case."""
-
-    dn: str
-    attributes: Mapping[str, Sequence[str]]
-
-    def values(self, attribute: str) -> Sequence[str]:
-        """Return the values of *attribute*; none where that is empty."""
-        return self.attributes.get(attribute.lower(), ()) if attribute else ()
-
-
 class LdapBackend(Backend):
-    """The entries of *tree* on one of *servers* (URLs), asked as *bind_dn* with its *password*.
+    """The entries of *tree* on *servers*."""
 
-    *connect* returns an LDAP client; whatever it is asked is answered within *timeout* seconds, or counts as away.
-    """
-
-    def __init__(
-        self,
-        tree: Tree,
-        servers: Sequence[str],
-        connect: Callable[[str], Awaitable[Any]],
-        bind_dn: str,
-        password: str,
-        timeout: float,
-        clock: IReactorTime,
-    ) -> None:
-        if not (servers and tree.base and tree.domains):
+    def __init__(self, tree: Tree, servers: LdapServers) -> None:
+        if not (tree.base and tree.domains):
             raise NoAccounts("[ldap] needs servers, base and domains")
         try:
             self._domains = tuple(parse_domain(name) for name in tree.domains)
@@ -96,19 +58,12 @@ class LdapBackend(Backend):
             raise NoAccounts(f"[ldap] domains: {error}") from error
         self._tree = tree
         self._servers = servers
-        self._connect = connect
-        self._bind_dn = bind_dn
-        self._password = password
-        self._timeout = timeout
-        self._clock = clock
-        self._client: Any = None
-        self._connecting = DeferredLock()
         names = (_NUMBER, tree.login, tree.targets, tree.suspended, _PASSWORD if tree.hashes else "")
-        self._wanted = [name.encode() for name in (*names, *tree.addresses) if name]
+        self._wanted = [name for name in (*names, *tree.addresses) if name]
 
     def stop(self) -> None:
         """See `Backend.stop`."""
-        self._drop()
+        self._servers.close()
 
     def read(self, ask: Callable[[Lookups], Coroutine[Any, Any, T]]) -> Maybe[T]:
         """See `Backend.read`: within one such question nothing is asked twice."""
@@ -158,22 +113,7 @@ class LdapBackend(Backend):
         """See `Backend.check_password`: by a bind of its own (RFC 4513 §5.1.3)."""
         if self._tree.hashes:
             return None
-        return self._binds(record.known_as if record is not None else f"cn=nobody,{self._tree.base}", password)
-
-    async def _binds(self, dn: str, password: str) -> bool:
-        # RFC 4513 §5.1.2: with an empty password the server would say yes, to nobody.
-        if not password:
-            return False
-        client = await self._connected()
-        try:
-            answer = await self._answer(client, client.send(pureldap.LDAPBindRequest(dn=dn, auth=password.encode())))
-        finally:
-            _close(client)
-        if answer.resultCode == ldaperrors.Success.resultCode:
-            return True
-        if answer.resultCode in _WRONG:
-            return False
-        raise Away(f"the LDAP server cannot check passwords: {ldaperrors.get(answer.resultCode, answer.errorMessage)}")
+        return self._servers.binds(record.known_as if record is not None else f"cn=nobody,{self._tree.base}", password)
 
     async def _domain(self, name: str) -> DomainRecord:
         caught = await self._search(self._tree.addresses, f"@{name}")
@@ -196,117 +136,26 @@ class LdapBackend(Backend):
         targets = tuple(filter(None, (_parsed(value, parse_written) for value in entry.values(self._tree.targets))))
         return AddressRecord(number_of(entry.dn), self._mailbox(entry), self._is_suspended(entry), targets)
 
-    def _mailbox(self, entry: _Entry) -> Mailbox | None:
+    def _mailbox(self, entry: Entry) -> Mailbox | None:
         login = self._login_of(entry)
         if login is None:
             return None
         path = mailbox_path(login)
         return Mailbox(number_of(path, *entry.values(_NUMBER)), path)
 
-    def _login_of(self, entry: _Entry) -> Address | None:
+    def _login_of(self, entry: Entry) -> Address | None:
         for value in entry.values(self._tree.login):
             login = _parsed(value, parse_address)
             if login is not None and login.domain in self._domains:
                 return login
         return None
 
-    def _is_suspended(self, entry: _Entry) -> bool:
+    def _is_suspended(self, entry: Entry) -> bool:
         return any(value.upper() != "FALSE" for value in entry.values(self._tree.suspended))
 
-    async def _search(self, attributes: Sequence[str], value: str) -> Sequence[_Entry]:
-        """Return the entries of which one of *attributes* is *value*. Raises `Away`.
-
-        A connection that was lost since it was used last says so by the first question: then it is made anew.
-        """
-        request = pureldap.LDAPSearchRequest(
-            baseObject=self._tree.base, sizeLimit=ENTRIES, timeLimit=int(self._timeout) or 1,
-            filter=self._filter(attributes, value), attributes=self._wanted,
-        )  # fmt: skip
-        if self._client is not None:
-            with suppress(Away):
-                return await self._entries(self._client, request)
-        return await self._entries(await self._ready(), request)
-
-    def _filter(self, attributes: Sequence[str], value: str) -> Any:
-        any_of = [_equal(attribute, value) for attribute in attributes]
-        chosen = any_of[0] if len(any_of) == 1 else pureldap.LDAPFilter_or(any_of)
-        if not self._tree.object_class:
-            return chosen
-        return pureldap.LDAPFilter_and([_equal("objectClass", self._tree.object_class), chosen])
-
-    async def _entries(self, client: Any, request: Any) -> Sequence[_Entry]:
-        found: list[_Entry] = []
-        done: Deferred[Any] = Deferred()
-
-        def handle(answer: Any) -> bool:
-            if isinstance(answer, pureldap.LDAPSearchResultDone):
-                if not done.called:
-                    done.callback(answer)
-                return True
-            if isinstance(answer, pureldap.LDAPSearchResultEntry) and len(found) < ENTRIES:
-                found.append(_entry(answer))
-            return False
-
-        def lost(failure: Failure) -> None:
-            if not done.called:
-                done.errback(failure)
-
-        try:
-            client.send_multiResponse(request, handle).addErrback(lost)
-        except Exception as error:
-            self._drop()
-            raise Away(f"the LDAP server does not answer: {_said(error)}") from error
-        answer = await self._answer(client, done)
-        if answer.resultCode in (ldaperrors.Success.resultCode, ldaperrors.LDAPNoSuchObject.resultCode):
-            return found
-        raise Away(f"the LDAP server does not answer: {ldaperrors.get(answer.resultCode, answer.errorMessage)}")
-
-    async def _ready(self) -> Any:
-        """Return the client for searches, connected and bound. Raises `Away`."""
-        await self._connecting.acquire()
-        try:
-            if self._client is None or not self._client.connected:
-                client = await self._connected()
-                if self._bind_dn:
-                    await self._bind(client)
-                self._client = client
-            return self._client
-        finally:
-            self._connecting.release()
-
-    async def _bind(self, client: Any) -> None:
-        request = pureldap.LDAPBindRequest(dn=self._bind_dn, auth=self._password.encode())
-        answer = await self._answer(client, client.send(request))
-        if answer.resultCode != ldaperrors.Success.resultCode:
-            _close(client)
-            reason = ldaperrors.get(answer.resultCode, answer.errorMessage)
-            raise Away(f"the LDAP server does not take [ldap] bind_dn and its password: {reason}")
-
-    async def _connected(self) -> Any:
-        """Return a new connection to the first server that answers. Raises `Away`."""
-        trouble = ""
-        for url in self._servers:
-            try:
-                return await self._connect(url)
-            except Exception as error:
-                # Whatever it was: with this server nothing can be done now.
-                trouble = f"{url}: {_said(error)}"
-        raise Away(f"no LDAP server can be reached ({trouble})")
-
-    async def _answer(self, client: Any, asked: "Deferred[Any]") -> Any:
-        """Return what comes. Raises `Away` where that takes too long, or the connection is lost."""
-        try:
-            return await asked.addTimeout(self._timeout, self._clock)
-        except Exception as error:
-            client.transport.abortConnection()
-            if client is self._client:
-                self._client = None
-            raise Away(f"the LDAP server does not answer: {_said(error)}") from error
-
-    def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            _close(client)
+    async def _search(self, attributes: Sequence[str], value: str) -> Sequence[Entry]:
+        tree = self._tree
+        return await self._servers.search(tree.base, any_equal(attributes, value, tree.object_class), self._wanted)
 
 
 class _Once:
@@ -341,37 +190,8 @@ class _Once:
         return self._known[key]
 
 
-def _equal(attribute: str, value: str) -> Any:
-    return pureldap.LDAPFilter_equalityMatch(
-        attributeDesc=pureldap.LDAPAttributeDescription(attribute),
-        assertionValue=pureldap.LDAPAssertionValue(value.encode("utf-8", "surrogatepass")),
-    )
-
-
-def _entry(answer: Any) -> _Entry:
-    attributes: dict[str, list[str]] = {}
-    for name, values in answer.attributes:
-        key = _text(name).lower()
-        attributes.setdefault(key, []).extend(_text(value) for value in values)
-    return _Entry(_text(answer.objectName), attributes)
-
-
-def _text(octets: Any) -> str:
-    value = getattr(octets, "value", octets)
-    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
-
-
 def _parsed(text: str, parse: Callable[[str], Address]) -> Address | None:
     try:
         return parse(text)
     except BadName:
         return None
-
-
-def _close(client: Any) -> None:
-    if client.connected:
-        client.unbind()
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,17 +1,24 @@
 """What the commands do with accounts, on PostgreSQL: the tests of the accounts file, each on empty tables."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from mailsuite.directory import postgresql_schema
 from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.errors import NewerSchema, NoAccounts
+from mailsuite.directory.postgresql import PostgresBackend
 from mailsuite.directory.postgresql_schema import PostgresRecords
+from mailsuite.directory.schema import VERSION, connect
 from tests.directory.servers import Postgres, running_postgres
 from tests.directory.test_accepted import *  # noqa: F403 (tests, to be run here too)
 from tests.directory.test_aliases import *  # noqa: F403
 from tests.directory.test_domains import *  # noqa: F403
 from tests.directory.test_users import *  # noqa: F403
+from tests.transport.loop import reactor
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +52,43 @@ def accounts(opened: Accounts) -> Accounts:
     opened.users.add("alice@example.com", "hash of alice")
     opened.users.add("bob@example.com", "hash of bob")
     return opened
+
+
+def test_tables_are_those_of_the_accounts_file(server: Postgres, tmp_path: Path) -> None:
+    """Name by name: a version of the one is that of the other, and its columns may be empty where they may there."""
+    with closing(connect(str(tmp_path / "accounts"), create=True)) as file:
+        tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {
+            (table, column, bool(needed or key))
+            for table in tables if not table.startswith("sqlite_") and table != "meta"
+            for _, column, _, needed, _, key in file.execute(f"PRAGMA table_info({table})")
+        }  # fmt: skip
+        views = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
+    with closing(postgresql_schema.dial(server.dsn())) as connection:
+        found = connection.execute(
+            "SELECT table_name, column_name, is_nullable = 'NO' FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name NOT IN ('meta', 'site')"
+            " AND table_name NOT IN (SELECT table_name FROM information_schema.views WHERE table_schema = 'public')"
+        ).fetchall()
+        seen = connection.execute(
+            "SELECT table_name FROM information_schema.views WHERE table_schema = 'public'"
+        ).fetchall()
+    assert set(found) == columns
+    assert {name for (name,) in seen} == views
+
+
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_tables_of_another_version_are_refused(server: Postgres, opened: Accounts, version: int) -> None:
+    """And so is a database without any; nobody touches them."""
+    opened._connection.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
+    try:
+        backend = PostgresBackend(server.dsn(), reactor, 1, 9.0)
+        for opening in (partial(postgresql_schema.connect, server.dsn()), backend.start):
+            with pytest.raises(NewerSchema, match=f"version {version}"):
+                opening()
+    finally:
+        opened._connection.execute("UPDATE meta SET value = ? WHERE name = 'version'", (VERSION,))
+    with pytest.raises(NoAccounts, match="mailsuite db upgrade"):
+        postgresql_schema.connect(server.dsn("template1"))
+    with pytest.raises(NoAccounts, match="dsn"):
+        postgresql_schema.connect("no dsn at all")

@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs
 from mailsuite.address import Address
 from mailsuite.directory.errors import Away
 from mailsuite.directory.ldap import LdapBackend, Tree
+from mailsuite.directory.ldap_searches import LdapServers
 from mailsuite.directory.replies import chosen
 from mailsuite.maybe import value_of
 from mailsuite.meaning import CannotJudge, Foreign, Login, Mailboxes, Refused, Relayed, Suspended, Unknown
@@ -295,7 +296,8 @@ def test_an_ldap_server_that_is_not_the_one_is_told_nothing(slapd: Slapd, change
     connector = LdapConnector(reactor, change.get("ca", slapd.certificate), True, 5.0)
     tree = Tree(BASE, DOMAINS, "", "mail", ("mail",), "", "", True)
     url = slapd.url.replace("localhost", change.get("host", "localhost"))
-    backend = LdapBackend(tree, [url], connector.connect, READER, change.get("password", ADMIN_PASSWORD), 5.0, reactor)
+    word = change.get("password", ADMIN_PASSWORD)
+    backend = LdapBackend(tree, LdapServers([url], connector.connect, READER, word, 5.0, reactor))
     with pytest.raises(Away, match=reason):
         finish(backend.login("alice@one.example"))
     backend.stop()
@@ -304,9 +306,8 @@ def test_an_ldap_server_that_is_not_the_one_is_told_nothing(slapd: Slapd, change
 def test_a_password_is_never_checked_by_an_empty_one(slapd: Slapd) -> None:
     """RFC 4513 §5.1.2: a server says yes to a bind without a password, whoever that was."""
     connector = LdapConnector(reactor, slapd.certificate, True, 5.0)
-    backend = LdapBackend(
-        Tree(BASE, DOMAINS, "", "mail", ("mail",), "", "", False), [slapd.url], connector.connect, "", "", 5.0, reactor
-    )
+    servers = LdapServers([slapd.url], connector.connect, "", "", 5.0, reactor)
+    backend = LdapBackend(Tree(BASE, DOMAINS, "", "mail", ("mail",), "", "", False), servers)
     record = finish(backend.login("alice@one.example"))
     assert record is not None
     for word, right in ((password("alice"), True), ("", False), ("wrong", False)):

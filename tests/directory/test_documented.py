@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from mailsuite.address import Address
 from mailsuite.backends import backend, source
+from mailsuite.backends import load as load_backend
 from mailsuite.cli import main
 from mailsuite.config import load
 from mailsuite.directory.authenticator import Authenticator
@@ -179,3 +181,25 @@ def test_a_python_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config.write_text(text.replace("[directory]\n", f'[directory]\nbackend = "{name}"\n', 1))
         with pytest.raises(NoAccounts, match=name), serving(folder):
             pass
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "mend"),
+    [("postgresql", "psycopg", "mailsuite[postgresql]"), ("ldap", "ldaptor.protocols", "--no-deps ldaptor")],
+)
+def test_what_is_not_installed_is_told_with_the_command(
+    folder: Path, name: str, package: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check, and at the start, before a port is bound."""
+    ours = ("mailsuite.directory.postgresql", "mailsuite.directory.ldap", "mailsuite.directory.notifications")
+    for module in [each for each in sys.modules if each.startswith(ours)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    config = folder / "mailsuite.toml"
+    config.write_text(config.read_text().replace("[directory]\n", f'[directory]\nbackend = "{name}"\n', 1))
+    with config.open("a") as file:
+        file.write('[ldap]\nservers = ["ldap://localhost"]\n')
+    with pytest.raises(NoAccounts) as refused:
+        load_backend(load(config))
+    assert mend in str(refused.value)
+    assert mend in CliRunner().invoke(main, ["check", "--config", str(config)]).output

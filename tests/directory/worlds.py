@@ -13,6 +13,7 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.backend import Backend
 from mailsuite.directory.ldap import LdapBackend, Tree
+from mailsuite.directory.ldap_searches import LdapServers
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwd_file import PasswdFileBackend
 from mailsuite.directory.passwords import Passwords
@@ -245,7 +246,7 @@ class LdapWorld(World):
         connector = LdapConnector(reactor, self._server.certificate, True, 5.0)
         url = self._server.secure_url if self._hashes else self._server.url
         reader = (READER, ADMIN_PASSWORD) if self._hashes else ("", "")
-        return LdapBackend(tree, [url], connector.connect, *reader, 5.0, reactor)
+        return LdapBackend(tree, LdapServers([url], connector.connect, *reader, 5.0, reactor))
 
     def away(self) -> None:
         """See `World.away`."""
