@@ -197,7 +197,8 @@ def connect(dsn: str, wait: float = WAIT_SECONDS) -> PostgresConnection:
     Raises `NoAccounts` or `NewerSchema`.
     """
     with trouble():
-        connection = dial(dsn, lock_timeout=int(wait * 1000))
+        # (0 would be for ever.)
+        connection = dial(dsn, lock_timeout=max(1, int(wait * 1000)))
         try:
             check_version(connection)
         except BaseException:

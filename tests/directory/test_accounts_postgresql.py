@@ -9,10 +9,11 @@ import pytest
 
 from mailsuite.directory import postgresql_schema
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import NewerSchema, NoAccounts
+from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
 from mailsuite.directory.postgresql import PostgresBackend
 from mailsuite.directory.postgresql_schema import PostgresRecords
 from mailsuite.directory.schema import VERSION, connect
+from mailsuite.directory.sql import transaction
 from tests.directory.servers import Postgres, running_postgres
 from tests.directory.test_accepted import *  # noqa: F403 (tests, to be run here too)
 from tests.directory.test_aliases import *  # noqa: F403
@@ -92,3 +93,13 @@ def test_tables_of_another_version_are_refused(server: Postgres, opened: Account
         postgresql_schema.connect(server.dsn("template1"))
     with pytest.raises(NoAccounts, match="dsn"):
         postgresql_schema.connect("no dsn at all")
+
+
+def test_commands_take_turns(server: Postgres, accounts: Accounts) -> None:
+    """While one changes accounts another one waits, and at last says so; who reads is not kept."""
+    with transaction(accounts._connection), postgresql_schema.reading(server.dsn()) as records:
+        assert records.login("alice@example.com") is not None
+        waiting = Accounts(postgresql_schema.connect(server.dsn(), wait=0), postgresql_schema.trouble)
+        with pytest.raises(AccountsBusy, match="in use by another command"), waiting:
+            waiting.users.add("carol@example.com")
+    accounts.users.add("carol@example.com")
