@@ -49,6 +49,7 @@ def over(path: Path, clock: Clock | None = None) -> PasswdFileBackend:
         f"alice:{{SSHA256}}{ldap_salted_sha256.hash('secret').removeprefix('{SSHA256}')}\r",
         f"alice:{SCRAM}",
     ],
+    ids=["no scheme", "crypt", "all fields", "bcrypt", "salted", "scram"],
 )  # fmt: skip
 def test_a_line(tmp_path: Path, line: str) -> None:
     """With all fields and with few, in any scheme that is known, of a user with a domain or without."""
