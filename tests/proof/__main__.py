@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -123,7 +124,9 @@ def _loads(kills: int, soak: float, seed: int) -> list[Load]:
 
 def _load(name: str, work: Any) -> Load:
     try:
-        return Load(name, True, str(work()))
+        # Tests print what they find; that is told in its turn.
+        with redirect_stdout(sys.stderr):
+            return Load(name, True, str(work()))
     except AssertionError as error:
         return Load(name, False, str(error))
 
