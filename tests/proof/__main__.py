@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
@@ -127,8 +128,8 @@ def _load(name: str, work: Any) -> Load:
         # Tests print what they find; that is told in its turn.
         with redirect_stdout(sys.stderr):
             return Load(name, True, str(work()))
-    except AssertionError as error:
-        return Load(name, False, str(error))
+    except AssertionError:
+        return Load(name, False, traceback.format_exc())
 
 
 def _tell(
