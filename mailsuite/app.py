@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor as default_reactor
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
@@ -31,7 +31,7 @@ from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
-from mailsuite.incoming import Incoming, certificate_watch, has_tls, peers_in, pop3_policies, roles
+from mailsuite.incoming import Incoming, certificate_watch, has_tls, pop3_policies, roles
 from mailsuite.logins import authenticator, offer, throttle, tokens
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
@@ -43,6 +43,9 @@ from mailsuite.mailbox.sync import choose
 from mailsuite.maillog import MailLog
 from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
+from mailsuite.peers import peers_in
+from mailsuite.policies import Denials
+from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
 from mailsuite.policy.srs_secrets import BadSecrets
@@ -219,6 +222,9 @@ class Parts:
         self.log.open()
         self._returns = Returns(settings, clocks.now)
         self._returns.load()
+        self._denials = Denials(settings)
+        self._denials.load()
+        self._reloading = DeferredLock()
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         self._backend = backend(settings, reactor, clocks.seconds, self._hashing.run)
         self._backend.start()
@@ -273,7 +279,9 @@ class Parts:
             HoldQuota(self._outgoing.queue, settings.limits.held_messages).admits,
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
-        self.roles = roles(settings, self.logins, flush, self._outgoing.backups, footing.state("rates"))
+        self.roles = roles(
+            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), self._denials
+        )
         policies = pop3_policies(settings)
         self.pop3 = MailboxSite(
             settings.hostname,
@@ -315,7 +323,7 @@ class Parts:
         await self._outgoing.step_down()
 
     def reload(self) -> None:
-        """Read anew what is read once: whose certificates are whose, and the secrets of return addresses."""
+        """Read anew what is read once: whose certificates are whose, secrets of return addresses, what is denied."""
         try:
             self.offer.load()
         except AccountsError as error:
@@ -324,6 +332,14 @@ class Parts:
             self._returns.load()
         except (BadSecrets, OSError) as error:
             _log.error("The secrets of return addresses stay as they were: {reason}", reason=str(error))
+        # One after the other: what was read later is newer.
+        self._reloading.run(lambda: Deferred.fromCoroutine(self._reload_denials()))
+
+    async def _reload_denials(self) -> None:
+        try:
+            self._denials.take(await deferToThread(self._denials.read))
+        except BadDenyFile as error:
+            _log.error("The lists of what is denied stay as they were: {reason}", reason=str(error))
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""

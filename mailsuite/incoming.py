@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import domain_key
@@ -12,10 +10,13 @@ from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients, IRespondent, ISharedState
 from mailsuite.logins import terms
+from mailsuite.peers import peers_in
+from mailsuite.policies import Denials, relay_rules
 from mailsuite.policy.bans import BANNED, NotBanned
+from mailsuite.policy.checks import Checks
 from mailsuite.policy.connections import Caps, ConnectionLimit
 from mailsuite.policy.rates import Allowances, Rates
-from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
+from mailsuite.policy.relay import InboundRelay, OwnOnly, SubmissionRelay
 from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
@@ -71,7 +72,7 @@ class Incoming:
         return Listener(
             name,
             endpoints,
-            sessions(self._settings, settings, self._running),
+            sessions(self._settings, name, settings, self._running),
             self._reactor,
             tls,
             implicit,
@@ -115,22 +116,6 @@ def has_tls(settings: Settings) -> bool:
     return any(listener.tls != "none" for listener in settings.listen.values())
 
 
-def peers_in(peers: Sequence[str], unix: bool = False) -> Callable[[Peer], bool]:
-    """Return what says of a peer whether the list *peers* of the configuration has it.
-
-    Of who comes by a UNIX socket that is so with *unix* as well.
-    """
-    listed = [ip_network(text) for text in peers if text != "unix"]
-    unix = unix or "unix" in peers
-
-    @lru_cache(maxsize=1024)
-    def is_in(host: str) -> bool:
-        address = Peer(host).address
-        return unix and host == "unix" if address is None else any(address in network for network in listed)
-
-    return lambda peer: is_in(peer.host)
-
-
 def _rules(settings: Settings, listener: ListenerSettings) -> Rules:
     """Return who may come to *listener*, and how."""
     return Rules(
@@ -154,19 +139,32 @@ def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
 
 
 def roles(
-    settings: Settings, logins: Logins, flush: Flush, backups: IBackupRecipients, state: ISharedState
+    settings: Settings,
+    logins: Logins,
+    flush: Flush,
+    backups: IBackupRecipients,
+    state: ISharedState,
+    denials: Denials,
 ) -> Mapping[str, Role]:
-    """Return how each service that takes mail judges it, by its name in the configuration."""
+    """Return how each listener that takes mail judges it, by its name in the configuration."""
     limits = settings.limits
     allowances = Allowances(
         limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
     )
     rates = Rates(allowances, state, peers_in(limits.exempt, unix=True))
-    return {
-        "mta": InboundRole(NoRelay(backups), logins, flush, rates),
-        "submission": SubmissionRole(SubmissionRelay(), logins, flush, settings.submission.check_from, rates),
-        "lmtp": DeliveryRole(OwnOnly(), logins),
-    }
+
+    def role(name: str, service: str) -> Role:
+        denied = denials.checks(name)
+        if service == "mta":
+            relay = InboundRelay(state, backups, relay_rules(settings, name))
+            return InboundRole(Checks(*denied, relay), logins, flush, rates)
+        if service == "submission":
+            policy = Checks(*denied, SubmissionRelay())
+            return SubmissionRole(policy, logins, flush, settings.submission.check_from, rates)
+        return DeliveryRole(Checks(OwnOnly()), logins)
+
+    taking = {name: each.service for name, each in settings.listen.items() if each.service != "pop3"}
+    return {name: role(name, service) for name, service in taking.items()}
 
 
 # What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.
@@ -221,7 +219,9 @@ def smtp_session_settings(
     )
 
 
-def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: "Callable[[], Parts]") -> NewSession:
+def _smtp_sessions(
+    settings: Settings, name: str, listener: ListenerSettings, running: "Callable[[], Parts]"
+) -> NewSession:
     """Return what makes the sessions of an SMTP listener."""
     implicit = listener.tls == "implicit"
     xclient_peers = peers_in(settings.smtp.xclient_peers)
@@ -229,7 +229,7 @@ def _smtp_sessions(settings: Settings, listener: ListenerSettings, running: "Cal
 
     def new_session(peer: Peer) -> tuple[SessionCore, IRespondent]:
         parts = running()
-        role = parts.roles[listener.service]
+        role = parts.roles[name]
         proxies = session_settings.xclient and xclient_peers(peer)
         core = smtp_server.ServerSession(session_settings, encrypted=implicit, proxies=proxies)
         return core, Reception(parts.smtp, role, peer, parts.session_id())
@@ -256,7 +256,9 @@ def _policy(login_delay: int, expire: int | str) -> pop3_settings.Policy:
     return pop3_settings.Policy(login_delay, expire if isinstance(expire, int) else None)
 
 
-def _pop3_sessions(settings: Settings, listener: ListenerSettings, running: "Callable[[], Parts]") -> NewSession:
+def _pop3_sessions(
+    settings: Settings, name: str, listener: ListenerSettings, running: "Callable[[], Parts]"
+) -> NewSession:
     """Return what makes the sessions of a POP3 listener."""
     implicit = listener.tls == "implicit"
     session_settings = pop3_settings.Settings(

@@ -9,6 +9,7 @@ from typing import Any
 from zope.interface import Attribute, Interface
 
 from mailsuite.address import Address
+from mailsuite.case import Case
 from mailsuite.dns import MX, TLSA, Found
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Peer
@@ -139,11 +140,22 @@ class IRates(Interface):
         """Count a recipient likewise."""
 
 
-class IRelayPolicy(Interface):
-    """May this peer send from this sender to this recipient?"""
+class IPolicyCheck(Interface):
+    """One check of the policy. What it needs is at hand, or it waits no longer than its back end lets it."""
 
-    def judge(peer: Peer, login: Login | None, recipient: Address, meaning: Meaning) -> Maybe[Any]:
-        """Return ``None`` to accept, or the `mailsuite.smtp.replies.Reply` that refuses or defers."""
+    name = Attribute("what it is called to people (str)")
+
+    def judge(case: Case) -> Maybe[Any]:
+        """Say by a `mailsuite.smtp.verdict.Verdict` whether the recipient of *case* is accepted, and why."""
+
+
+class IRelayPolicy(Interface):
+    """May this peer send from this sender to this recipient? All checks of a listener, in their order."""
+
+    checks = Attribute("the checks (sequence of IPolicyCheck)")
+
+    def judge(case: Case) -> Maybe[Any]:
+        """Return the verdict of the first check that refuses or defers; else that of the last."""
 
 
 class ISharedState(Interface):

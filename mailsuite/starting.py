@@ -12,6 +12,7 @@ from twisted.internet.error import ReactorNotRunning
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
+from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.srs_secrets import BadSecrets
 from mailsuite.queue.errors import QueueError
 from mailsuite.transport.client_tls import IssuersError
@@ -24,7 +25,8 @@ class RootRefused(Exception):
 
 # What a start may stumble over, each with a text that says how to mend it.
 START_TROUBLE = (
-    RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, OSError,
+    RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, BadDenyFile,
+    OSError,
 )  # fmt: skip
 
 

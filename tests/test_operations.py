@@ -18,6 +18,7 @@ TABLES = (
     "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
     "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
     "[pop3]", '[domains."example.net"]',
+    "[deny.spammers]", "[deny.everybody]", "[listen.printers]", "[relay.printers]",
 )
 
 
@@ -88,6 +89,8 @@ def test_the_tables_are_configuration(site: Path, tmp_path: Path) -> None:
     assert settings.listen["lmtp"].service == "lmtp"
     assert settings.domains["example.net"].pop3_expire == 30
     assert settings.listen["public"].proxy == ["192.0.2.80"]
+    assert settings.deny["spammers"].senders == ["bob@example.net", "spam.example", ".spam.example"]
+    assert settings.relay["printers"].senders == ["scanner@example.org"]
 
 
 def test_a_published_list_is_taken(site: Path, tmp_path: Path) -> None:

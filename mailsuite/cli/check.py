@@ -16,6 +16,7 @@ from mailsuite.cli.checks.listeners import listeners
 from mailsuite.cli.checks.logins import logins
 from mailsuite.cli.checks.mailboxes import mailboxes
 from mailsuite.cli.checks.outbound import outbound
+from mailsuite.cli.checks.policy import policy
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.checks.workers import workers
 from mailsuite.cli.output import print_json
@@ -58,4 +59,4 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
     if os.geteuid() != started_as:
         found += renewal(settings)
     found += [*workers(settings), *storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
-    return [*found, *outbound(settings), *forwarding(settings), *backups(settings)]
+    return [*found, *outbound(settings), *forwarding(settings), *backups(settings), *policy(settings)]

@@ -10,6 +10,7 @@ from mailsuite.config.domains import domain_problems
 from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer, network_around
 from mailsuite.config.oauth import login_problems
+from mailsuite.config.policy import policy_problems
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.listen import Listener
@@ -51,6 +52,7 @@ def problems_of(settings: Settings) -> list[Problem]:
     problems += route_problems(settings)
     problems += backup_problems(settings)
     problems += domain_problems(settings)
+    problems += policy_problems(settings)
     problems += _peer_problems(settings)
     if settings.smtp.early_talkers != "ignore" and not settings.smtp.greeting_delay:
         text = f'"{settings.smtp.early_talkers}" finds nobody unless greeting_delay gives them time to speak'
@@ -131,6 +133,10 @@ def _peer_problems(settings: Settings) -> Iterator[Problem]:
     }
     for name, listener in settings.listen.items():
         lists |= {("listen", name, "peers"): listener.peers, ("listen", name, "proxy"): listener.proxy}
+    for name, deny in settings.deny.items():
+        lists |= {("deny", name, "networks"): deny.networks, ("deny", name, "exempt"): deny.exempt}
+    for name, relay in settings.relay.items():
+        lists |= {("relay", name, "networks"): relay.networks}
     for path, peers in lists.items():
         for text in peers:
             if not is_peer(text):

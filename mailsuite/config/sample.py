@@ -52,8 +52,23 @@ BACKUPS: Tables = {
 
 DOMAINS: Tables = {"example.net": {"pop3_login_delay": 300, "pop3_expire": 30}}
 
+DENY: Tables = {
+    "spammers": {
+        "peers": ["192.0.2.0/24"], "helos": ["ylmf-pc"], "senders": ["bob@example.net", ".spam.example"],
+        "file": "denied.list",
+    },
+    "everybody": {
+        "recipients": ["everybody@example.org"], "exempt": ["192.168.7.0/24"],
+        "reply": "550 5.7.1 Only for our own network",
+    },
+}
+RELAY: Tables = {"printers": {"networks": ["192.168.7.0/24"], "senders": ["scanner@example.org"]}}
+
 WRITTEN = {"listen": LISTENERS}
-SHOWN = {"certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS, "domains": DOMAINS}
+SHOWN = {
+    "certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS, "domains": DOMAINS,
+    "deny": DENY, "relay": RELAY,
+}
 
 
 def sample() -> str:

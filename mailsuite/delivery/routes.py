@@ -7,6 +7,7 @@ from functools import lru_cache
 from zope.interface import implementer
 
 from mailsuite.address import Address, domain_key
+from mailsuite.domain_table import DomainTable
 from mailsuite.interfaces import IRouter
 from mailsuite.queued import LOCAL
 from mailsuite.route import Route
@@ -29,30 +30,6 @@ class RouteRule:
     senders: tuple[str, ...] = ()
 
 
-class _Table:
-    """Rules by the domains that they name."""
-
-    def __init__(self) -> None:
-        self._rules: dict[str, RouteRule] = {}
-
-    def add(self, pattern: str, rule: RouteRule) -> None:
-        """Let *pattern* lead to *rule*, if it does not lead to another one before it."""
-        dot = "." if pattern.startswith(".") else ""
-        self._rules.setdefault(dot + domain_key(pattern[len(dot) :]), rule)
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
-    def find(self, domain: str) -> RouteRule | None:
-        """Return the rule of *domain* itself, else that of the longest suffix, else ``None``."""
-        rule = self._rules.get(domain)
-        dot = domain.find(".")
-        while rule is None and dot >= 0:
-            rule = self._rules.get(domain[dot:])
-            dot = domain.find(".", dot + 1)
-        return rule
-
-
 @implementer(IRouter)
 class Routes:
     """See `IRouter`. The recipient's domain decides before the sender's, an exact one before a suffix.
@@ -66,8 +43,8 @@ class Routes:
     ) -> None:
         self._backups = backups
         self._default = RouteRule("", replace(default, host=""))
-        self._recipients = _Table()
-        self._senders = _Table()
+        self._recipients = DomainTable[RouteRule]()
+        self._senders = DomainTable[RouteRule]()
         for rule in rules:
             for pattern in rule.recipients:
                 self._recipients.add(pattern, rule)

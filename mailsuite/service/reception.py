@@ -10,6 +10,7 @@ from typing import Any
 from zope.interface import implementer
 
 from mailsuite.asked import NOTHING_ASKED, Asked
+from mailsuite.case import Case
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Envelope, Peer, recipient_of
 from mailsuite.interfaces import (
@@ -34,6 +35,7 @@ from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply, tagged
 from mailsuite.smtp.server import Answer
+from mailsuite.smtp.verdict import Verdict
 from mailsuite.wire.text import has_bare_newline
 
 
@@ -218,13 +220,21 @@ class Reception:
         return then(meaning, lambda known: self._judge(event, known))
 
     def _judge(self, event: events.RcptTo, meaning: Meaning) -> Maybe[Reply]:
-        judged = self.role.relay.judge(self.peer, self.login, event.forward_path, meaning)
-        return then(judged, lambda refusal: self._add(event, meaning, refusal))
-
-    def _add(self, event: events.RcptTo, meaning: Meaning, refusal: Reply | None) -> Reply:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
+        sender = transaction.envelope.reverse_path
+        case = Case(self.peer, self.helo, self.login, sender, event.forward_path, meaning)
+        judged = self.role.relay.judge(case)
+        return then(judged, lambda verdict: self._add(event, meaning, verdict))
+
+    def _add(self, event: events.RcptTo, meaning: Meaning, verdict: Verdict) -> Reply:
+        transaction = self._transaction
+        if transaction is None:
+            return replies.TROUBLE
+        refusal = verdict.refusal
+        if verdict.rule:
+            transaction.rules.add(verdict.rule)
         recipient = None if refusal is not None else recipient_of(event.forward_path, meaning, event.parameters)
         if recipient is not None:
             transaction.envelope.recipients.append(recipient)

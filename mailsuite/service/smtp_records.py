@@ -28,6 +28,7 @@ def record_transaction(
             "from": "" if envelope.reverse_path is None else str(envelope.reverse_path),
             "to": [str(recipient.address) for recipient in envelope.recipients],
             "refused": transaction.refused or None,
+            "rules": sorted(transaction.rules) or None,
             "priority": envelope.parameters.get("MT-PRIORITY"),
             "size": transaction.size,
             "reply": said[0] if len(said) == 1 else said or None,

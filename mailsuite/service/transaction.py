@@ -34,6 +34,7 @@ class Transaction:
         "prefix",
         "refusal",
         "refused",
+        "rules",
         "size",
         "trouble",
     )
@@ -47,6 +48,8 @@ class Transaction:
         self.prefix = 0
         # Recipients and commands that were refused, as they stand in the log.
         self.refused: list[str] = []
+        # The rules of the policy that have let a recipient through or not.
+        self.rules: set[str] = set()
         # What went wrong on our side, for the log alone.
         self.trouble: str | None = None
         # Whether the log says already that there were too many recipients in a short time.

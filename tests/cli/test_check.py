@@ -961,3 +961,18 @@ def test_the_file_with_the_bans_is_looked_at(config: Path) -> None:
     (problem,) = problems(config)
     assert problem.startswith("error    state_dir: ")
     assert "move it away" in problem
+
+
+def test_rules_of_the_policy(config: Path) -> None:
+    """Lists that cannot be used are errors; who may send anything to anybody is warned of."""
+    listed = config.parent / "denied.list"
+    listed.write_text("peer 192.0.2.7\nsnder bob@example.net\n")
+    config.write_text(config.read_text() + '\n[deny.spam]\nfile = "denied.list"\n[relay.x]\nnetworks = ["10.1.2.3"]\n')
+
+    found = "\n".join(problems(config))
+
+    assert f"error    deny.spam.file: {listed}:2: expected one of peer, helo, sender, recipient" in found
+    assert "warning  relay.x: whatever runs in 10.1.2.3 may send anything to anybody" in found
+    listed.write_text("peer 192.0.2.7\n")
+    edit(config, "[relay.x]", '[relay.x]\nsenders = ["scanner@example.org"]')
+    assert not [each for each in problems(config) if "deny" in each or "relay" in each]

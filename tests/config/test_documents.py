@@ -11,12 +11,23 @@ import pytest
 from mailsuite.config import load
 from mailsuite.config.expected import Key, keys
 from mailsuite.config.manual import reference
-from mailsuite.config.sample import BACKUPS, CERTIFICATES, DOMAINS, LISTENERS, ROUTES, Tables, sample
+from mailsuite.config.sample import (
+    BACKUPS,
+    CERTIFICATES,
+    DENY,
+    DOMAINS,
+    LISTENERS,
+    RELAY,
+    ROUTES,
+    Tables,
+    sample,
+)
 from mailsuite.config.section import Section
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.certificates import Certificate
 from mailsuite.config.tables.delivery import Backup, RouteTable
 from mailsuite.config.tables.listen import Listener
+from mailsuite.config.tables.policy import Deny, Relay
 from mailsuite.config.tables.pop3 import Domain
 from mailsuite.config.toml import dotted, value
 from mailsuite.sasl.choice import MECHANISMS
@@ -78,6 +89,8 @@ def test_the_tables_in_comments_hold_every_default_too() -> None:
         routes=converted(ROUTES, RouteTable),  # type: ignore[arg-type]
         backups=converted(BACKUPS, Backup),  # type: ignore[arg-type]
         domains=converted(DOMAINS, Domain),  # type: ignore[arg-type]
+        deny=converted(DENY, Deny),  # type: ignore[arg-type]
+        relay=converted(RELAY, Relay),  # type: ignore[arg-type]
     )
 
     assert msgspec.convert(tomllib.loads(uncommented(sample())), Settings) == expected

@@ -14,8 +14,10 @@ LAYERS = {
     "values": {
         "address",
         "asked",
+        "case",
         "discover",
         "dns",
+        "domain_table",
         "encryption",
         "envelope",
         "identity",
@@ -36,7 +38,8 @@ LAYERS = {
     "services": {"service"},
     "transport": {"transport", "certificates"},
     "root": {
-        "app", "backends", "incoming", "logins", "outgoing", "returns", "starting", "tap", "config", "cli", "workers",
+        "app", "backends", "incoming", "logins", "outgoing", "peers", "policies", "returns", "starting", "tap",
+        "config", "cli", "workers",
     },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

@@ -5,15 +5,24 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailsuite.address import Address
+from mailsuite.case import Case
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Broken, Foreign, Known, Login, Mailbox, Mailboxes, Meaning, Relayed, Suspended, Unknown
-from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.peers import peers_in
+from mailsuite.policy.address_table import AddressTable
+from mailsuite.policy.relay import InboundRelay, SubmissionRelay
+from mailsuite.policy.relay_rules import WINDOW, RelayRule
+from mailsuite.policy.state import MemoryState
 from mailsuite.smtp import replies
+from mailsuite.smtp.replies import Reply
+from mailsuite.smtp.verdict import Verdict
 
 PEER = Peer("127.0.0.1", 1025)
+PRINTER = Peer("192.168.7.20", 1025)
 ALICE = Login(1, "alice@b.example", Mailbox(1, "b.example/alice"))
+SCANNER = Address("scanner", "b.example")
 TO = Address("x", "a.example")
 MEANINGS = [
     Mailboxes((Mailbox(1, "b.example/alice"),)),
@@ -40,20 +49,75 @@ class Asked:
         return self.answer
 
 
+class Time:
+    """Seconds that go by when they are told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def case(
+    meaning: Meaning,
+    peer: Peer = PEER,
+    login: Login | None = None,
+    sender: Address | None = SCANNER,
+    to: Address = TO,
+) -> Case:
+    """Return a case of which only some things matter."""
+    return Case(peer, "client.example", login, sender, to, meaning)
+
+
+def relay(answer: Maybe[Known] = None, *rules: RelayRule, seconds: Time | None = None) -> InboundRelay:
+    """Return the MTA's rule."""
+    return InboundRelay(MemoryState(seconds or Time()), Asked(answer), rules)
+
+
+def refusal(check: InboundRelay | SubmissionRelay, of: Case) -> Reply | None:
+    """Return what *check* answers at once."""
+    verdict = check.judge(of)
+    assert isinstance(verdict, Verdict)
+    assert verdict.reason
+    return verdict.refusal
+
+
+def rule(*senders: str, recipients: tuple[str, ...] = (), most: int = 0) -> RelayRule:
+    """Return the rule of the printers."""
+    tables: list[AddressTable[str]] = []
+    for texts in (senders, recipients):
+        table: AddressTable[str] = AddressTable()
+        for text in texts:
+            table.add(text, text)
+        tables.append(table)
+    return RelayRule("printers", peers_in(["192.168.7.0/24"]), tables[0], tables[1], most)
+
+
 @pytest.mark.parametrize("login", [None, ALICE])
 @pytest.mark.parametrize("meaning", MEANINGS)
 def test_nothing_is_relayed_for_anybody_on_port_25(meaning: Meaning, login: Login | None) -> None:
-    """Not even for one who has logged in there, nor from loopback; what is ours in whatever way is let through."""
-    judged = NoRelay().judge(PEER, login, TO, meaning)
+    """RFC 2505 §2.1: not even for one who has logged in there, nor from loopback; what is ours is let through."""
+    said = refusal(relay(), case(meaning, login=login))
 
-    assert judged is (replies.NO_RELAY if isinstance(meaning, Foreign) else None)
+    assert said is (replies.NO_RELAY if isinstance(meaning, Foreign) else None)
 
 
 @pytest.mark.parametrize("meaning", MEANINGS)
 def test_a_login_may_send_anywhere(meaning: Meaning) -> None:
     """Who has none may send nowhere by submission."""
-    assert SubmissionRelay().judge(PEER, ALICE, TO, meaning) is None
-    assert SubmissionRelay().judge(PEER, None, TO, meaning) is replies.AUTH_REQUIRED
+    assert refusal(SubmissionRelay(), case(meaning, login=ALICE)) is None
+    assert refusal(SubmissionRelay(), case(meaning)) is replies.AUTH_REQUIRED
+
+
+@pytest.mark.parametrize("local", ["x%y.example", "y.example!x", "x@y.example"])
+def test_a_way_to_a_third_host_is_not_passed_on(local: str) -> None:
+    """RFC 2505 §2.1: the next host may trust us; where the domain ends here, such a name is one like others."""
+    to = Address(local, "relayed.example")
+
+    for meaning in (Relayed(), Relayed(backup=True)):
+        assert refusal(relay(True), case(meaning, to=to)) is replies.NO_RELAY
+        assert refusal(relay(True, rule()), case(meaning, PRINTER, to=to)) is None
+    assert refusal(relay(), case(Unknown(), to=to)) is None
 
 
 @pytest.mark.parametrize(
@@ -62,8 +126,9 @@ def test_a_login_may_send_anywhere(meaning: Meaning) -> None:
 def test_a_recipient_that_the_primary_would_refuse_is_refused(known: Known, reply: object) -> None:
     """Where nobody can say, mail is taken; where we have too much to ask, it is put off."""
     recipients = Asked(known)
+    check = InboundRelay(MemoryState(Time()), recipients)
 
-    assert NoRelay(recipients).judge(PEER, None, TO, Relayed(backup=True)) is reply
+    assert refusal(check, case(Relayed(backup=True))) is reply
     assert recipients.asked == [TO]
 
 
@@ -73,7 +138,7 @@ def test_the_primary_is_asked_about_its_own_domains_alone() -> None:
 
     for meaning in MEANINGS:
         if meaning != Relayed(backup=True):
-            NoRelay(recipients).judge(PEER, None, TO, meaning)
+            InboundRelay(MemoryState(Time()), recipients).judge(case(meaning))
 
     assert recipients.asked == []
 
@@ -81,11 +146,53 @@ def test_the_primary_is_asked_about_its_own_domains_alone() -> None:
 def test_an_answer_may_come_later() -> None:
     """The session waits for it."""
     asked: Deferred[Known] = Deferred()
-    judged = NoRelay(Asked(asked)).judge(PEER, None, TO, Relayed(backup=True))
-    results: list[object] = []
+    judged = relay(asked).judge(case(Relayed(backup=True)))
+    results: list[Verdict] = []
     Deferred.fromCoroutine(judged).addCallback(results.append)  # type: ignore[arg-type]
 
     assert results == []
     asked.callback(False)
 
-    assert results == [replies.UNKNOWN_USER]
+    assert [each.refusal for each in results] == [replies.UNKNOWN_USER]
+
+
+def test_a_rule_lets_its_networks_relay() -> None:
+    """Nobody else, and the verdict names it."""
+    check = relay(None, rule())
+
+    verdict = check.judge(case(Foreign(), PRINTER, sender=None))
+    assert isinstance(verdict, Verdict)
+    assert (verdict.refusal, verdict.rule) == (None, "relay.printers")
+    for host in ("192.168.8.20", "127.0.0.1", "unix", "unknown", "::ffff:192.168.8.20"):
+        assert refusal(check, case(Foreign(), Peer(host))) is replies.NO_RELAY
+    assert refusal(check, case(Foreign(), Peer("::ffff:192.168.7.20"))) is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "to", "fits"),
+    [
+        (SCANNER, TO, True),
+        (Address("SCANNER", "B.Example"), TO, True),
+        (SCANNER, Address("x", "sub.a.example"), False),
+        (Address("eve", "b.example"), TO, False),
+        (None, TO, False),
+    ],
+)
+def test_a_rule_may_name_senders_and_recipients(sender: Address | None, to: Address, fits: bool) -> None:
+    """Both have to fit then; the null sender is none of those that are named."""
+    check = relay(None, rule("scanner@b.example", recipients=("a.example",)))
+
+    assert refusal(check, case(Foreign(), PRINTER, sender=sender, to=to)) is (None if fits else replies.NO_RELAY)
+
+
+def test_a_rule_has_a_limit() -> None:
+    """At it mail is taken, one past it is put off until the hour is over; each peer has its own share."""
+    seconds = Time()
+    check = relay(None, rule(most=2), seconds=seconds)
+
+    said = [refusal(check, case(Foreign(), PRINTER)) for _ in range(4)]
+
+    assert said == [None, None, replies.TOO_MANY_ADDRESSED, replies.TOO_MANY_ADDRESSED]
+    assert refusal(check, case(Foreign(), Peer("192.168.7.21"))) is None
+    seconds.now = WINDOW + 1
+    assert refusal(check, case(Foreign(), PRINTER)) is None

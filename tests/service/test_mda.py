@@ -3,6 +3,7 @@
 import pytest
 
 from mailsuite.address import Address
+from mailsuite.case import Case
 from mailsuite.envelope import Peer
 from mailsuite.meaning import Foreign, Mailbox, Relayed
 from mailsuite.outcome import Deferred
@@ -41,9 +42,9 @@ def test_our_own_addresses_only() -> None:
 @pytest.mark.parametrize("meaning", [Foreign(), Relayed(), Relayed(backup=True)])
 def test_what_is_only_passed_on(meaning: Foreign | Relayed) -> None:
     """Whatever its kind."""
-    judged = OwnOnly().judge(PEER, None, Address("x", "else.example"), meaning)
+    case = Case(PEER, "mx.example", None, None, Address("x", "else.example"), meaning)
 
-    assert judged is replies.NOT_DELIVERED_HERE
+    assert OwnOnly().judge(case).refusal is replies.NOT_DELIVERED_HERE
 
 
 def test_delivery_and_its_trace() -> None:

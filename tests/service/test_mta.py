@@ -3,10 +3,11 @@
 import pytest
 
 from mailsuite.address import Address
+from mailsuite.case import Case
 from mailsuite.envelope import Peer
 from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Relayed
 from mailsuite.outcome import DELIVERED, Deferred
-from mailsuite.policy.relay import NoRelay, SubmissionRelay
+from mailsuite.policy.relay import SubmissionRelay
 from mailsuite.service.dispatch import LOOP
 from mailsuite.smtp import replies
 from tests.doubles import mailboxes
@@ -28,7 +29,6 @@ def test_nothing_is_relayed(login: object) -> None:
     world.greet()
 
     assert world.say(b"RCPT TO:<x@else.example>\r\n") == ["550 5.7.1 We do not relay"]
-    assert NoRelay().judge(PEER, None, Address("x", "else.example"), Foreign()) is replies.NO_RELAY
 
 
 def test_a_relayed_domain() -> None:
@@ -181,8 +181,8 @@ def test_who_was_suspended_since() -> None:
 
 def test_the_submission_relay_wants_a_login() -> None:
     """Without one nothing is judged; with one mail may go anywhere."""
-    judge = SubmissionRelay().judge
     stranger = Address("x", "else.example")
 
-    assert judge(PEER, None, stranger, Foreign()) is replies.AUTH_REQUIRED
-    assert judge(PEER, ALICE, stranger, Foreign()) is None
+    for login, refusal in ((None, replies.AUTH_REQUIRED), (ALICE, None)):
+        case = Case(PEER, "client.example", login, None, stranger, Foreign())
+        assert SubmissionRelay().judge(case).refusal is refusal

@@ -364,6 +364,7 @@ class TestLog:
                 "from": "carol@a.example",
                 "to": ["alice@b.example"],
                 "refused": ["550 5.1.1 <nobody@b.example>", "500 5.5.2"],
+                "rules": None,
                 "priority": None,
                 "size": len(MESSAGE),
                 "reply": "250 2.0.0 Accepted [k7f-1]",

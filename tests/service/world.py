@@ -10,8 +10,10 @@ from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRates
 from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Refused, Relayed, Suspended
+from mailsuite.policy.checks import Checks
 from mailsuite.policy.priorities import Priorities
-from mailsuite.policy.relay import NoRelay, OwnOnly, SubmissionRelay
+from mailsuite.policy.relay import InboundRelay, OwnOnly, SubmissionRelay
+from mailsuite.policy.state import MemoryState
 from mailsuite.service.dispatch import Dispatch
 from mailsuite.service.flush import Flush
 from mailsuite.service.intake import Intake
@@ -78,11 +80,11 @@ class World:
         router = DomainRouter()
         flush = Flush(self.runner, router, lambda peer: peer.host == ETRN_PEER)
         self.role: Role = (
-            SubmissionRole(SubmissionRelay(), logins, flush, check_from, rates)
+            SubmissionRole(Checks(SubmissionRelay()), logins, flush, check_from, rates)
             if submission
-            else DeliveryRole(OwnOnly(), logins)
+            else DeliveryRole(Checks(OwnOnly()), logins)
             if lmtp
-            else InboundRole(NoRelay(), logins, flush, rates)
+            else InboundRole(Checks(InboundRelay(MemoryState(lambda: self.seconds))), logins, flush, rates)
         )
         granted = Priorities(lambda peer: peer == LISTED_PEER, 4).granted
         dispatch = Dispatch(self.queue, self.runner, router, self.reports, lambda: NOW, 1000.0, granted)

@@ -1,0 +1,83 @@
+"""The site's policy: what is denied and what is relayed, by the configuration and its lists."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mailsuite.config import Settings
+from mailsuite.config.policy import LISTS, deny_listeners, relay_listeners
+from mailsuite.config.replies import written_reply
+from mailsuite.config.tables.policy import Deny
+from mailsuite.envelope import Peer
+from mailsuite.interfaces import IPolicyCheck
+from mailsuite.peers import peers_in
+from mailsuite.policy.address_table import AddressTable
+from mailsuite.policy.denials import DenyRule, Entries
+from mailsuite.policy.denied_helos import DeniedHelos
+from mailsuite.policy.denied_peers import DeniedPeers
+from mailsuite.policy.denied_recipients import DeniedRecipients
+from mailsuite.policy.denied_senders import DeniedSenders
+from mailsuite.policy.deny_file import read_into
+from mailsuite.policy.relay_rules import RelayRule
+
+
+class Denials:
+    """The rules by which mail is refused. Empty until `load`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._rules = {name: DenyRule(name, Entries(), _holds(rule)) for name, rule in settings.deny.items()}
+
+    def load(self) -> None:
+        """Read all lists. Blocks. Raises `BadDenyFile`: what was read before stays."""
+        self.take(self.read())
+
+    def read(self) -> Mapping[str, Entries]:
+        """Return what each rule lists now, for `take`. Blocks, in any thread. Raises `BadDenyFile`."""
+        return {name: read_rule(rule) for name, rule in self._settings.deny.items()}
+
+    def take(self, found: Mapping[str, Entries]) -> None:
+        """Go by *found* from now on."""
+        for name, entries in found.items():
+            self._rules[name].entries = entries
+
+    def checks(self, listener: str) -> Sequence[IPolicyCheck]:
+        """Return the checks of *listener*; they go by what is read later, too."""
+        settings = self._settings
+        here = [
+            self._rules[name] for name, rule in settings.deny.items() if listener in deny_listeners(settings, rule)
+        ]
+        return (DeniedPeers(here), DeniedHelos(here), DeniedSenders(here), DeniedRecipients(here)) if here else ()
+
+
+def relay_rules(settings: Settings, listener: str) -> Sequence[RelayRule]:
+    """Return the rules by which *listener* relays, in the order of the configuration."""
+    return [
+        RelayRule(
+            name, peers_in(rule.networks), _table(rule.senders), _table(rule.recipients), rule.hourly_recipients
+        )
+        for name, rule in settings.relay.items()
+        if listener in relay_listeners(settings, rule)
+    ]
+
+
+def _holds(rule: Deny) -> Callable[[Peer], bool]:
+    within = peers_in(rule.networks) if rule.networks else None
+    exempt = peers_in(rule.exempt)
+    return lambda peer: (within is None or within(peer)) and not exempt(peer)
+
+
+def read_rule(rule: Deny) -> Entries:
+    """Return all that *rule* lists, its file read. Blocks. Raises `BadDenyFile`."""
+    entries, reply = Entries(), written_reply(rule.reply)
+    for key, kind in LISTS.items():
+        for text in getattr(rule, key):
+            entries.add(kind, text, reply)
+    if rule.file:
+        read_into(entries, rule.file, reply, written_reply)
+    return entries
+
+
+def _table(texts: Sequence[str]) -> AddressTable[str]:
+    table: AddressTable[str] = AddressTable()
+    for text in texts:
+        table.add(text, text)
+    return table
