@@ -21,6 +21,7 @@ PACKAGES = {
     "mount": "mount",
     "mpop": "mpop",
     "msmtp": "msmtp",
+    "nmap": "nmap",
     "openssl": "openssl",
     "postfix": "postfix",
     "smtp-source": "postfix",
