@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from ldaptor.protocols.ldap.ldapclient import LDAPClient
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 
 PORTS = {"ldap": 389, "ldaps": 636}
@@ -38,7 +39,7 @@ class LdapConnector:
         endpoint: Any = HostnameEndpoint(self._reactor, host, port, timeout=self._timeout)
         if parts.scheme == "ldaps":
             endpoint = wrapClientTLS(trusted, endpoint)
-        client = await connectProtocol(endpoint, LDAPClient())
+        client = await endpoint.connect(_Clients())
         if parts.scheme == "ldap" and self._start_tls:
             begun: Awaitable[Any] = client.startTLS(trusted).addTimeout(self._timeout, self._reactor)
             try:
@@ -47,6 +48,13 @@ class LdapConnector:
                 client.transport.abortConnection()
                 raise
         return client
+
+
+class _Clients(Factory):
+    """Makes clients, and does not fill the log with each."""
+
+    noisy = False
+    protocol = LDAPClient
 
 
 def _issuers(ca_file: str) -> Any:
