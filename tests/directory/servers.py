@@ -208,8 +208,8 @@ def running_postgres() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
     with open_folder() as folder:
         server = Postgres(folder / "pg")
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.stop()
@@ -230,9 +230,9 @@ def running_slapd(ldif: str) -> Iterator[Slapd]:
         pytest.skip("slapd is not installed (Debian: slapd ldap-utils)")
     with open_folder() as folder:
         server = Slapd(folder / "ldap", ldif)
-        server.start()
         look_names_up()
         try:
+            server.start()
             yield server
         finally:
             server.stop()
