@@ -15,9 +15,11 @@ from zope.interface.verify import verifyClass, verifyObject
 from mailsuite.address import Address
 from mailsuite.directory import lookup
 from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.cache import Cache
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.lookup import Directory
+from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.remembered import Source
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.schema import connect_for_lookups
@@ -191,20 +193,28 @@ def test_a_change_takes_effect_within_a_moment(
 
 
 def test_answers_come_from_the_cache_until_something_changes(path: str, accounts: Accounts, clock: Clock) -> None:
-    """A known answer costs no statement; a commit that changes no account keeps the cache."""
+    """A known answer costs no statement, nor does a known login; a commit that changes no account keeps the cache."""
     statements: list[str] = []
     reading = connect_for_lookups(path)
     backend = SqliteBackend(path, clock.seconds, at_once)
     backend._opening = lambda: reading
     directory = over(backend, clock.seconds)
-    find(directory, "alice")
-    find(directory, "nobody")
-    directory.is_local("example.com")
+    source = Source(backend.generation, clock.seconds)
+    authenticator = Authenticator(backend, source, Passwords(memory_kib=8, passes=1), at_once)
+
+    def ask() -> None:
+        for local in ("alice", "nobody", "ALICE"):
+            find(directory, local)
+        directory.is_local("example.com")
+        login = authenticator.account("alice@example.com", "pop3")
+        assert isinstance(login, Login)
+        assert directory.may_send_as(login, Address("alice", "example.com"))
+        assert authenticator.account("nobody@example.com", "pop3") is None
+
+    ask()
     reading.set_trace_callback(statements.append)
 
-    for local in ("alice", "nobody", "ALICE"):
-        find(directory, local)
-    directory.is_local("example.com")
+    ask()
 
     assert statements == []
 
