@@ -7,6 +7,7 @@ import errno
 import importlib
 import io
 import sys
+from keyword import iskeyword
 
 import click
 
@@ -14,7 +15,7 @@ from mailsuite import __version__
 
 COMMANDS = (
     "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "queue", "backup-mx", "srs", "bans",
-    "db",
+    "db", "import",
 )  # fmt: skip
 
 FIRST_STEPS = """\b
@@ -36,7 +37,7 @@ class Commands(click.Group):
         """Return the command *cmd_name* out of the module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
         module = importlib.import_module(f"{__name__}.{name}")
         command: click.Command = getattr(module, name)
         return command

@@ -71,7 +71,7 @@ def add(
       mailsuite domain add example.de --alias-of example.com
     """
     with open_accounts(settings) as accounts:
-        postmaster = _needs_postmaster(settings, name)
+        postmaster = needs_postmaster(settings, name)
         added = accounts.domains.add(name, catch_all, postmaster, domain_class or LOCAL, alias_of)
         click.echo(f"Added {_classed(added)}.")
         _settle(settings, accounts, added, users_before=0)
@@ -125,7 +125,7 @@ def set_(
     with open_accounts(settings) as accounts:
         if domain_class is not None:
             before = accounts.domains.show(name)
-            changed = accounts.domains.set_class(name, domain_class, force, _needs_postmaster(settings, name))
+            changed = accounts.domains.set_class(name, domain_class, force, needs_postmaster(settings, name))
             click.echo(f"{changed.name} is of class {changed.domain_class}.")
             _settle(settings, accounts, changed, before.users)
         elif senders is not None:
@@ -133,7 +133,7 @@ def set_(
             click.echo(f"From addresses of {changed.name} may send: {changed.senders}.")
         elif alias_of is not None or no_alias_of:
             before = accounts.domains.show(name)
-            changed = accounts.domains.set_alias_of(name, alias_of, _needs_postmaster(settings, name))
+            changed = accounts.domains.set_alias_of(name, alias_of, needs_postmaster(settings, name))
             told = f"an alias of {changed.alias_of}" if changed.alias_of else "no alias of another domain"
             click.echo(f"{changed.name} is {told}.")
             _settle(settings, accounts, changed, before.users)
@@ -169,7 +169,7 @@ def remove(settings: Settings, name: str, force: bool) -> None:
         tell_of_mail(settings, user)
 
 
-def _needs_postmaster(settings: Settings, name: str) -> bool:
+def needs_postmaster(settings: Settings, name: str) -> bool:
     """Say whether the domain, if it is local, has to have a postmaster of its own (RFC 2142)."""
     return login_name(settings.directory.postmaster) in (None, f"{POSTMASTER}@{parse_domain(name)}")
 

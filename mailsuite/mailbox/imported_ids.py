@@ -43,6 +43,11 @@ class ImportedIds:
         """The base names that cannot simply be the ids of their messages."""
         return self._ids.keys() | self._taken
 
+    @property
+    def ids(self) -> Mapping[bytes, bytes]:
+        """The imported ids by base name."""
+        return self._ids
+
     def unique_id(self, base: bytes) -> bytes:
         """Return the id of the message whose base name is *base*: imported, the base name itself, or a hash of it."""
         imported = self._ids.get(base)

@@ -32,9 +32,15 @@ def create_maildir(root: str, mailbox: Mailbox) -> list[str]:
 
     Return the folders in which something was made: their names are durable once these are synced. Raises `OSError`.
     """
-    changed: list[str] = []
     path = maildir(root, mailbox)
+    changed: list[str] = []
     _make(os.path.dirname(path), changed)
+    return changed + make_folders(path)
+
+
+def make_folders(path: str) -> list[str]:
+    """Make the Maildir *path*, or a Maildir++ folder, where its own folder is there; see `create_maildir`."""
+    changed: list[str] = []
     _make(path, changed)
     for folder in FOLDERS:
         _make(f"{path}/{folder}", changed)

@@ -1,0 +1,205 @@
+"""Brings messages of other mailboxes into a Maildir, safely beside a running server, and none of them twice.
+
+What was brought is kept in a journal in the mailbox, so that what its owner deletes meanwhile does not come again. A
+batch is made durable before its messages have names, and the names before the journal tells of them: after a crash at
+any moment the next run goes on, and nothing that is not whole was ever seen.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+from zlib import crc32
+
+from mailsuite.mailbox.barrier import Sync
+from mailsuite.mailbox.draft import create, write_all
+from mailsuite.mailbox.foreign import Foreign
+from mailsuite.mailbox.imported_ids import ImportedIds
+from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.maildir import Receipt
+from mailsuite.mailbox.names import base, is_fit
+from mailsuite.mailbox.replacing import read_file
+from mailsuite.mailbox.scan import PREFIX, scan
+
+JOURNAL = b"mailsuite-brought"
+_FORMAT = b"mailsuite brought 1"
+# Some million messages. A larger file is not read.
+MOST_OCTETS = 1 << 28
+# So many messages, or so many octets of them, share two syncs.
+BATCH_MESSAGES = 256
+BATCH_OCTETS = 1 << 26
+
+
+class NoRoom(Exception):
+    """There would be less free space than has to stay free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """So many messages are here, durably; *gone* are those that their owner has moved or removed there meanwhile."""
+
+    brought: int
+    gone: int
+
+
+class Bringing:
+    """Into the mailbox, or the Maildir++ folder, *path*, for one command at a time. *sync* is the way to its disk,
+    *floor* the octets that stay free there. Everything blocks, and raises `OSError`."""
+
+    def __init__(self, path: str, sync: Sync, floor: int) -> None:
+        self._path = path
+        self._root = os.fsencode(path)
+        self._sync = sync
+        self._floor = floor
+        self._journal = Journal(self._root)
+        self._here = {base(name[PREFIX:]): name for name in scan(self._root)}
+
+    def waiting(self, found: Iterable[Foreign]) -> list[Foreign]:
+        """Return those of *found* that were not brought yet.
+
+        Of two with one base name and one size the second is the same message, seen while it was moved; with another
+        size it gets a name of its own.
+        """
+        seen: dict[bytes, int] = {}
+        left: list[Foreign] = []
+        for each in found:
+            if each.base in seen and seen[each.base] != each.size:
+                each = replace(each, base=b"%b-%d" % (each.base, each.size), unique_id=None)
+            if each.base in seen:
+                continue
+            seen[each.base] = each.size
+            if each.base not in self._journal.bases:
+                left.append(each)
+        return left
+
+    def keep_ids(self, messages: Sequence[Foreign]) -> list[Foreign]:
+        """Keep the unique ids of *messages*, which are to be brought then; return those whose ids are unfit or another
+        message's: they get ids of ours."""
+        imported = ImportedIds(self._root)
+        owners = {unique_id: key for key, unique_id in imported.ids.items()}
+        ids: dict[bytes, bytes] = {}
+        refused: list[Foreign] = []
+        for each in messages:
+            if each.unique_id is None or each.unique_id == imported.unique_id(each.base):
+                continue
+            if is_fit(each.unique_id) and owners.setdefault(each.unique_id, each.base) == each.base:
+                ids[each.base] = each.unique_id
+            else:
+                refused.append(each)
+        if ids:
+            self._make()
+            imported.add(ids)
+        return refused
+
+    def bring(self, messages: Sequence[Foreign]) -> Iterator[Batch]:
+        """Bring *messages*, some at a time; what was yielded is durable. Raises `NoRoom`."""
+        for batch in _batches(messages):
+            yield self._bring(batch)
+
+    def _bring(self, batch: Sequence[Foreign]) -> Batch:
+        receipt = Receipt(folders=[*self._make(), *(f"{self._path}/{name}" for name in ("tmp", "new", "cur"))])
+        receipt.devices.add(os.stat(self._path).st_dev)
+        self._refuse_full(sum(each.size for each in batch))
+        # What an earlier run has named and not told the journal of has its content, but perhaps not its date.
+        places = {each.base: self._here[each.base] for each in batch if each.base in self._here}
+        written: dict[bytes, bytes] = {}
+        gone = 0
+        try:
+            for each in batch:
+                if each.base not in places:
+                    with suppress(FileNotFoundError):
+                        content = each.read()
+                        written[each.base] = name = each.name(content)
+                        self._write(name, content)
+                        continue
+                    gone += 1
+            receipt.names = [os.fsdecode(self._tmp(name)) for name in written.values()]
+            self._sync.sync([receipt])
+            for each in batch:
+                if each.base in written:
+                    name = written.pop(each.base)
+                    places[each.base] = (b"cur/" if each.old else b"new/") + name
+                    os.rename(self._tmp(name), self._root + b"/" + places[each.base])
+        finally:
+            for name in written.values():
+                with suppress(OSError):
+                    os.unlink(self._tmp(name))
+        for each in batch:
+            if each.base in places:
+                # Not before it has its name: in tmp/ a file as old as this is swept away. It may be read and gone.
+                with suppress(FileNotFoundError):
+                    os.utime(self._root + b"/" + places[each.base], ns=(each.modified, each.modified))
+        receipt.names = [os.fsdecode(self._root + b"/" + place) for place in places.values()]
+        self._sync.sync([receipt])
+        self._journal.add(places)
+        return Batch(len(places), gone)
+
+    def _make(self) -> list[str]:
+        return make_folders(self._path)
+
+    def _tmp(self, name: bytes) -> bytes:
+        return self._root + b"/tmp/" + name.partition(b":")[0]
+
+    def _write(self, name: bytes, content: bytes) -> None:
+        path = os.fsdecode(self._tmp(name))
+        with suppress(FileNotFoundError):
+            # Of a run that was killed.
+            os.unlink(path)
+        fd = create(path)
+        try:
+            if content:
+                write_all(fd, [content])
+        finally:
+            os.close(fd)
+
+    def _refuse_full(self, octets: int) -> None:
+        volume = os.statvfs(self._path)
+        if volume.f_bavail * volume.f_frsize - octets < self._floor:
+            raise NoRoom(f"{self._path}: less than {self._floor} octets ([store] free_floor) would stay free")
+
+
+class Journal:
+    """The base names of all that was brought into the mailbox *root*."""
+
+    def __init__(self, root: bytes) -> None:
+        self._path = root + b"/" + JOURNAL
+        first, _, rows = read_file(self._path, MOST_OCTETS).partition(b"\n")
+        self._begun = first == _FORMAT
+        self.bases = set(_told(rows)) if self._begun else set()
+
+    def add(self, bases: Iterable[bytes]) -> None:
+        """Remember *bases*, durably. Raises `OSError`."""
+        texts = [quote_from_bytes(each).encode() for each in bases]
+        # A row that was cut off by a crash ends where the next one begins.
+        rows = b"".join(b"\n%08x %b" % (crc32(text), text) for text in texts) + b"\n"
+        how = os.O_APPEND if self._begun else os.O_TRUNC
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(rows if self._begun else _FORMAT + rows)
+            file.flush()
+            os.fsync(fd)
+        self._begun = True
+        self.bases.update(bases)
+
+
+def _told(rows: bytes) -> Iterator[bytes]:
+    for row in rows.split(b"\n"):
+        check, _, text = row.partition(b" ")
+        if text and check == b"%08x" % crc32(text):
+            yield unquote_to_bytes(text)
+
+
+def _batches(messages: Sequence[Foreign]) -> Iterator[list[Foreign]]:
+    batch: list[Foreign] = []
+    octets = 0
+    for each in messages:
+        if batch and (len(batch) == BATCH_MESSAGES or octets + each.size > BATCH_OCTETS):
+            yield batch
+            batch, octets = [], 0
+        batch.append(each)
+        octets += each.size
+    if batch:
+        yield batch
+
+

@@ -1,0 +1,138 @@
+"""Mailboxes elsewhere, a Maildir or an mbox, as messages that can be brought here (`mailsuite.mailbox.bringing`)."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from mailsuite.mailbox.imported_ids import FILE_NAME as OUR_LIST
+from mailsuite.mailbox.imported_ids import ImportedIds
+from mailsuite.mailbox.mbox import letter, places
+from mailsuite.mailbox.names import base, sizes
+from mailsuite.mailbox.scan import PREFIX, scan
+from mailsuite.mailbox.uidl_sources import BadSource, courier, dovecot, header_id
+
+# A message of an mbox is brought up to this size.
+MESSAGE_OCTETS = 1 << 28
+DOVECOT_LIST = b"dovecot-uidlist"
+COURIER_LIST = b"courierpop3dsizelist"
+# The letters that mean the same everywhere: passed, replied, seen, trashed, draft, flagged.
+_FLAGS = b"DFPRST"
+# Of each message so much is searched for its header.
+_HEADER_OCTETS = 65_536
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A message elsewhere: the *base* name that it is to have, and the *fields* that it has in its name there.
+
+    *flags* are letters of Maildir; one that is not *old* goes into ``new/``. *modified*: when it came, in
+    nanoseconds. *read* returns its octets; it raises `OSError`.
+    """
+
+    base: bytes
+    fields: bytes
+    size: int
+    flags: bytes
+    old: bool
+    modified: int
+    unique_id: bytes | None
+    read: Callable[[], bytes]
+
+    def name(self, content: bytes) -> bytes:
+        """Return the name of the file with *content*, which is what `read` has returned: with its true sizes."""
+        named = self.base + self._sizes(content)
+        return b"%b:2,%b" % (named, self.flags) if self.old else named
+
+    def _sizes(self, content: bytes) -> bytes:
+        there = sizes(self.base + self.fields)
+        if there.ours and there.disk == len(content):
+            return self.fields
+        wire = len(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        fields = b",S=%d,W=%d" % (len(content), wire)
+        said = sizes(self.base + fields)
+        # A name like ours says more than it should of another program's file.
+        is_true = not said.ours or said.wire == wire + (0 if content.endswith(b"\n") else 2)
+        return fields if is_true else b",S=%d" % len(content)
+
+
+def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[Foreign]:
+    """Yield the messages of the Maildir *root*, without those of its folders; *form* is a ``pop3_uidl_format``.
+
+    With *header* a message that is in no list of unique ids has the one that its header tells (``X-UIDL``).
+
+    Raises `BadSource` for a list of unique ids that cannot be followed, `OSError`.
+    """
+    ids = _listed_ids(root, form)
+    for name in sorted(scan(root), key=lambda each: each[PREFIX:]):
+        path = root + b"/" + name
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            # It was moved at this moment: another run brings it.
+            continue
+        key = base(name[PREFIX:])
+        fields = name[PREFIX + len(key) :].partition(b":")[0]
+        info = name.partition(b":2,")[2]
+        unique_id = ids.get(key) or (header_id(_read(path, _HEADER_OCTETS)) if header else None)
+        flags = bytes(sorted(each for each in set(info) if each in _FLAGS))
+        old = not name.startswith(b"new/") or bool(flags)
+        yield Foreign(
+            key, fields, status.st_size, flags, old, status.st_mtime_ns, unique_id, partial(_read, path)
+        )  # fmt: skip
+
+
+def mbox_messages(path: bytes) -> Iterator[Foreign]:
+    """Yield the messages of the mbox *path*, each with a name that is always the same for the same message.
+
+    Raises `BadSource` where it is no mbox, or a message in it has more than `MESSAGE_OCTETS`; `OSError`.
+    """
+    seen = Counter[bytes]()
+    with open(path, "rb") as index, open(path, "rb") as file:
+        for place in places(index):
+            if place.length > MESSAGE_OCTETS:
+                raise BadSource(f"the message at octet {place.start} has more than {MESSAGE_OCTETS} octets")
+            file.seek(place.start)
+            found = letter(file.read(place.length))
+            if found is None:
+                continue
+            digest = hashlib.sha256(found.content).hexdigest()
+            key = b"%d.M%06dPi%b" % (place.seconds, int(digest[-8:], 16) % 1_000_000, digest[:15].encode())
+            seen[key] += 1
+            yield Foreign(
+                b"%bQ%x" % (key, seen[key]), b"", len(found.content), found.flags, found.old, place.seconds * _SECOND,
+                found.unique_id, partial(_read_mbox, path, place.start, place.length),
+            )  # fmt: skip
+
+
+def _listed_ids(root: bytes, form: str) -> Mapping[bytes, bytes]:
+    """Return the unique ids that lists in the Maildir tell, by base name: what we have kept before what others did."""
+    found: dict[bytes, bytes] = {}
+    for name, read in ((COURIER_LIST, courier), (DOVECOT_LIST, lambda lines: dovecot(lines, form))):
+        try:
+            with open(root + b"/" + name, "rb") as file:
+                found.update((base(key), unique_id) for key, unique_id in read(iter(file)))
+        except FileNotFoundError:
+            continue
+        except BadSource as error:
+            raise BadSource(f"{os.fsdecode(root + b'/' + name)}: {error}") from error
+    if os.path.exists(root + b"/" + OUR_LIST):
+        found.update(ImportedIds(root).ids)
+    return found
+
+
+def _read(path: bytes, most: int = -1) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        return file.read(most)
+
+
+def _read_mbox(path: bytes, start: int, length: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        found = letter(file.read(length))
+    assert found is not None
+    return found.content

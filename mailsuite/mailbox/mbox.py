@@ -1,0 +1,115 @@
+"""Messages in an mbox: where each begins, when it came, and what mail programs have noted in its header.
+
+RFC 4155 for the separators; quoting as in mboxrd: of ``>From `` at the beginning of a line one ``>`` is taken off.
+"""
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from mailsuite.mailbox.uidl_sources import BadSource, header_id
+
+# So much of a line is read at once: an mbox may have lines of any length.
+_LINE_OCTETS = 65_536
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+# A zone may stand before the year or behind it; by RFC 4155 there is none, and UTC is meant.
+_SEPARATOR = re.compile(
+    rb"From .*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (%b) +(\d{1,2}) +(\d\d):(\d\d)(?::(\d\d))?"
+    rb"(?: (?:[A-Z]{1,5}|([+-]\d{4})))? (\d{4})(?: ([+-]\d{4}))?\s*" % b"|".join(_MONTHS)
+)
+_QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+# What is said of a message as one of an mbox, and not in it.
+_NOTES = re.compile(
+    rb"^(?:Status|X-Status|X-Keywords|X-UID|X-UIDL|X-IMAP|X-IMAPbase|Content-Length):.*\n(?:[ \t].*\n)*", re.M | re.I
+)
+_STATUS = re.compile(rb"^(?:X-)?Status:[ \t]*([A-Za-z]*)", re.M | re.I)
+# What others write of a message as a letter, and what Maildir does.
+_FLAGS = {b"Status": {b"R": b"S"}, b"X-Status": {b"A": b"R", b"F": b"F", b"D": b"T", b"T": b"D"}}
+# The first message of an mbox that an IMAP server has kept its own notes in.
+_INTERNAL = re.compile(rb"^Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message lies in the file, without its separator, and when it came (POSIX seconds)."""
+
+    start: int
+    length: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message as it was: with CRLF line ends, and without the notes, of which *flags* and *unique_id* are made.
+
+    *flags* are Maildir's letters; *old*: a program has shown that it is there.
+    """
+
+    content: bytes
+    flags: bytes
+    old: bool
+    unique_id: bytes | None
+
+
+def places(file: BinaryIO) -> Iterator[Place]:
+    """Yield where each message lies. Raises `BadSource` where *file* is no mbox; one that is empty has none."""
+    begun: tuple[int, int] | None = None
+    at = 0
+    line_begins = blank_before = True
+    while line := file.readline(_LINE_OCTETS):
+        seconds = _seconds(line) if line_begins and blank_before and line.startswith(b"From ") else None
+        if seconds is not None:
+            if begun is not None:
+                yield Place(begun[0], at - begun[0], begun[1])
+            begun = at + len(line), seconds
+        elif begun is None:
+            raise BadSource("this is no mbox: it does not begin with a line such as"
+                            " From alice@example.com Thu Jan  1 00:00:00 2026")  # fmt: skip
+        blank_before = line_begins and line in (b"\n", b"\r\n")
+        line_begins = line.endswith(b"\n")
+        at += len(line)
+    if begun is not None:
+        yield Place(begun[0], at - begun[0], begun[1])
+
+
+def letter(octets: bytes) -> Letter | None:
+    """Return the message that *octets*, of one `Place`, are; ``None`` for one that is a mail program's own notes."""
+    text = octets.replace(b"\r\n", b"\n")
+    # An empty line ends each message, and is none of its own.
+    text = text.removesuffix(b"\n") if text.endswith(b"\n\n") else text
+    text = text if text.endswith(b"\n") else text + b"\n"
+    end = 0 if text.startswith(b"\n") else text.find(b"\n\n") + 1 or len(text)
+    head, rest = text[:end], text[end:]
+    if _INTERNAL.search(head):
+        return None
+    unique_id = header_id(head)
+    flags, old = _noted(head)
+    whole = _NOTES.sub(b"", head) + rest
+    return Letter(_QUOTED.sub(rb"\1", whole).replace(b"\n", b"\r\n"), flags, old, unique_id)
+
+
+def _noted(head: bytes) -> tuple[bytes, bool]:
+    flags = set[bytes]()
+    old = False
+    for found in _STATUS.finditer(head):
+        extended = found[0][:2].upper() == b"X-"
+        letters = {found[1][index : index + 1].upper() for index in range(len(found[1]))}
+        known = _FLAGS[b"X-Status" if extended else b"Status"]
+        flags |= {known[each] for each in letters if each in known}
+        old = old or bool(letters & {b"O", b"R"}) or extended
+    return b"".join(sorted(flags)), old or bool(flags)
+
+
+def _seconds(line: bytes) -> int | None:
+    found = _SEPARATOR.fullmatch(line)
+    if found is None:
+        return None
+    month, day, hour, minute, second, before, year, behind = found.groups()
+    parts = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0))
+    if not (1 <= parts[2] <= 31 and parts[3] < 24 and parts[4] < 60 and parts[5] <= 60 and parts[0] >= 1970):
+        return None
+    zone = before or behind or b"+0000"
+    east = (int(zone[1:3]) * 3600 + int(zone[3:5]) * 60) * (-1 if zone.startswith(b"-") else 1)
+    return max(calendar.timegm((*parts, 0, 0, 0)) - east, 0)

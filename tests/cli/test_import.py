@@ -1,0 +1,170 @@
+"""``mailsuite import``: mail and accounts of another server, as a person at a terminal moves them."""
+
+from pathlib import Path
+
+import pytest
+from passlib.hash import sha512_crypt
+
+from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.locks import Locks
+from mailsuite.mailbox.taking import take_listing
+from tests.cli.test_accounts import Site, site
+
+__all__ = ["site"]
+
+ALICE = "alice@example.com"
+MARK = b"From a@b Thu Jan  1 00:00:01 2026\n"
+
+
+@pytest.fixture
+def box(site: Site) -> Path:
+    """Alice's mailbox."""
+    site.done("user", "add", ALICE, "--no-password")
+    return site.folder / "mail" / "example.com" / "alice"
+
+
+def old(path: Path, *names: str) -> str:
+    """Make a Maildir of another server with messages of these names in it, and its unique ids."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(str(path))
+    for name in names:
+        (path / "cur" / name).write_bytes(b"A: 1\n\n" + name.encode())
+    rows = "".join(f"{number} :{name}\n" for number, name in enumerate(names, 1))
+    (path / "dovecot-uidlist").write_text(f"3 V7 N9\n{rows}")
+    return str(path)
+
+
+def listed(box: Path) -> list[str]:
+    """The unique ids that a session sees."""
+    return list(take_listing(str(box))[0].unique_ids)
+
+
+def test_maildir(site: Site, box: Path, tmp_path: Path) -> None:
+    """The inbox and its folders, by a format of unique ids; nothing by a dry run, nothing more by a second run."""
+    source = old(tmp_path / "old", "1700000001.M1P1.h:2,S", "1700000002.M1P1.h:2,RS")
+    old(tmp_path / "old" / ".Sent", "1700000003.M1P1.h:2,S")
+    words = ("import", "maildir", ALICE, source, "--uidl-format", "%v.%u")
+
+    assert "2 would be brought (2 with" in site.done(*words, "--dry-run")
+    assert listed(box) == []
+    said = site.done(*words).splitlines()
+    assert said == [
+        f"{ALICE}: 2 brought (2 with the unique ids they had), 0 were here already.",
+        f"{ALICE}, folder Sent: 1 brought (1 with the unique ids they had), 0 were here already.",
+    ]
+    assert listed(box) == ["7.1", "7.2"]
+    assert listed(box / ".Sent") == ["7.1"]
+    assert f"{ALICE}: 0 brought (0 with the unique ids they had), 2 were here already." in site.done(*words)
+    assert "folder" not in site.done(*words, "--inbox-only")
+
+
+def test_mbox(site: Site, box: Path, tmp_path: Path) -> None:
+    """Into the inbox, or a folder."""
+    (tmp_path / "mbox").write_bytes(MARK + b"X-UIDL: q1\nStatus: RO\n\nx\n\n" + MARK + b"X-UIDL: a b\n\ny\n")
+    site.done("import", "mbox", ALICE, str(tmp_path / "mbox"))
+    site.done("import", "mbox", ALICE, str(tmp_path / "mbox"), "--folder", "Entwürfe")
+
+    assert "q1" in listed(box)
+    assert len(listed(box / ".Entw&APw-rfe")) == 2
+    for folder in ("a/b", ".a"):
+        assert site.run("import", "mbox", ALICE, str(tmp_path / "mbox"), "--folder", folder).exit_code == 2
+
+
+def test_unfit_ids_are_named(site: Site, box: Path, tmp_path: Path) -> None:
+    """The first few of them; the messages come all the same."""
+    long = "x" * 71
+    (tmp_path / "mbox").write_bytes(b"".join(MARK + f"X-UIDL: {long}\nA: {n}\n\n".encode() for n in range(7)))
+    result = site.run("import", "mbox", ALICE, str(tmp_path / "mbox"))
+
+    assert result.exit_code == 0
+    assert result.stderr.count("it gets one of ours") == 5
+    assert "7 such" in result.stderr
+    assert "7 brought (0 with" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("maildir", "nobody@example.com", "{0}"), "no user nobody"),
+        (("maildir", ALICE, "{0}"), "is no Maildir"),
+        (("mbox", ALICE, "{0}/mailsuite.toml"), "no mbox"),
+    ],
+)
+def test_what_is_refused(site: Site, box: Path, words: tuple[str, ...], told: str) -> None:
+    """It is said why."""
+    assert told in site.refused("import", *(word.format(site.folder) for word in words))
+
+
+def test_one_at_a_time(site: Site, box: Path, tmp_path: Path) -> None:
+    """Two imports into one mailbox would bring the same twice; a session does not stand in the way."""
+    source = old(tmp_path / "old", "1700000001.M1P1.h:2,S")
+    locks = Locks(str(site.folder / "locks"))
+    assert locks.acquire(f"{box}#import")
+    assert "another import" in site.refused("import", "maildir", ALICE, source)
+    locks.close()
+    assert locks.acquire(str(box))
+
+    site.done("import", "maildir", ALICE, source)
+    locks.close()
+
+
+def test_no_room(site: Site, box: Path, tmp_path: Path) -> None:
+    """The command says which setting it goes by."""
+    with (site.folder / "mailsuite.toml").open("a") as file:
+        file.write("[store]\nfree_floor = 4611686018427387904\n")
+
+    assert "free_floor" in site.refused("import", "maildir", ALICE, old(tmp_path / "old", "1700000001.M1P1.h:2,S"))
+
+
+def test_dovecot(site: Site, tmp_path: Path) -> None:
+    """Accounts with their hashes, in new domains too, and the mail of each; what is wrong is named at the end."""
+    hashed = sha512_crypt.using(rounds=1000).hash("open sesame")
+    for name in ("alice", "bob"):
+        old(tmp_path / "old" / name / "Maildir", f"170000000{len(name)}.M1P1.h:2,S")
+    (tmp_path / "users").write_text(
+        f"{ALICE}:{{SHA512-CRYPT}}{hashed}::::{tmp_path}/old/alice\n"
+        + f"bob@old.example:::::{tmp_path}/old/bob\n"
+        + "carol:x\n"
+        + "dave@example.com:nonsense\n"
+        + f"eve@example.com:{{CRYPT}}{hashed}:::::\n"
+    )
+    words = ("import", "dovecot", str(tmp_path / "users"))
+    assert "4 users would be added" in site.run(*words, "--dry-run").stdout
+    result = site.run(*words)
+
+    assert result.exit_code == 1
+    assert "Added the domain old.example." in result.stdout
+    assert "Added 3 users; 0 were here already." in result.stdout
+    for line in ("line 3: carol has no domain", "line 4: ", "line 5: eve@example.com is here, but"):
+        assert line in result.stderr
+    assert "line 1" not in result.stderr
+    assert site.fits(ALICE, "open sesame")
+    assert listed(site.folder / "mail/example.com/alice") == ["0000000100000007"]
+    assert listed(site.folder / "mail/old.example/bob") == ["0000000100000007"]
+    again = site.run(*words, "--domain", "example.com")
+    assert "Added 0 users; 3 were here already." in again.stdout
+    assert f"{ALICE}: 0 brought" in again.stdout
+
+
+def test_courier(site: Site, tmp_path: Path) -> None:
+    """By a pattern that says where the Maildirs are."""
+    hashed = sha512_crypt.using(rounds=1000).hash("open sesame")
+    source = Path(old(tmp_path / "old" / "example.com" / "alice", "1700000001.M1P1.h:2,S"))
+    (source / "dovecot-uidlist").unlink()
+    (source / "courierpop3dsizelist").write_text("/3 9 77\n1700000001.M1P1.h:2,S 36 5:77:0\n")
+    (tmp_path / "userdb").write_text(f"alice\thome=/nowhere|systempw={hashed}\n")
+    pattern = f"{tmp_path}/old/example.com/%n"
+    site.done("import", "courier", str(tmp_path / "userdb"), "--domain", "example.com", "--mail", pattern)
+
+    assert site.fits(ALICE, "open sesame")
+    assert listed(site.folder / "mail/example.com/alice") == ["UID5-77"]
+    accounts = site.done("import", "courier", str(tmp_path / "userdb"), "--domain", "example.com", "--no-mail")
+    assert accounts == "Added 0 users; 1 were here already.\n"
+
+
+def test_links(site: Site, box: Path, tmp_path: Path) -> None:
+    """A link that leads elsewhere is not followed."""
+    source = Path(old(tmp_path / "old", "1700000001.M1P1.h:2,S"))
+    (source / "cur" / "1700000002.M1P1.h:2,S").symlink_to("/etc/passwd")
+
+    assert "1 brought" in site.done("import", "maildir", ALICE, str(source))

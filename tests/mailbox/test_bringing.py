@@ -1,0 +1,234 @@
+"""Bringing messages of other mailboxes: flags, dates, unique ids, nothing twice, nothing half."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mailsuite.mailbox import bringing as module
+from mailsuite.mailbox.bringing import JOURNAL, Bringing, NoRoom
+from mailsuite.mailbox.foreign import Foreign, maildir_messages, mbox_messages
+from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.maildir import Receipt
+from mailsuite.mailbox.sync import FSync
+from mailsuite.mailbox.taking import take_listing
+from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT, BadSource
+
+DAY = 1_700_000_000
+
+
+class Disk(FSync):
+    """Syncs, or dies at the time that it is told."""
+
+    def __init__(self, dies_at: int = 0) -> None:
+        super().__init__()
+        self.left = dies_at
+
+    def sync(self, receipts: Sequence[Receipt]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise SystemExit
+        super().sync(receipts)
+
+
+class World:
+    """A Maildir elsewhere, and one of ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.old = folder / "old"
+        self.box = folder / "box"
+        for each in (self.old, self.box):
+            make_folders(str(each))
+
+    def put(self, name: str, content: bytes = b"A: 1\n\nx\n", when: int = DAY) -> Path:
+        """Let a file lie in the old Maildir."""
+        path = self.old / name
+        path.write_bytes(content)
+        os.utime(path, (when, when))
+        return path
+
+    def bring(self, found: list[Foreign] | None = None, dies_at: int = 0, floor: int = 0) -> int:
+        """Bring what is there; return how many that were."""
+        bringing = Bringing(str(self.box), Disk(dies_at), floor)
+        left = bringing.waiting(self.found() if found is None else found)
+        bringing.keep_ids(left)
+        return sum(batch.brought for batch in bringing.bring(left))
+
+    def found(self) -> list[Foreign]:
+        """What is in the old Maildir."""
+        return list(maildir_messages(os.fsencode(self.old), DOVECOT_FORMAT, header=True))
+
+    def names(self) -> list[str]:
+        """What is in ours, with folders."""
+        return sorted(f"{place}/{path.name}" for place in ("cur", "new") for path in (self.box / place).iterdir())
+
+    def ids(self) -> list[str]:
+        """The unique ids that a session of POP3 sees, in its order."""
+        return list(take_listing(str(self.box))[0].unique_ids)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Two mailboxes."""
+    return World(tmp_path)
+
+
+def test_a_message_is_what_it_was(world: World) -> None:
+    """Octets, flags, date, and the part of the name that says so; the sizes in the name are true ones."""
+    world.put(f"cur/{DAY}.M1P1.host,S=99:2,SRx")
+    world.put(f"new/{DAY}.M2P1.host", b"B: 2\n\ny")
+
+    assert world.bring() == 2
+    assert world.names() == [f"cur/{DAY}.M1P1.host,S=8,W=11:2,RS", f"new/{DAY}.M2P1.host,S=7,W=9"]
+    read = world.box / f"cur/{DAY}.M1P1.host,S=8,W=11:2,RS"
+    assert read.read_bytes() == b"A: 1\n\nx\n"
+    assert read.stat().st_mtime == DAY
+    assert list(take_listing(str(world.box))[0].sizes) == [11, 11]
+    assert not list((world.box / "tmp").iterdir())
+
+
+def test_nothing_comes_twice(world: World) -> None:
+    """Neither in a second run, nor after flags have changed there, nor what was removed here."""
+    path = world.put(f"new/{DAY}.M1P1.host")
+    assert world.bring() == 1
+    path.rename(world.old / f"cur/{DAY}.M1P1.host:2,S")
+    assert world.bring() == 0
+    (world.box / world.names()[0]).unlink()
+
+    assert world.bring() == 0
+    assert world.names() == []
+    world.put(f"new/{DAY}.M2P1.host")
+    assert world.bring() == 1
+
+
+@pytest.mark.parametrize("dies_at", range(1, 7))
+def test_a_run_goes_on_where_another_died(world: World, dies_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the moment: at the end each message is there once, whole and with its date."""
+    monkeypatch.setattr(module, "BATCH_MESSAGES", 2)
+    for number in range(6):
+        world.put(f"cur/{DAY + number}.M1P1.host:2,S", b"A: 1\n\n%d\n" % number, DAY + number)
+    with pytest.raises(SystemExit):
+        world.bring(dies_at=dies_at)
+    world.bring()
+
+    assert [(world.box / name).read_bytes()[6:7] for name in world.names()] == [b"%d" % number for number in range(6)]
+    assert [int((world.box / name).stat().st_mtime) for name in world.names()] == [DAY + each for each in range(6)]
+    assert world.bring() == 0
+
+
+def test_a_row_that_was_cut_off(world: World) -> None:
+    """It says nothing, and spoils no other."""
+    world.put(f"cur/{DAY}.M1P1.host:2,S")
+    world.bring()
+    journal = world.box / os.fsdecode(JOURNAL)
+    journal.write_bytes(journal.read_bytes()[:-4])
+    world.put(f"cur/{DAY}.M2P1.host:2,S")
+
+    assert world.bring() == 2
+    assert len(world.names()) == 2
+    assert world.bring() == 0
+
+
+def test_what_a_killed_run_left_in_tmp(world: World) -> None:
+    """It is written anew."""
+    world.put(f"cur/{DAY}.M1P1.host:2,S")
+    (world.box / f"tmp/{DAY}.M1P1.host,S=8,W=11").write_bytes(b"ha")
+
+    assert world.bring() == 1
+    assert (world.box / world.names()[0]).read_bytes() == b"A: 1\n\nx\n"
+
+
+def test_two_of_one_name(world: World) -> None:
+    """The same message, seen while it moved, comes once; another one has a name of its own."""
+    for name in (f"new/{DAY}.M1P1.host", f"cur/{DAY}.M1P1.host:2,S", f"cur/{DAY}.M1P1.host:2,RS"):
+        world.put(name)
+    assert world.bring() == 1
+    world.put(f"cur/{DAY}.M1P1.host:2,F", b"quite another\n")
+
+    assert world.bring() == 1
+    assert len(world.ids()) == len(set(world.ids())) == 2
+    assert world.bring() == 0
+
+
+def test_gone_meanwhile(world: World) -> None:
+    """What its owner removes there while it is brought is told of, and nothing else is lost."""
+    world.put(f"cur/{DAY}.M1P1.host:2,S")
+    gone = world.put(f"cur/{DAY}.M2P1.host:2,S")
+    bringing = Bringing(str(world.box), Disk(), 0)
+    left = bringing.waiting(world.found())
+    gone.unlink()
+
+    (batch,) = bringing.bring(left)
+    assert (batch.brought, batch.gone) == (1, 1)
+
+
+def test_unique_ids(world: World) -> None:
+    """Those of a list, then those of headers; what no two messages can have, or nobody, is refused."""
+    for number in (1, 2, 3, 4):
+        world.put(f"cur/{DAY + number}.M1P1.host:2,S", b"X-UIDL: head-%d\n\n" % (number if number < 4 else 3))
+    world.put(f"cur/{DAY + 5}.M1P1.host:2,S", b"X-UIDL: %b\n\n" % (b"x" * 71))
+    (world.old / "dovecot-uidlist").write_bytes(b"3 V16 N5\n10 :%d.M1P1.host:2,\n" % (DAY + 1))
+    bringing = Bringing(str(world.box), Disk(), 0)
+    left = bringing.waiting(world.found())
+
+    assert len(bringing.keep_ids(left)) == 2
+    list(bringing.bring(left))
+    assert world.ids() == ["0000000a00000010", "head-2", "head-3", f"{DAY + 4}.M1P1.host", f"{DAY + 5}.M1P1.host"]
+
+
+def test_ids_of_ours(world: World, tmp_path: Path) -> None:
+    """A Maildir of another site of ours keeps those that it had from elsewhere; its names stay as they are."""
+    name = f"cur/{DAY}.M000001P7Q1o,S=3,W=3:2,S"
+    world.put(name, b"a\nb")
+    (world.old / "courierpop3dsizelist").write_bytes(b"/3 9 77\n%b 5 4:77:0\n" % name[4:].encode())
+    world.bring()
+    assert world.names() == [name]
+    world.old = world.box
+    world.box = tmp_path / "third"
+    make_folders(str(world.box))
+    world.bring()
+
+    assert world.ids() == ["UID4-77"]
+    assert list(take_listing(str(world.box))[0].sizes) == [5]
+
+
+def test_a_name_like_ours(world: World) -> None:
+    """Of a file that is not what such a name says: it is listed with what is sent."""
+    world.put(f"cur/{DAY}.M000001P7Q1o,S=3,W=3:2,S", b"a\r\nb\r\n")
+    world.put(f"cur/{DAY}.M000001P7Q2:2,S", b"a\r\nb")
+    world.bring()
+
+    assert list(take_listing(str(world.box))[0].sizes) == [6, 6]
+
+
+def test_free_space(world: World) -> None:
+    """What has to stay free stays free."""
+    world.put(f"cur/{DAY}.M1P1.host:2,S")
+    with pytest.raises(NoRoom, match="free_floor"):
+        world.bring(floor=1 << 62)
+
+    assert world.names() == []
+
+
+def test_an_unreadable_list(world: World) -> None:
+    """It is named."""
+    (world.old / "dovecot-uidlist").write_bytes(b"ha\n")
+    with pytest.raises(BadSource, match=r"old/dovecot-uidlist.*version"):
+        world.found()
+
+
+def test_mbox(world: World, tmp_path: Path) -> None:
+    """Its messages have the same names in each run, whatever was noted of them or removed before them meanwhile."""
+    mark = b"From a@b Thu Jan  1 00:00:%02d 2026\n"
+    one, two = mark % 1 + b"X-UIDL: q1\nA: 1\n\nx\n\n", mark % 2 + b"A: 2\nStatus: RO\n\nx\n\n"
+    box = tmp_path / "mbox"
+    box.write_bytes(one + two + two)
+    assert world.bring(list(mbox_messages(os.fsencode(box)))) == 3
+    assert world.ids()[0] == "q1"
+    assert [name.endswith(",S=11,W=11:2,S") for name in world.names()] == [True, True, False]
+    assert int((world.box / world.names()[2]).stat().st_mtime) == 1_767_225_601
+    box.write_bytes(two.replace(b"RO", b"O") + two + mark % 3 + b"A: 3\n\nx\n")
+
+    assert world.bring(list(mbox_messages(os.fsencode(box)))) == 1
+    assert len(set(world.ids())) == 4
