@@ -1,4 +1,4 @@
-"""Messages out of an mbox: where they are, and what they were."""
+"""Messages out of an mbox (RFC 4155): where they are, and what they were."""
 
 import io
 
