@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import psycopg
 from twisted.enterprise.adbapi import Connection as PooledConnection
 from twisted.enterprise.adbapi import ConnectionPool
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -32,8 +32,9 @@ from mailsuite.meaning import Mailbox
 
 T = TypeVar("T")
 
-# How long the server may think about one question.
+# How long the server may think about one question, and how long we wait for an answer from one that is stuck.
 STATEMENT_MS = 5_000
+ANSWER_SECONDS = 8.0
 # So many questions may wait for a connection; who comes then is told to come again.
 WAITING = 1_000
 
@@ -157,15 +158,15 @@ class PostgresBackend(Backend):
                 with suppress(_Dead):
                     return await self._attempt(work)
             return await self._attempt(work)
-        except (psycopg.OperationalError, _Dead) as error:
+        except (psycopg.OperationalError, _Dead, TimeoutError) as error:
             raise Away(f"PostgreSQL does not answer: {_said(error)}") from error
         finally:
             self._waiting -= 1
 
     async def _attempt(self, work: Callable[[PostgresRecords], T]) -> T:
         assert self._pool is not None
-        done: T = await self._pool.runWithConnection(_attempt, work)
-        return done
+        asked: Deferred[T] = self._pool.runWithConnection(_attempt, work)
+        return await asked.addTimeout(ANSWER_SECONDS, self._reactor)
 
     def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
         if self._pool is None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -134,6 +134,14 @@ class Postgres(Server):
     def stop(self, how: int = signal.SIGINT) -> None:
         """End the server and its sessions."""
         super().stop(how)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server and to what serves its sessions."""
+        assert self._process is not None
+        children = subprocess.run(["pgrep", "-P", str(self._process.pid)], capture_output=True, text=True).stdout
+        for pid in (self._process.pid, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def dsn(self, database: str = "postgres") -> str:
         """Return how *database* is reached."""

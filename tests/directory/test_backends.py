@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.logger import capturedLogs
 
 from mailsuite.address import Address
+from mailsuite.directory import postgresql
 from mailsuite.directory.errors import Away
 from mailsuite.directory.ldap import LdapBackend, Tree
 from mailsuite.directory.ldap_searches import LdapServers
@@ -236,14 +237,7 @@ def test_away_and_back_while_serving(world: World) -> None:
         finally:
             world.back()
 
-        def serves() -> bool:
-            world.late += 2.0
-            try:
-                return bool(world.ask(world.directory.find(address("nobody@one.example"))) == Unknown())
-            except CannotJudge:
-                return False
-
-        until(serves)
+        until(lambda: serves(world))
     assert world.ask(world.authenticator.authenticate("o'brien@one.example", password("o'brien"), "pop3")) is not None
 
 
@@ -257,6 +251,33 @@ def test_dead_connections_are_no_trouble(world: PostgresWorld) -> None:
     world.add("erin")
     until(lambda: isinstance(world.ask(world.directory.find(address("erin@one.example"))), Mailboxes))
     world.remove("erin")
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_database_that_is_stuck_is_away(world: PostgresWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has taken the question and never answers: nobody waits for it for long, and it is asked again."""
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.3)
+    world.fresh()
+    known = world.ask(world.directory.find(address("alice@one.example")))
+    with capturedLogs():
+        world.freeze(True)
+        try:
+            world.late += 120.0
+            assert world.ask(world.directory.find(address("alice@one.example"))) == known
+            with pytest.raises(CannotJudge):
+                world.ask(world.directory.find(address("nobody@one.example")))
+        finally:
+            world.freeze(False)
+        until(lambda: serves(world))
+
+
+def serves(world: World) -> bool:
+    """Say whether somebody answers, after some time."""
+    world.late += 2.0
+    try:
+        return bool(world.ask(world.directory.find(address("nobody@one.example"))) == Unknown())
+    except CannotJudge:
+        return False
 
 
 LETTERS = st.one_of(st.sampled_from("'\"\\*)( ;%_/.+@:\0\r\n\t\ud800é"), st.characters())

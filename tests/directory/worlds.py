@@ -1,6 +1,7 @@
 """The same small site in every back end, over the real servers: what `test_backends` asks them."""
 
 import os
+import signal
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -186,6 +187,10 @@ class PostgresWorld(SqlWorld):
     def accounts(self) -> Accounts:
         """See `SqlWorld.accounts`."""
         return postgresql_schema.open_accounts(self._server.dsn("mail"))
+
+    def freeze(self, frozen: bool) -> None:
+        """Let the server say nothing any more, or go on."""
+        self._server.signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def cut(self) -> None:
         """End all sessions there are, as a server does that is started anew."""
