@@ -1,6 +1,6 @@
 """The composition root: settings and a reactor in, the whole service out. This file names the parts together.
 
-(`incoming` makes its listeners, `outgoing` the way out, `logins` what users log in by.)
+(`incoming` makes its listeners, `outgoing` the way out, `logins` what users log in by, `limits` quotas and caps.)
 
 Start order (docs/architecture.rst): `make_service` opens nothing. `privilegedStartService` binds the ports and reads
 the keys, as root where twistd was started so. `startService` comes after the fork and after root was dropped: only
@@ -32,6 +32,7 @@ from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, certificate_watch, has_tls, pop3_policies, roles
+from mailsuite.limits import caps, full, ledger, notices, quotas
 from mailsuite.logins import authenticator, offer, throttle, tokens
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.expiry import Expiry
@@ -244,6 +245,7 @@ class Parts:
         names = Names(clocks.now, str(os.getpid()))
         self._barrier = Barrier(choose(root, settings.store.sync), reactor, lone, clocks.seconds, footing.committed)
         self._locks = Locks(f"{settings.state_dir}/locks")
+        counted = ledger(settings)
         store = MaildirStore(
             Writer(root, names),
             names,
@@ -253,6 +255,7 @@ class Parts:
             deferToThread,
             settings.store.free_floor,
             clocks,
+            counted,
         )
         priorities = Priorities(peers_in(settings.smtp.priority_peers), settings.submission.highest_priority)
         self._outgoing = Outgoing(
@@ -266,6 +269,8 @@ class Parts:
         )
         intake = Intake(store, self._outgoing.dispatch)
         self._outgoing.own_mail.intake = intake
+        told = notices(settings, self._outgoing.own_mail.submit, clocks.now)
+        store.quotas = quotas(settings, counted, footing.state("room"), deferToThread, clocks, told)
         self.smtp = Site(
             settings.hostname,
             directory,
@@ -277,10 +282,13 @@ class Parts:
             settings.limits.hops,
             priorities.granted,
             HoldQuota(self._outgoing.queue, settings.limits.held_messages).admits,
+            store.quotas,
+            full(settings),
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
         self.roles = roles(
-            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), self._denials
+            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), self._denials,
+            caps(settings, footing.state("caps"), told),
         )
         policies = pop3_policies(settings)
         self.pop3 = MailboxSite(
@@ -296,7 +304,7 @@ class Parts:
         self._retention = Retention(
             lambda: then(self._backend.domains(LOCAL), policies.terms),
             self._backend.mailboxes,
-            Expiry(root, self._locks, deferToThread, settings.pop3.folders),
+            Expiry(root, self._locks, deferToThread, settings.pop3.folders, counted),
             self.log,
             clocks.now,
             reactor,

@@ -126,7 +126,7 @@ def _ldap(settings: Settings, reactor: Any) -> Backend:
         raise NoAccounts(f"[ldap] password_file or ca_file cannot be used: {error}") from error
     tree = ldap.Tree(
         keys.base, tuple(keys.domains), keys.object_class, keys.login_attribute, tuple(keys.address_attributes),
-        keys.target_attribute, keys.suspended_attribute, keys.check == "hash",
+        keys.target_attribute, keys.suspended_attribute, keys.check == "hash", keys.quota_attribute,
     )  # fmt: skip
     searches = module("directory.ldap_searches")
     servers = searches.LdapServers(

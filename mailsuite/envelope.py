@@ -115,6 +115,8 @@ class Acceptance:
     *id* is ours. *prefix* is how many octets at its start are for mailboxes alone (Return-Path). *header* is its
     header section as it came. *peer*, *helo* and *login* say who gave it to us; ``None`` and empty: this system.
     *each*: who gave it is told of each recipient by itself, and comes again with those that we could not serve.
+    *hold* says for people why nothing is to happen to it until an operator has looked at it; empty: nothing stands
+    in its way.
     """
 
     id: str
@@ -125,6 +127,7 @@ class Acceptance:
     helo: str = ""
     login: str = ""
     each: bool = False
+    hold: str = ""
 
     @property
     def origin(self) -> str:

@@ -8,7 +8,7 @@ from mailsuite.address import domain_key
 from mailsuite.config import Settings
 from mailsuite.config.tables.listen import Listener as ListenerSettings
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IBackupRecipients, IRespondent, ISharedState
+from mailsuite.interfaces import IBackupRecipients, ICaps, IRespondent, ISharedState
 from mailsuite.logins import terms
 from mailsuite.peers import peers_in
 from mailsuite.policies import Denials, relay_rules
@@ -145,6 +145,7 @@ def roles(
     backups: IBackupRecipients,
     state: ISharedState,
     denials: Denials,
+    caps: ICaps,
 ) -> Mapping[str, Role]:
     """Return how each listener that takes mail judges it, by its name in the configuration."""
     limits = settings.limits
@@ -160,7 +161,7 @@ def roles(
             return InboundRole(Checks(*denied, relay), logins, flush, rates)
         if service == "submission":
             policy = Checks(*denied, SubmissionRelay())
-            return SubmissionRole(policy, logins, flush, settings.submission.check_from, rates)
+            return SubmissionRole(policy, logins, flush, settings.submission.check_from, rates, caps)
         return DeliveryRole(Checks(OwnOnly()), logins)
 
     taking = {name: each.service for name, each in settings.listen.items() if each.service != "pop3"}

@@ -14,7 +14,7 @@ from mailsuite.dns import MX, TLSA, Found
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Peer
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Known, Login, Mailbox, Meaning, Secret
+from mailsuite.meaning import Known, Login, Mailbox, Meaning, Room, Secret
 from mailsuite.outcome import Deferred, Outcome
 from mailsuite.queued import Held, Job, QueuedMessage, QueuedRecipient, Settled
 from mailsuite.route import Endpoint, Route
@@ -140,6 +140,14 @@ class IRates(Interface):
         """Count a recipient likewise."""
 
 
+class ICaps(Interface):
+    """How much mail a login, and all of a domain, may submit in a time before it is held."""
+
+    def judge(login: Login, recipients: Sequence[Address]) -> str:
+        """Count a message that is about to be accepted, and return ``""``; or return, for people, which cap it is
+        beyond, uncounted: it is to be held."""
+
+
 class IPolicyCheck(Interface):
     """One check of the policy. What it needs is at hand, or it waits no longer than its back end lets it."""
 
@@ -241,6 +249,23 @@ class IMailStore(Interface):
 
         Raises `MaildropInUse` when a session has it, and `NoSuchFolder`; a folder is not made by opening it.
         """
+
+
+class IQuotas(Interface):
+    """Room in mailboxes: what their quotas, and those of their domains, leave."""
+
+    def reserve(mailboxes: Sequence[Mailbox], octets: int) -> Maybe[Room]:
+        """Keep room for a message of so many *octets* (0: nobody has said) in each of *mailboxes* that has it.
+
+        To be released once, when the message lies there or will not come. It lacks where none of them has any. Where
+        that cannot be found out there is room.
+        """
+
+    def delivered(mailbox: Mailbox, octets: int) -> None:
+        """A message of *octets* has come into *mailbox*."""
+
+    def withdrawn(mailbox: Mailbox, octets: int) -> None:
+        """It has been taken back."""
 
 
 class NoSuchFolder(Exception):

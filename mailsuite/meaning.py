@@ -1,5 +1,6 @@
 """What an address means on this system: the directory's answer to a lookup."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -9,18 +10,48 @@ from mailsuite.address import Address
 # could be said, but there is more to ask than may be asked at this time.
 Known: TypeAlias = bool | Literal["later"] | None
 
+# What a cap on submission counts.
+Counted: TypeAlias = Literal["messages", "recipients"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much may lie in a mailbox, or in all of a domain's together: *octets* and *messages*.
+
+    0: any amount; ``None``: nobody has said, and what is said for more of them holds.
+    """
+
+    octets: int | None = None
+    messages: int | None = None
+
+    def otherwise(self, default: "Quota") -> "Quota":
+        """Return this, and *default* for what it does not say."""
+        octets = default.octets if self.octets is None else self.octets
+        return Quota(octets, default.messages if self.messages is None else self.messages)
+
+    def __bool__(self) -> bool:
+        return bool(self.octets or self.messages)
+
+
+NO_QUOTA = Quota()
+
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """A place where mail lies: the directory's *id* and the *path* below the mail root.
 
     *path* has the form ``DOMAIN/LOCAL`` with each part safe as a file name (`mailbox.layout`). *folder* is empty for
-    the inbox, else the name of a Maildir++ folder, with dots between its parts.
+    the inbox, else the name of a Maildir++ folder, with dots between its parts. *quota* is what the accounts say of
+    this mailbox, *shared_quota* of all mailboxes of its domain together; where they come from somewhere else than a
+    lookup of the address, they say nothing.
     """
 
     id: int
     path: str
     folder: str = ""
+    quota: Quota = field(default=NO_QUOTA, compare=False)
+    shared_quota: Quota = field(default=NO_QUOTA, compare=False)
 
 
 class Meaning:
@@ -86,16 +117,42 @@ class CannotJudge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Room for a message in mailboxes: *release* gives it back. Where there is none, *lack* says what they are.
+
+    ``full``: now; ``too small``: the message is larger than all that may lie in them.
+    """
+
+    release: Callable[[], None]
+    lack: Literal["", "full", "too small"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most *most* messages, or recipients that are new to who sends, in so many *seconds*; 0: any number.
+
+    *domain*: of all its logins together; empty: of one login.
+    """
+
+    counted: Counted
+    seconds: int
+    most: int
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """An account that has proved who it is: *name* is its canonical login, an address.
 
-    *must_change*: its password is good for nothing until the administrator has set another.
+    *must_change*: its password is good for nothing until the administrator has set another. *caps* are those that the
+    accounts have for it.
     """
 
     id: int
     name: str
     mailbox: Mailbox | None
     must_change: bool = False
+    caps: tuple[Cap, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

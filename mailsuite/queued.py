@@ -27,7 +27,8 @@ class QueuedMessage:
     *id* is ours, as in replies and logs. *body* is ``7BIT`` or ``8BITMIME`` where MAIL declared it, else empty
     (RFC 6152). *ret* and *envid* are those of RFC 3461 §4.3 and §4.4, the latter decoded. *origin* says for people who
     gave us the message; *arrived_from* names the host that did, as a report tells it (RFC 3464 §2.2.4), if any.
-    *smtputf8*: MAIL asked for it (RFC 6531 §3.4).
+    *smtputf8*: MAIL asked for it (RFC 6531 §3.4). *hold*: it is held from the first, for this reason, which is
+    kept with its recipients.
     """
 
     id: str
@@ -43,6 +44,7 @@ class QueuedMessage:
     number: int = 0
     smtputf8: bool = False
     asked: Asked = NOTHING_ASKED
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True)

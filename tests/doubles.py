@@ -1,7 +1,7 @@
 """Verified doubles for the way of mail in: directory, store, intake, passwords. Each may be slow or fail."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -10,17 +10,19 @@ from mailsuite.address import Address
 from mailsuite.envelope import Acceptance, Peer
 from mailsuite.interfaces import (
     IAuthenticator,
+    ICaps,
     IDraft,
     IGuessingLimit,
     IIntake,
     IMailboxDirectory,
     IMaildrop,
     IMailStore,
+    IQuotas,
     IRates,
     IReceipt,
 )
 from mailsuite.maybe import Maybe
-from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Relayed, Secret, Unknown
+from mailsuite.meaning import Login, Mailbox, Mailboxes, Meaning, Relayed, Room, Secret, Unknown
 from mailsuite.outcome import DELIVERED, Outcome
 
 T = TypeVar("T")
@@ -219,6 +221,43 @@ class CountedMail:
         self.asked.append((what, peer.host, login))
         self.left[what] -= 1
         return "" if self.left[what] >= 0 else f"{what}_rate"
+
+
+@implementer(IQuotas)
+class FixedQuotas(Slow):
+    """Says of mailboxes by their numbers what they lack; *kept* is what room is kept for."""
+
+    def __init__(self, lacks: Mapping[int, Literal["full", "too small"]] | None = None) -> None:
+        self.lacks = dict(lacks or {})
+        self.kept: list[tuple[Sequence[int], int]] = []
+
+    def reserve(self, mailboxes: Sequence[Mailbox], octets: int) -> Maybe[Room]:
+        numbers = [box.id for box in mailboxes]
+        lacking = [self.lacks[number] for number in numbers if number in self.lacks]
+        if len(lacking) == len(numbers):
+            return self.give(Room(lambda: None, lacking[0]))
+        kept = (numbers, octets)
+        self.kept.append(kept)
+        return self.give(Room(lambda: self.kept.remove(kept)))
+
+    def delivered(self, mailbox: Mailbox, octets: int) -> None:
+        """Only a store tells of that."""
+
+    def withdrawn(self, mailbox: Mailbox, octets: int) -> None:
+        """Nor of this."""
+
+
+@implementer(ICaps)
+class OneCap:
+    """Lets *most* messages of each login through."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.judged: list[tuple[str, list[str]]] = []
+
+    def judge(self, login: Login, recipients: Sequence[Address]) -> str:
+        self.judged.append((login.name, [str(each) for each in recipients]))
+        return "" if len(self.judged) <= self.most else "too much"
 
 
 def mailboxes(*numbers: int) -> Mailboxes:

@@ -75,6 +75,8 @@ class MemoryQueue:
         octets = draft.octets()[skip:]
         self.accepted.append((message, tuple(recipients), octets))
         self.contents[message.id] = octets
+        if message.hold:
+            return []
         by_destination: dict[str, list[QueuedRecipient]] = {}
         for recipient in recipients:
             by_destination.setdefault(recipient.destination, []).append(recipient)

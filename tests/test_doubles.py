@@ -20,6 +20,8 @@ from tests import doubles
         (interfaces.IAuthenticator, doubles.OnePassword(Login(1, "a@a.example", None))),
         (interfaces.IGuessingLimit, doubles.CountedTries()),
         (interfaces.IRates, doubles.CountedMail()),
+        (interfaces.IQuotas, doubles.FixedQuotas()),
+        (interfaces.ICaps, doubles.OneCap(1)),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, type(Interface)) else value.__name__,
 )

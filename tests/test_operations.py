@@ -17,7 +17,7 @@ DOCUMENT = "docs/operations.rst"
 TABLES = (
     "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
     "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
-    "[pop3]", '[domains."example.net"]',
+    "[pop3]", '[domains."example.net"]', "[quota]", "[caps]",
     "[deny.spammers]", "[deny.everybody]", "[listen.printers]", "[relay.printers]",
 )
 
@@ -42,6 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     queues.accept(queue, "bob@example.net", sender=news, id="4fk2m9a1-1")
     queues.accept(queue, "eve@example.net", sender=news, id="4fk2m9a1-2")
     queues.accept(queue, "joe@example.com", id="4fk2m9a1-3")
+    for number in (4, 5):
+        alice = Address("alice", "example.org")
+        queues.accept(queue, "ann@example.edu", sender=alice, id=f"4fk2m9a1-{number}", hold="too much")
     queues.stop()
     yield folder
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mailsuite.queue.entries import Selection
+from mailsuite.queue.entries import Selection, Status
 
 R = TypeVar("R")
 
@@ -56,9 +56,10 @@ _OPTIONS = (
     click.option("--older", callback=span, metavar="SPAN", help="That arrived longer ago than SPAN: 90m, 12h, 1d."),
     click.option("--younger", callback=span, metavar="SPAN", help="That arrived within SPAN."),
     click.option("--status", type=click.Choice(_STATUSES), help="In this state; claimed: in the server's hands now."),
+    click.option("--held", is_flag=True, help="The same as --status held."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N recipients, the oldest first."),
 )
-_SELECTING = ("message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "limit")
+_SELECTING = ("message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "held", "limit")
 _destination = click.option(
     "--destination", metavar="NAME", help="That goes by this destination: a domain, the name of a route, or local."
 )
@@ -90,8 +91,12 @@ def _selection(
     identity: str | None,
     older: float | None,
     younger: float | None,
+    status: Status | None,
+    held: bool,
     **same: Any,
 ) -> Selection:
+    if held and status not in (None, "held"):
+        raise click.UsageError(f"--held and --status {status} exclude each other")
     if message is not None and identity is not None and message != identity:
         raise click.UsageError("two messages are named; give one ID")
     now = time.time()
@@ -99,5 +104,6 @@ def _selection(
         id=message if message is not None else identity,
         before=None if older is None else now - older,
         since=None if younger is None else now - younger,
+        status="held" if held else status,
         **same,
     )

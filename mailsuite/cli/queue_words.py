@@ -205,7 +205,9 @@ def _what_was_said(entry: Entry) -> Iterator[str]:
     tries = entry.recipient.tries
     if entry.place.trouble is not None:
         yield f"{entry.place.name} is in trouble: {_sentence(entry.place.trouble)}"
-    if entry.recipient.last is not None:
+    if entry.recipient.last is not None and entry.status == "held" and not tries:
+        yield f"It was held when it came: {_sentence(entry.recipient.last)}"
+    elif entry.recipient.last is not None:
         yield f"Of {tries} {'try' if tries == 1 else 'tries'} the last ended so: {_sentence(entry.recipient.last)}"
     elif not tries:
         yield "No try has reached a verdict on it yet."

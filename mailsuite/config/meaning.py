@@ -39,10 +39,11 @@ def problems_of(settings: Settings) -> list[Problem]:
             name_server(server)
         except ValueError as error:
             problems.append(Problem(("dns", "servers"), str(error)))
-    postmaster = settings.directory.postmaster
-    if postmaster and not is_mail_address(postmaster):
-        text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(postmaster)}"'
-        problems.append(Problem(("directory", "postmaster"), text))
+    people = {("directory", "postmaster"): settings.directory.postmaster, ("caps", "admin"): settings.caps.admin}
+    for key, address in people.items():
+        if address and not is_mail_address(address):
+            text = f'expected an address such as postmaster@{settings.hostname}, got "{shown(address)}"'
+            problems.append(Problem(key, text))
     if settings.srs.domain and not is_domain(settings.srs.domain):
         text = f'"{shown(settings.srs.domain)}" is not a domain name such as {settings.hostname}'
         problems.append(Problem(("srs", "domain"), text))

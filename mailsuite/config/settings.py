@@ -21,6 +21,7 @@ from mailsuite.config.tables.logins import SASL, Directory, OAuth
 from mailsuite.config.tables.policy import Deny, Relay
 from mailsuite.config.tables.pop3 import POP3, Domain
 from mailsuite.config.tables.queue import Queue
+from mailsuite.config.tables.quota import Caps, Quotas
 from mailsuite.config.tables.smtp import SMTP, Submission
 from mailsuite.config.tables.srs import SRS
 from mailsuite.config.tables.store import Store
@@ -93,6 +94,8 @@ class Settings(Section, frozen=True, kw_only=True):
         description="One table for each rule that relays mail; NAME is yours to choose, and stands in the log.",
     )] = {}
     srs: SRS = SRS()
+    quota: Quotas = msgspec.field(default_factory=Quotas)
+    caps: Caps = Caps()
     limits: Limits = Limits()
     smtp: SMTP = SMTP()
     pop3: POP3 = msgspec.field(default_factory=POP3)

@@ -8,7 +8,9 @@ from types import TracebackType
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.app_passwords import AppPasswords
 from mailsuite.directory.bulk import Keep, Row, import_users
+from mailsuite.directory.caps import Caps
 from mailsuite.directory.domains import Domains
+from mailsuite.directory.quotas import Quotas
 from mailsuite.directory.rows import ImportOutcome
 from mailsuite.directory.schema import connect, trouble
 from mailsuite.directory.sql import Connection
@@ -18,7 +20,7 @@ from mailsuite.directory.users import Users
 
 class Accounts:
     """The accounts in a file or a database, open for changes: `domains`, `users`, their
-    `app_passwords`, and `aliases`.
+    `app_passwords`, `aliases`, `quotas` and `caps`.
 
     Every change is one transaction, durable when the call returns, and seen by the running server within
     `mailsuite.directory.sqlite.CHECK_SECONDS`. What is refused raises an `AccountsError` and changes nothing.
@@ -33,6 +35,8 @@ class Accounts:
         self.users = Users(connection)
         self.aliases = Aliases(connection)
         self.app_passwords = AppPasswords(connection)
+        self.quotas = Quotas(connection)
+        self.caps = Caps(connection)
 
     @classmethod
     def open(cls, path: str, create: bool = False) -> "Accounts":

@@ -19,8 +19,9 @@ from mailsuite.directory.records import AddressRecord, Credential, DomainRecord,
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.secrets import stored_elsewhere
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
+from mailsuite.directory.storage_rules import amount
 from mailsuite.maybe import Maybe, step
-from mailsuite.meaning import Login, Mailbox
+from mailsuite.meaning import Login, Mailbox, Quota
 from mailsuite.pathnames import mailbox_path, path_address
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Tree:
     targets: str
     suspended: str
     hashes: bool
+    quota: str = ""
 
 
 class LdapBackend(Backend):
@@ -58,7 +60,9 @@ class LdapBackend(Backend):
             raise NoAccounts(f"[ldap] domains: {error}") from error
         self._tree = tree
         self._servers = servers
-        names = (_NUMBER, tree.login, tree.targets, tree.suspended, _PASSWORD if tree.hashes else "")
+        names = (
+            _NUMBER, tree.login, tree.targets, tree.suspended, tree.quota, _PASSWORD if tree.hashes else "",
+        )  # fmt: skip
         self._wanted = [name for name in (*names, *tree.addresses) if name]
 
     def stop(self) -> None:
@@ -141,7 +145,9 @@ class LdapBackend(Backend):
         if login is None:
             return None
         path = mailbox_path(login)
-        return Mailbox(number_of(path, *entry.values(_NUMBER)), path)
+        said = (amount(value) for value in entry.values(self._tree.quota))
+        octets = next((each for each in said if each is not None), None)
+        return Mailbox(number_of(path, *entry.values(_NUMBER)), path, quota=Quota(octets))
 
     def _login_of(self, entry: Entry) -> Address | None:
         for value in entry.values(self._tree.login):

@@ -2,8 +2,8 @@
 
 Each line is ``user:password:uid:gid:gecos:home:shell:extra_fields``, where only the first field is needed; empty lines
 and those that begin with ``#`` say nothing. Mail lies where ours does, so of the fields behind the password the last
-alone is looked at: ``nologin`` there refuses the login and keeps the mail (extra fields are parted by spaces or tabs,
-``name=value`` or a name).
+alone is looked at: ``nologin`` there refuses the login and keeps the mail, and a quota is taken as Dovecot writes it
+(`storage_rules`; extra fields are parted by spaces or tabs, ``name=value`` or a name).
 
 A password without ``{SCHEME}`` is of scheme CRYPT, as Dovecot has it; a scheme may say how it is encoded
 (``{SSHA256.b64}``), which we take where that is its usual form.
@@ -25,6 +25,7 @@ from mailsuite.directory.records import AddressRecord, Credential, DomainRecord,
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.secrets import stored_elsewhere
 from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.storage_rules import quota_of
 from mailsuite.directory.threads import Run, TooBusy
 from mailsuite.meaning import Login, Mailbox
 from mailsuite.pathnames import mailbox_path
@@ -204,7 +205,7 @@ class PasswdFileBackend(Backend):
         extra = fields[7].split() if len(fields) > 7 else []
         nologin = any(word == "nologin" or word.startswith("nologin=") for word in extra)
         path = mailbox_path(address)
-        return _User(address, Mailbox(number_of(path), path), stored, not nologin)
+        return _User(address, Mailbox(number_of(path), path, quota=quota_of(extra)), stored, not nologin)
 
 
 def _checked(name: str) -> str:

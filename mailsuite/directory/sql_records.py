@@ -7,7 +7,7 @@ from functools import cached_property
 from mailsuite.address import Address
 from mailsuite.directory.records import PASSWORD, AddressRecord, Credential, DomainRecord, LoginRecord, Reject
 from mailsuite.directory.sql import Connection
-from mailsuite.meaning import Login, Mailbox, Refused
+from mailsuite.meaning import Cap, Login, Mailbox, Quota, Refused
 
 _DOMAIN = """
     SELECT d.name, d.catch_all_local, d.catch_all_domain, d.class, o.name, d.senders
@@ -17,7 +17,8 @@ _FIRST_DOMAIN = "SELECT name FROM domains WHERE class = 'local' ORDER BY id LIMI
 # A mailbox is suspended when it has logins and every one of them is.
 _ADDRESS = """
     SELECT a.id, m.id, m.path, coalesce((SELECT min(suspended) FROM logins WHERE mailbox_id = m.id), 0),
-        a.reject_code, a.reject_status, a.reject_text, a.reject_from
+        a.reject_code, a.reject_status, a.reject_text, a.reject_from, coalesce(m.quota_octets, d.mailbox_octets),
+        coalesce(m.quota_messages, d.mailbox_messages), d.quota_octets, d.quota_messages
     FROM domains d JOIN addresses a ON a.domain_id = d.id LEFT JOIN mailboxes m ON m.id = a.mailbox_id
     WHERE d.name = ? AND a.local = ?"""
 _LOCALS = "SELECT a.local FROM domains d JOIN addresses a ON a.domain_id = d.id WHERE d.name = ? ORDER BY a.local"
@@ -27,6 +28,12 @@ _TARGETS = "SELECT local, domain FROM alias_targets WHERE address_id = ? ORDER B
 _LOGIN = """
     SELECT l.id, l.name, l.suspended + l.frozen, l.must_change, m.id, m.path
     FROM logins l LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.name = ?"""
+# Its own, then those of its domain.
+_CAPS = """
+    SELECT c.counted, c.seconds, c.most, coalesce(d.name, '') FROM submission_caps c
+    LEFT JOIN domains d ON d.id = c.domain_id
+    WHERE c.login_id = ? OR c.domain_id = (SELECT id FROM domains WHERE name = ?)
+    ORDER BY c.domain_id IS NOT NULL, c.counted, c.seconds"""
 _MAILBOX = "SELECT id, path FROM mailboxes WHERE id = ?"
 # Mailboxes whose address is in a domain, some at a time.
 _MAILBOXES = """
@@ -94,10 +101,11 @@ class SqlRecords:
         row = self._connection.execute(_ADDRESS, (_text(domain), _text(local))).fetchone()
         if row is None:
             return None
-        number, mailbox, path, suspended, code, status, text, since = row
+        number, mailbox, path, suspended, code, status, text, since, *quotas = row
         targets = tuple(Address(*target) for target in self._connection.execute(_TARGETS, (number,)))
         reject = None if code is None else Reject(Refused(code, status, text), since or 0.0)
-        return AddressRecord(number, _mailbox(mailbox, path), bool(suspended), targets, reject)
+        box = None if mailbox is None else Mailbox(mailbox, path, "", Quota(*quotas[:2]), Quota(*quotas[2:]))
+        return AddressRecord(number, box, bool(suspended), targets, reject)
 
     def wildcards(self, domain: str) -> tuple[str, ...]:
         """Return the local parts of the wildcard aliases of *domain*, with their asterisks."""
@@ -118,7 +126,10 @@ class SqlRecords:
         found = self._connection.execute(_CREDENTIALS, (number,)).fetchall()
         credentials = tuple(Credential(*rest) for kind, *rest in found if kind == PASSWORD)
         secrets = {kind: stored for kind, _, _, stored, _ in found if kind != PASSWORD}
-        login = Login(number, name, _mailbox(mailbox, path), bool(must_change))
+        caps = self._connection.execute(_CAPS, (number, name.rpartition("@")[2])).fetchall()
+        login = Login(
+            number, name, _mailbox(mailbox, path), bool(must_change), tuple(Cap(*cap) for cap in caps)
+        )
         return LoginRecord(login, bool(suspended), credentials, secrets)
 
     def all_have(self, kind: str) -> bool:

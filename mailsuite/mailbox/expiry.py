@@ -13,24 +13,32 @@ from mailsuite.interfaces import IExpiry
 from mailsuite.mailbox.content import InThread
 from mailsuite.mailbox.layout import folders_of, maildir
 from mailsuite.mailbox.locks import Locks
+from mailsuite.mailbox.maildirsize import Ledger, size_of
 from mailsuite.mailbox.names import base
 from mailsuite.mailbox.scan import FOLDERS
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.meaning import Mailbox
 
+_LEDGER = Ledger()
 # Seconds since 1970 have nine or ten digits from 1973 to 2286; other numbers in front of a name are something else.
 _SECONDS = re.compile(rb"(\d{9,10})(?!\d)")
 
 
 @implementer(IExpiry)
 class Expiry:
-    """See `IExpiry`: Maildirs below *root*, with their *folders* where people get at these by POP3, too."""
+    """See `IExpiry`: Maildirs below *root*, with their *folders* where people get at these by POP3, too.
 
-    def __init__(self, root: str, locks: Locks, in_thread: InThread, folders: bool = False) -> None:
+    *ledger* is told of removals.
+    """
+
+    def __init__(
+        self, root: str, locks: Locks, in_thread: InThread, folders: bool = False, ledger: Ledger = _LEDGER
+    ) -> None:
         self._root = root
         self._locks = locks
         self._in_thread = in_thread
         self._folders = folders
+        self._ledger = ledger
 
     async def remove_older(self, mailbox: Mailbox, before: float) -> Sequence[str]:
         """See `IExpiry.remove_older`. A mailbox with nothing to remove is looked at, and not locked."""
@@ -45,7 +53,7 @@ class Expiry:
         if not await self._in_thread(_has_older, os.fsencode(path), before) or not self._locks.acquire(path):
             return ()
         try:
-            removed: Sequence[str] = await self._in_thread(_remove_older, os.fsencode(path), before)
+            removed: Sequence[str] = await self._in_thread(_remove_older, path, before, self._ledger)
         finally:
             self._locks.release(path)
         return removed
@@ -55,11 +63,13 @@ def _has_older(root: bytes, before: float) -> bool:
     return next(_older(root, before), None) is not None
 
 
-def _remove_older(root: bytes, before: float) -> list[str]:
+def _remove_older(maildir: str, before: float, ledger: Ledger) -> list[str]:
     removed: list[str] = []
     changed: set[bytes] = set()
-    for path in list(_older(root, before)):
+    gone: list[tuple[bytes, int]] = []
+    for path in list(_older(os.fsencode(maildir), before)):
         try:
+            octets = size_of(path)
             os.unlink(path)
         except FileNotFoundError:
             # Another program was faster, or has moved it: then it is seen the next time.
@@ -67,6 +77,8 @@ def _remove_older(root: bytes, before: float) -> list[str]:
         folder, name = os.path.split(path)
         changed.add(folder)
         removed.append(os.fsdecode(base(name)))
+        gone.append((name, octets))
+    ledger.removed(maildir, gone)
     for folder in changed:
         fsync_path(os.fsdecode(folder))
     return removed

@@ -55,10 +55,15 @@ class Receipt:
     names: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     devices: set[int] = field(default_factory=set)
+    # To be told when it is withdrawn.
+    withdrawn: Callable[[], None] | None = None
 
     def withdraw(self) -> None:
         """See `IReceipt.withdraw`."""
         names, self.names = self.names, []
+        told, self.withdrawn = self.withdrawn, None
+        if told is not None:
+            told()
         trouble: OSError | None = None
         for name in names:
             try:

@@ -17,6 +17,7 @@ from mailsuite.mailbox.content import (
 )
 from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.listings import REMOVALS, Listings, Times
+from mailsuite.mailbox.maildirsize import Ledger, size_of
 from mailsuite.mailbox.message_file import WouldBlock
 from mailsuite.mailbox.names import sizes
 from mailsuite.mailbox.scan import PREFIX, folder_times, scan
@@ -31,10 +32,12 @@ _USUAL_FLAGS = (b"", b"S", b"RS", b"FS", b"F", b"ST")
 
 @implementer(IMaildrop)
 class Maildrop:
-    """See `IMaildrop`. *release* gives the lock back; it is called once. *listings* is told of removals."""
+    """See `IMaildrop`. *release* gives the lock back; it is called once. *listings* and *ledger* are told of
+    removals."""
 
     __slots__ = (
         "_in_thread",
+        "_ledger",
         "_listing",
         "_listings",
         "_moved",
@@ -46,7 +49,13 @@ class Maildrop:
     )
 
     def __init__(
-        self, path: str, listing: Listing, listings: Listings, release: Callable[[], None], in_thread: InThread
+        self,
+        path: str,
+        listing: Listing,
+        listings: Listings,
+        release: Callable[[], None],
+        in_thread: InThread,
+        ledger: Ledger,
     ) -> None:
         self._path = path
         self._root = os.fsencode(path)
@@ -55,6 +64,7 @@ class Maildrop:
         self._listings = listings
         self._release: Callable[[], None] | None = release
         self._in_thread = in_thread
+        self._ledger = ledger
         # The folders' times at a look that found nothing moved: until they change there is none to be found.
         self._still: Times | None = None
         # Where single files were found since.
@@ -167,27 +177,35 @@ class Maildrop:
         Return those that stayed and, if the listing is kept, the folders' times then and the listing of the others.
         """
         kept: list[int] = []
-        moved = self._unlink(numbers, kept)
+        gone: list[tuple[bytes, int]] = []
+        moved = self._unlink(numbers, kept, gone)
         after = folder_times(self._root) if listed else ()
         sure = listed and not (moved or kept) and self._listing is self._taken
         if moved:
             for number in moved:
                 self._find(number)
-            moved = self._unlink(moved, kept)
+            moved = self._unlink(moved, kept, gone)
         if moved:
             self._follow()
-            self._unlink(moved, kept)
+            self._unlink(moved, kept, gone)
+        self._ledger.removed(self._path, gone)
         # RFC 1939 §6 lets the +OK mean that they are gone, for good.
         for folder in {os.path.dirname(self._place(number)) for number in numbers}:
             fsync_path(os.fsdecode(folder))
         return sorted(kept), after, self._taken.without(numbers) if sure else None
 
-    def _unlink(self, numbers: Sequence[int], kept: list[int]) -> list[int]:
-        """Unlink *numbers*; return those that are not where they were, add those that will not go to *kept*."""
+    def _unlink(self, numbers: Sequence[int], kept: list[int], gone: list[tuple[bytes, int]]) -> list[int]:
+        """Unlink *numbers*; return those that are not where they were, add those that will not go to *kept*.
+
+        Names and octets of the others come to *gone*.
+        """
         missing: list[int] = []
         for number in numbers:
+            place = self._place(number)
             try:
-                os.unlink(self._place(number))
+                octets = size_of(place)
+                os.unlink(place)
+                gone.append((os.path.basename(place), octets))
             except FileNotFoundError:
                 missing.append(number)
             except OSError:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IReceipt, MaildropInUse, NoSuchFolder
+from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IQuotas, IReceipt, MaildropInUse, NoSuchFolder
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.content import InThread
 from mailsuite.mailbox.draft import Draft
@@ -17,6 +18,7 @@ from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.listings import Listings, Times
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildir import Names, Receipt, Writer
+from mailsuite.mailbox.maildirsize import Ledger
 from mailsuite.mailbox.maildrop import Maildrop
 from mailsuite.mailbox.recovery import remove_stale
 from mailsuite.mailbox.shared_drop import SharedMaildrop, View, view
@@ -24,9 +26,11 @@ from mailsuite.mailbox.sharing import Sharing, is_shared
 from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Mailbox
+from mailsuite.outcome import DELIVERED
 
 # Free space is asked for at most this often, in seconds.
 ROOM_SECONDS = 1.0
+_LEDGER = Ledger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class MaildirStore:
     """See `IMailStore`. *floor* is the free space, in octets, below which no mail is taken.
 
     *listings* keeps listings between sessions, *locks* is where maildrops are locked, *in_thread* runs what may take
-    long off the reactor's thread.
+    long off the reactor's thread, *ledger* is told of what is removed.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class MaildirStore:
         in_thread: InThread,
         floor: int,
         clocks: Clocks,
+        ledger: Ledger = _LEDGER,
     ) -> None:
         self._writer = writer
         self._names = names
@@ -64,6 +69,9 @@ class MaildirStore:
         self._in_thread = in_thread
         self._floor = floor
         self._clocks = clocks
+        self._ledger = ledger
+        # Told of what is delivered; given once both are made.
+        self.quotas: IQuotas | None = None
         self._free = 0
         self._free_known = float("-inf")
 
@@ -83,13 +91,24 @@ class MaildirStore:
     def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         """See `IMailStore.deliver`."""
         told = self._told(mailboxes)
+        size = draft.size
         receipt = self._writer.deliver(cast(Draft, draft), mailboxes, keep)
         if told:
             for name in receipt.names:
                 path, _, file_name = name.rpartition("/new/")
                 if path in told:
                     self._listings.delivered(path, told[path], file_name)
+        if self.quotas is not None:
+            reached = [box for box, outcome in zip(mailboxes, receipt.outcomes, strict=True) if outcome is DELIVERED]
+            for box in reached:
+                self.quotas.delivered(box, size)
+            receipt.withdrawn = partial(self._withdrawn, reached, size)
         return cast(IReceipt, receipt)
+
+    def _withdrawn(self, mailboxes: Sequence[Mailbox], size: int) -> None:
+        assert self.quotas is not None
+        for box in mailboxes:
+            self.quotas.withdrawn(box, size)
 
     def barrier(self, receipts: Sequence[IReceipt]) -> "Deferred[None] | None":
         """See `IMailStore.barrier`."""
@@ -172,7 +191,7 @@ class MaildirStore:
         return self._listings.take(path)
 
     def _maildrop(self, path: str, listing: Listing, release: Callable[[], None]) -> Maildrop:
-        return Maildrop(path, listing, self._listings, release, self._in_thread)
+        return Maildrop(path, listing, self._listings, release, self._in_thread, self._ledger)
 
     def _told(self, mailboxes: Sequence[Mailbox]) -> dict[str, Times]:
         """Return how things stand in those of *mailboxes* whose listings are kept."""

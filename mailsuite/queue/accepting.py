@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mailsuite.outcome import Deferred
 from mailsuite.queue.due import number_of, queue_is_held, refresh
 from mailsuite.queue.files import Placed
 from mailsuite.queue.rows import as_text, asked_as_text
@@ -41,9 +42,9 @@ class Accepting:
     ) -> list[Job]:
         """Insert *message*; claim what is for the destinations *wanted*, unless they are held or in trouble.
 
-        What is to be released later is not claimed.
+        What is to be released later, or is held, is not claimed.
         """
-        if message.asked.release > self.now:
+        if message.asked.release > self.now or message.hold:
             wanted = ()
         message = replace(message, size=placed.size, number=self._insert_message(message, placed))
         jobs: list[Job] = []
@@ -85,7 +86,8 @@ class Accepting:
         owner, purpose = (self.owner, "try") if claimed else (None, None)
         asked = message.asked
         # RFC 4865 §4.2 (5), (6): what is to wait is not even looked at before.
-        state = "scheduled" if asked.release > self.now else "waiting"
+        state = "held" if message.hold else "scheduled" if asked.release > self.now else "waiting"
+        held = as_text(Deferred("4.7.0", message.hold)) if message.hold else None
         begin = max(message.arrived, asked.release)
         numbered: list[QueuedRecipient] = []
         for each in group:
@@ -95,7 +97,7 @@ class Accepting:
                     message.number, destination, each.address.local, each.address.domain,
                     each.mailbox and each.mailbox.id, each.mailbox and each.mailbox.path, each.notify, each.original,
                     each.added, each.tries, begin, self._report_at(message, each, begin), each.warned,
-                    each.last and as_text(each.last), owner, purpose, asked.priority, state,
+                    held or (each.last and as_text(each.last)), owner, purpose, asked.priority, state,
                 ),
             )  # fmt: skip
             if claimed:

@@ -26,7 +26,8 @@ class Onward:
     """What one message needs beside its mailboxes.
 
     *recipients* are elsewhere; for *loops* it must not be forwarded once more; *told*: somebody wants to hear of its
-    delivery; *later*: it is not to be delivered before its time. False where there is nothing of that. *asked* is what
+    delivery; *later*: it is not to be delivered before its time, or is
+    held. False where there is nothing of that. *asked* is what
     is asked of its way, where that was looked at.
     """
 
@@ -72,7 +73,7 @@ class Dispatch:
     def onward(self, acceptance: Acceptance) -> Onward:
         """Return what *acceptance* needs beside mailboxes."""
         recipients = acceptance.envelope.recipients
-        later = acceptance.envelope.asked.release > 0
+        later = acceptance.envelope.asked.release > 0 or bool(acceptance.hold)
         if not later and not any(recipient.onward or recipient.parameters for recipient in recipients):
             return _NOTHING
         found = Onward(told=any(_wants_success(recipient) for recipient in recipients), later=later)
@@ -180,6 +181,7 @@ class Dispatch:
             "" if acceptance.peer is None or acceptance.login else came_from(acceptance.helo, acceptance.peer),
             smtputf8="SMTPUTF8" in parameters,
             asked=asked,
+            hold=acceptance.hold,
         )
 
     def _asked(self, acceptance: Acceptance) -> Asked:

@@ -1,7 +1,8 @@
-"""How much of a login's mail may wait for a time that it has named (FUTURERELEASE, RFC 4865 §6)."""
+"""How much of a login's mail may wait for a time that it has named (FUTURERELEASE, RFC 4865 §6), or go at once."""
 
 from typing import TYPE_CHECKING
 
+from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IScheduled
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
@@ -37,3 +38,13 @@ def on_quota(session: "Reception", login: Login, reply: Reply) -> Maybe[Reply]:
         return reply if may else replies.TOO_MANY_HELD
 
     return reply if reply.code >= 400 else then(session.site.may_hold(login), judged)
+
+
+def over_cap(session: "Reception", envelope: Envelope) -> str:
+    """Count a message that is about to be accepted; say which cap of its login it is beyond, if it is: it is held."""
+    if session.role.caps is None or session.login is None:
+        return ""
+    over: str = session.role.caps.judge(session.login, [recipient.address for recipient in envelope.recipients])
+    if over:
+        record_limit(session, "caps")
+    return over

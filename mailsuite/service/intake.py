@@ -18,7 +18,7 @@ from mailsuite.meaning import Mailbox
 from mailsuite.outcome import DELIVERED, Deferred, Delivered, Outcome
 from mailsuite.service.dispatch import Dispatch, Onward
 
-_LATER = Deferred("4.0.0", "Its sender wants it to go later")
+_LATER = Deferred("4.0.0", "It is to go later")
 _NOT_DURABLE = "The disk did not take the message"
 
 
@@ -79,7 +79,7 @@ class Intake:
         """See `IIntake.accept`."""
         delivery = _Delivery(acceptance, draft, self._dispatch.onward(acceptance))
         if delivery.onward.later:
-            # RFC 4865 §4.2: it waits in the queue, whoever it is for.
+            # RFC 4865 §4.2: it waits in the queue, whoever it is for. So does what is held.
             delivery.boxes = dict.fromkeys(_mailboxes(acceptance), _LATER)
         else:
             self._write(delivery)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
-from mailsuite.interfaces import IRates, IRelayPolicy
+from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
@@ -22,6 +22,7 @@ class DeliveryRole:
     protocol: Literal["LMTP"] = "LMTP"
     # Whoever hands mail over has held it to its own limits.
     rates: IRates | None = None
+    caps: ICaps | None = None
 
     def __init__(self, relay: IRelayPolicy, logins: Logins) -> None:
         self.relay = relay

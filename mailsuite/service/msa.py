@@ -5,7 +5,7 @@ from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
-from mailsuite.interfaces import IRates, IRelayPolicy
+from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
 from mailsuite.message.asked_fields import priority_of, with_priority
@@ -24,10 +24,17 @@ class SubmissionRole:
     protocol: Literal["ESMTP"] = "ESMTP"
 
     def __init__(
-        self, relay: IRelayPolicy, logins: Logins, flush: Flush, check_from: bool, rates: IRates | None = None
+        self,
+        relay: IRelayPolicy,
+        logins: Logins,
+        flush: Flush,
+        check_from: bool,
+        rates: IRates | None = None,
+        caps: ICaps | None = None,
     ) -> None:
         self.relay = relay
         self.rates = rates
+        self.caps = caps
         self.logins = logins
         self._flush = flush
         self._check_from = check_from

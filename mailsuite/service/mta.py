@@ -8,7 +8,7 @@ from typing import Literal
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
-from mailsuite.interfaces import IRates, IRelayPolicy
+from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
@@ -22,6 +22,8 @@ class InboundRole:
 
     name = "mta"
     protocol: Literal["ESMTP"] = "ESMTP"
+    # Who submits is at another port.
+    caps: ICaps | None = None
 
     def __init__(self, relay: IRelayPolicy, logins: Logins, flush: Flush, rates: IRates | None = None) -> None:
         self.relay = relay

@@ -19,6 +19,7 @@ from mailsuite.interfaces import (
     IMailboxDirectory,
     IMailLog,
     IMailStore,
+    IQuotas,
     IRespondent,
 )
 from mailsuite.maybe import Maybe, then
@@ -26,9 +27,10 @@ from mailsuite.meaning import Broken, Login, Meaning, Refused, Suspended, Unknow
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.service.asking import asked_by
-from mailsuite.service.holding import on_quota
+from mailsuite.service.holding import on_quota, over_cap
 from mailsuite.service.proxied import speak_for
 from mailsuite.service.role import Role
+from mailsuite.service.room import with_room
 from mailsuite.service.smtp_login import give_up, log_in
 from mailsuite.service.smtp_records import record_limit, record_transaction
 from mailsuite.service.transaction import Transaction
@@ -55,6 +57,9 @@ class Site:
     priorities: Callable[[Peer, bool, int], int] = lambda peer, logged_in, wanted: min(wanted, 0)
     # Who may have one more message wait for a time of their own (RFC 4865 §6).
     may_hold: Callable[[Login], Maybe[bool]] = lambda login: True
+    quotas: IQuotas | None = None
+    # What is said of a mailbox that is full.
+    full: Reply = replies.MAILBOX_FULL
 
 
 # What the relay policy leaves to the directory.
@@ -228,7 +233,7 @@ class Reception:
         judged = self.role.relay.judge(case)
         return then(judged, lambda verdict: self._add(event, meaning, verdict))
 
-    def _add(self, event: events.RcptTo, meaning: Meaning, verdict: Verdict) -> Reply:
+    def _add(self, event: events.RcptTo, meaning: Meaning, verdict: Verdict) -> Maybe[Reply]:
         transaction = self._transaction
         if transaction is None:
             return replies.TROUBLE
@@ -237,8 +242,7 @@ class Reception:
             transaction.rules.add(verdict.rule)
         recipient = None if refusal is not None else recipient_of(event.forward_path, meaning, event.parameters)
         if recipient is not None:
-            transaction.envelope.recipients.append(recipient)
-            return replies.RECIPIENT_OK
+            return with_room(self, transaction, recipient)
         reply = refusal or _refusal(meaning)
         transaction.note(reply, event.forward_path)
         return reply
@@ -334,8 +338,9 @@ class Reception:
         header = transaction.header or b""
         each = self.role.protocol == "LMTP"
         return Acceptance(
-            transaction.id, transaction.envelope, transaction.prefix, header, self.peer, self.helo, login, each
-        )
+            transaction.id, transaction.envelope, transaction.prefix, header, self.peer, self.helo, login, each,
+            over_cap(self, transaction.envelope),
+        )  # fmt: skip
 
     def _settle(self, transaction: Transaction, outcomes: Sequence[Outcome]) -> Answer:
         """Give the one reply for all recipients: intake has kept the message for each of them, or for none.
@@ -363,6 +368,7 @@ class Reception:
         transaction = self._transaction
         if transaction is not None:
             self._transaction = None
+            transaction.release()
             transaction.discard()
             record_transaction(self, transaction, ended=reason)
 
@@ -373,6 +379,7 @@ class Reception:
     def _finish_each(self, transaction: Transaction, each: tuple[Reply, ...]) -> tuple[Reply, ...]:
         if self._transaction is transaction:
             self._transaction = None
+        transaction.release()
         transaction.discard()
         record_transaction(self, transaction, *each)
         return each

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
-from mailsuite.interfaces import IRates, IRelayPolicy
+from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe
 from mailsuite.service.login import Logins
 from mailsuite.smtp import events
@@ -32,6 +32,10 @@ class Role(Protocol):
     @property
     def rates(self) -> IRates | None:
         """How much may come in a time; ``None``: any amount."""
+
+    @property
+    def caps(self) -> ICaps | None:
+        """How much a login may send before its mail is held; ``None``: any amount."""
 
     @property
     def logins(self) -> Logins:

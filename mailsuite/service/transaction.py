@@ -7,6 +7,7 @@ from typing import TypeAlias
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IDraft
+from mailsuite.meaning import Room
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
@@ -31,9 +32,11 @@ class Transaction:
         "header",
         "id",
         "limited",
+        "over",
         "prefix",
         "refusal",
         "refused",
+        "reserved",
         "rules",
         "size",
         "trouble",
@@ -56,6 +59,10 @@ class Transaction:
         self.limited = False
         # Why the message will be refused at its end.
         self.refusal: Reply | None = None
+        # The room that is kept for it in mailboxes.
+        self.reserved: list[Room] = []
+        # Whether it has ended, for better or worse.
+        self.over = False
         # The header section as it came; None while it has not come to its end.
         self.header: bytes | None = None
         self._head: Head | None = None
@@ -91,6 +98,13 @@ class Transaction:
             # RFC 5322 §3.5: the body is optional, and with it the empty line.
             self._end_header(len(self._rest))
         return None if self.refusal is not None else self._draft
+
+    def release(self) -> None:
+        """It has ended: give back the room that is kept for it. The message lies in its mailboxes, or will not."""
+        self.over = True
+        reserved, self.reserved = self.reserved, []
+        for room in reserved:
+            room.release()
 
     def discard(self) -> None:
         """Forget the message."""

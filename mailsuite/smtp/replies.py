@@ -92,6 +92,8 @@ TOO_MANY_ADDRESSED = Reply(450, "4.7.1", "Too many recipients in a short time, t
 TROUBLE = Reply(451, "4.3.0", "Trouble on our side, try again later")
 TOO_BUSY = Reply(451, "4.3.2", "Too busy to look this recipient up, try again later")
 MAILBOX_TROUBLE = Reply(451, "4.2.0", "A mailbox cannot take mail now, try again later")
+# RFC 3463 §3.3, X.2.2: a persistent transient failure.
+MAILBOX_FULL = Reply(452, "4.2.2", "This mailbox is full, try again later")
 NO_ROOM = Reply(452, "4.3.1", "Not enough disk space, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")
 LOGIN_TROUBLE = Reply(454, "4.7.0", "Cannot check logins now, try again later")
@@ -167,6 +169,8 @@ NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From addr
 BAD_FROM = Reply(550, "5.6.0", "The From field is ambiguous or unreadable; names with , . @ [ ] need quotes")
 # RFC 4865 §6 (4, 5)
 TOO_MANY_HELD = Reply(552, "5.7.16", "Too many messages of yours wait for their time already")
+MAILBOX_FULL_FOR_GOOD = Reply(552, "5.2.2", "This mailbox is full")
+LARGER_THAN_MAILBOX = Reply(552, "5.2.3", "The message is larger than all that this mailbox may hold")
 TOO_LARGE = Reply(552, "5.3.4", "Message too large")
 # RFC 6531 §3.5: 550 where it is the sender's, 553 where it is the recipient's.
 SENDER_NEEDS_SMTPUTF8 = Reply(550, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")

@@ -16,7 +16,7 @@ from mailsuite.directory.ldap import LdapBackend, Tree
 from mailsuite.directory.ldap_searches import LdapServers
 from mailsuite.directory.replies import chosen
 from mailsuite.maybe import value_of
-from mailsuite.meaning import CannotJudge, Foreign, Login, Mailboxes, Refused, Relayed, Suspended, Unknown
+from mailsuite.meaning import CannotJudge, Cap, Foreign, Login, Mailboxes, Quota, Refused, Relayed, Suspended, Unknown
 from mailsuite.transport.ldap import LdapConnector
 from tests.directory.servers import (
     ADMIN_PASSWORD,
@@ -121,6 +121,22 @@ def address(text: str) -> Address:
     """Return the address *text*."""
     local, _, domain = text.rpartition("@")
     return Address(local, domain)
+
+
+def test_a_mailbox_comes_with_its_quota(world: World) -> None:
+    """Its own before that of its domain for each; and that of its domain for all."""
+    found = world.ask(world.directory.find(Address("alice", "one.example")))
+    (box,) = found.mailboxes
+    assert box.quota.octets == 1 << 30
+    if "caps" in world.can:
+        assert (box.quota.messages, box.shared_quota) == (5, Quota(1 << 40, None))
+
+
+def test_a_login_comes_with_its_caps(world: World) -> None:
+    """Its own, and those of its domain."""
+    login = world.ask(world.authenticator.account("alice@one.example", "smtp"))
+    caps = (Cap("messages", 3600, 10), Cap("recipients", 86_400, 500, "one.example"))
+    assert login.caps == (caps if "caps" in world.can else ())
 
 
 def test_the_table(world: World) -> None:

@@ -19,12 +19,14 @@ from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwd_file import PasswdFileBackend
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.postgresql import PostgresBackend
+from mailsuite.directory.quotas import DomainQuotas
 from mailsuite.directory.remembered import Source, Terms
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.secrets import Secrets, keeping
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.maybe import Maybe, value_of
+from mailsuite.meaning import Quota
 from mailsuite.transport.ldap import LdapConnector
 from tests.directory.servers import (
     ADMIN,
@@ -54,7 +56,7 @@ def password(name: str) -> str:
 class World:
     """A back end with the site in it. *can* names what it can say; *away* and *back* cut it off and bring it back."""
 
-    can: frozenset[str] = frozenset({"aliases", "catch-all", "suspended", "other classes", "scram", "hosting"})
+    can: frozenset[str] = frozenset({"aliases", "catch-all", "suspended", "other classes", "scram", "hosting", "caps"})
 
     def __init__(self) -> None:
         self.late = 0.0
@@ -120,6 +122,10 @@ def fill(accounts: Accounts) -> None:
     accounts.users.add("cold@one.example", PASSWORDS.hash(password("cold")))
     accounts.users.set_frozen("cold@one.example", True)
     accounts.aliases.reject("closed@one.example", chosen(550, "Closed for good"))
+    accounts.quotas.set_mailbox("alice@one.example", Quota(1 << 30))
+    accounts.quotas.set_domain("one.example", DomainQuotas(Quota(1 << 40), Quota(None, 5)))
+    accounts.caps.set("alice@one.example", "messages", 3600, 10)
+    accounts.caps.set("one.example", "recipients", 86_400, 500)
 
 
 class SqlWorld(World):
@@ -227,7 +233,8 @@ def directory_tree() -> str:
         f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n",
         f"dn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: mail\n"
         f"userPassword: {ADMIN_PASSWORD}\n\n",
-        person("postmaster"), person("alice"), person("bob", ("mailLocalAddress", "@two.example"), *routed),
+        person("postmaster"), person("alice", ("description", "1G")),
+        person("bob", ("mailLocalAddress", "@two.example"), *routed),
         person("off", ("employeeType", "TRUE")), person("o'brien"), person("a*b"),
         alias("solo@one.example", "Friend@elsewhere.example"),
     ])  # fmt: skip
@@ -246,8 +253,9 @@ class LdapWorld(World):
     def made(self) -> Backend:
         """See `World.made`. By LDAPS where hashes are read, else by StartTLS."""
         tree = Tree(
-            BASE, DOMAINS, "", "mail", ("mail", "mailLocalAddress"), "mailRoutingAddress", "employeeType", self._hashes
-        )
+            BASE, DOMAINS, "", "mail", ("mail", "mailLocalAddress"), "mailRoutingAddress", "employeeType",
+            self._hashes, "description",
+        )  # fmt: skip
         connector = LdapConnector(reactor, self._server.certificate, True, 5.0)
         url = self._server.secure_url if self._hashes else self._server.url
         reader = (READER, ADMIN_PASSWORD) if self._hashes else ("", "")
@@ -319,7 +327,7 @@ class PasswdFileWorld(World):
         lines = ["# users of the site", ""]
         for name in self._names:
             user = name if name == "alice" else f"{name}@one.example"
-            extra = "nologin" if name == "off" else "userdb_mail=maildir:~/Maildir"
+            extra = "nologin" if name == "off" else "userdb_mail=maildir:~/Maildir userdb_quota_rule=*:storage=1G"
             lines.append(f"{user}:{ldap_salted_sha1.hash(password(name))}:1000:1000::/home/{name}::{extra}")
         draft = Path(f"{self._path}.new")
         draft.write_text("\n".join(lines) + "\n")

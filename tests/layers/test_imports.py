@@ -38,8 +38,8 @@ LAYERS = {
     "services": {"service"},
     "transport": {"transport", "certificates"},
     "root": {
-        "app", "backends", "incoming", "logins", "outgoing", "peers", "policies", "returns", "starting", "tap",
-        "config", "cli", "workers",
+        "app", "backends", "incoming", "limits", "logins", "outgoing", "peers", "policies", "returns", "starting",
+        "tap", "config", "cli", "workers",
     },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

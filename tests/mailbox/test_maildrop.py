@@ -14,6 +14,7 @@ from mailsuite.mailbox import maildrop as module
 from mailsuite.mailbox import message_file
 from mailsuite.mailbox.content import CHUNK, ForeignContent, LoadedContent, PromptContent, StoredContent
 from mailsuite.mailbox.listings import Listings
+from mailsuite.mailbox.maildirsize import Ledger
 from mailsuite.mailbox.maildrop import AT_HAND_OCTETS, Maildrop
 from mailsuite.mailbox.message_file import Damaged
 from mailsuite.mailbox.scan import scan
@@ -44,7 +45,7 @@ def put(box: Path, number: int) -> None:
 def opened(box: Path) -> Maildrop:
     """The maildrop of *box*."""
     listing, _ = take_listing(str(box))
-    return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, in_thread)
+    return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, in_thread, Ledger())
 
 
 def octets(maildrop: Maildrop, number: int) -> bytes:
@@ -223,7 +224,7 @@ class TestPatience:
             return function(*arguments)
 
         listing, _ = take_listing(str(box))
-        return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, counted)
+        return Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, counted, Ledger())
 
     def test_in_memory(self, box: Path, threads: list[str]) -> None:
         """No thread is asked."""
@@ -267,7 +268,7 @@ class TestPatience:
         (box / (OURS % (4, CHUNK + 2, CHUNK + 2))).write_bytes(b"x" * CHUNK + b"\r\n")
         monkeypatch.setattr(message_file, "_NOWAIT", None)
         listing, _ = take_listing(str(box))
-        maildrop = Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, slow)
+        maildrop = Maildrop(str(box), listing, Listings(0, lambda: NOW), lambda: None, slow, Ledger())
         content = settled(maildrop.read(3))
         close = os.close
 

@@ -19,7 +19,9 @@ from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import Answer, Deferred, Delivered, Failed, Outcome
 from mailsuite.queue import store
+from mailsuite.queue.admin import Administration
 from mailsuite.queue.chores import BUSY_TRANSACTIONS, Housekeeping
+from mailsuite.queue.entries import Selection
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process
@@ -63,6 +65,19 @@ def test_a_wanted_destination_is_claimed_at_once(queues: Queues) -> None:
     assert all(each.number for job in jobs for each in job.recipients)
     assert queues.content(queue, jobs[0]) == BODY
     assert queues.claim(queue) == []
+
+
+def test_what_is_held_from_the_first_waits_for_an_operator(queues: Queues) -> None:
+    """It is claimed neither at once nor later, and the reason is kept with it; released it goes its way."""
+    queue = queues.open()
+    eve = QueuedRecipient(Address("eve", "c.example"), LOCAL, Mailbox(1, "c.example/eve"))
+    assert queues.accept(queue, "bob@b.example", eve, claim=True, hold="too much") == []
+    assert queues.claim(queue) == []
+    with Administration.open(str(queues.path), lambda: queues.now) as admin:
+        found = list(admin.list(Selection(status="held")))
+        assert [entry.last for entry in found] == [Deferred("4.7.0", "too much")] * 2
+        assert admin.release(Selection()).changed == 2
+    assert sorted(names(queues.claim(queue))) == ["bob@b.example", "eve@c.example"]
 
 
 def test_only_what_is_wanted_is_claimed_at_once(queues: Queues) -> None:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IRates
+from mailsuite.interfaces import ICaps, IQuotas, IRates
 from mailsuite.meaning import Broken, Foreign, Login, Mailbox, Refused, Relayed, Suspended
 from mailsuite.policy.checks import Checks
 from mailsuite.policy.priorities import Priorities
@@ -52,6 +52,8 @@ class World:
         lmtp: bool = False,
         rates: IRates | None = None,
         xclient: bool = False,
+        quotas: IQuotas | None = None,
+        caps: ICaps | None = None,
     ) -> None:
         self.directory = FixedDirectory(
             {
@@ -80,7 +82,7 @@ class World:
         router = DomainRouter()
         flush = Flush(self.runner, router, lambda peer: peer.host == ETRN_PEER)
         self.role: Role = (
-            SubmissionRole(Checks(SubmissionRelay()), logins, flush, check_from, rates)
+            SubmissionRole(Checks(SubmissionRelay()), logins, flush, check_from, rates, caps)
             if submission
             else DeliveryRole(Checks(OwnOnly()), logins)
             if lmtp
@@ -98,6 +100,7 @@ class World:
             lambda: self.seconds,
             hop_limit,
             granted,
+            quotas=quotas,
         )
         self.reception = Reception(site, self.role, peer, "k7f")
         self.hello = b"LHLO" if lmtp else b"EHLO"

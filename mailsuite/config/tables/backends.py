@@ -83,6 +83,11 @@ class LDAP(Section, frozen=True, kw_only=True):
         description="An attribute that, where an entry has it and not as FALSE, refuses login and mail; empty means"
                     " none.",
     )] = ""
+    quota_attribute: Annotated[str, Meta(
+        examples=["mailQuota"],
+        description="An attribute with the octets that an entry's mailbox may hold, such as 2G, 500M or 1073741824;"
+                    " empty means none.",
+    )] = ""
     check: Annotated[Literal["bind", "hash"], Meta(
         description="How a password is checked: by binding with it, or against the hash in userPassword, which the"
                     " entry that we ask as must be allowed to read.",

@@ -1,0 +1,217 @@
+"""``mailsuite quota``: how much may lie in mailboxes, how much does, and counting them anew."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from mailsuite.cli.accounts import as_json, open_accounts
+from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.site import with_site
+from mailsuite.config import Settings
+from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.quotas import DomainQuotas
+from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.storage_rules import MOST, amount
+from mailsuite.limits import ledger, quota_rules
+from mailsuite.mailbox.layout import maildir
+from mailsuite.mailbox.maildirsize import Usage, read
+from mailsuite.meaning import Mailbox, Quota
+from mailsuite.service.notices import in_units, percent
+
+# What an option says that takes a quota off: None is left to who comes next.
+_DEFAULT = -1
+
+
+def _size(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Return the octets, or the number, that *text* is; `_DEFAULT` where it gives the decision away."""
+    if text is None:
+        return None
+    if text == "default":
+        return _DEFAULT
+    found = 0 if text == "none" else amount(text)
+    if found is None or found > MOST:
+        raise click.BadParameter(f'{text!r} is no quota; expected one such as 500M, 2G, 1000, "none" or "default"')
+    return found
+
+
+_whom = click.argument("whom", metavar="USER|DOMAIN")
+_maybe_whom = click.argument("whom", metavar="[USER|DOMAIN]", required=False)
+
+
+@click.group()
+def quota() -> None:
+    """Look at quotas of mailboxes and domains, set them, and count what lies in mailboxes.
+
+    What neither a user nor the domain has a quota for is under that of [quota] in the configuration.
+
+    \b
+    Example:
+      mailsuite quota set alice@example.com --octets 2G
+      mailsuite quota set example.com --octets 500G --each-octets 5G
+      mailsuite quota show alice@example.com
+    """
+
+
+@quota.command(name="set")
+@_whom
+@click.option("--octets", callback=_size, metavar="SIZE", help="How much may lie in it: 500M, 2G, none or default.")
+@click.option("--messages", callback=_size, metavar="N", help="How many messages may: a number, none or default.")
+@click.option("--each-octets", callback=_size, metavar="SIZE", help="Of DOMAIN: that of each mailbox without its own.")
+@click.option("--each-messages", callback=_size, metavar="N", help="Of DOMAIN: that of each mailbox without its own.")
+@with_site
+def set_(
+    settings: Settings,
+    whom: str,
+    octets: int | None,
+    messages: int | None,
+    each_octets: int | None,
+    each_messages: int | None,
+) -> None:
+    """Give a user's mailbox, or all mailboxes of a domain together, a quota. It holds for the next message.
+
+    "none" sets no limit, "default" leaves it to the domain, and for that to the configuration.
+
+    \b
+    Example:
+      mailsuite quota set alice@example.com --octets 2G --messages 50000
+      mailsuite quota set alice@example.com --octets default
+      mailsuite quota set example.com --octets 500G --each-octets 5G
+    """
+    given, each = (octets, messages), (each_octets, each_messages)
+    if all(value is None for value in (*given, *each)):
+        raise click.UsageError("give --octets or --messages, or for a domain --each-octets or --each-messages")
+    with open_accounts(settings) as accounts:
+        if "@" in whom:
+            if any(value is not None for value in each):
+                raise click.UsageError("--each-octets and --each-messages are for a domain")
+            accounts.quotas.set_mailbox(whom, _changed(accounts.quotas.mailbox(whom), given))
+            click.echo(f"{parse_address(whom)}: {_said(accounts.quotas.mailbox(whom))}.")
+            return
+        before = accounts.quotas.domain(whom)
+        accounts.quotas.set_domain(whom, DomainQuotas(_changed(before.together, given), _changed(before.each, each)))
+        now = accounts.quotas.domain(whom)
+    click.echo(f"{parse_domain(whom)} in all: {_said(now.together)}; each mailbox: {_said(now.each)}.")
+
+
+@quota.command()
+@_maybe_whom
+@as_json
+@with_site
+def show(settings: Settings, whom: str | None, as_json: bool) -> None:
+    """Show what lies in mailboxes, and what may: of all, of a DOMAIN's, or of one USER's.
+
+    \b
+    Example:
+      mailsuite quota show
+      mailsuite quota show alice@example.com --json
+    """
+    with open_accounts(settings) as accounts:
+        found = _mailboxes(accounts, whom)
+        with progress("Looking at mailboxes", len(found)) as advance:
+            rows = [(name, box, _usage(settings, box)) for name, box in _each(found, advance)]
+        domain = accounts.quotas.domain(whom) if whom is not None and "@" not in whom else None
+    default = quota_rules(settings).default
+    if as_json:
+        print_json([_json(name, box.quota.otherwise(default), usage) for name, box, usage in rows])
+        return
+    table = [(name, *_cells(box.quota.otherwise(default), usage)) for name, box, usage in rows]
+    if domain is not None and whom is not None:
+        total = Usage(sum(usage.octets for *_, usage in rows), sum(usage.messages for *_, usage in rows))
+        table.append((f"{parse_domain(whom)} in all", *_cells(domain.together, total)))
+    print_table(("mailbox", "used", "of", "messages", "of", "full"), table)
+
+
+@quota.command()
+@_maybe_whom
+@with_site
+def recalculate(settings: Settings, whom: str | None) -> None:
+    """Count what lies in mailboxes, and write their maildirsize anew: of all, of a DOMAIN's, or of one USER's.
+
+    That happens by itself now and then; it is of use after another program has changed mailboxes without a word.
+
+    \b
+    Example:
+      mailsuite quota recalculate example.com
+    """
+    with open_accounts(settings) as accounts:
+        found = _mailboxes(accounts, whom)
+    default, counting = quota_rules(settings).default, ledger(settings)
+    wrong = 0
+    with progress("Counting mailboxes", len(found)) as advance:
+        for name, box in _each(found, advance):
+            path = maildir(settings.store.path, box)
+            try:
+                before = read(path)
+                usage = counting.count(path, box.quota.otherwise(default))
+            except OSError as error:
+                raise click.ClickException(f"{path} cannot be counted: {error.strerror}") from error
+            if before is not None and before.usage != usage:
+                wrong += 1
+                click.echo(f"{name}: was {_amounts(before.usage)}, is {_amounts(usage)}")
+    click.echo(f"Counted {len(found)} mailbox{'' if len(found) == 1 else 'es'}; {wrong} had another sum before.")
+
+
+def _mailboxes(accounts: Accounts, whom: str | None) -> Sequence[tuple[str, Mailbox]]:
+    """Return the mailboxes of *whom*: a user, a domain, or everybody."""
+    if whom is None:
+        return list(accounts.quotas.mailboxes())
+    if "@" not in whom:
+        accounts.quotas.domain(whom)
+        return list(accounts.quotas.mailboxes(parse_domain(whom)))
+    accounts.quotas.mailbox(whom)
+    address = parse_address(whom)
+    return list(accounts.quotas.mailboxes(address.domain, address.local))
+
+
+def _each(found: Sequence[tuple[str, Mailbox]], advance: Any) -> Iterator[tuple[str, Mailbox]]:
+    for name, box in found:
+        yield name, box
+        advance()
+
+
+def _usage(settings: Settings, box: Mailbox) -> Usage:
+    path = maildir(settings.store.path, box)
+    try:
+        found = read(path)
+        if found is None:
+            return ledger(settings).count(path, box.quota.otherwise(quota_rules(settings).default))
+        return found.usage
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be looked at: {error.strerror}") from error
+
+
+def _changed(before: Quota, given: tuple[int | None, int | None]) -> Quota:
+    values = [
+        old if new is None else None if new == _DEFAULT else new
+        for old, new in zip((before.octets, before.messages), given, strict=True)
+    ]
+    return Quota(*values)
+
+
+def _said(quota: Quota) -> str:
+    octets = "default size" if quota.octets is None else in_units(quota.octets) if quota.octets else "any size"
+    if quota.messages is None:
+        return f"{octets}, default number of messages"
+    return f"{octets}, {quota.messages or 'any number of'} messages"
+
+
+def _amounts(usage: Usage) -> str:
+    return f"{in_units(usage.octets)} in {usage.messages} messages"
+
+
+def _cells(quota: Quota, usage: Usage) -> tuple[object, ...]:
+    full = f"{percent(*usage, quota)} %" if quota else "-"
+    limit = in_units(quota.octets) if quota.octets else "-"
+    return in_units(usage.octets), limit, usage.messages, quota.messages or "-", full
+
+
+def _json(name: str, quota: Quota, usage: Usage) -> dict[str, object]:
+    return {
+        "mailbox": name,
+        "octets": usage.octets,
+        "octets_limit": quota.octets or None,
+        "messages": usage.messages,
+        "messages_limit": quota.messages or None,
+        "percent": percent(*usage, quota) if quota else None,
+    }
