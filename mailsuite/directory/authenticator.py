@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailsuite.directory.backend import Backend
+from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Checked, Passwords, UnfitHash, UnfitPassword, prepared
 from mailsuite.directory.records import Credential, LoginRecord
 from mailsuite.directory.remembered import Remembered, Source
@@ -59,6 +60,7 @@ class Authenticator:
         used: Callable[[int], None] = lambda credential: None,
     ) -> None:
         self._backend = backend
+        self._source = source
         self._passwords = passwords
         self._run = run
         self._rewrite = backend.rewriter()
@@ -200,11 +202,14 @@ class Authenticator:
         # A password for one device, or for some services, is not what opens all the others.
         own = not (credential.label or credential.scope)
         lacking = self._wanted.lacking(record.secrets) if own else ()
-        if self._rewrite is None or (checked.better is None and not lacking):
+        if self._rewrite is None or (checked.better is None and not lacking) or self._source.is_away:
             return False
         try:
             made = self._wanted.make(record.login.name, password, lacking) if lacking else NO_SECRETS
             self._rewrite(record.login.id, credential.id, credential.stored, checked.better, made)
+        except AccountsError as error:
+            _log.warn("What is stored of credential {number} could not be renewed: {reason}", number=credential.id,
+                      reason=str(error))  # fmt: skip
         except Exception:
             # The password was right: that the file is busy is no reason to refuse it. The next login tries again.
             _log.failure("What is stored of credential {number} could not be renewed", number=credential.id)

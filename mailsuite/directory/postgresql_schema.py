@@ -277,7 +277,7 @@ def trouble() -> Iterator[None]:
     except psycopg.errors.LockNotAvailable as error:
         raise AccountsBusy("the accounts are in use by another command; try again when it is done") from error
     except psycopg.Error as error:
-        raise NoAccounts(f"the database of [postgresql] dsn: {str(error).strip()}") from error
+        raise NoAccounts(f"the database of [postgresql] dsn: {' '.join(str(error).split())}") from error
 
 
 @lru_cache(maxsize=200)

@@ -53,6 +53,11 @@ class Source:
             return Away(self._reason)
         return None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last that was asked of the back end was not answered."""
+        return self._away_since is not None
+
     def failed(self, error: Exception) -> CannotJudge:
         """Take note of *error* and return what to tell who asked."""
         if not isinstance(error, Away):

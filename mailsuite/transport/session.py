@@ -258,10 +258,8 @@ class SessionProtocol(Protocol):
 
     def _failed(self, event: Event, failure: Failure) -> None:
         """An exception is a temporary error to the peer; one that nobody foresaw, a traceback in our log."""
-        if failure.check(CannotJudge):
-            # Who could not judge has said so, once: not for each that asks.
-            self.log.debug("{event} was put off: {reason}", event=type(event).__name__, reason=str(failure.value))
-        else:
+        # Who cannot judge now has said so, once: not for each that asks.
+        if not failure.check(CannotJudge):
             self.log.failure("Answering {event} failed", failure, event=type(event).__name__)
         if event.asks:
             self.core.fail()

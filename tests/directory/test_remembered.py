@@ -26,8 +26,8 @@ class World:
         self.trouble: Exception | None = None
         self.waiting: Deferred[str] | None = None
         self.asked: list[str] = []
-        source = Source(lambda: self.generation, self.clock.seconds, Terms(TTL, STALE))
-        self.kept: Remembered[str, str] = Remembered(3, source, lambda answer: answer == "yes")
+        self.source = Source(lambda: self.generation, self.clock.seconds, Terms(TTL, STALE))
+        self.kept: Remembered[str, str] = Remembered(3, self.source, lambda answer: answer == "yes")
 
     def get(self, key: str) -> Maybe[str]:
         """Ask for *key*."""
@@ -101,6 +101,7 @@ def test_one_that_is_away_is_left_alone_for_a_moment(world: World) -> None:
         with pytest.raises(Away):
             world.get(key)
     assert world.asked == ["a"]
+    assert world.source.is_away
     # Who is told so meanwhile, however often, does not make it longer.
     for _ in range(4):
         world.clock.advance(PAUSE_SECONDS / 4)
@@ -110,6 +111,7 @@ def test_one_that_is_away_is_left_alone_for_a_moment(world: World) -> None:
     world.clock.advance(PAUSE_SECONDS)
     world.trouble = None
     assert [world.get(key) for key in ("a", "b")] == ["no", "no"]
+    assert not world.source.is_away
 
 
 def test_it_is_told_once_and_for_all(world: World) -> None:
