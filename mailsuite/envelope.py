@@ -18,12 +18,16 @@ NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 class Peer:
     """The other end of a connection: *host* is the text of its IP address, ``unix``, or ``unknown``.
 
-    *via* is the address of the proxy that has spoken for it, if one has.
+    *via* is the address of the proxy that has spoken for it, if one has. *user* is the user of this system who has
+    come by a UNIX socket, by name, or by number where the system knows no name; empty: nobody has asked the kernel.
+    *uid* is the number.
     """
 
     host: str
     port: int = 0
     via: str = ""
+    user: str = ""
+    uid: int = -1
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:

@@ -21,6 +21,7 @@ from mailsuite.pop3 import responses as pop3_responses
 from mailsuite.pop3 import server as pop3_server
 from mailsuite.pop3 import settings as pop3_settings
 from mailsuite.service.flush import Flush
+from mailsuite.service.local import LocalRole, local_login
 from mailsuite.service.login import Logins
 from mailsuite.service.maa import MailboxAccess
 from mailsuite.service.mda import DeliveryRole
@@ -36,6 +37,7 @@ from mailsuite.transport.bounds import Admission, Bounds
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.gate import Rules, everybody, nobody
 from mailsuite.transport.listener import Listener, NewSession
+from mailsuite.transport.peer_credentials import user_of
 from mailsuite.wire.events import SessionCore
 from mailsuite.workers.footing import Footing
 
@@ -80,6 +82,7 @@ class Incoming:
             bounds(self._settings, settings),
             self._admission(name, settings),
             _rules(self._settings, settings),
+            user_of if settings.authentication == "peer" else None,
         )
 
     def _admission(self, name: str, settings: ListenerSettings) -> Admission:
@@ -154,18 +157,20 @@ def roles(
     )
     rates = Rates(allowances, state, peers_in(limits.exempt, unix=True))
 
-    def role(name: str, service: str) -> Role:
+    def role(name: str, listener: ListenerSettings) -> Role:
         denied = denials.checks(name)
-        if service == "mta":
+        if listener.service == "mta":
             relay = InboundRelay(state, backups, relay_rules(settings, name))
             return InboundRole(Checks(*denied, relay), logins, flush, rates)
-        if service == "submission":
+        if listener.service == "submission":
             policy = Checks(*denied, SubmissionRelay())
+            if listener.authentication == "peer":
+                trusted = settings.submission.trusted_users
+                return LocalRole(policy, logins, origin(settings), trusted, rates, caps)
             return SubmissionRole(policy, logins, flush, settings.submission.check_from, rates, caps)
         return DeliveryRole(Checks(OwnOnly()), logins)
 
-    taking = {name: each.service for name, each in settings.listen.items() if each.service != "pop3"}
-    return {name: role(name, service) for name, service in taking.items()}
+    return {name: role(name, each) for name, each in settings.listen.items() if each.service != "pop3"}
 
 
 # What a connection that is too many is told in place of a greeting, by the limit; "connections" is for all others.
@@ -186,8 +191,10 @@ def smtp_session_settings(
 ) -> smtp_settings.Settings:
     """Return what the sessions of an SMTP *listener* have to know."""
     limits = settings.limits
+    local = listener.authentication == "peer"
     return smtp_settings.Settings(
-        settings.hostname,
+        # Programs of this machine take from here what they put behind names without a domain.
+        origin(settings) if local else settings.hostname,
         smtp_settings.Limits(
             message_size=limits.message_size,
             recipients=limits.recipients,
@@ -204,9 +211,9 @@ def smtp_session_settings(
             data_rate=limits.data_rate,
         ),
         starttls=listener.tls == "starttls",
-        auth=listener.authentication,
+        auth="off" if listener.authentication == "peer" else listener.authentication,
         sasl=terms(settings, listener, "lmtp" if listener.service == "lmtp" else "smtp", lambda: running().offer),
-        auth_required=listener.service == "submission",
+        auth_required=listener.service == "submission" and not local,
         lmtp=listener.service == "lmtp",
         xclient=bool(settings.smtp.xclient_peers),
         bare_newlines=settings.smtp.bare_newlines,
@@ -225,6 +232,7 @@ def _smtp_sessions(
 ) -> NewSession:
     """Return what makes the sessions of an SMTP listener."""
     implicit = listener.tls == "implicit"
+    local = listener.authentication == "peer"
     xclient_peers = peers_in(settings.smtp.xclient_peers)
     session_settings = smtp_session_settings(settings, listener, running)
 
@@ -233,9 +241,17 @@ def _smtp_sessions(
         role = parts.roles[name]
         proxies = session_settings.xclient and xclient_peers(peer)
         core = smtp_server.ServerSession(session_settings, encrypted=implicit, proxies=proxies)
-        return core, Reception(parts.smtp, role, peer, parts.session_id())
+        reception = Reception(parts.smtp, role, peer, parts.session_id())
+        if local:
+            reception.login = local_login(peer, origin(settings))
+        return core, reception
 
     return new_session
+
+
+def origin(settings: Settings) -> str:
+    """Return the domain of what users of this system send."""
+    return settings.submission.origin or settings.hostname
 
 
 def pop3_policies(settings: Settings) -> Policies:

@@ -47,6 +47,9 @@ def problems_of(settings: Settings) -> list[Problem]:
     if settings.srs.domain and not is_domain(settings.srs.domain):
         text = f'"{shown(settings.srs.domain)}" is not a domain name such as {settings.hostname}'
         problems.append(Problem(("srs", "domain"), text))
+    if settings.submission.origin and not is_domain(settings.submission.origin):
+        text = f'"{shown(settings.submission.origin)}" is not a domain name such as {settings.hostname}'
+        problems.append(Problem(("submission", "origin"), text))
     problems += _source_problems(settings)
     problems += _ourselves_problems(settings)
     problems += login_problems(settings)
@@ -90,7 +93,21 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
             continue
         if listener.service == "lmtp" and spot.port == SMTP_PORT:
             yield Problem(path, f"port {SMTP_PORT} is that of SMTP, and LMTP must not be spoken there (RFC 2033 §5)")
+        if listener.authentication == "peer" and spot.kind != "unix" and "domain=UNIX" not in description:
+            yield Problem(path, f'"{description}" is no UNIX socket, and auth = "peer" goes by who has opened one')
+    yield from _peer_auth_problems(name, listener)
     yield from _without_problems(("listen", name, "without"), listener)
+
+
+def _peer_auth_problems(name: str, listener: Listener) -> Iterator[Problem]:
+    if listener.authentication != "peer":
+        return
+    if listener.service != "submission":
+        yield Problem(("listen", name, "auth"), '"peer" is for the service submission')
+    if listener.tls != "none":
+        yield Problem(("listen", name, "tls"), 'where auth = "peer" nothing leaves this machine: there is no TLS')
+    if listener.proxy:
+        yield Problem(("listen", name, "proxy"), 'where auth = "peer" nobody speaks for others')
 
 
 def _without_problems(path: tuple[str, ...], listener: Listener) -> Iterator[Problem]:

@@ -60,12 +60,8 @@ class SubmissionRole:
         return then(owned, lambda own: replies.SENDER_OK if own else replies.NOT_YOUR_ADDRESS)
 
     def head(self, session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
-        """Complete the header (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""
-        site = session.site
-        wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
-        if wanted is not None:
-            header = with_priority(header, session.grant(wanted))
-        return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}")
+        """See `completed`."""
+        return completed(session, header, message_id, envelope)
 
     def content(self, session: Reception, header: bytes) -> Maybe[Reply | None]:
         """Each From address is the login's own (RFC 6409 §6.1 asks for such a right; RFC 5322 §3.6.2)."""
@@ -96,6 +92,15 @@ class SubmissionRole:
         if address is None:
             return replies.UNKNOWN_LIST
         return then(session.site.directory.expand(address), lambda members: _members(members, event.utf8))
+
+
+def completed(session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
+    """Return *header* completed (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""
+    site = session.site
+    wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
+    if wanted is not None:
+        header = with_priority(header, session.grant(wanted))
+    return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}")
 
 
 # No real address is longer; the limits of RCPT are the session's, this only bounds the question.

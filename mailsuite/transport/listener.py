@@ -17,6 +17,7 @@ from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
 from mailsuite.transport.gate import Gate, Rules
 from mailsuite.transport.open_sessions import OpenSessions
+from mailsuite.transport.peer_credentials import Identified, UserOf
 from mailsuite.transport.ports import bind
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
@@ -93,6 +94,7 @@ class Listener(Service):
     """A service on one or more endpoints. *grace*: for how many seconds sessions may end in good order.
 
     *implicit*: TLS begins with the connection; *tls* alone serves STARTTLS and STLS. *rules*: who may come, and how.
+    *user_of* names users of this system: with it, all come by UNIX sockets, and sessions know whose they are.
     """
 
     log = Logger()
@@ -109,6 +111,7 @@ class Listener(Service):
         bounds: Bounds = UNBOUNDED,
         admission: Admission | None = None,
         rules: Rules = OPEN,
+        user_of: UserOf | None = None,
     ) -> None:
         self.setName(name)
         self._endpoints = endpoints
@@ -121,6 +124,8 @@ class Listener(Service):
         self._gate: Gate | None = None
         if not rules.open:
             self._factory = self._gate = Gate(name, self._factory, rules, clock)
+        if user_of is not None:
+            self._factory = Identified(name, self._factory, user_of)
         self._ports: list[IListeningPort] = []
 
     @property

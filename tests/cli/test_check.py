@@ -473,6 +473,21 @@ def test_a_postmaster_in_a_domain_that_is_not_here_is_warned_of(config: Path) ->
     assert "to mend it: mailsuite domain add b.example, or" in problem
 
 
+def test_mail_of_this_machine_that_finds_nobody_is_warned_of(config: Path) -> None:
+    """What cron writes to root would be lost."""
+    where = "warning  submission.origin: mail of this machine for root goes to root@"
+    add(config, '[listen.local]\nservice = "submission"\nauth = "peer"\nendpoint = "unix:local"')
+    (problem,) = problems(config)
+    assert problem.startswith(f"{where}mail.example.org, whom nobody is; to mend it: mailsuite domain add mail.")
+
+    add(config, '[submission]\norigin = "example.org"')
+    assert problems(config) == [
+        f"{where}example.org, whom nobody is; to mend it: mailsuite alias add root@example.org ADDRESS"
+    ]
+    run("alias", "add", "root@example.org", "postmaster@example.org", "-c", config)
+    assert problems(config) == []
+
+
 def test_terms_for_nobody_are_warned_of(config: Path) -> None:
     """What is said of a domain without users holds for nobody."""
     run("domain", "add", "example.net", "--class", "relay", "--config", config)

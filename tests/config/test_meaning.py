@@ -374,3 +374,26 @@ def test_tokens_are_judged_in_one_way(oauth: dict[str, object], wrong: str) -> N
     problems = login_problems(oauth=oauth)
 
     assert [problem[: len(wrong)] for problem in problems] == ([wrong] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('service = "mta"\nendpoint = "unix:local"\nauth = "peer"', '"peer" is for the service submission'),
+        ('service = "submission"\nendpoint = "tcp:587"\nauth = "peer"', '"tcp:587" is no UNIX socket'),
+        ('service = "submission"\nendpoint = "unix:l"\nauth = "peer"\ntls = "starttls"', "there is no TLS"),
+        ('service = "submission"\nendpoint = "unix:l"\nauth = "peer"\nproxy = ["unix"]', "nobody speaks for others"),
+    ],
+)
+def test_users_of_this_system_come_by_a_socket(tmp_path: Path, lines: str, said: str) -> None:
+    """The kernel knows nobody else, and what would make no sense there is refused."""
+    (problem,) = refused(tmp_path, f"{MINIMAL}[listen.local]\n{lines}\n")
+
+    assert said in problem
+
+
+def test_the_origin_is_a_domain(tmp_path: Path) -> None:
+    """It is put behind names."""
+    (problem,) = refused(tmp_path, f'{MINIMAL}submission.origin = "no domain"\n')
+
+    assert '"no domain" is not a domain name' in problem

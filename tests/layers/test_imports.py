@@ -39,7 +39,7 @@ LAYERS = {
     "transport": {"transport", "certificates"},
     "root": {
         "app", "backends", "incoming", "limits", "logins", "outgoing", "peers", "policies", "returns", "starting",
-        "tap", "config", "cli", "workers",
+        "tap", "config", "cli", "workers", "sendmail",
     },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

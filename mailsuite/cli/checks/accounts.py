@@ -80,6 +80,17 @@ def _domains(records: SqlRecords, settings: Settings) -> Iterator[Finding]:
             "directory.postmaster", f"{postmaster} is neither a mailbox nor an alias of a local domain",
             f"{_mend(records, parse_address(postmaster))}, or name another address",
         )
+    if any(listener.authentication == "peer" for listener in settings.listen.values()):
+        yield from _root(records, settings)
+
+
+def _root(records: SqlRecords, settings: Settings) -> Iterator[Finding]:
+    """Root has most of the mail of cron, and programs name it without a domain."""
+    root = Address("root", settings.submission.origin or settings.hostname)
+    if at_once(Resolver(records).listed(root)) is None:
+        add = _mend(records, root).replace("user add", "alias add")
+        mend = f"{add} ADDRESS" if "alias" in add else f"{add}, or name one of your domains there"
+        yield warning("submission.origin", f"mail of this machine for root goes to {root}, whom nobody is", mend)
 
 
 def _terms(records: SqlRecords, settings: Settings) -> Iterator[Finding]:

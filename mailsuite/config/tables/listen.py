@@ -8,7 +8,7 @@ from mailsuite.config.section import PEERS, Section, written
 
 Service = Literal["mta", "submission", "lmtp", "pop3"]
 ListenTLS = Literal["none", "starttls", "implicit"]
-ListenAuth = Literal["off", "tls", "always"]
+ListenAuth = Literal["off", "tls", "always", "peer"]
 
 
 class Listener(Section, frozen=True, kw_only=True):
@@ -30,8 +30,9 @@ class Listener(Section, frozen=True, kw_only=True):
                     " first octet.",
     )] = "none"
     auth: Annotated[ListenAuth | Literal[""], Meta(
-        description="When a password is taken: never, under TLS only, or always;"
-                    " empty means off for mta and lmtp, and tls for the others.",
+        description="When a password is taken: never, under TLS only, or always; empty means off for mta and lmtp, and"
+                    " tls for the others. With peer there are no passwords: on a UNIX socket the kernel says which"
+                    " user of this system sends (submission only).",
     )] = ""
     mechanisms: Annotated[list[str], Meta(
         extra=written("a list of SASL mechanisms"),

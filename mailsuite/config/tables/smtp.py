@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mailsuite.config.section import PEERS, Section
+from mailsuite.config.section import PEERS, Section, written
 
 
 class SMTP(Section, frozen=True, kw_only=True):
@@ -63,6 +63,17 @@ class Submission(Section, frozen=True, kw_only=True):
         description="Whether each address in From must belong to the login, as the reverse-path"
                     " always must.",
     )] = True
+    origin: Annotated[str, Meta(
+        extra=written("a domain, or an empty string"),
+        examples=["example.org"],
+        description="The domain of names without one, such as root, where users of this system send (auth = \"peer\");"
+                    " each may send as the own name at this domain. Empty means hostname.",
+    )] = ""
+    trusted_users: Annotated[list[str], Meta(
+        extra=written("a list of names or numbers of users of this system"),
+        examples=[["www-data"]],
+        description="Users of this system who may send as anybody (auth = \"peer\"), beside root.",
+    )] = []
     highest_priority: Annotated[int, Meta(
         ge=0, le=9,
         description="The highest priority that who has logged in may ask for (MT-PRIORITY, RFC 6710 §11).",
