@@ -17,6 +17,8 @@ _DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
 # A domain name on the wire (RFC 5321 §4.1.2), and the most octets that one has (§4.5.3.1.2).
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _NAME_OCTETS = 255
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def domain_key(domain: str) -> str:
@@ -53,6 +55,13 @@ def local_key(local: str) -> str:
     if local.isascii():
         return local.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
+
+
+def unquoted(local: str) -> str:
+    """Return the local part that *local* is written for: without quotes and backslashes where it is a quoted string,
+    else as it is. ``"alice"``, ``"al\\ice"`` and ``alice`` are the same (RFC 5321 §4.1.2)."""
+    quoted = _QUOTED.fullmatch(local)
+    return _ESCAPED.sub(r"\1", quoted[1]) if quoted else local
 
 
 @dataclass(frozen=True, slots=True)

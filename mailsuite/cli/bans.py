@@ -72,6 +72,8 @@ def add(
     key = _subject(subject)
     now = time.time()
     lasts = seconds if seconds is not None else settings.limits.ban_time
+    if seconds == 0:
+        raise click.UsageError("--for names no time; to lift a ban: mailsuite bans remove " + subject)
     if not (forever or lasts):
         raise click.UsageError("[limits] ban_time is 0: say --for SPAN or --forever")
     covers = LOGINS if logins or "@" in key else ALL

@@ -29,6 +29,16 @@ from mailsuite.logins import mechanisms_of
 from mailsuite.mailbox.sharing import Sharing, is_shared
 
 
+def _midnight(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Return when the day *text* begins, as POSIX time."""
+    if text is None:
+        return None
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no day; expected one such as 2027-01-31") from error
+
+
 @click.group()
 def user() -> None:
     """Add, list, change and remove users: each is a login and a mailbox of the same name.
@@ -133,14 +143,15 @@ def thaw(settings: Settings, address: str) -> None:
 
 @user.command()
 @click.argument("address")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The day from which mail is refused, at 0:00 UTC.")
+@click.option("--until", callback=_midnight, metavar="YYYY-MM-DD", help="The day from which mail is refused, at 0:00"
+              " UTC.")
 @click.option("--forward", "targets", metavar="TARGET", multiple=True, help="Where mail goes until then; repeatable.")
 @click.option("--no-copy", is_flag=True, help="Put no copy of what is forwarded into the mailbox.")
 @click.option("--text", default="This person is no longer here", show_default=True, help="What is said then.")
 @click.option("--cancel", is_flag=True, help="Let the user stay; what mail is forwarded to, alias remove takes off.")
 @with_site
 def leave(
-    settings: Settings, address: str, until: datetime | None, targets: tuple[str, ...], no_copy: bool, text: str,
+    settings: Settings, address: str, until: int | None, targets: tuple[str, ...], no_copy: bool, text: str,
     cancel: bool,
 ) -> None:
     """Let the user ADDRESS leave: mail is forwarded until a day, and then answered with 550 5.1.6 and the text.
@@ -160,8 +171,7 @@ def leave(
         if until is None:
             accounts.aliases.accept(address)
         else:
-            moment = int(until.replace(tzinfo=UTC).timestamp())
-            accounts.aliases.leave(address, moment, chosen(550, text, "5.1.6"), targets, not no_copy)
+            accounts.aliases.leave(address, until, chosen(550, text, "5.1.6"), targets, not no_copy)
         found = accounts.users.show(address)
     click.echo(f"{found.name} is {_state(found)}.")
 

@@ -5,7 +5,7 @@ The file keeps the key form (`mailsuite.address`): so every spelling of an addre
 
 import re
 
-from mailsuite.address import Address, domain_key, local_key
+from mailsuite.address import Address, domain_key, local_key, unquoted
 from mailsuite.directory.errors import BadName
 
 # RFC 5321 §4.5.3.1.1 and §4.5.3.1.2; RFC 1035 §2.3.4.
@@ -14,8 +14,6 @@ DOMAIN_OCTETS = 253
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ESCAPED = re.compile(r"\\(.)")
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
@@ -58,9 +56,8 @@ def shown(text: str) -> str:
 
 
 def _unquoted(written: str) -> str:
-    quoted = _QUOTED.fullmatch(written)
-    local = _ESCAPED.sub(r"\1", quoted[1]) if quoted else written
-    if not local.isprintable() or not (quoted or _DOT_STRING.fullmatch(local)):
+    local = unquoted(written)
+    if not local.isprintable() or (local == written and not _DOT_STRING.fullmatch(local)):
         raise BadName(
             f"{shown(written)} is not the local part of an address: letters, digits and single dots, or in"
             ' double quotes any characters that can be printed, as in "John Smith"@example.com'

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from enum import Enum
 
-from mailsuite.address import Address
+from mailsuite.address import Address, unquoted
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit, ITokens
 from mailsuite.maybe import Maybe, then
@@ -109,5 +109,6 @@ class Logins:
 
 
 def _key(name: str) -> tuple[str, str]:
+    # As the directory reads it: what logs in as the same login has to count as it, too, however it is spelled.
     local, _, domain = name.rpartition("@")
-    return Address(local, domain).key
+    return Address(unquoted(local), domain).key

@@ -518,6 +518,9 @@ def test_frozen_and_leaving(site: Site) -> None:
     assert json.loads(site.done("user", "show", name, "--json"))["frozen"] is True
     assert site.done("user", "thaw", name) == f"{name} is without a password.\n"
     assert "give one of" in site.misused("user", "leave", name)
+    assert "'soon' is no day; expected one such as 2027-01-31" in site.misused(
+        "user", "leave", name, "--until", "soon"
+    )
     left = ("user", "leave", name, "--forward", "alice@new.example", "--text", "Gone")
     assert site.done(*left, "--until", "2999-01-31") == f"{name} is without a password, leaving on 2999-01-31.\n"
     assert site.done("alias", "list").splitlines()[1].split(maxsplit=3)[1:] == [

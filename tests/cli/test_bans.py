@@ -82,6 +82,8 @@ def test_a_ban_that_is_there_is_replaced(site: Path) -> None:
         (["add", "example.org"], 2, "alice@example.com"),
         (["add", "al ice@"], 1, "is not the local part of an address"),
         (["add", "192.0.2.7", "--for", "soon"], 2, "no span of time"),
+        (["add", "192.0.2.7", "--for", "36501d"], 2, "is too long; expected 36500d at most"),
+        (["add", "192.0.2.7", "--for", "0m"], 2, "names no time; to lift a ban: mailsuite bans remove 192.0.2.7"),
         (["add", "192.0.2.7", "--for", "1h", "--forever"], 2, "exclude each other"),
         (["add"], 2, "ADDRESS|NETWORK|LOGIN"),
         (["remove"], 2, "ADDRESS|NETWORK|LOGIN"),

@@ -23,6 +23,7 @@ from tests.cli.site import new_site, run
         (["--domain", "a b"], "'a b' is no domain; expected"),
         (["--older", "5"], "'5' is no span of time; expected one such as 90m"),
         (["--younger", "-5m"], "'-5m' is no span of time; expected"),
+        (["--older", f"{'9' * 400}d"], "is too long; expected 36500d at most"),
         (["--limit", "0"], "--limit"),
         (["--status", "lost"], "'lost' is not one of"),
     ],

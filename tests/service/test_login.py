@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from mailsuite.directory.spelling import login_name
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IGuessingLimit
 from mailsuite.maybe import Maybe
@@ -31,6 +32,7 @@ class Told:
         self, later: bool = False, admits: bool = True, broken: bool = False, alice: Login = ALICE
     ) -> None:
         self.events: list[object] = []
+        self.accounts: list[str] = []
         self._alice = alice
         self._later = later
         self._admits = admits
@@ -56,6 +58,7 @@ class Told:
     def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         """See `IGuessingLimit.admit`."""
         self.events.append("admit")
+        self.accounts.append(account)
         return self._answer(self._admits)
 
     def failed(self, peer: Peer, account: str) -> None:
@@ -100,6 +103,18 @@ def test_a_wrong_claim_is_counted(later: bool) -> None:
 
     assert check(told, PasswordClaim("alice@example.com", "guess")) is Refused.WRONG
     assert told.events == ["admit", ("alice@example.com", "guess", "pop3"), "failed"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Alice@EXAMPLE.com", '"alice"@example.com', '"al\\ice"@example.com', "alice@\uff45xample.com"]
+)
+def test_every_spelling_of_a_login_is_counted_as_that_login(name: str) -> None:
+    """Or whoever is banned, or guesses, would quote the name, with a backslash at another place each time."""
+    told = Told()
+
+    assert login_name(name) == ALICE.name
+    assert check(told, PasswordClaim(name, "secret", "alice@example.com")) == ALICE
+    assert told.accounts == [ALICE.name]
 
 
 @pytest.mark.parametrize("authorize", ["bob@example.com", "alice", "alice@example.org"])
