@@ -81,7 +81,7 @@ class Incoming:
             self._settings.limits.shutdown_grace,
             bounds(self._settings, settings),
             self._admission(name, settings),
-            _rules(self._settings, settings),
+            rules(self._settings, settings),
             user_of if settings.authentication == "peer" else None,
         )
 
@@ -119,7 +119,7 @@ def has_tls(settings: Settings) -> bool:
     return any(listener.tls != "none" for listener in settings.listen.values())
 
 
-def _rules(settings: Settings, listener: ListenerSettings) -> Rules:
+def rules(settings: Settings, listener: ListenerSettings) -> Rules:
     """Return who may come to *listener*, and how."""
     return Rules(
         peers_in(listener.admitted) if listener.admitted else everybody,

@@ -96,6 +96,7 @@ def authenticator(
 class Throttle:
     """What is done about guessed passwords; *sync* is to be started and stopped."""
 
+    known: KnownPlaces
     bans: Bans
     guessing: GuessingLimit
     sync: BanSync
@@ -121,7 +122,7 @@ def throttle(
     cut_offs = CutOffs(
         limits.guesses, limits.network_guesses, limits.account_guesses, limits.guess_window, limits.ban_time
     )
-    return Throttle(bans, GuessingLimit(state, reactor, cut_offs, bans, known, sync.ban, exempt), sync)
+    return Throttle(known, bans, GuessingLimit(state, reactor, cut_offs, bans, known, sync.ban, exempt), sync)
 
 
 def offer(settings: Settings, backend: Backend, seconds: Callable[[], float]) -> Offer:

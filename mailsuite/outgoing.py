@@ -136,7 +136,7 @@ class Outgoing:
             self.router, self._primary_hosts, self._connector, settings.hostname, reactor, delivery.source
         )
         self.backups = BackupRecipients(
-            lists, _backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor, time.time
+            lists, backup_domains(settings), Callouts(primary.ask, reactor), reactor, _off_reactor, time.time
         )
         web = WebClient(reactor, self.resolver, delivery.ca_file)
         self._pull = ListPull(_list_sources(settings), lists, web, reactor, time.time, _off_reactor)
@@ -290,7 +290,8 @@ def is_address_of_ours(address: str) -> bool:
         return False
 
 
-def _backup_domains(settings: Settings) -> dict[str, BackupDomain]:
+def backup_domains(settings: Settings) -> dict[str, BackupDomain]:
+    """Return how recipients of domains are known that need other than the defaults."""
     return {
         domain_key(name): BackupDomain(
             parse_key(table.key) if table.key else None,

@@ -14,8 +14,8 @@ import click
 from mailsuite import __version__
 
 COMMANDS = (
-    "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "quota", "cap", "queue", "sendmail",
-    "backup-mx", "srs", "bans", "db", "import",
+    "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "quota", "cap", "queue", "explain",
+    "sendmail", "backup-mx", "srs", "bans", "db", "import",
 )  # fmt: skip
 
 FIRST_STEPS = """\b

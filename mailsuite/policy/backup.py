@@ -52,13 +52,14 @@ class BackupRecipients:
     """Knows from lists in memory, which follow their files. To be started and stopped.
 
     *domains* holds those that need other than the defaults, by their name in A-labels. *now* gives POSIX seconds.
+    Without *callouts* no primary is asked.
     """
 
     def __init__(
         self,
         store: ListStore,
         domains: Mapping[str, BackupDomain],
-        callouts: Callouts,
+        callouts: Callouts | None,
         clock: IReactorTime,
         run: Run,
         now: Callable[[], float],
@@ -86,7 +87,8 @@ class BackupRecipients:
         """Follow them no longer, and ask nobody: who waits for an answer is told that nobody knows."""
         if self._loop.running:
             self._loop.stop()
-        self._callouts.stop()
+        if self._callouts is not None:
+            self._callouts.stop()
 
     def known(self, address: Address) -> Maybe[Known]:
         """See `IBackupRecipients.known`."""
@@ -95,7 +97,8 @@ class BackupRecipients:
         if found is not None and (found.has(address) or self._now() - found.made < OLD_SECONDS):
             return found.has(address)
         settings = self._domains.get(domain, _DEFAULT)
-        return self._callouts.known(address, settings.lifetimes) if settings.callout else None
+        asked = self._callouts if settings.callout else None
+        return None if asked is None else asked.known(address, settings.lifetimes)
 
     async def _look(self) -> None:
         try:

@@ -32,7 +32,7 @@ class Caps:
 
     def judge(self, login: Login, recipients: Sequence[Address]) -> str:
         """See `ICaps.judge`."""
-        caps = self._of(login)
+        caps = self.of(login)
         if not caps:
             return ""
         new = self._new(login, recipients) if any(cap.counted == "recipients" for cap in caps) else ()
@@ -48,7 +48,8 @@ class Caps:
             self._state.add(counter, 1, KNOWN_SECONDS)
         return ""
 
-    def _of(self, login: Login) -> Sequence[Cap]:
+    def of(self, login: Login) -> Sequence[Cap]:
+        """Return the caps that hold for *login*."""
         if not login.caps:
             return self._defaults
         own = {(cap.counted, cap.seconds) for cap in login.caps if not cap.domain}

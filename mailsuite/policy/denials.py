@@ -23,6 +23,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # RFC 5321 §4.5.1, RFC 2142 §4: who is refused by mistake must be able to say so.
 ALWAYS_REACHED = frozenset({"postmaster", "abuse"})
 
+_REACHED = Verdict(None, "postmaster and abuse of our own domains are reached by everybody")
+
 
 class Entry(NamedTuple):
     """What stands in a list, as it was written, and what who fits it is told."""
@@ -73,7 +75,9 @@ def judged(
     """Return what the first of *rules* says that holds and in which *find* finds something; else *passed*."""
     for rule in rules:
         entry = find(rule.entries)
-        if entry is not None and rule.holds(case.peer) and not _is_always_reached(case):
+        if entry is not None and rule.holds(case.peer):
+            if _is_always_reached(case):
+                return _REACHED
             return Verdict(entry.reply, f"{what} is {entry.text} of [deny.{rule.name}]", f"deny.{rule.name}")
     return passed
 

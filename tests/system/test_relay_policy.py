@@ -1,14 +1,17 @@
 """Nobody relays through a site: the tricks that everybody tries, nmap's own; and what rules of the policy change."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mailsuite.cli import main
 from tests.system.programs import needs
-from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Site, until
+from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Options, Site, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -63,7 +66,7 @@ TRICKS = [
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """Serve one site; peers come from addresses of loopback of their own."""
-    options = {
+    options: Options = {
         "limits": {"errors": 1000, "unknown_recipients": 1000},
         "deny.spammers": {"peers": [SPAMMER], "senders": [".spam.example"], "helos": ["ylmf-pc"], "file": "denied"},
         "relay.printers": {
@@ -106,6 +109,18 @@ def test_the_tricks(site: Site) -> None:
                 assert said(opened, sender, to).startswith("5"), (sender, to)
         for to in (ALICE, "anybody@passed.example", "postmaster"):
             assert said(opened, "bob@elsewhere.example", to) == "250 2.1.5 Recipient OK"
+
+
+@pytest.mark.parametrize("sender", ["", ALICE])
+def test_explain_says_what_the_server_says(site: Site, sender: str) -> None:
+    """To each trick, to what is ours, and to who is listed."""
+    with wire(site) as opened, wire(site, PRINTER) as printer, wire(site, SPAMMER) as spammer:
+        cases = [(opened, STRANGER, to) for to in [*TRICKS, ALICE, "postmaster", "anybody@passed.example"]]
+        cases += [(printer, PRINTER, "bob@elsewhere.example"), (spammer, SPAMMER, ALICE)]
+        for connection, peer, to in cases:
+            arguments = ["rcpt", to, "--from", sender, "--peer", peer, "--helo", "client.example", "--json"]
+            done = CliRunner().invoke(main, ["explain", *arguments, "--config", str(site.config)])
+            assert json.loads(done.output)["reply"] == said(connection, sender, to), (to, done.output)
 
 
 @needs("nmap")
