@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.results import MORE_IS_BETTER, OURS, UNITS, Results, Spread, best, ratios, spread
 from benchmarks.workloads.growth import DELIVER, FETCH, RELAY
 from benchmarks.workloads.growth import case_name as grown
+from benchmarks.workloads.many_accounts import FEW, USERS, serve
 
 PYTHON = ("aiosmtpd", "twisted.mail")
 POSTFIX = ("postfix",)
@@ -103,6 +104,11 @@ GOALS: Sequence[Goal] = (
         for work in (DELIVER, FETCH, RELAY)
         for size in (100_000, 1_000_000)
     ),
+    Goal("many_accounts", serve(USERS), "seconds", 1.25, Own(serve(FEW), "seconds")),
+    # Caches of 20,000 addresses, and SQLite's.
+    Goal("many_accounts", serve(USERS), "mib", 1.5, Own(serve(FEW), "mib")),
+    Goal("many_accounts", "lookup, known", "ms", 0.1, None),
+    Goal("many_accounts", "lookup, not known", "ms", 1, None),
 )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ from benchmarks.workloads.growth import Growth
 from benchmarks.workloads.idle import Idle
 from benchmarks.workloads.inbound import Inbound
 from benchmarks.workloads.long_queue import LongQueue
+from benchmarks.workloads.many_accounts import ManyAccounts
 from benchmarks.workloads.pop3 import Pop3
 from benchmarks.workloads.relay import Relay
 from benchmarks.workloads.submission import Submission
 from benchmarks.workloads.workload import Workload
 
 ALL: tuple[type[Workload[Any]], ...] = (
-    Inbound, Relay, Submission, Pop3, Idle, Growth, Chunking, Backlog, LongQueue,
+    Inbound, Relay, Submission, Pop3, Idle, Growth, Chunking, Backlog, LongQueue, ManyAccounts,
 )  # fmt: skip

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 # How old an answer may be: within this time a change by a command takes effect.
 CHECK_SECONDS = 0.1
+# So many credentials are looked at in some 30 ms.
+LOOKED_AT_ONCE = 50_000
 
 
 class SqliteBackend(SqlRecords, Backend):
@@ -64,8 +66,11 @@ class SqliteBackend(SqlRecords, Backend):
             return at_once(ask(self))
 
     def everybody_has(self, kinds: Collection[str]) -> Maybe[frozenset[str]]:
-        """See `Backend.everybody_has`: at once the first time, when nobody is kept waiting by it yet."""
-        if self._looked:
+        """See `Backend.everybody_has`: at once the first time, when nobody is kept waiting by it yet.
+
+        Where there are many to be looked at, the start is not to wait for that either.
+        """
+        if self._looked or self._many():
             return self._run(lambda: self._look(kinds))
         self._looked = True
         return self.held_by_all(kinds)
@@ -77,6 +82,11 @@ class SqliteBackend(SqlRecords, Backend):
     def use_writer(self) -> WriteUses:
         """See `Backend.use_writer`."""
         return UseWriter(partial(connect, self._path))
+
+    def _many(self) -> bool:
+        """Say whether to look at all accounts takes long, without a look at them."""
+        (last,) = self._connection.execute("SELECT max(id) FROM credentials").fetchone()
+        return (last or 0) > LOOKED_AT_ONCE
 
     def _look(self, kinds: Collection[str]) -> frozenset[str]:
         """Look at all accounts, over a connection of this thread's own."""

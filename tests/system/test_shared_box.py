@@ -62,6 +62,17 @@ service pop3-login {{
   }}
 }}
 """
+# The quota in maildirsize, which is ours to set; what the specification does not count, it does not either.
+_QUOTA = """\
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = maildir:User quota
+  quota_rule = Trash:ignore
+}
+"""
 
 
 class Dovecot:
@@ -88,13 +99,13 @@ class Dovecot:
 
 
 @contextmanager
-def _dovecot(site: Site, folder: Path) -> Iterator[Dovecot]:
-    """Serve the mailboxes of *site*; *folder* is its own."""
+def _dovecot(site: Site, folder: Path, more: str = "") -> Iterator[Dovecot]:
+    """Serve the mailboxes of *site*; *folder* is its own, *more* goes into its configuration."""
     dovecot = Dovecot()
     host = Host("127.0.0.1", 25, 53, {})
     quarters = Quarters(folder, PLACE / "dovecot", host, "imap.example.test", ("dovecot", "dovenull"), ())
     facts = {"mail": site.folder / "mail" / DOMAIN, "imap": dovecot.imap_port, "pop3": dovecot.pop3_port}
-    quarters.write("etc/dovecot/dovecot.conf", _CONFIG.format(owner=OWNER, **facts))
+    quarters.write("etc/dovecot/dovecot.conf", _CONFIG.format(owner=OWNER, **facts) + more)
     quarters.make("var/lib/dovecot")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -230,3 +241,51 @@ def test_ids_move_here(world: World) -> None:
     assert ids[:2] == theirs
     assert len(set(ids)) == 3
     session.quit()
+
+
+def test_one_quota_for_both() -> None:
+    """Dovecot goes by the quota that we have set, and counts what we deliver and remove; and the other way round."""
+    with tempfile.TemporaryDirectory(prefix="mailsuite-dovecot-") as folder:
+        os.chmod(folder, 0o755)
+        site = Site({"quota": {"octets": 61_440}}, users=["alice"], owner=OWNER)
+        with site, _dovecot(site, Path(folder), _QUOTA) as dovecot:
+            world = World(site, dovecot)
+            assert _asked(site, 40_000) == 250
+            world.send("one")
+            imap = dovecot.imap()
+            assert _storage(imap) == (1, 60)
+            imap.create("Archive")
+            imap.append("Archive", "", "", b"Subject: large\r\n\r\n" + b"x" * 40_000 + b"\r\n")
+            assert _storage(imap) == (40, 60)
+            assert (_asked(site, 40_000), _asked(site, 20_000)) == (452, 250)
+
+            session = world.pop3()
+            session.dele(1)
+            session.quit()
+            imap.select("Archive")
+            imap.store("1", "+FLAGS", "(\\Deleted)")
+            imap.expunge()
+            assert _storage(imap) == (0, 60)
+            assert _asked(site, 40_000) == 250
+            imap.logout()
+            total = sum(int(line.split()[0]) for line in _sizes(site)[1:])
+            assert (_sizes(site)[0], total) == ("61440S", 0)
+
+
+def _asked(site: Site, octets: int) -> int:
+    """Return what is answered to RCPT for alice and a message of so many *octets*, which does not come."""
+    with smtp_session(site, "mta", "a@client.example") as session:
+        session.ehlo_or_helo_if_needed()
+        session.mail("a@client.example", [f"SIZE={octets}"])
+        return session.rcpt(ALICE)[0]
+
+
+def _storage(imap: imaplib.IMAP4) -> tuple[int, int]:
+    """Return what Dovecot says of alice's quota: KiB used, and the limit."""
+    _, (_, (said,)) = imap.getquotaroot("INBOX")
+    used, limit = said.decode().rpartition("STORAGE ")[2].rstrip(")").split()
+    return int(used), int(limit)
+
+
+def _sizes(site: Site) -> list[str]:
+    return (site.maildir("alice") / "maildirsize").read_text().splitlines()
