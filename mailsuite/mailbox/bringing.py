@@ -18,6 +18,7 @@ from mailsuite.mailbox.foreign import Foreign
 from mailsuite.mailbox.imported_ids import ImportedIds
 from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.maildir import Receipt
+from mailsuite.mailbox.maildirsize import forget
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.replacing import read_file
 from mailsuite.mailbox.scan import PREFIX, scan
@@ -132,6 +133,7 @@ class Bringing:
                     os.utime(self._root + b"/" + places[each.base], ns=(each.modified, each.modified))
         receipt.names = [os.fsdecode(self._root + b"/" + place) for place in places.values()]
         self._sync.sync([receipt])
+        forget(self._path)
         self._journal.add(places)
         return Batch(len(places), gone)
 

@@ -139,6 +139,12 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
         os.close(fd)
 
 
+def forget(path: str) -> None:
+    """Have the mailbox that *path* is, or is a folder of, counted anew: much has changed in it. Raises `OSError`."""
+    with suppress(FileNotFoundError):
+        os.unlink(f"{_parted(path)[0]}/{FILE}")
+
+
 class Ledger:
     """Counts mailboxes, and records what was removed from them.
 
@@ -151,9 +157,7 @@ class Ledger:
 
     def removed(self, path: str, messages: Iterable[tuple[bytes, int]]) -> None:
         """Record that *messages* (name of the file, octets) are gone from *path*, a mailbox or a folder in one."""
-        root, _, folder = path.rpartition("/")
-        if not folder.startswith("."):
-            root, folder = path, ""
+        root, folder = _parted(path)
         gone = [octets for name, octets in messages if self._counts(folder, name)]
         if gone:
             record(root, -sum(gone), -len(gone))
@@ -194,6 +198,12 @@ class Ledger:
 
     def _counts(self, folder: str, name: bytes) -> bool:
         return self._trash or (folder != TRASH and b"T" not in name.partition(b":2,")[2])
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """Return the mailbox that *path* is or is in, and the name of the folder; empty for the mailbox itself."""
+    root, _, folder = path.rpartition("/")
+    return (root, folder) if folder.startswith(".") else (path, "")
 
 
 def size_of(path: bytes) -> int:

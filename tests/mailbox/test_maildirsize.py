@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.mailbox.maildirsize import OCTETS, Ledger, Usage, first_line, line, look, parse, read, record
+from mailsuite.mailbox.maildirsize import OCTETS, Ledger, Usage, first_line, forget, line, look, parse, read, record
 from mailsuite.meaning import NO_QUOTA, Quota
 
 
@@ -126,6 +126,14 @@ def test_removals_are_recorded_with_the_mailbox_of_a_folder(box: Path) -> None:
 
     found = read(str(box))
     assert found is not None and found.usage == (100, 1)
+
+
+def test_what_has_changed_much_is_counted_anew(box: Path) -> None:
+    """Also where it was a folder; twice is no trouble."""
+    Ledger().count(str(box), NO_QUOTA)
+    for _ in range(2):
+        forget(f"{box}/.Archive")
+        assert look(str(box)) is None
 
 
 def test_a_domain_is_added_up(tmp_path: Path) -> None:
