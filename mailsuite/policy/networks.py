@@ -1,6 +1,6 @@
 """Values by the IP addresses and networks that they are for: as many steps as there are prefix lengths in use."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,11 +16,14 @@ class NetworkTable(Generic[T]):
     def add(self, text: str, value: T) -> None:
         """Let the address or network *text* lead to *value*, if it does not lead to another one before it.
 
-        Raises `ValueError` where it is none, or has bits beyond its prefix.
+        Raises `ValueError` where it is none, has bits beyond its prefix, or is IPv4 in the form of IPv6.
         """
         network = ip_network(text)
         if "%" in text:
             raise ValueError(f"{text!r} has a zone, which only this machine knows")
+        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+            # A peer that comes so is known by its IPv4 address: this would be for nobody.
+            raise ValueError(f"{text!r} is an IPv4 address or network in the form of IPv6: write it as IPv4")
         place = network.version, network.prefixlen
         if place not in self._tables:
             self._tables[place] = {}

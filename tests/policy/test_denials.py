@@ -153,6 +153,7 @@ def test_lists_change_under_a_policy() -> None:
     ("kind", "text"),
     [
         ("peer", "192.0.2.7/24"), ("peer", "fe80::1%eth0"), ("peer", "unix"), ("peer", ""),
+        ("peer", "::ffff:192.0.2.7"),
         ("helo", "a b"), ("helo", ""), ("helo", ".a b"),
         ("sender", "<>"), ("sender", ""), ("sender", "@example.net"), ("sender", "bob@"), ("sender", "a b@x.example"),
         ("sender", "@a.example:bob@x.example"), ("recipient", "exa mple"), ("recipient", ".."),

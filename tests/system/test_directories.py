@@ -1,5 +1,6 @@
 """The whole service on accounts in PostgreSQL and LDAP, which are stopped and started under it."""
 
+import json
 import poplib
 import signal
 import smtplib
@@ -38,6 +39,13 @@ def replies(site: Site, *names: str) -> list[int]:
         return [client.rcpt(f"{name}@{DOMAIN}")[0] for name in names]
 
 
+def explained(site: Site, name: str) -> str:
+    """Return how ``mailsuite explain`` says that RCPT for this user is answered; it asks the directory itself."""
+    status = 0 if name == "alice" else 1
+    done = site.cli("explain", "rcpt", f"{name}@{DOMAIN}", "--peer", "192.0.2.7", "--json", status=status)
+    return str(json.loads(done.stdout)["reply"])[:9]
+
+
 def fetched(site: Site, name: str) -> int:
     """Log in by POP3 and return how many messages there are."""
     client = poplib.POP3_SSL("127.0.0.1", site.ports["pop3s"], context=site.tls(), timeout=30)
@@ -54,7 +62,9 @@ def test_the_database_goes_and_comes_back() -> None:
     with running_postgres() as server, made(server) as site:
         assert replies(site, "alice", "nobody") == [250, 550]
         assert fetched(site, "alice") == 0
+        assert (explained(site, "alice"), explained(site, "nobody")) == ("250 2.1.5", "550 5.1.1")
         server.stop()
+        assert explained(site, "bob") == "451 4.3.0"
 
         assert replies(site, "alice", "bob", "nobody-else") == [250, 451, 451]
         with smtplib.SMTP("127.0.0.1", site.ports["mta"], timeout=30) as client:
@@ -102,6 +112,7 @@ def test_a_directory_goes_and_comes_back() -> None:
         with site:
             assert replies(site, "alice", "nobody") == [250, 550]
             assert fetched(site, "alice") == 0
+            assert explained(site, "alice") == "250 2.1.5"
             with pytest.raises(poplib.error_proto, match="AUTH"):
                 fetched(site, "nobody")
             server.stop()
