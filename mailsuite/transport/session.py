@@ -31,6 +31,8 @@ UNREAD_OCTETS = 65_536
 OUTPUT_OCTETS = 65_536
 # After so much output in one turn of the reactor the others have theirs.
 TURN_OCTETS = 524_288
+# So too after so many events for the respondent: a thousand RCPT commands come at once, and each may cost a lookup.
+TURN_EVENTS = 50
 # For how many seconds a peer that was told goodbye may take to read it.
 LINGER = 10.0
 
@@ -60,7 +62,7 @@ class SessionProtocol(Protocol):
     _shaking = False  # TLS has begun, its handshake is not done
     _opening: IDelayedCall | None = None  # the greeting has its time to wait
     _timer: IDelayedCall | None = None
-    _turn: IDelayedCall | None = None  # goes on where much was sent
+    _turn: IDelayedCall | None = None  # goes on where much was done
     _armed = 0.0  # for how many seconds the timer was set
     _phase = 0
     _lost = "lost"  # how the respondent is told
@@ -179,7 +181,7 @@ class SessionProtocol(Protocol):
             return
         self._pumping = True
         pending: list[bytes] = []
-        size = sent = 0
+        size = sent = events = 0
         core = self.core
         moved = False
         try:
@@ -207,7 +209,8 @@ class SessionProtocol(Protocol):
                     size = 0
                 if event is not SAID:
                     self._respond(event)
-                if sent > TURN_OCTETS:
+                    events += 1
+                if sent > TURN_OCTETS or events >= TURN_EVENTS:
                     self._rest()
                     break
         finally:

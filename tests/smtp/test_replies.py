@@ -15,9 +15,10 @@ from tests.smtp.respondent import CLEAR_AUTH, LISTENERS
 from tests.smtp.sessions import ENVELOPE, Talk
 
 NAMED = {name: value for name, value in vars(replies).items() if isinstance(value, Reply)}
-# RFC 5321 §4.2.2 and §4.2.3, RFC 4954 §6, RFC 3207 §4, RFC 7504 §4, RFC 1985 §5.1.
+# RFC 5321 §4.2.2 and §4.2.3, RFC 4954 §6, RFC 3207 §4, RFC 7504 §4, RFC 1985 §5.1, and for X.7.13 the
+# registry of RFC 5248.
 CODES = {214, 220, 221, 235, 250, 251, 252, 334, 354, 421, 450, 451, 452, 454, 455, 500, 501, 502, 503, 504, 521}
-CODES |= {253, 458, 459, 530, 534, 535, 538, 550, 551, 552, 553, 554, 555}
+CODES |= {253, 458, 459, 525, 530, 534, 535, 538, 550, 551, 552, 553, 554, 555}
 STATUS = re.compile(r"[245]\.[0-7]\.\d{1,2}")
 LINE = re.compile(rb"[2-5]\d\d[ -][\t -~]*\r\n")
 

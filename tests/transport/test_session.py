@@ -21,7 +21,14 @@ from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Limits
 from mailsuite.transport.connector import ClientProtocol
-from mailsuite.transport.session import LINGER, OUTPUT_OCTETS, TURN_OCTETS, UNREAD_OCTETS, SessionProtocol
+from mailsuite.transport.session import (
+    LINGER,
+    OUTPUT_OCTETS,
+    TURN_EVENTS,
+    TURN_OCTETS,
+    UNREAD_OCTETS,
+    SessionProtocol,
+)
 from mailsuite.transport.tls import TLSContext
 from tests.pop3 import respondent as pop3
 from tests.smtp.respondent import PLAIN, STARTTLS
@@ -226,6 +233,18 @@ class TestBounds:
             assert before < len(b"".join(talk.wire.writes)) < before + 2 * TURN_OCTETS
 
         assert b"".join(talk.wire.writes).count(b"214 2.0.0") == 10_000
+
+    def test_others_have_their_turn_among_lookups(self) -> None:
+        """Recipients that come at once are judged some at a time; one more than a turn holds waits for the next."""
+        for more in (0, 1):
+            talk = Talk()
+            talk.say(HELLO + b"MAIL FROM:<a@a.example>\r\n")
+            talk.say(b"RCPT TO:<b@b.example>\r\n" * (TURN_EVENTS + more))
+            assert b"".join(talk.wire.writes).count(b"250 2.1.5") == TURN_EVENTS
+            assert bool(talk.core.unread) == bool(more)
+
+            talk.wait(0)
+            assert b"".join(talk.wire.writes).count(b"250 2.1.5") == TURN_EVENTS + more
 
     def test_a_turn_that_is_not_taken(self) -> None:
         """A connection that is lost in between leaves nothing behind."""
