@@ -3,9 +3,6 @@
 import imaplib
 import os
 import poplib
-import signal
-import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.dovecot import serving
 from tests.system.fetchers import pop3_session, retrieve
-from tests.system.network import Host
-from tests.system.quarters import Quarters, refused
+from tests.system.quarters import refused
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Site, free_ports, until
-from tests.system.unpacked import PLACE, missing
+from tests.system.site import DOMAIN, Site, free_ports
+from tests.system.unpacked import missing
 
 pytestmark = [
     pytest.mark.system,
@@ -102,26 +99,10 @@ class Dovecot:
 def _dovecot(site: Site, folder: Path, more: str = "") -> Iterator[Dovecot]:
     """Serve the mailboxes of *site*; *folder* is its own, *more* goes into its configuration."""
     dovecot = Dovecot()
-    host = Host("127.0.0.1", 25, 53, {})
-    quarters = Quarters(folder, PLACE / "dovecot", host, "imap.example.test", ("dovecot", "dovenull"), ())
     facts = {"mail": site.folder / "mail" / DOMAIN, "imap": dovecot.imap_port, "pop3": dovecot.pop3_port}
-    quarters.write("etc/dovecot/dovecot.conf", _CONFIG.format(owner=OWNER, **facts) + more)
-    quarters.make("var/lib/dovecot")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            quarters.command("/usr/sbin/dovecot", "-F"), stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: _listens(dovecot.imap_port) and _listens(dovecot.pop3_port), 20, "Dovecot to listen")
+    config = _CONFIG.format(owner=OWNER, **facts) + more
+    with serving(folder, {"dovecot.conf": config}, dovecot.imap_port, dovecot.pop3_port):
         yield dovecot
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _ids(session: poplib.POP3) -> list[bytes]:

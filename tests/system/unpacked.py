@@ -16,7 +16,7 @@ from pathlib import Path
 PLACE = Path(__file__).parents[2] / ".peers"
 # The packages that have a server, by what its folder in `PLACE` is called.
 PACKAGES = {
-    "dovecot": ("dovecot-lmtpd", "dovecot-imapd", "dovecot-pop3d"),
+    "dovecot": ("dovecot-lmtpd", "dovecot-imapd", "dovecot-pop3d", "dovecot-sqlite"),
     "exim": ("exim4-daemon-light",),
     "opensmtpd": ("opensmtpd",),
     "sendmail": ("sendmail-bin",),
