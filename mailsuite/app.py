@@ -21,6 +21,7 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
+from mailsuite.administered import AdminAPI
 from mailsuite.backends import backend, load, source
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
@@ -240,6 +241,9 @@ class Parts:
         state = footing.state("logins")
         self._throttle = throttle(settings, reactor, state, self.log, peers_in(settings.limits.exempt, unix=True))
         self.bans = self._throttle.bans
+        self._api: AdminAPI | None = None
+        if any(listener.service == "admin" for listener in settings.listen.values()):
+            self._api = AdminAPI(settings, reactor, self._throttle.guessing, self.log)
         self.offer = offer(settings, self._backend, clocks.seconds)
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
@@ -315,10 +319,18 @@ class Parts:
         self.leader = Leader(state, str(os.getpid()), reactor, self._lead, self._step_down)
         self._throttle.sync.start()
         self._hashing.start()
+        if self._api is not None:
+            self._api.start()
         self._uses.start()
         self._barrier.start()
         self._outgoing.start()
         self.leader.start()
+
+    @property
+    def admin(self) -> AdminAPI:
+        """The HTTP API, where a listener has it."""
+        assert self._api is not None
+        return self._api
 
     def _lead(self) -> None:
         """Do from now on what one process of a site does for all."""
@@ -353,6 +365,8 @@ class Parts:
         """Close everything; what was promised is durable when this returns."""
         await self.leader.stop()
         await self._outgoing.stop()
+        if self._api is not None:
+            self._api.stop()
         await self._throttle.sync.stop()
         await self._uses.stop()
         self._barrier.stop()

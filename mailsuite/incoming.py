@@ -36,8 +36,10 @@ from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.bounds import Admission, Bounds
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.gate import Rules, everybody, nobody
-from mailsuite.transport.listener import Listener, NewSession
+from mailsuite.transport.listener import Listener, NewSession, SessionFactory
+from mailsuite.transport.open_sessions import BuildsSessions
 from mailsuite.transport.peer_credentials import user_of
+from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import SessionCore
 from mailsuite.workers.footing import Footing
 
@@ -70,27 +72,35 @@ class Incoming:
         tls = self._certificates.context(name, asks) if settings.tls != "none" else None
         implicit = settings.tls == "implicit"
         endpoints = [(text, self._endpoint(name, text)) for text in settings.endpoints]
-        sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
         return Listener(
             name,
             endpoints,
-            sessions(self._settings, name, settings, self._running),
+            self._sessions(name, settings, tls, self._admission(name, settings)),
             self._reactor,
-            tls,
-            implicit,
+            tls if implicit else None,
             self._settings.limits.shutdown_grace,
-            bounds(self._settings, settings),
-            self._admission(name, settings),
             rules(self._settings, settings),
             user_of if settings.authentication == "peer" else None,
         )
+
+    def _sessions(
+        self, name: str, settings: ListenerSettings, tls: TLSContext | None, admission: Admission
+    ) -> BuildsSessions:
+        if settings.service == "admin":
+            # Only where there is one: it loads a web server.
+            from mailsuite.administered import http_sessions
+
+            return http_sessions(self._reactor, admission, lambda: self._running().admin)
+        sessions = _pop3_sessions if settings.service == "pop3" else _smtp_sessions
+        new_session = sessions(self._settings, name, settings, self._running)
+        return SessionFactory(new_session, self._reactor, tls, bounds(self._settings, settings), admission)
 
     def _admission(self, name: str, settings: ListenerSettings) -> Admission:
         limits = self._settings.limits
         caps = Caps(
             limits.connections, limits.address_connections, limits.network_connections, limits.connection_rate
         )
-        words = _POP3_WORDS if settings.service == "pop3" else _SMTP_WORDS
+        words = _WORDS.get(settings.service, _SMTP_WORDS)
 
         def refuse(peer: Peer, limit: str) -> bytes:
             told = {"service": settings.service, "peer": peer.host, "via": peer.via or None, "limit": limit}
@@ -98,7 +108,7 @@ class Incoming:
             return words.get(limit, words["connections"])
 
         limit = ConnectionLimit(name, caps, self._arrivals, self._exempt)
-        for_logins = settings.service in ("submission", "pop3")
+        for_logins = settings.service in ("submission", "pop3", "admin")
         return Admission(NotBanned(limit, lambda: self._running().bans, for_logins), refuse)
 
 
@@ -184,6 +194,11 @@ _POP3_WORDS: Mapping[str, bytes] = {
     "connection_rate": pop3_responses.TOO_MANY_NEW_CONNECTIONS.encode(),
     BANNED: pop3_responses.BANNED.encode(),
 }
+_HTTP_WORDS: Mapping[str, bytes] = {
+    "connections": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    BANNED: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+}
+_WORDS = {"pop3": _POP3_WORDS, "admin": _HTTP_WORDS}
 
 
 def smtp_session_settings(

@@ -1,14 +1,17 @@
 """What the commands for domains, users and aliases share: the open accounts, mail folders, passwords."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
 
 from mailsuite.address import domain_key
+from mailsuite.admin import mail_folders
+from mailsuite.admin.site import Done
+from mailsuite.administered import administered
 from mailsuite.backends import accounts, reading
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
@@ -17,8 +20,8 @@ from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.secrets import Kept, keeping, keeping_hashes
 from mailsuite.logins import wanted_secrets
-from mailsuite.mailbox.layout import create_maildir, maildir
-from mailsuite.mailbox.sync import sync_folders
+
+T = TypeVar("T")
 
 force = click.option("--force", is_flag=True, help="Remove it although others lead there; they lose it.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -66,30 +69,21 @@ def hash_keeper(settings: Settings) -> Callable[[str, str], Kept]:
 
 def mail_path(settings: Settings, user: User) -> str:
     """Return where the user's mail lies."""
-    return maildir(settings.store.path, user.mailbox)
+    return mail_folders.mail_path(administered(settings), user)
 
 
 def make_mail_folder(settings: Settings, user: User) -> None:
-    """Make the user's Maildir, and say so where mail of an earlier user of that name is in it."""
-    path = mail_path(settings, user)
-    if os.path.isdir(path):
-        click.echo(f"Note: {path} was there before; whatever mail is in it now belongs to {user.name}.", err=True)
-    try:
-        os.makedirs(settings.store.path, mode=0o700, exist_ok=True)
-        made = create_maildir(settings.store.path, user.mailbox)
-        sync_folders(settings.store.path, settings.store.sync, made)
-    except OSError as error:
-        raise click.ClickException(
-            f"{user.name} was added, but its mail folder {path} could not be made ({error.strerror});"
-            " when that is mended, the first message makes it"
-        ) from error
+    """Make the Maildir of a user who was added; what is to be said of that is said."""
+    tell(mail_folders.make_mail_folder(administered(settings), user))
 
 
-def tell_of_mail(settings: Settings, user: User) -> None:
-    """Say where the mail of a removed user lies: no command deletes mail."""
-    path = mail_path(settings, user)
-    if os.path.isdir(path):
-        click.echo(f"The mail of {user.name} was not touched: {path}")
+def tell(done: Done[T]) -> T:
+    """Print the notes of what was done and return its value; a trouble ends the command with exit code 1."""
+    for note in done.notes:
+        click.echo(f"Note: {note}", err=True)
+    if done.trouble:
+        raise click.ClickException(done.trouble)
+    return done.value
 
 
 def read_password(from_stdin: bool) -> str:

@@ -4,13 +4,13 @@ import sys
 
 import click
 
+from mailsuite.admin import app_passwords as admin
+from mailsuite.admin.times import when
 from mailsuite.cli.accounts import as_json, open_accounts
 from mailsuite.cli.output import print_json, print_table
-from mailsuite.cli.queue_words import when
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.directory.app_passwords import SCOPES, AppPassword, drawn
-from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.app_passwords import SCOPES, AppPassword
 
 label = click.option("--label", required=True, metavar="TEXT", help="For which device or program it is.")
 
@@ -43,16 +43,14 @@ def add(settings: Settings, address: str, label: str, scopes: tuple[str, ...], a
     Example:
       mailsuite user app-password add alice@example.com --label scanner --scope smtp
     """
-    password = drawn()
     with open_accounts(settings) as accounts:
-        name = accounts.users.show(address).name
-        added = accounts.app_passwords.add(name, label, scopes, Passwords().hash_random(password))
+        drawn = admin.add(accounts, address, label, scopes)
     if as_json:
-        print_json({"user": name, **_json(added), "password": password})
+        print_json({"user": drawn.name, **admin.as_json(drawn.added), "password": drawn.password})
         return
-    click.echo(password)
-    services = " and ".join(added.scopes)
-    click.echo(f"is the password of {name} for {label}, good for {services}. It is not shown again.", file=sys.stderr)
+    click.echo(drawn.password)
+    good = f"good for {' and '.join(drawn.added.scopes)}"
+    click.echo(f"is the password of {drawn.name} for {label}, {good}. It is not shown again.", file=sys.stderr)
 
 
 @app_password.command(name="list")
@@ -64,7 +62,7 @@ def list_(settings: Settings, address: str, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = accounts.app_passwords.list(address)
     if as_json:
-        print_json([_json(each) for each in found])
+        print_json([admin.as_json(each) for each in found])
     else:
         print_table(
             ("label", "good for", "last used"), [(each.label, " ".join(each.scopes), _used(each)) for each in found]
@@ -85,8 +83,3 @@ def remove(settings: Settings, address: str, label: str) -> None:
 
 def _used(found: AppPassword) -> str:
     return "never" if found.last_used is None else when(found.last_used)
-
-
-def _json(found: AppPassword) -> dict[str, object]:
-    used = None if found.last_used is None else when(found.last_used)
-    return {"label": found.label, "scopes": found.scopes, "last_used": used}

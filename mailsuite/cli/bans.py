@@ -1,19 +1,21 @@
 """``mailsuite bans``: who is kept out for a time, and letting somebody in again."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
+from mailsuite.admin import bans as admin
+from mailsuite.admin.times import when
+from mailsuite.administered import administered
 from mailsuite.cli.accounts import as_json
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.queue_filters import span
-from mailsuite.cli.queue_words import when
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
-from mailsuite.directory.spelling import parse_address
 from mailsuite.policy.ban_file import BanFile, BanFileError
-from mailsuite.policy.bans import ALL, LOGINS, OPERATOR, Ban, network_subject
 
 
 @click.group()
@@ -36,12 +38,10 @@ def bans() -> None:
 @with_site
 def list_(settings: Settings, as_json: bool) -> None:
     """List the bans that stand, the oldest first."""
-    try:
+    with _told():
         found = BanFile.of(settings.state_dir).bans(time.time())
-    except BanFileError as error:
-        raise click.ClickException(str(error)) from error
     if as_json:
-        print_json([_json(ban) for ban in found])
+        print_json([admin.as_json(ban) for ban in found])
     else:
         rows = [(ban.subject, ban.covers, _until(ban.until), ban.by, ban.reason) for ban in found]
         print_table(("banned", "from", "until", "by", "reason"), rows)
@@ -69,19 +69,12 @@ def add(
     """
     if forever and seconds is not None:
         raise click.UsageError("--for and --forever exclude each other")
-    key = _subject(subject)
-    now = time.time()
-    lasts = seconds if seconds is not None else settings.limits.ban_time
     if seconds == 0:
         raise click.UsageError("--for names no time; to lift a ban: mailsuite bans remove " + subject)
-    if not (forever or lasts):
+    if not (forever or seconds or settings.limits.ban_time):
         raise click.UsageError("[limits] ban_time is 0: say --for SPAN or --forever")
-    covers = LOGINS if logins or "@" in key else ALL
-    ban = Ban(key, None if forever else now + lasts, reason, OPERATOR, covers, now)
-    try:
-        BanFile.of(settings.state_dir).keep([ban], [], now)
-    except BanFileError as error:
-        raise click.ClickException(str(error)) from error
+    with _told():
+        ban = admin.add(administered(settings), subject, seconds, forever, logins, reason, time.time())
     click.echo(f"{ban.subject} is banned {'until it is removed' if forever else 'until ' + _until(ban.until)}.")
 
 
@@ -95,11 +88,9 @@ def remove(settings: Settings, subjects: tuple[str, ...]) -> None:
     Example:
       mailsuite bans remove 192.0.2.7 192.0.2.0/24
     """
-    keys = [_subject(each) for each in subjects]
-    try:
+    with _told():
+        keys = [admin.subject(each) for each in subjects]
         removed = BanFile.of(settings.state_dir).remove(keys)
-    except BanFileError as error:
-        raise click.ClickException(str(error)) from error
     for key in removed:
         click.echo(f"{key} is banned no more.")
     missing = [key for key in keys if key not in removed]
@@ -107,31 +98,15 @@ def remove(settings: Settings, subjects: tuple[str, ...]) -> None:
         raise click.ClickException(f"not banned: {', '.join(missing)}; see mailsuite bans list")
 
 
-def _subject(text: str) -> str:
-    if "@" in text:
-        try:
-            return str(parse_address(text))
-        except AccountsError as error:
-            raise click.ClickException(str(error)) from error
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        return network_subject(text)
-    except ValueError as error:
-        raise click.UsageError(
-            f"{text!r} is nothing that can be banned; expected an address such as 192.0.2.7, a network such as"
-            " 192.0.2.0/24, or a login such as alice@example.com"
-        ) from error
+        yield
+    except admin.BadBan as error:
+        raise click.UsageError(str(error)) from error
+    except (AccountsError, BanFileError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _until(until: float | None) -> str:
     return "removed" if until is None else when(until)
-
-
-def _json(ban: Ban) -> dict[str, object]:
-    return {
-        "subject": ban.subject,
-        "covers": ban.covers,
-        "since": when(ban.since),
-        "until": None if ban.until is None else when(ban.until),
-        "by": ban.by,
-        "reason": ban.reason,
-    }

@@ -1,17 +1,14 @@
 """``mailsuite domain``: which domains are ours, and what becomes of mail for them."""
 
-from dataclasses import asdict
-
 import click
 
-from mailsuite.cli.accounts import as_json, make_mail_folder, open_accounts, tell_of_mail
+from mailsuite.admin import domains as admin
+from mailsuite.administered import administered
+from mailsuite.cli.accounts import as_json, open_accounts, tell
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import CLASSES, LOCAL, SENDERS, Domain, DomainClass, SenderRule
-from mailsuite.directory.spelling import login_name, parse_domain
 
 ABOUT_CLASSES = """\b
 Classes:
@@ -71,10 +68,9 @@ def add(
       mailsuite domain add example.de --alias-of example.com
     """
     with open_accounts(settings) as accounts:
-        postmaster = needs_postmaster(settings, name)
-        added = accounts.domains.add(name, catch_all, postmaster, domain_class or LOCAL, alias_of)
-        click.echo(f"Added {_classed(added)}.")
-        _settle(settings, accounts, added, users_before=0)
+        done = admin.add(administered(settings), accounts, name, domain_class or LOCAL, catch_all, alias_of)
+    click.echo(f"Added {_classed(done.value)}.")
+    tell(done)
 
 
 @domain.command(name="list")
@@ -85,7 +81,7 @@ def list_(settings: Settings, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = list(accounts.domains.list())
     if as_json:
-        print_json([_json(each) for each in found])
+        print_json([admin.as_json(each) for each in found])
     else:
         rows = [
             (each.name, each.domain_class, each.users, each.aliases, each.catch_all or "-", each.alias_of or "-")
@@ -124,19 +120,18 @@ def set_(
         )
     with open_accounts(settings) as accounts:
         if domain_class is not None:
-            before = accounts.domains.show(name)
-            changed = accounts.domains.set_class(name, domain_class, force, needs_postmaster(settings, name))
-            click.echo(f"{changed.name} is of class {changed.domain_class}.")
-            _settle(settings, accounts, changed, before.users)
+            done = admin.set_class(administered(settings), accounts, name, domain_class, force)
+            click.echo(f"{done.value.name} is of class {done.value.domain_class}.")
+            tell(done)
         elif senders is not None:
             changed = accounts.domains.set_senders(name, senders)
             click.echo(f"From addresses of {changed.name} may send: {changed.senders}.")
         elif alias_of is not None or no_alias_of:
-            before = accounts.domains.show(name)
-            changed = accounts.domains.set_alias_of(name, alias_of, needs_postmaster(settings, name))
-            told = f"an alias of {changed.alias_of}" if changed.alias_of else "no alias of another domain"
-            click.echo(f"{changed.name} is {told}.")
-            _settle(settings, accounts, changed, before.users)
+            done = admin.set_alias_of(administered(settings), accounts, name, alias_of)
+            other = done.value.alias_of
+            told = f"an alias of {other}" if other else "no alias of another domain"
+            click.echo(f"{done.value.name} is {told}.")
+            tell(done)
         else:
             changed = accounts.domains.set_catch_all(name, catch_all)
             click.echo(f"The catch-all of {changed.name} is {changed.catch_all or 'off'}.")
@@ -151,7 +146,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = accounts.domains.show(name)
     if as_json:
-        print_json(_json(found))
+        print_json(admin.as_json(found))
     else:
         print_table(("", found.name), _facts(found))
 
@@ -163,36 +158,16 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 def remove(settings: Settings, name: str, force: bool) -> None:
     """Accept no more mail for DOMAIN. Mail on disk stays where it is."""
     with open_accounts(settings) as accounts:
-        users = accounts.domains.remove(name, force)
-    click.echo(f"Removed {parse_domain(name)}.")
-    for user in users:
-        tell_of_mail(settings, user)
-
-
-def needs_postmaster(settings: Settings, name: str) -> bool:
-    """Say whether the domain, if it is local, has to have a postmaster of its own (RFC 2142)."""
-    return login_name(settings.directory.postmaster) in (None, f"{POSTMASTER}@{parse_domain(name)}")
-
-
-def _settle(settings: Settings, accounts: Accounts, found: Domain, users_before: int) -> None:
-    """Make the folder of the postmaster that came with a local domain, and say what is still missing in it."""
-    if found.domain_class != LOCAL:
-        return
-    if found.users > users_before:
-        make_mail_folder(settings, accounts.users.show(f"{POSTMASTER}@{found.name}"))
-    for lost in accounts.domains.missing(found.name):
-        click.echo(f"Note: {lost} leads to an address of {found.name} that is not there yet.", err=True)
+        removed = admin.remove(administered(settings), accounts, name, force)
+    click.echo(f"Removed {removed.value}.")
+    for note in removed.notes:
+        click.echo(note)
 
 
 def _classed(found: Domain) -> str:
     if found.alias_of:
         return f"{found.name}, an alias of {found.alias_of}"
     return found.name if found.domain_class == LOCAL else f"{found.name}, of class {found.domain_class}"
-
-
-def _json(found: Domain) -> dict[str, object]:
-    facts = asdict(found)
-    return {"name": facts.pop("name"), "class": facts.pop("domain_class"), **facts}
 
 
 def _facts(found: Domain) -> list[tuple[str, object]]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import click
 
+from mailsuite.admin.domains import needs_postmaster
+from mailsuite.administered import administered
 from mailsuite.cli.accounts import hash_keeper, make_mail_folder, open_accounts
-from mailsuite.cli.domain import needs_postmaster
 from mailsuite.cli.moving import bring_tree, report
 from mailsuite.cli.output import progress
 from mailsuite.config import Settings
@@ -92,7 +93,7 @@ def _add_domains(settings: Settings, accounts: Accounts, names: Sequence[str]) -
         try:
             accounts.domains.show(domain)
         except NoSuch:
-            added = accounts.domains.add(domain, None, needs_postmaster(settings, domain))
+            added = accounts.domains.add(domain, None, needs_postmaster(administered(settings), domain))
             click.echo(f"Added the domain {added.name}.")
 
 

@@ -4,22 +4,20 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import click
 
 from mailsuite.address import Address
+from mailsuite.admin.queue import as_json, counts_as_json, is_everything
 from mailsuite.cli.accounts import is_local
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
     COUNT_HEADERS,
     HEADERS,
-    as_json,
     count_row,
-    counts_as_json,
     explanation,
     message_facts,
     recipient_facts,
@@ -265,7 +263,7 @@ def _change(
 
 
 def _refuse_vague(selection: Selection, everything: bool) -> None:
-    if (replace(selection, limit=None) == Selection()) is not everything:
+    if is_everything(selection) is not everything:
         raise click.UsageError("say which mail is meant: an ID, options such as --domain, or else --all")
 
 

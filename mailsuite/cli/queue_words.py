@@ -1,11 +1,9 @@
-"""The queue in words: cells of a table, JSON, and sentences that explain why something waits."""
+"""The queue in words: cells of a table, and sentences that explain why something waits."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
 
 from mailsuite.address import Address
+from mailsuite.admin.times import when
 from mailsuite.outcome import Delivered, Failed, Outcome
 from mailsuite.queue.admin import Counts
 from mailsuite.queue.entries import Entry
@@ -30,51 +28,6 @@ def count_row(counts: Counts) -> tuple[object, ...]:
     until = when(place.not_before) if place.trouble is not None else "-"
     name = f"{place.name} (held)" if place.held else place.name
     return name, counts.recipients, counts.held, counts.claimed, until, said(place.trouble) or "-"
-
-
-def as_json(entry: Entry) -> dict[str, Any]:
-    """Return *entry* for programs. Times are POSIX seconds."""
-    message, recipient = entry.message, entry.recipient
-    return {
-        "id": message.id,
-        "size": message.size,
-        "arrived": message.arrived,
-        "expires": message.expires,
-        "sender": "" if message.reverse_path is None else str(message.reverse_path),
-        "recipient": str(recipient.address),
-        "destination": recipient.destination,
-        "mailbox": recipient.mailbox and recipient.mailbox.path,
-        "state": entry.status,
-        "destination_held": entry.place.held,
-        "queue_held": entry.queue_held,
-        "tries": recipient.tries,
-        "next_try": entry.tried_next,
-        "sender_told": recipient.warned,
-        "last": _outcome(entry.last),
-        "body": message.body,
-        "ret": message.ret,
-        "envid": message.envid,
-        "notify": recipient.notify,
-        "orcpt": recipient.original,
-        "origin": message.origin,
-        "arrived_from": message.arrived_from,
-        "smtputf8": message.smtputf8,
-        "asked": asdict(message.asked),
-    }
-
-
-def counts_as_json(counts: Counts) -> dict[str, Any]:
-    """Return *counts* for programs. Times are POSIX seconds."""
-    place = counts.place
-    return {
-        "destination": place.name,
-        "recipients": counts.recipients,
-        "held": counts.held,
-        "claimed": counts.claimed,
-        "destination_held": place.held,
-        "put_off_until": place.not_before if place.trouble is not None else None,
-        "trouble": _outcome(place.trouble),
-    }
 
 
 def message_facts(entry: Entry) -> Iterator[tuple[str, object]]:
@@ -127,11 +80,6 @@ def explanation(entry: Entry, now: float) -> Iterator[str]:
     yield from _what_was_said(entry)
     if entry.state in ("waiting", "scheduled") and not entry.claimed:
         yield from _what_comes(entry, now)
-
-
-def when(seconds: float) -> str:
-    """Return a time of day here, with its offset."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
 
 
 def said(outcome: Outcome | None) -> str:
@@ -236,7 +184,3 @@ def _what_comes(entry: Entry, now: float) -> Iterator[str]:
 def _said(*facts: tuple[str, str]) -> Iterator[tuple[str, object]]:
     """Yield those of *facts* that were given."""
     return ((name, text) for name, text in facts if text)
-
-
-def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:
-    return None if outcome is None else {"kind": type(outcome).__name__.lower(), **asdict(outcome)}

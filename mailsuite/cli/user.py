@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 
 import click
 
+from mailsuite.admin import users as admin
+from mailsuite.administered import administered
 from mailsuite.cli.accounts import (
     as_json,
     day,
     force,
-    keeper,
     mail_path,
-    make_mail_folder,
     open_accounts,
     password_stdin,
     read_password,
-    tell_of_mail,
+    tell,
 )
 from mailsuite.cli.app_password import app_password
 from mailsuite.cli.output import print_json, print_table
@@ -24,9 +24,6 @@ from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import User
-from mailsuite.directory.spelling import parse_address
-from mailsuite.logins import mechanisms_of
-from mailsuite.mailbox.sharing import Sharing, is_shared
 
 
 def _midnight(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
@@ -66,14 +63,12 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
     if password_stdin and no_password:
         raise click.UsageError("--password-stdin and --no-password exclude each other")
     with open_accounts(settings) as accounts:
+        # Before anybody is asked for a password.
         accounts.users.refuse_taken(address)
-        if no_password:
-            added = accounts.users.add(address)
-        else:
-            kept = keeper(settings)(str(parse_address(address)), read_password(password_stdin))
-            added = accounts.users.add(address, kept.hashed, kept.secrets)
-    click.echo(f"Added {added.name}.")
-    make_mail_folder(settings, added)
+        password = None if no_password else read_password(password_stdin)
+        added = admin.add(administered(settings), accounts, address, password)
+    click.echo(f"Added {added.value.name}.")
+    tell(added)
 
 
 @user.command(name="list")
@@ -85,7 +80,7 @@ def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
     with open_accounts(settings) as accounts:
         found = list(accounts.users.list(domain))
     if as_json:
-        print_json([_json(settings, each) for each in found])
+        print_json([admin.as_json(administered(settings), each) for each in found])
     else:
         rows = [(each.name, _state(each), mail_path(settings, each)) for each in found]
         print_table(("user", "state", "mail"), rows)
@@ -184,14 +179,13 @@ def show(settings: Settings, address: str, as_json: bool) -> None:
     """Show the user ADDRESS, the aliases that lead to it, and the mechanisms by which it can log in."""
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
-        aliases = accounts.aliases.leading_to(address)
-        mechanisms = mechanisms_of(settings, accounts.users.kinds(address))
+        details = admin.details_as_json(administered(settings), accounts, address)
     if as_json:
-        print_json({**_json(settings, found), "aliases": aliases, "mechanisms": mechanisms})
+        print_json(details)
     else:
-        shown = ", ".join(aliases) or "-"
-        rows = [("state", _state(found)), ("mail", mail_path(settings, found)), ("aliases", shown)]
-        rows.append(("logs in by", " ".join(mechanisms) or "-"))
+        rows = [("state", _state(found)), ("mail", details["mail"])]
+        rows.append(("aliases", ", ".join(details["aliases"]) or "-"))
+        rows.append(("logs in by", " ".join(details["mechanisms"]) or "-"))
         print_table(("", found.name), rows)
 
 
@@ -207,9 +201,8 @@ def passwd(settings: Settings, address: str, password_stdin: bool) -> None:
       mailsuite user passwd alice@example.com
     """
     with open_accounts(settings) as accounts:
-        name = accounts.users.show(address).name
-        kept = keeper(settings)(name, read_password(password_stdin))
-        accounts.users.set_password(name, kept.hashed, kept.secrets)
+        accounts.users.show(address)
+        name = admin.set_password(administered(settings), accounts, address, read_password(password_stdin))
     click.echo(f"{name} has a new password.")
 
 
@@ -220,13 +213,10 @@ def passwd(settings: Settings, address: str, password_stdin: bool) -> None:
 def remove(settings: Settings, address: str, force: bool) -> None:
     """Remove the user ADDRESS. Its mail stays on disk; the command says where."""
     with open_accounts(settings) as accounts:
-        removed = accounts.users.remove(address, force)
-    path = mail_path(settings, removed)
-    if is_shared(path):
-        # Messages that the others have hidden wait no more for this one.
-        Sharing(path).leave(removed.name)
-    click.echo(f"Removed {removed.name}.")
-    tell_of_mail(settings, removed)
+        removed = admin.remove(administered(settings), accounts, address, force)
+    click.echo(f"Removed {removed.value.name}.")
+    for note in removed.notes:
+        click.echo(note)
 
 
 user.add_command(import_)
@@ -252,15 +242,3 @@ def _state(found: User) -> str:
     if found.leaves <= time.time():
         return f"{state}, its mail refused"
     return f"{state}, leaving on {day(found.leaves)}"
-
-
-def _json(settings: Settings, found: User) -> dict[str, object]:
-    return {
-        "name": found.name,
-        "suspended": found.suspended,
-        "frozen": found.frozen,
-        "leaves": found.leaves,
-        "has_password": found.has_password,
-        "must_change": found.must_change,
-        "mail": mail_path(settings, found),
-    }

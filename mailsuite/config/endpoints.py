@@ -7,6 +7,8 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
+from mailsuite.config.forms import ip
+
 # Twisted has no types for it in some versions.
 _parse: Any = serverFromString
 
@@ -22,6 +24,12 @@ class Place:
     host: str = ""
     port: int = 0
     path: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Say whether it is known to be reached from this machine alone."""
+        address = ip(self.host)
+        return self.kind == "unix" or (self.kind == "tcp" and address is not None and address.is_loopback)
 
     def clashes(self, other: "Place") -> bool:
         """Say whether only one of the two can listen."""

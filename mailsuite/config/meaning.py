@@ -95,6 +95,14 @@ def _listener_problems(name: str, listener: Listener) -> Iterator[Problem]:
             yield Problem(path, f"port {SMTP_PORT} is that of SMTP, and LMTP must not be spoken there (RFC 2033 §5)")
         if listener.authentication == "peer" and spot.kind != "unix" and "domain=UNIX" not in description:
             yield Problem(path, f'"{description}" is no UNIX socket, and auth = "peer" goes by who has opened one')
+        if listener.service == "admin" and listener.tls == "none" and not spot.is_here:
+            yield Problem(
+                path,
+                f'"{description}" can be reached from other machines, and tokens must not cross the network in clear:'
+                ' say "tcp:8025:interface=127.0.0.1", use a UNIX socket, or set tls = "implicit"',
+            )
+    if listener.service == "admin":
+        yield from _admin_problems(name, listener)
     yield from _peer_auth_problems(name, listener)
     yield from _without_problems(("listen", name, "without"), listener)
 
@@ -110,9 +118,18 @@ def _peer_auth_problems(name: str, listener: Listener) -> Iterator[Problem]:
         yield Problem(("listen", name, "proxy"), 'where auth = "peer" nobody speaks for others')
 
 
+def _admin_problems(name: str, listener: Listener) -> Iterator[Problem]:
+    if listener.tls == "starttls":
+        yield Problem(("listen", name, "tls"), 'HTTP has no STARTTLS: expected "implicit", or "none" on loopback')
+    for key in ("auth", "mechanisms", "client_certificates"):
+        if getattr(listener, key) not in ("", [], "off"):
+            yield Problem(("listen", name, key), "the HTTP API is used by tokens alone: leave this key out")
+
+
 def _without_problems(path: tuple[str, ...], listener: Listener) -> Iterator[Problem]:
-    if listener.without and listener.service == "pop3":
-        yield Problem(path, "these are extensions of SMTP, and this listener speaks POP3")
+    if listener.without and listener.service in ("pop3", "admin"):
+        spoken = "POP3" if listener.service == "pop3" else "HTTP"
+        yield Problem(path, f"these are extensions of SMTP, and this listener speaks {spoken}")
         return
     for keyword in listener.without:
         if listener.service == "lmtp" and keyword.upper() in LMTP_NEEDS:

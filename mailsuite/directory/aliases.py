@@ -119,13 +119,15 @@ class Aliases:
             raise NoSuch(f"no alias {parsed} here; see: mailsuite alias list")
         return found
 
-    def list(self, domain: str | None = None) -> Iterator[Alias]:
-        """Yield every alias, or those of *domain*, by domain and name."""
+    def list(self, domain: str | None = None, after: str = "") -> Iterator[Alias]:
+        """Yield every alias, or those of *domain*, by domain and name; only those that come *after* that one."""
+        local, _, home = after.rpartition("@")
+        behind = f"{_ALL} AND (d.name, a.local) > (?, ?)"
         if domain is None:
-            return _grouped(self._connection.execute(_ALL + _ORDER))
+            return _grouped(self._connection.execute(behind + _ORDER, (home, local)))
         name = parse_domain(domain)
         domain_id(self._connection, name)
-        return _grouped(self._connection.execute(f"{_ALL} AND d.name = ? {_ORDER}", (name,)))
+        return _grouped(self._connection.execute(f"{behind} AND d.name = ? {_ORDER}", (home, local, name)))
 
     def leading_to(self, address: str) -> tuple[str, ...]:
         """Return the aliases that name *address* itself among their targets."""

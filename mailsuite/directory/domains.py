@@ -69,9 +69,9 @@ class Domains:
         domain_id(self._connection, key)
         return _domain(self._connection.execute(f"{_DOMAINS} WHERE name = ?", (key,)).fetchone())
 
-    def list(self) -> Iterator[Domain]:
-        """Yield every domain by name."""
-        return map(_domain, self._connection.execute(f"{_DOMAINS} ORDER BY name"))
+    def list(self, after: str = "") -> Iterator[Domain]:
+        """Yield every domain by name; only those whose name comes *after* that one."""
+        return map(_domain, self._connection.execute(f"{_DOMAINS} WHERE name > ? ORDER BY name", (after,)))
 
     def set_catch_all(self, name: str, address: str | None) -> Domain:
         """Let mail for unknown addresses of the domain go to *address*; ``None`` refuses it again.

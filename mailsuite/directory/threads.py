@@ -17,7 +17,7 @@ WAITING = 200
 
 
 class TooBusy(CannotJudge):
-    """More passwords wait to be checked than we let wait: a temporary trouble, and no word about the password."""
+    """More waits to be done than we let wait: a temporary trouble, and no word about a password."""
 
 
 class Run(Protocol):
@@ -28,11 +28,14 @@ class Run(Protocol):
 
 
 class HashingThreads:
-    """Runs work in *threads* threads; *waiting* pieces may wait. To be started and stopped."""
+    """Runs work in *threads* threads; *waiting* pieces of what *name* says may wait. To be started and stopped."""
 
-    def __init__(self, reactor: IReactorFromThreads, threads: int, waiting: int = WAITING) -> None:
+    def __init__(
+        self, reactor: IReactorFromThreads, threads: int, waiting: int = WAITING, name: str = "passwords"
+    ) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, threads, "passwords")
+        self._name = name
+        self._pool = ThreadPool(0, threads, name)
         self._most = threads + waiting
         self._at_hand = 0
 
@@ -47,7 +50,7 @@ class HashingThreads:
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         """Return what *work* returns, later. Raises `TooBusy` at once."""
         if self._at_hand >= self._most:
-            raise TooBusy(f"{self._at_hand} passwords wait to be checked")
+            raise TooBusy(f"{self._at_hand} {self._name} wait for their turn")
         self._at_hand += 1
         done: Deferred[T] = deferToThreadPool(self._reactor, self._pool, work)
         return done.addBoth(self._finished)

@@ -84,14 +84,14 @@ class Users:
             raise NoSuch(f"no user {name} here; add it with: mailsuite user add {name}")
         return _user(row)
 
-    def list(self, domain: str | None = None) -> Iterator[User]:
-        """Yield every user, or those of *domain*, by name."""
+    def list(self, domain: str | None = None, after: str = "") -> Iterator[User]:
+        """Yield every user, or those of *domain*, by name; only those whose name comes *after* that one."""
         if domain is None:
-            rows = self._connection.execute(f"{_USERS} ORDER BY l.name")
+            rows = self._connection.execute(f"{_USERS} WHERE l.name > ? ORDER BY l.name", (after,))
         else:
             name = parse_domain(domain)
             domain_id(self._connection, name)
-            rows = self._connection.execute(f"{_USERS} {_OF_DOMAIN} ORDER BY l.name", (name,))
+            rows = self._connection.execute(f"{_USERS} {_OF_DOMAIN} AND l.name > ? ORDER BY l.name", (name, after))
         return map(_user, rows)
 
     def set_suspended(self, address: str, suspended: bool) -> User:

@@ -1,7 +1,7 @@
 """One listener: its ports, the sessions that came in by them, and their orderly end."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -16,7 +16,7 @@ from mailsuite.interfaces import IRespondent
 from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
 from mailsuite.transport.gate import Gate, Rules
-from mailsuite.transport.open_sessions import OpenSessions
+from mailsuite.transport.open_sessions import BuildsSessions, OpenSessions
 from mailsuite.transport.peer_credentials import Identified, UserOf
 from mailsuite.transport.ports import bind
 from mailsuite.transport.session import SessionProtocol
@@ -91,10 +91,11 @@ class SessionFactory(ServerFactory):
 
 
 class Listener(Service):
-    """A service on one or more endpoints. *grace*: for how many seconds sessions may end in good order.
+    """A service on one or more endpoints. *sessions* builds its sessions, and has those that are open as ``sessions``.
 
-    *implicit*: TLS begins with the connection; *tls* alone serves STARTTLS and STLS. *rules*: who may come, and how.
-    *user_of* names users of this system: with it, all come by UNIX sockets, and sessions know whose they are.
+    *grace*: for how many seconds sessions may end in good order. *implicit*: TLS begins with the connection, else who
+    builds the sessions sees to it. *rules*: who may come, and how. *user_of* names users of this system: with it, all
+    come by UNIX sockets, and sessions know whose they are.
     """
 
     log = Logger()
@@ -103,13 +104,10 @@ class Listener(Service):
         self,
         name: str,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        new_session: NewSession,
+        sessions: BuildsSessions,
         clock: IReactorTime,
-        tls: TLSContext | None,
-        implicit: bool,
+        implicit: TLSContext | None,
         grace: float,
-        bounds: Bounds = UNBOUNDED,
-        admission: Admission | None = None,
         rules: Rules = OPEN,
         user_of: UserOf | None = None,
     ) -> None:
@@ -117,10 +115,10 @@ class Listener(Service):
         self._endpoints = endpoints
         self._clock = clock
         self._grace = grace
-        self._sessions = SessionFactory(new_session, clock, tls, bounds, admission)
-        self._factory: Any = self._sessions
-        if implicit and tls is not None:
-            self._factory = TLSMemoryBIOFactory(tls, False, self._sessions, clock)
+        self._sessions = sessions
+        self._factory: Any = sessions
+        if implicit is not None:
+            self._factory = TLSMemoryBIOFactory(implicit, False, cast(ServerFactory, sessions), clock)
         self._gate: Gate | None = None
         if not rules.open:
             self._factory = self._gate = Gate(name, self._factory, rules, clock)

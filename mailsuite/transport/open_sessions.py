@@ -1,28 +1,45 @@
 """The sessions that are open now, and their orderly end."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from mailsuite.transport.session import SessionProtocol
+
+class Session(Protocol):
+    """A session that can be told to end."""
+
+    def shut_down(self) -> None:
+        """End as soon as that is in good order."""
+
+    def abort(self) -> None:
+        """End now."""
+
+
+class BuildsSessions(Protocol):
+    """Builds sessions, and knows those that are open: a Twisted factory."""
+
+    sessions: "OpenSessions"
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """See `IProtocolFactory.buildProtocol`."""
 
 
 class OpenSessions:
     """Knows a service's sessions from their first moment to their last."""
 
     def __init__(self) -> None:
-        self._sessions: set[SessionProtocol] = set()
+        self._sessions: set[Session] = set()
         self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def add(self, session: SessionProtocol) -> None:
+    def add(self, session: Session) -> None:
         """*session* begins."""
         self._sessions.add(session)
 
-    def ended(self, session: SessionProtocol) -> None:
+    def ended(self, session: Session) -> None:
         """*session* is over."""
         self._sessions.discard(session)
         self._look_empty()

@@ -36,10 +36,11 @@ LAYERS = {
     "interfaces": {"interfaces"},
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
+    "administration": {"admin"},
     "transport": {"transport", "certificates"},
     "root": {
-        "app", "backends", "incoming", "limits", "logins", "outgoing", "peers", "policies", "returns", "starting",
-        "tap", "config", "cli", "workers", "sendmail",
+        "administered", "app", "backends", "incoming", "limits", "logins", "outgoing", "peers", "policies", "returns",
+        "starting", "tap", "config", "cli", "workers", "sendmail",
     },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
@@ -50,6 +51,7 @@ BELOW = {
     "interfaces": {"values"},
     "parts": {"values", "cores", "interfaces"},
     "services": {"values", "cores", "interfaces"},
+    "administration": {"values", "cores", "interfaces", "parts"},
     "transport": {"values", "cores", "interfaces", "transport"},
     "root": set(LAYERS),
 }

@@ -13,7 +13,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp.server import ServerSession
 from mailsuite.transport.gate import Rules, everybody, nobody
-from mailsuite.transport.listener import Listener
+from mailsuite.transport.listener import Listener, SessionFactory
 from mailsuite.wire.events import SessionCore
 from tests.smtp.respondent import PLAIN
 from tests.transport.loop import Each, Loopback, finish, reactor, until
@@ -30,7 +30,8 @@ class Gated:
         self.respondent = Late()
         self.peers: list[Peer] = []
         endpoints = [(text, serverFromString(reactor, text))]
-        self.listener = Listener("smtp", endpoints, self.new_session, reactor, None, False, 5.0, rules=rules)
+        sessions = SessionFactory(self.new_session, reactor, None)
+        self.listener = Listener("smtp", endpoints, sessions, reactor, None, 5.0, rules)
         self.listener.privilegedStartService()
         self.listener.startService()
 

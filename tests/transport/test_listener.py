@@ -13,7 +13,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
-from mailsuite.transport.listener import Listener
+from mailsuite.transport.listener import Listener, SessionFactory
 from mailsuite.transport.ports import CannotListen
 from mailsuite.wire.events import SessionCore
 from tests.smtp.respondent import PLAIN
@@ -46,7 +46,7 @@ class Site:
     def listen(self, text: str, grace: float = 5.0) -> Listener:
         """Return a listener that has bound its port."""
         endpoints = [(text, serverFromString(reactor, text))]
-        listener = Listener("smtp", endpoints, self.new_session, reactor, None, False, grace)
+        listener = Listener("smtp", endpoints, SessionFactory(self.new_session, reactor, None), reactor, None, grace)
         listener.privilegedStartService()
         listener.startService()
         return listener

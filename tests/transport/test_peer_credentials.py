@@ -13,7 +13,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.smtp.server import ServerSession
 from mailsuite.transport.gate import Rules, nobody
-from mailsuite.transport.listener import Listener
+from mailsuite.transport.listener import Listener, SessionFactory
 from mailsuite.transport.peer_credentials import UserOf, name_of
 from mailsuite.wire.events import SessionCore
 from tests.smtp.respondent import PLAIN
@@ -28,9 +28,8 @@ class Local:
     def __init__(self, text: str, user_of: UserOf, rules: Rules | None = None) -> None:
         self.peers: list[Peer] = []
         endpoints = [(text, serverFromString(reactor, text))]
-        self.listener = Listener(
-            "local", endpoints, self.new_session, reactor, None, False, 5.0, rules=rules or Rules(), user_of=user_of
-        )
+        sessions = SessionFactory(self.new_session, reactor, None)
+        self.listener = Listener("local", endpoints, sessions, reactor, None, 5.0, rules or Rules(), user_of)
         self.listener.privilegedStartService()
         self.listener.startService()
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from mailsuite.config.section import PEERS, Section, written
 
-Service = Literal["mta", "submission", "lmtp", "pop3"]
+Service = Literal["mta", "submission", "lmtp", "pop3", "admin"]
 ListenTLS = Literal["none", "starttls", "implicit"]
 ListenAuth = Literal["off", "tls", "always", "peer"]
 
@@ -17,7 +17,8 @@ class Listener(Section, frozen=True, kw_only=True):
     service: Annotated[Service, Meta(
         examples=["mta"],
         description="What answers here: mail from other servers, mail from our users, mail that another server of"
-                    " this site hands over for our mailboxes (LMTP, RFC 2033), or our users' mailboxes.",
+                    " this site hands over for our mailboxes (LMTP, RFC 2033), our users' mailboxes, or the HTTP API"
+                    " (docs/admin-api.rst).",
     )]
     endpoint: Annotated[str | list[str], Meta(
         extra=written('a Twisted endpoint string such as "tcp:25", or a list of them'),
@@ -73,7 +74,7 @@ class Listener(Section, frozen=True, kw_only=True):
     def authentication(self) -> ListenAuth:
         """The rule of `auth` that holds here, its default worked out."""
         if self.auth == "":
-            return "off" if self.service in ("mta", "lmtp") else "tls"
+            return "off" if self.service in ("mta", "lmtp", "admin") else "tls"
         return self.auth
 
     @property

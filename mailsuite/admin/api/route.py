@@ -1,0 +1,107 @@
+"""One request of the API as a value, and what answers it: a plain function that may block."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, structs
+
+from mailsuite.admin.site import Done, Site
+
+T = TypeVar("T")
+
+# So many entries of a list there are in one answer, if nothing else is asked for, and at most.
+PAGE = 100
+MOST = 1000
+# So many characters of what was asked for are in the mail log.
+TOLD = 500
+
+
+class Nothing(Struct, forbid_unknown_fields=True):
+    """There is nothing to be said."""
+
+
+class Forced(Struct, forbid_unknown_fields=True):
+    """Whether something is removed although others lead there; they lose it."""
+
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for: the names in its *path*, its *query* and its *body*, as the route declares them."""
+
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it; without *value* there is nothing to be told."""
+
+    value: Any = None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is done at *path* by *method*. *query* and *body* say what is taken there, `Nothing` for nothing.
+
+    What *work* raises is told by `mailsuite.admin.api.problems`.
+    """
+
+    method: Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+    path: str
+    work: Callable[[Site, Asked], Answer]
+    body: type[Struct] = Nothing
+    query: type[Struct] = Nothing
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self.method != "GET"
+
+
+class Page(Struct, forbid_unknown_fields=True):
+    """Which part of a list is asked for: *limit* entries at most, those behind the one named *after*."""
+
+    limit: int = PAGE
+    after: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= MOST:
+            raise ValueError(f"limit must be from 1 to {MOST}")
+
+
+def listed(found: Iterable[T], limit: int, as_json: Callable[[T], Mapping[str, Any]], name: str) -> Answer:
+    """Return *limit* entries of *found*, and in ``next`` what to ask for *after* if there are more: its *name*."""
+    entries = [as_json(each) for each in islice(found, limit + 1)]
+    more = len(entries) > limit
+    del entries[limit:]
+    return Answer({"items": entries, "next": entries[-1][name] if more else None})
+
+
+def done(change: Done[T], as_json: Callable[[T], Mapping[str, Any]], status: int = 200) -> Answer:
+    """Return what was changed, with the notes on it."""
+    notes = [*change.notes, *filter(None, (change.trouble,))]
+    return Answer({**as_json(change.value), "notes": notes}, status)
+
+
+def told(body: Struct) -> str:
+    """Return what *body* says, as the mail log has it: of a password only that there is one."""
+    said = {
+        each.name: "(not shown)" if each.name == "password" else value
+        for each in structs.fields(body)
+        if (value := getattr(body, each.name)) is not UNSET and value != each.default
+    }
+    text = msgspec.json.encode(said).decode()
+    return "" if not said else text if len(text) <= TOLD else f"{text[:TOLD]}..."
+
+
+def decoded(kind: type[Struct], text: bytes) -> Any:
+    """Return the body *text* as *kind*. Raises `msgspec.DecodeError`, or as one of these `msgspec.ValidationError`."""
+    return kind() if kind is Nothing and not text else msgspec.json.decode(text, type=kind)

@@ -1,0 +1,74 @@
+"""Puts together what administers a site, for commands (`mailsuite.cli`) and for the HTTP API."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mailsuite.admin.site import Site
+from mailsuite.admin.tokens import TokenFolder
+from mailsuite.backends import accounts, root
+from mailsuite.config import Settings
+from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.secrets import keeping
+from mailsuite.directory.threads import HashingThreads
+from mailsuite.interfaces import IGuessingLimit, IMailLog
+from mailsuite.logins import mechanisms_of, wanted_secrets
+from mailsuite.transport.bounds import Admission
+from mailsuite.transport.open_sessions import BuildsSessions
+
+# Requests of the API that are worked on at once, and those that may wait for that. Beyond these: 503.
+AT_ONCE = 2
+WAITING = 50
+
+
+def administered(settings: Settings) -> Site:
+    """Return the site of *settings* as an operator has it before him; nothing is opened."""
+    return Site(
+        accounts=partial(accounts, settings),
+        mail=settings.store.path,
+        sync=settings.store.sync,
+        state=settings.state_dir,
+        queue=settings.queue.path,
+        postmaster=settings.directory.postmaster,
+        ban_time=settings.limits.ban_time,
+        keep=keeping(Passwords(), wanted_secrets(settings)),
+        mechanisms=partial(mechanisms_of, settings),
+    )
+
+
+def tokens(settings: Settings) -> TokenFolder:
+    """Return the tokens of the HTTP API. Raises `OSError`."""
+    return TokenFolder(settings.state_dir, root(settings))
+
+
+class AdminAPI:
+    """The HTTP API of a site, for its listeners of that service. To be started and stopped. Raises `OSError`."""
+
+    def __init__(self, settings: Settings, reactor: Any, guessing: IGuessingLimit, log: IMailLog) -> None:
+        from mailsuite.admin.api.application import Application  # It loads a web server, which few sites need.
+
+        self._threads = HashingThreads(reactor, AT_ONCE, WAITING, "requests")
+        application = Application(
+            administered(settings), tokens(settings), guessing, log, self._threads.run, time.time, reactor
+        )
+        self.resource = application.resource
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._threads.start()
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+        self._threads.stop()
+
+
+def http_sessions(
+    reactor: Any, admission: Admission, running: Callable[[], AdminAPI]
+) -> BuildsSessions:
+    """Return what builds the sessions of a listener for the API; *running* is there once the service has started."""
+    # Loaded now, while we may be root: the user that the service runs as may not be able to read them.
+    from mailsuite.admin.api import application  # noqa: F401
+    from mailsuite.transport.http import HTTPSessions
+
+    return HTTPSessions(lambda: running().resource, reactor, admission)

@@ -1,0 +1,1 @@
+"""Administration: tokens, and the HTTP API with its description."""

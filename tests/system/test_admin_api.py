@@ -1,0 +1,305 @@
+"""The HTTP API beside the running server, with curl: what it changes holds at once; its answers are as described."""
+
+import json
+import os
+import poplib
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from mailsuite.admin.api.application import ROUTES
+from tests.admin.described import check_answer
+from tests.commands import commands
+from tests.system.fetchers import fetch_all, pop3_session
+from tests.system.messages import message
+from tests.system.senders import smtp_session
+from tests.system.site import DOMAIN, LISTENERS, Options, Site, secret, until
+from tests.system.test_admin import FOREIGN, KNOWN, UNKNOWN, soon, verdict
+
+pytestmark = pytest.mark.system
+
+ALICE = f"alice@{DOMAIN}"
+GUESSES = 12
+OPTIONS: Options = {"limits": {"exempt": [], "guesses": GUESSES}, "routes.away": {"host": "127.0.0.1", "port": 1}}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What curl was told."""
+
+    status: int
+    kind: str
+    body: str
+    head: str
+
+    @property
+    def value(self) -> Any:
+        """The JSON in it."""
+        return json.loads(self.body)
+
+
+class API:
+    """The API of *site*; *used* has what was asked for and went well."""
+
+    def __init__(self, site: Site) -> None:
+        self.url = f"http://127.0.0.1:{site.ports['admin']}"
+        self.token = site.cli("token", "add", "billing").stdout.strip()
+        self.used: set[tuple[str, str]] = set()
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, /, token: str | None = None, query: str = "", **names: str
+    ) -> Answer:
+        """Ask for *path*, in which *names* stand in braces; the answer has to be as it is described."""
+        url = self.url + path.format(**{name: quote(value, safe="@/") for name, value in names.items()}) + query
+        said = [] if body is None else ["--json", body if isinstance(body, str) else json.dumps(body)]
+        answer = self.curl("-X", method, url, *said, token=self.token if token is None else token)
+        check_answer(method, path, answer.status, answer.kind, answer.body)
+        if answer.status < 400:
+            self.used.add((method, path))
+        return answer
+
+    def curl(self, *arguments: str, token: str = "") -> Answer:
+        """Run curl."""
+        shown = ["-H", f"Authorization: Bearer {token}"] if token else []
+        done = subprocess.run(
+            ["curl", "-sS", "-i", *shown, *arguments], capture_output=True, text=True, check=True, timeout=60
+        )
+        head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
+        kind = re.search(r"^content-type: (.*)$", head, re.M | re.I)
+        return Answer(int(head.split()[1]), kind[1] if kind else "", body, head)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Serve one site to all tests; each uses names of its own."""
+    listeners = {**LISTENERS, "admin": {"service": "admin"}}
+    with Site(users=["alice"], listeners=listeners, options=OPTIONS) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def api(site: Site) -> API:
+    """The API, with a token for changes."""
+    return API(site)
+
+
+def test_the_life_of_a_domain(site: Site, api: API) -> None:
+    """From nobody's to ours, with a user, its passwords and aliases, and back."""
+    user, label = "carol@new.example", "her phone/2"
+    assert verdict(site, user) == FOREIGN
+    assert api("POST", "/v1/domains", {"name": "New.example"}).value["users"] == 1
+    soon(site, user, UNKNOWN)
+    made = api("POST", "/v1/users", {"address": user, "password": "hush-carol-9f3b"})
+    assert (made.status, made.value["has_password"], made.value["notes"]) == (201, True, [])
+    soon(site, user, KNOWN)
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [user], message(ALICE, b"welcome\r\n"))
+    assert pop3_session(site, user, password="hush-carol-9f3b").stat()[0] == 1
+
+    drawn = api("POST", "/v1/users/{user}/app-passwords", {"label": label, "scopes": ["pop3"]}, user=user).value
+    assert pop3_session(site, user, password=drawn["password"]).stat()[0] == 1
+    listed = api("GET", "/v1/users/{user}/app-passwords", user=user).value["items"]
+    assert [each["label"] for each in listed] == [label]
+    assert api("DELETE", "/v1/users/{user}/app-passwords/{label}", user=user, label=label).status == 204
+    until(lambda: refused(site, user, drawn["password"]), 1, "the app password to be refused")
+
+    assert api("PATCH", "/v1/users/{user}", {"suspended": True}, user=user).value["suspended"]
+    soon(site, user, "550 5.2.1")
+    api("PATCH", "/v1/users/{user}", {"suspended": False, "password": "hush-again-9f3b"}, user=user)
+    soon(site, user, KNOWN)
+    until(lambda: refused(site, user, "hush-carol-9f3b"), 1, "the old password to be refused")
+    assert pop3_session(site, user, password="hush-again-9f3b").stat()[0] == 1
+
+    sales = "sales@new.example"
+    alias = api("POST", "/v1/aliases", {"address": sales, "targets": [user, ALICE]}).value
+    assert alias["targets"] == [user, ALICE]
+    soon(site, sales, KNOWN)
+    assert api("GET", "/v1/aliases/{alias}", alias=sales).value == alias
+    assert api("DELETE", "/v1/aliases/{alias}/targets/{target}", alias=sales, target=ALICE).value["targets"] == [user]
+    assert api("PUT", "/v1/aliases/{alias}/reply", {"text": "Gone"}, alias=sales).value["reply"] == "550 5.1.1 Gone"
+    soon(site, sales, UNKNOWN)
+    api("DELETE", "/v1/aliases/{alias}/reply", alias=sales)
+    soon(site, sales, KNOWN)
+    listed = api("GET", "/v1/aliases", query="?domain=new.example").value
+    assert [each["name"] for each in listed["items"]] == [sales]
+    assert api("DELETE", "/v1/users/{user}", user=user).status == 409
+    assert api("DELETE", "/v1/aliases/{alias}", alias=sales).status == 204
+
+    assert api("PATCH", "/v1/domains/{domain}", {"catch_all": user}, domain="new.example").value["catch_all"] == user
+    soon(site, "anybody@new.example", KNOWN)
+    assert api("GET", "/v1/domains/{domain}", domain="new.example").value["catch_all"] == user
+    assert api("GET", "/v1/users/{user}", user=user).value["aliases"] == []
+    removed = api("DELETE", "/v1/users/{user}", user=user, query="?force=true").value
+    assert "was not touched" in removed["notes"][0]
+    soon(site, user, UNKNOWN)
+    assert api("DELETE", "/v1/domains/{domain}", domain="new.example").value["name"] == "new.example"
+    soon(site, user, FOREIGN)
+
+
+def refused(site: Site, user: str, password: str) -> bool:
+    """Say whether the password is refused."""
+    try:
+        pop3_session(site, user, password=password).quit()
+    except poplib.error_proto:
+        return True
+    return False
+
+
+def test_lists_come_in_parts(api: API) -> None:
+    """Each part begins where the one before ended, of domains, users and aliases alike."""
+    for name in ("b.example", "a.example"):
+        api("POST", "/v1/domains", {"name": name})
+        for local in ("y", "x"):
+            api("POST", "/v1/aliases", {"address": f"{local}@{name}", "targets": [ALICE]})
+    for path, after, wanted, more in (
+        ("/v1/domains", "", ["a.example", "b.example"], True),
+        ("/v1/domains", "a.example", ["b.example", DOMAIN], False),
+        ("/v1/users", "", [ALICE, "postmaster@a.example"], True),
+        ("/v1/users", "postmaster@b.example", [f"postmaster@{DOMAIN}"], False),
+        ("/v1/aliases", "", ["x@a.example", "y@a.example"], True),
+        ("/v1/aliases", "y@a.example", ["x@b.example", "y@b.example"], False),
+    ):
+        found = api("GET", path, query=f"?limit=2&after={after}").value
+        assert [each["name"] for each in found["items"]] == wanted
+        assert found["next"] == (wanted[-1] if more else None)
+    for name in ("b.example", "a.example"):
+        api("DELETE", "/v1/domains/{domain}", domain=name, query="?force=true")
+
+
+def test_a_ban(site: Site, api: API) -> None:
+    """Whoever logs in by that name is kept out within a second, until the ban is lifted."""
+    made = api("POST", "/v1/bans", {"subject": ALICE, "forever": True, "reason": "stolen"}).value
+    assert (made["covers"], made["until"], made["by"]) == ("logins", None, "operator")
+    until(lambda: refused(site, ALICE, secret(ALICE)), 3, "the ban")
+    assert [each["subject"] for each in api("GET", "/v1/bans").value["items"]] == [ALICE]
+    assert api("DELETE", "/v1/bans/{subject}", subject=ALICE).status == 204
+    until(lambda: not refused(site, ALICE, secret(ALICE)), 3, "the end of the ban")
+    api("POST", "/v1/bans", {"subject": "192.0.2.9/24", "seconds": 60})
+    assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 204
+    assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 404
+
+
+def test_the_queue(site: Site, api: API) -> None:
+    """What waits is seen, held, released, tried and removed."""
+    with smtp_session(site, "submission", ALICE) as session:
+        session.sendmail(ALICE, ["a@far.example", "b@far.example"], message(ALICE, b"far\r\n"))
+
+    def waiting() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = api("GET", "/v1/queue", query="?domain=far.example").value["items"]
+        return items if [each["state"] for each in items] == ["waiting"] * 2 else []
+
+    entry = until(waiting, what="the mail to wait")[0]
+    assert api("GET", "/v1/queue/summary").value["items"][0]["recipients"] == 2
+    found = api("GET", "/v1/queue/messages/{message}", message=entry["id"]).value["items"]
+    assert [each["recipient"] for each in found] == ["a@far.example", "b@far.example"]
+    assert api("GET", "/v1/queue/messages/{message}", message="none").status == 404
+    one = {"id": entry["id"], "recipient": "a@far.example"}
+    assert api("POST", "/v1/queue/hold", one).value == {"changed": 1, "busy": 0, "unfit": 0}
+    held = api("GET", "/v1/queue", query="?status=held").value["items"]
+    assert [each["recipient"] for each in held] == ["a@far.example"]
+    assert api("POST", "/v1/queue/retry", one).value["unfit"] == 1
+    assert api("POST", "/v1/queue/release", one).value["changed"] == 1
+    until(waiting, what="the mail to wait again")
+    assert api("POST", "/v1/queue/bounce", one).value["changed"] == 1
+    until(lambda: any(b"far.example" in each for each in fetch_all(site, ALICE)), what="the report")
+    assert api("POST", "/v1/queue/remove", {"all": True}).value["changed"] == 1
+    assert api("GET", "/v1/queue").value["items"] == []
+    for vague in ({}, {"all": True, "id": "x"}):
+        assert api("POST", "/v1/queue/remove", vague).status == 422
+    assert api("POST", "/v1/queue/remove", {"id": "x"}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("POST", "/v1/domains", {"name": DOMAIN}, 409, "is here already"),
+        ("POST", "/v1/domains", {"name": "no domain"}, 422, "no domain"),
+        ("POST", "/v1/domains", {"nme": "x.example"}, 422, "nme"),
+        ("POST", "/v1/domains", "{", 400, "truncated"),
+        ("POST", "/v1/users", {"address": "a@far.example"}, 404, "no domain"),
+        ("POST", "/v1/users", {"address": f"x@{DOMAIN}", "password": ""}, 422, "empty password"),
+        ("POST", "/v1/aliases", {"address": f"x@{DOMAIN}", "targets": [f"y@{DOMAIN}"]}, 422, "no user or alias"),
+        ("POST", "/v1/bans", {"subject": "nobody"}, 422, "nothing that can be banned"),
+        ("GET", "/v1/queue", None, 200, "items"),
+    ],
+)
+def test_what_is_refused(
+    api: API, method: str, path: str, body: object, status: int, said: str
+) -> None:
+    """With the text that the command prints, as problem details (RFC 9457)."""
+    answer = api(method, path, body)
+
+    assert answer.status == status, answer.body
+    assert said in (answer.body if status == 200 else answer.value["detail"])
+
+
+def test_paths_and_queries(api: API) -> None:
+    """What is nowhere, not so, given twice, or not text; a slash too many leads nowhere else."""
+    for path, method, status in (
+        ("/", "GET", 404), ("/v1//domains", "GET", 404), ("/v1/domains/", "GET", 404), ("/v1/%ff", "GET", 400),
+        ("/v1/domains", "PUT", 405), ("/v1/domains?limit=0", "GET", 422), ("/v1/domains?limit=1001", "GET", 422),
+        ("/v1/domains?limit=2&limit=2", "GET", 422), ("/v1/domains?x=1", "GET", 422),
+        ("/v1/users?after=%ff", "GET", 422),
+        ("/v1/domains?limit=1000", "GET", 200), ("/v1/domains", "HEAD", 200),
+    ):  # fmt: skip
+        shown = ["-I"] if method == "HEAD" else ["-X", method]
+        assert api.curl(*shown, api.url + path, token=api.token).status == status, path
+    assert "Allow: GET, HEAD, POST" in api.curl("-X", "PUT", api.url + "/v1/domains", token=api.token).head
+    body = ["-d", '{"name": "x.example"}']
+    assert api.curl(api.url + "/v1/domains", *body, token=api.token).status == 415
+
+
+def test_tokens(site: Site, api: API) -> None:
+    """None, a wrong one, one for reading, one that was taken back: each is told what it is, and written down."""
+    assert "WWW-Authenticate: Bearer" in api.curl(api.url + "/v1/users").head
+    assert api("GET", "/v1/users", token="billing~wrong").status == 401
+    reader = site.cli("token", "add", "looker", "--scope", "read").stdout.strip()
+    assert api("GET", "/v1/domains", token=reader).status == 200
+    assert api("POST", "/v1/domains", {"name": "y.example"}, token=reader).status == 403
+    listed = json.loads(site.cli("token", "list", "--json").stdout)
+    assert [(each["label"], each["scope"], each["last_used"] is None) for each in listed] == [
+        ("billing", "write", False), ("looker", "read", False)
+    ]  # fmt: skip
+    site.cli("token", "remove", "looker")
+    assert api("GET", "/v1/domains", token=reader).status == 401
+
+    log = site.mail_log
+    assert 'admin peer=127.0.0.1 method=GET path=/v1/users status=401 refused="wrong token"' in log
+    assert 'token=looker method=POST path=/v1/domains status=403 refused="read-only token"' in log
+    for text in (reader, api.token, "hush-"):
+        assert text not in log + site.log
+
+
+def test_the_document(site: Site, api: API) -> None:
+    """Its commands do what it says, in its order."""
+    environment = {**os.environ, "TOKEN": api.token}
+    for arguments in commands("docs/admin-api.rst", "curl"):
+        line = shlex.join(["curl", *arguments]).replace("http://127.0.0.1:8025", api.url)
+        line = line.replace("'Authorization: Bearer $TOKEN'", '"Authorization: Bearer $TOKEN"')
+        done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    for arguments in commands("docs/admin-api.rst", "mailsuite"):
+        if arguments[:3] != ["token", "add", "billing"]:
+            site.cli(*arguments[: arguments.index("--config")])
+
+
+def test_every_route_was_used(api: API) -> None:
+    """By the tests above: so every answer that there is was held to its description."""
+    described = {(route.method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)) for route in ROUTES}
+
+    assert api.used == described
+
+
+def test_guessing(site: Site, api: API) -> None:
+    """Who shows wrong tokens for long is kept out for a time, with a right one too; last of all, since that is us."""
+    answers = [api.curl(api.url + "/v1/users", token="billing~wrong").status for _ in range(GUESSES + 1)]
+
+    assert (answers[0], answers[-1]) == (401, 429)
+    assert api("GET", "/v1/users").status == 429
+    assert "127.0.0.1" in site.cli("bans", "list").stdout
