@@ -15,7 +15,7 @@ from mailsuite import __version__
 
 COMMANDS = (
     "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "quota", "cap", "queue", "explain",
-    "sendmail", "backup-mx", "srs", "bans", "token", "db", "import",
+    "sendmail", "backup-mx", "srs", "bans", "token", "db", "import", "export", "backup", "restore", "verify",
 )  # fmt: skip
 
 FIRST_STEPS = """\b

@@ -41,7 +41,7 @@ def bring_tree(
     """Bring the Maildir *source* and its Maildir++ folders into the user's mailbox; yield what became of each."""
     if not os.path.isdir(f"{source}/cur"):
         raise click.ClickException(f"{source} is no Maildir that {_who()} can read: there is no folder cur in it")
-    with _refusals(source):
+    with refusals(source):
         folders = [] if inbox_only else [path for path in folders_of(source) if os.path.isdir(f"{path}/cur")]
     for path in (source, *folders):
         place = "" if path == source else os.path.basename(path)
@@ -60,7 +60,7 @@ def bring_folder(
     box = maildir(root, user.mailbox)
     path = f"{box}/{place}" if place else box
     where = f"{user.name}, folder {place[1:]}" if place else user.name
-    with _refusals(where), closing(Locks(f"{settings.state_dir}/locks")) as locks:
+    with refusals(where), closing(Locks(f"{settings.state_dir}/locks")) as locks:
         if not locks.acquire(f"{path}#import"):
             raise click.ClickException(f"{where}: another import is at work there")
         if not dry_run:
@@ -106,7 +106,7 @@ def _bring(bringing: Bringing, left: Sequence[Foreign], moved: Moved) -> Moved:
 
 
 @contextmanager
-def _refusals(where: str) -> Iterator[None]:
+def refusals(where: str) -> Iterator[None]:
     """End the command where a mailbox cannot be read or written; what was brought before stays, and is known."""
     try:
         yield

@@ -10,7 +10,7 @@ from functools import partial
 from mailsuite.mailbox.imported_ids import FILE_NAME as OUR_LIST
 from mailsuite.mailbox.imported_ids import ImportedIds
 from mailsuite.mailbox.mbox import letter, places
-from mailsuite.mailbox.names import base, sizes
+from mailsuite.mailbox.names import base, sized
 from mailsuite.mailbox.scan import PREFIX, scan
 from mailsuite.mailbox.uidl_sources import BadSource, courier, dovecot, header_id
 
@@ -44,19 +44,8 @@ class Foreign:
 
     def name(self, content: bytes) -> bytes:
         """Return the name of the file with *content*, which is what `read` has returned: with its true sizes."""
-        named = self.base + self._sizes(content)
+        named = sized(self.base + self.fields, content)
         return b"%b:2,%b" % (named, self.flags) if self.old else named
-
-    def _sizes(self, content: bytes) -> bytes:
-        there = sizes(self.base + self.fields)
-        if there.ours and there.disk == len(content):
-            return self.fields
-        wire = len(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-        fields = b",S=%d,W=%d" % (len(content), wire)
-        said = sizes(self.base + fields)
-        # A name like ours says more than it should of another program's file.
-        is_true = not said.ours or said.wire == wire + (0 if content.endswith(b"\n") else 2)
-        return fields if is_true else b",S=%d" % len(content)
 
 
 def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[Foreign]:

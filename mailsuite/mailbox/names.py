@@ -54,6 +54,19 @@ def sizes(name: bytes) -> Sizes:
     return Sizes(int(found[1]) if found else None, int(wire[1]) if wire else None)
 
 
+def sized(name: bytes, content: bytes) -> bytes:
+    """Return *name*, which has no flags, with the true sizes of *content* in it; one of ours that is true stays."""
+    there = sizes(name)
+    if there.ours and there.disk == len(content):
+        return name
+    wire = len(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    named = b"%b,S=%d,W=%d" % (base(name), len(content), wire)
+    said = sizes(named)
+    # A name like ours says more than it should of another program's file.
+    is_true = not said.ours or said.wire == wire + (0 if content.endswith(b"\n") else 2)
+    return named if is_true else b"%b,S=%d" % (base(name), len(content))
+
+
 def base(name: bytes) -> bytes:
     """Return the part of *name* that stays when flags change: up to the first comma or colon."""
     match = _BASE.match(name)

@@ -1,16 +1,18 @@
-"""A mailbox moves from a real Dovecot to a site of ours: both serve it side by side, and clients see no difference."""
+"""Mail moves: from a real Dovecot to a site of ours while both serve it, and from a running site into its backup."""
 
 import imaplib
 import os
 import poplib
 import shutil
 import signal
+import smtplib
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from passlib.hash import sha512_crypt
@@ -18,13 +20,11 @@ from passlib.hash import sha512_crypt
 from tests.system.fetchers import pop3_session
 from tests.system.network import Host
 from tests.system.quarters import Quarters, refused
+from tests.system.senders import smtp_session
 from tests.system.site import DOMAIN, Site, free_ports, secret, until
 from tests.system.unpacked import PLACE, missing
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(bool(missing("dovecot") or refused()), reason=missing("dovecot") or refused()),
-]
+pytestmark = pytest.mark.system
 
 USERS = ("alice", "bob")
 WHEN = '"01-Mar-2024 10:00:00 +0000"'
@@ -148,6 +148,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+@pytest.mark.skipif(bool(missing("dovecot") or refused()), reason=missing("dovecot") or refused())
 @pytest.mark.parametrize("form", ["%v.%u", pytest.param("%08Xu%08Xv", marks=pytest.mark.slow)])
 def test_a_mailbox_moves_while_both_serve(folder: Path, form: str) -> None:
     """Unique ids, sizes, contents, flags, dates, folders and passwords: all as it was, and nothing twice."""
@@ -187,3 +188,45 @@ def test_a_mailbox_moves_while_both_serve(folder: Path, form: str) -> None:
         client.quit()
         assert f"alice@{DOMAIN}: 1 brought (1 with the unique ids they had), 4 were here" in site.cli(*words).stdout
         assert shown(pop3_session(site, f"alice@{DOMAIN}")) == [each for each in late if each[0] != gone]
+
+
+def test_a_backup_of_a_running_site(folder: Path) -> None:
+    """Made while mail comes in; the restored site has all that was there when it began, and each message is whole."""
+    with Site(users=["alice"]) as site:
+        with smtp_session(site, "mta", "a@client.example") as session:
+            _send(session, range(20))
+        stop = Event()
+        sender = Thread(target=_send_until, args=(site, stop))
+        sender.start()
+        try:
+            for _ in range(2):
+                site.cli("backup", str(folder / "backup"))
+        finally:
+            stop.set()
+            sender.join()
+        other = Site()
+        other.folder.mkdir()
+        shutil.copy(folder / "backup" / "mailsuite.toml", other.config)
+        other.cli("restore", str(folder / "backup"))
+        other.write_config()
+        assert "All is as it should be" in other.cli("verify", "--read").stdout
+        with other:
+            client = pop3_session(other, f"alice@{DOMAIN}")
+            subjects = {text.partition(b"Subject: ")[2].partition(b"\r\n")[0] for _, _, text in shown(client)}
+            assert {b"%d" % number for number in range(20)} <= subjects
+            assert len(subjects) > 20
+
+
+def _send(session: smtplib.SMTP, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        text = f"Subject: {number}\r\n\r\n{'x' * number}\r\n"
+        session.sendmail("a@client.example", f"alice@{DOMAIN}", text)
+
+
+def _send_until(site: Site, stop: Event) -> None:
+    with smtp_session(site, "mta", "a@client.example") as session:
+        # No more than one session may send.
+        for number in range(20, 400):
+            if stop.is_set():
+                return
+            _send(session, [number])

@@ -1,0 +1,251 @@
+"""``mailsuite backup`` and ``mailsuite restore``: a site as it was, from a copy that was made while it ran."""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import click
+
+from mailsuite import __version__
+from mailsuite.cli.databases import Unusable
+from mailsuite.cli.output import progress
+from mailsuite.cli.site import config_path, with_site
+from mailsuite.cli.snapshot import is_database, settle_queue, snapshot
+from mailsuite.config import Settings
+from mailsuite.mailbox.layout import INCOMING, maildirs
+from mailsuite.mailbox.mirror import Mirror, Mirrored
+from mailsuite.mailbox.replacing import replace_file
+from mailsuite.mailbox.run_mark import RunMark
+from mailsuite.queue.store import DATABASE
+
+# What makes a folder a backup of ours: written first without, and at the end with when it was made.
+MANIFEST = "mailsuite-backup.json"
+_FORMAT = 1
+_ACCOUNTS = "accounts.sqlite"
+CONFIG = "mailsuite.toml"
+# Of a running service, and of no use to another one.
+_PASSING = frozenset({"running", "locks"})
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--keep-removed", is_flag=True, help="Leave mail in the backup that is no longer in the mailboxes.")
+@with_site
+def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
+    """Copy the whole site into FOLDER, consistent in itself, while it runs or not.
+
+    Accounts, queue, mail, and what lies in state_dir beside them: keys and secrets too, so FOLDER is for its owner
+    alone. A second run into the same FOLDER copies what is new, and removes what is gone. On the file system of the
+    mail, messages are linked instead of copied, which takes no room, and is no help against a broken disk.
+
+    Accounts in PostgreSQL or LDAP are not copied: these have tools of their own, such as pg_dump.
+
+    \b
+    Example:
+      mailsuite backup /backup/mail
+    """
+    with _refusals(folder):
+        _claim(settings, folder)
+        _without_database(settings)
+        mirror = Mirror(link=True, keep=keep_removed)
+        if settings.directory.backend == "sqlite":
+            snapshot(settings.directory.path, f"{folder}/{_ACCOUNTS}")
+        _state(settings, folder)
+        config = config_path(click.get_current_context().params["config"])
+        mirror.file(os.fsencode(config), os.fsencode(f"{folder}/{CONFIG}"))
+        # The queue comes before the mailboxes: what is delivered meanwhile is in both, and never in neither.
+        _queue(settings, folder)
+        _mail(settings.store.path, f"{folder}/mail", mirror)
+        os.sync()
+        _mark(folder, {"made": int(time.time())})
+    done = mirror.done
+    click.echo(f"Backed up into {folder}: {done.new} files came new, {done.removed} were removed there.")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option("--no-queue", is_flag=True, help="Leave the queue out: what was delivered since would go out again.")
+@with_site
+def restore(settings: Settings, folder: str, no_queue: bool) -> None:
+    """Make the site what it was when the backup in FOLDER was made. The server must not run.
+
+    The configuration comes first: copy it from FOLDER, or write a new one. Nothing is written over: where there
+    are accounts, mail or a queue already, move them away before.
+
+    \b
+    Example:
+      mailsuite restore /backup/mail --config /srv/mail/mailsuite.toml
+    """
+    mark = RunMark(settings.state_dir, time.monotonic)
+    with _refusals(folder):
+        if "made" not in _manifest(folder):
+            raise Unusable(f"{folder} is no backup of ours, or one that was not finished: there is no {MANIFEST} that"
+                           " says when it was made")  # fmt: skip
+        mark.take()
+        try:
+            mirror = Mirror(link=False, keep=True)
+            _refuse_inhabited(settings, folder, no_queue)
+            _restore_state(settings, folder, mirror)
+            if os.path.exists(f"{folder}/{_ACCOUNTS}") and settings.directory.backend == "sqlite":
+                snapshot(f"{folder}/{_ACCOUNTS}", settings.directory.path)
+            if not no_queue and os.path.isdir(f"{folder}/queue"):
+                os.makedirs(settings.queue.path, 0o700, exist_ok=True)
+                mirror.files(os.fsencode(f"{folder}/queue/content"), os.fsencode(f"{settings.queue.path}/content"))
+                snapshot(f"{folder}/queue/{DATABASE}", f"{settings.queue.path}/{DATABASE}")
+            _mail(f"{folder}/mail", settings.store.path, mirror)
+            os.sync()
+        finally:
+            mark.release()
+    click.echo(f"Restored from {folder}: {mirror.done.new} files. mailsuite verify looks whether all is well.")
+
+
+def _claim(settings: Settings, folder: str) -> None:
+    """Make the folder, and let nobody take it for a finished backup while we are at it."""
+    real = os.path.realpath(folder)
+    for place in (settings.store.path, settings.queue.path):
+        if os.path.commonpath([real, os.path.realpath(place)]) == os.path.realpath(place):
+            raise Unusable(f"{folder} lies within {place}, which is to be copied")
+    os.makedirs(folder, 0o700, exist_ok=True)
+    if os.listdir(folder) and not _manifest(folder):
+        raise Unusable(f"{folder} has other files in it: name a folder that is new, empty, or a backup of ours")
+    # There are everybody's mail and secrets in it.
+    os.chmod(folder, 0o700)
+    _mark(folder, {})
+
+
+def _mark(folder: str, facts: dict[str, object]) -> None:
+    text = json.dumps({"format": _FORMAT, "mailsuite": __version__, **facts}, indent=2)
+    replace_file(os.fsencode(f"{folder}/{MANIFEST}"), text.encode() + b"\n")
+
+
+def _manifest(folder: str) -> dict[str, object]:
+    try:
+        with open(f"{folder}/{MANIFEST}", encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        raise Unusable(f"{folder} is a backup of another kind than this mailsuite knows")
+    return found
+
+
+def _without_database(settings: Settings) -> None:
+    if settings.directory.backend != "sqlite":
+        click.echo(f"The accounts ({settings.directory.backend}) are not copied: back them up by tools of their own.",
+                   err=True)  # fmt: skip
+
+
+def _queue(settings: Settings, folder: str) -> None:
+    """Copy the queue: its content before and after the file, so that all is there that the file tells of."""
+    source = settings.queue.path
+    if not os.path.exists(f"{source}/{DATABASE}"):
+        return
+    os.makedirs(f"{folder}/queue/content", 0o700, exist_ok=True)
+    content = os.fsencode(f"{source}/content"), os.fsencode(f"{folder}/queue/content")
+    contents = Mirror(link=True, keep=True)
+    contents.linked_files(*content)
+    snapshot(f"{source}/{DATABASE}", f"{folder}/queue/{DATABASE}")
+    contents.linked_files(*content)
+    wanted = settle_queue(f"{folder}/queue/{DATABASE}", set(os.listdir(f"{folder}/queue/content")))
+    Mirror(link=True, keep=False).drop_others(content[1], {os.fsencode(name) for name in wanted})
+
+
+def _state(settings: Settings, folder: str) -> None:
+    """Copy what lies in ``state_dir`` besides accounts, queue, mail and log."""
+    target = f"{folder}/state"
+    os.makedirs(target, 0o700, exist_ok=True)
+    there = set[bytes]()
+    mirror = Mirror(link=False, keep=False)
+    for name in _state_names(settings, folder):
+        path = f"{settings.state_dir}/{name}"
+        there.add(os.fsencode(name))
+        if os.path.isdir(path):
+            mirror.files(os.fsencode(path), os.fsencode(f"{target}/{name}"))
+        elif is_database(path):
+            snapshot(path, f"{target}/{name}")
+        else:
+            mirror.file(os.fsencode(path), os.fsencode(f"{target}/{name}"))
+    mirror.drop_others(os.fsencode(target), there)
+
+
+def _state_names(settings: Settings, folder: str) -> Iterator[str]:
+    others = {os.path.realpath(path) for path in (
+        settings.store.path, settings.queue.path, settings.directory.path, settings.log.path, folder,
+    )}  # fmt: skip
+    for entry in sorted(os.scandir(settings.state_dir), key=lambda each: each.name):
+        passing = entry.name in _PASSING or entry.name.endswith(("-wal", "-shm", "-journal"))
+        usual = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+        if usual and not passing and os.path.realpath(entry.path) not in others:
+            yield entry.name
+
+
+def _restore_state(settings: Settings, folder: str, mirror: Mirror) -> None:
+    """Bring back what lay in ``state_dir``, but what is there now: a configuration that was written anew, say."""
+    for entry in sorted(os.scandir(f"{folder}/state"), key=lambda each: each.name):
+        target = f"{settings.state_dir}/{entry.name}"
+        if os.path.lexists(target):
+            continue
+        if entry.is_dir():
+            mirror.files(os.fsencode(entry.path), os.fsencode(target))
+        else:
+            mirror.file(os.fsencode(entry.path), os.fsencode(target))
+
+
+def _mail(source: str, target: str, mirror: Mirror) -> Mirrored:
+    if not os.path.isdir(source):
+        return mirror.done
+    os.makedirs(target, 0o700, exist_ok=True)
+    skipped: list[OSError] = []
+    found = sorted(maildirs(source, skipped.append))
+    with progress("mail", len(found)) as advance:
+        for path in found:
+            place = os.path.relpath(path, source)
+            os.makedirs(os.path.dirname(f"{target}/{place}"), 0o700, exist_ok=True)
+            # One that was removed at this moment.
+            with suppress(FileNotFoundError):
+                mirror.mailbox(os.fsencode(path), os.fsencode(f"{target}/{place}"))
+            advance()
+    for error in skipped:
+        click.echo(f"A folder was not copied: {error}", err=True)
+    _drop_mailboxes(target, {os.path.relpath(path, source) for path in found}, mirror)
+    return mirror.done
+
+
+def _drop_mailboxes(target: str, places: set[str], mirror: Mirror) -> None:
+    """Remove mailboxes from the copy that are gone."""
+    boxes: dict[str, set[bytes]] = {}
+    for place in places:
+        domain, _, name = place.partition("/")
+        boxes.setdefault(domain, set()).add(os.fsencode(name))
+    mirror.drop_others(os.fsencode(target), {*map(os.fsencode, boxes), INCOMING.encode()})
+    for domain, names in boxes.items():
+        mirror.drop_others(os.fsencode(f"{target}/{domain}"), names)
+
+
+def _refuse_inhabited(settings: Settings, folder: str, no_queue: bool) -> None:
+    places = [settings.store.path, *([] if no_queue else [settings.queue.path])]
+    found: Sequence[str] = [place for place in places if os.path.isdir(place) and _inhabited(place)]
+    if os.path.exists(f"{folder}/{_ACCOUNTS}") and os.path.exists(settings.directory.path):
+        found = [settings.directory.path, *found]
+    if found:
+        raise Unusable(f"nothing was restored: {', '.join(found)} would be written over; move that away first")
+
+
+def _inhabited(place: str) -> bool:
+    return any(name != INCOMING for name in os.listdir(place))
+
+
+@contextmanager
+def _refusals(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except Unusable as error:
+        raise click.ClickException(str(error)) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"a database cannot be copied: {error}; the backup is not finished") from error
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror or error}"
+        raise click.ClickException(f"{what}; this is not finished") from error

@@ -1,0 +1,5 @@
+"""``mailsuite restore``."""
+
+from mailsuite.cli.backup import restore
+
+__all__ = ["restore"]

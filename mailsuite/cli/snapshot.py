@@ -1,0 +1,48 @@
+"""Copies of a site's SQLite files as they are at one moment, while others write."""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+
+from mailsuite.cli.databases import WAIT_SECONDS
+from mailsuite.mailbox.sync import fsync_path
+
+_MAGIC = b"SQLite format 3\0"
+
+
+def is_database(path: str) -> bool:
+    """Say whether *path* is a file of SQLite's."""
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def snapshot(path: str, target: str) -> None:
+    """Let *target* be the database *path* as it is now, durably. Raises `sqlite3.Error`, `OSError`.
+
+    In one step: with several SQLite would begin anew whenever somebody writes. Nobody has to wait for it.
+    """
+    draft = f"{target}.part"
+    with suppress(FileNotFoundError):
+        os.unlink(draft)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as source, closing(sqlite3.connect(draft)) as copy:
+        source.backup(copy)
+        # The copy is one file: whoever opens it makes a log beside it again.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    fsync_path(draft)
+    os.rename(draft, target)
+    fsync_path(os.path.dirname(target))
+
+
+def settle_queue(path: str, files: set[str]) -> set[str]:
+    """Take out of the snapshot *path* of a queue each message whose content was a file not among *files*; return
+    the files of the others.
+
+    The first had left the queue while it was copied: a file is removed only after its message's row.
+    """
+    with closing(sqlite3.connect(path)) as copy, copy:
+        rows = copy.execute("SELECT number, file FROM messages WHERE file IS NOT NULL").fetchall()
+        gone = [(number,) for number, file in rows if file not in files]
+        copy.executemany("DELETE FROM recipients WHERE message = ?", gone)
+        copy.executemany("DELETE FROM messages WHERE number = ?", gone)
+    return {file for _, file in rows} & files

@@ -1,0 +1,204 @@
+"""``mailsuite backup``, ``restore``, ``verify`` and ``export``, as an operator uses them."""
+
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailsuite.cli.snapshot import settle_queue
+from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.run_mark import RunMark
+from mailsuite.mailbox.taking import take_listing
+from tests.cli.test_accounts import CONFIG, Site, site
+from tests.queue.queues import Queues
+
+__all__ = ["site"]
+
+ALICE = "alice@example.com"
+TEXT = b"A: 1\r\n\r\nFrom me\r\n>From x"
+
+
+@pytest.fixture
+def box(site: Site) -> Path:
+    """Alice's mailbox, with a message, an unread one, and one in a folder; a queue, and what else a site has."""
+    site.done("user", "add", ALICE, "--password-stdin", typed="open sesame")
+    box = site.folder / "mail" / "example.com" / "alice"
+    make_folders(str(box / ".Sent"))
+    make_folders(str(box.parent / "postmaster"))
+    (box / "cur" / "1700000001.M1P7Q1,S=24,W=24:2,RS").write_bytes(TEXT)
+    (box / "new" / "1700000002.M1P7Q1").write_bytes(b"Return-Path: <bob@b.example>\n\nx\n")
+    (box / ".Sent" / "cur" / "1700000003.M1P7Q1:2,S").write_bytes(b"\nsent")
+    os.utime(box / "new" / "1700000002.M1P7Q1", (1_767_225_601, 1_767_225_601))
+    queues = Queues(site.folder / "queue")
+    queue = queues.open(inline_size=100)
+    queues.accept(queue, "bob@b.example", id="small")
+    queues.accept(queue, "bob@b.example", id="large", body=b"x" * 200)
+    queues.stop()
+    (site.folder / "srs-secrets").write_text("secret")
+    (site.folder / "running").touch()
+    return box
+
+
+def ids(box: Path) -> list[str]:
+    """The unique ids that a session sees."""
+    return list(take_listing(str(box))[0].unique_ids)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All files below *folder*."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestBackup:
+    """``backup`` and ``restore``."""
+
+    def test_there_and_back(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """A new site is what the old one was; the backup is one's own, and does not change by it."""
+        backup, other = tmp_path / "backup", tmp_path / "other"
+        site.done("backup", str(backup))
+        before = files(backup)
+        other.mkdir()
+        shutil.copy(backup / "mailsuite.toml", other)
+        restored = Site(other)
+        restored.done("restore", str(backup))
+
+        assert "All is as it should be" in restored.done("verify")
+        assert restored.fits(ALICE, "open sesame")
+        assert files(other / "mail") == files(site.folder / "mail")
+        assert files(other / "queue" / "content") == files(site.folder / "queue" / "content")
+        for identity in ("small", "large"):
+            assert restored.done("queue", "show", identity, "--content") == site.done(
+                "queue", "show", identity, "--content"
+            )
+        assert (other / "srs-secrets").read_text() == "secret"
+        assert not (other / "running").exists()
+        (other / "mail/example.com/alice/cur/1700000001.M1P7Q1,S=24,W=24:2,RS").write_bytes(b"changed")
+        assert files(backup) == before
+        assert backup.stat().st_mode & 0o777 == 0o700
+
+    def test_a_second_run(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """It brings the backup up to date: users, flags, mailboxes, and content of the queue that is gone."""
+        words = ("backup", str(tmp_path / "backup"))
+        site.done(*words)
+        (box / "new" / "1700000002.M1P7Q1").rename(box / "cur" / "1700000002.M1P7Q1:2,S")
+        site.done("user", "add", "bob@example.com", "--no-password")
+        site.done("queue", "remove", "large", "--yes")
+        for path in (site.folder / "queue" / "content").iterdir():
+            path.unlink()
+        shutil.rmtree(site.folder / "mail" / "example.com" / "postmaster", ignore_errors=True)
+
+        assert "0 files came new" in site.done(*words)
+        assert not list((tmp_path / "backup" / "queue" / "content").iterdir())
+        assert files(tmp_path / "backup" / "mail") == files(site.folder / "mail")
+        assert os.listdir(tmp_path / "backup" / "mail" / "example.com") == os.listdir(site.folder / "mail/example.com")
+
+    def test_content_that_left_the_queue_meanwhile(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """Its message is in no copy of the queue; the others are."""
+        path = tmp_path / "copy.sqlite"
+        shutil.copy(site.folder / "queue" / "queue.sqlite", path)
+        assert settle_queue(str(path), {"other"}) == set()
+
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT id FROM messages").fetchall() == [("small",)]
+            assert connection.execute("SELECT count(*) FROM recipients").fetchone() == (1,)
+
+    def test_what_is_refused(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """Nothing of anybody's is written over, and no half backup is taken for a whole one."""
+        assert "lies within" in site.refused("backup", str(site.folder / "mail" / "b"))
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "file").touch()
+        assert "has other files" in site.refused("backup", str(tmp_path / "other"))
+        assert "no backup" in site.refused("restore", str(tmp_path / "other"))
+        backup = tmp_path / "backup"
+        site.done("backup", str(backup))
+        assert "written over" in site.refused("restore", str(backup))
+        mark = RunMark(str(site.folder), lambda: 0.0)
+        mark.take()
+        assert "another mailsuite" in site.refused("restore", str(backup))
+        mark.release()
+        (backup / "mailsuite-backup.json").write_text('{"format": 1}')
+        assert "not finished" in site.refused("restore", str(backup))
+        (backup / "mailsuite-backup.json").write_text('{"format": 2}')
+        assert "another kind" in site.refused("restore", str(backup))
+
+    def test_without_the_queue(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """What was delivered since does not go out again."""
+        site.done("backup", str(tmp_path / "backup"))
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "mailsuite.toml").write_text(CONFIG)
+        Site(tmp_path / "other").done("restore", str(tmp_path / "backup"), "--no-queue")
+
+        assert not (tmp_path / "other" / "queue").exists()
+
+
+class TestVerify:
+    """``verify``."""
+
+    def test_found_and_mended(self, site: Site, box: Path) -> None:
+        """Each is told with its place; what can be mended is, and what cannot stays in the exit code."""
+        site.done("user", "add", "bob@example.com", "--no-password")
+        shutil.rmtree(site.folder / "mail" / "example.com" / "bob")
+        make_folders(str(site.folder / "mail" / "example.com" / "nobody"))
+        (box / "new" / "1700000009.empty").touch()
+        for path in (site.folder / "queue" / "content").iterdir():
+            path.unlink()
+        result = site.run("verify", "--json")
+        assert result.exit_code == 1
+        assert {each["kind"] for each in json.loads(result.stdout)} == {
+            "missing-folder", "orphaned-folder", "empty", "queue-content",
+        }  # fmt: skip
+        assert "4 things are not as they should be; --repair can mend 2 of them" in result.stderr
+
+        assert "2 things are" in site.refused("verify", "--repair")
+        assert "2 things are" in site.refused("verify", "--read")
+        assert (box / "damaged" / "1700000009.empty").exists()
+
+    def test_accounts(self, site: Site) -> None:
+        """A file that is none is told, too."""
+        (site.folder / "accounts.sqlite").write_bytes(b"no database" * 100)
+
+        assert "accounts-file" in site.run("verify").stdout
+
+
+class TestExport:
+    """``export``."""
+
+    def test_mbox_and_back(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """Into another mailbox: flags, dates, unique ids and texts are what they were."""
+        site.done("user", "add", "bob@example.com", "--no-password")
+        site.done("export", "mbox", ALICE, str(tmp_path / "out"))
+        text = (tmp_path / "out" / "INBOX.mbox").read_bytes()
+        assert b"From bob@b.example Thu Jan 01 00:00:01 2026\n" in text
+        assert b"\n>From me\n>>From x\n" in text
+        bob = site.folder / "mail" / "example.com" / "bob"
+        site.done("import", "mbox", "bob@example.com", str(tmp_path / "out" / "INBOX.mbox"))
+        site.done("import", "mbox", "bob@example.com", str(tmp_path / "out" / "Sent.mbox"), "--folder", "Sent")
+
+        assert sorted(ids(bob)) == sorted(ids(box))
+        assert ids(bob / ".Sent") == ids(box / ".Sent")
+        (read,) = (bob / "cur").iterdir()
+        assert read.name.endswith(":2,RS")
+        assert read.read_bytes() == TEXT + b"\r\n"
+        (unread,) = (bob / "new").iterdir()
+        assert unread.stat().st_mtime == 1_767_225_601
+
+    def test_maildir(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """A second run copies what is new, and has other flags."""
+        words = ("export", "maildir", ALICE, str(tmp_path / "out"))
+        assert "3 files came new" in site.done(*words)
+        (box / "new" / "1700000002.M1P7Q1").rename(box / "cur" / "1700000002.M1P7Q1:2,S")
+        assert "0 files came new, 1 have other flags" in site.done(*words)
+
+        assert files(tmp_path / "out") == {
+            name: data for name, data in files(box).items() if not name.startswith("tmp")
+        }
+
+    def test_what_is_refused(self, site: Site, tmp_path: Path) -> None:
+        """Nobody, and whose mailbox is not there."""
+        assert "no user" in site.refused("export", "mbox", ALICE, str(tmp_path / "out"))
+        site.done("user", "add", ALICE, "--no-password")
+        shutil.rmtree(site.folder / "mail" / "example.com" / "alice")
+        assert "no mail yet" in site.refused("export", "maildir", ALICE, str(tmp_path / "out"))

@@ -1,0 +1,95 @@
+"""What is wrong in a mailbox is found and, where that can be, mended."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailsuite.mailbox.inspection import inspect_mailbox
+from mailsuite.mailbox.layout import make_folders
+
+NOW = 1_700_000_000.0
+OURS = "1700000001.M000001P7Q1"
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    """A mailbox with a folder, and messages in order in both."""
+    path = tmp_path / "box"
+    for each in (path, path / ".Sent"):
+        make_folders(str(each))
+        (each / "cur" / f"{OURS},S=3,W=3:2,S").write_bytes(b"a\r\n")
+        (each / "new" / "2.foreign,S=2,W=3").write_bytes(b"a\n")
+        (each / "cur" / "3.plain:2,").write_bytes(b"a")
+    return path
+
+
+def found(box: Path, whole: bool = False) -> list[tuple[str, str]]:
+    """The kinds and places of what is wrong."""
+    return [(each.kind, os.path.relpath(each.path, box)) for each in inspect_mailbox(str(box), NOW, whole)]
+
+
+def mend(box: Path, whole: bool = False) -> None:
+    """Mend what can be."""
+    for each in list(inspect_mailbox(str(box), NOW, whole)):
+        if each.repair is not None:
+            each.repair()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_all_is_well(box: Path, whole: bool) -> None:
+    """Messages of ours and of others, with sizes in their names or without."""
+    assert found(box, whole) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "after"),
+    [
+        (f"cur/{OURS[:-1]}2,S=9,W=9:2,S", b"cut", "wrong-size", f"damaged/{OURS[:-1]}2,S=9,W=9:2,S"),
+        ("cur/4.edited,S=9,W=9:2,S", b"a\nb\n", "wrong-size", "cur/4.edited,S=4,W=6:2,S"),
+        ("new/5.edited,S=9", b"", "wrong-size", "damaged/5.edited,S=9"),
+        ("new/6.empty", b"", "empty", "damaged/6.empty"),
+    ],
+)
+def test_damage(box: Path, name: str, content: bytes, kind: str, after: str) -> None:
+    """What is not a message any more is set aside; what another program has changed gets the name of what it is."""
+    (box / name).write_bytes(content)
+
+    assert found(box) == [(kind, name)]
+    mend(box)
+    assert found(box) == []
+    assert (box / after).read_bytes() == content
+
+
+def test_sizes_on_the_wire(box: Path) -> None:
+    """Wrong ones are found when messages are read."""
+    (box / "cur" / "7.wire,S=4,W=4:2,F").write_bytes(b"a\nb\n")
+
+    assert found(box) == []
+    assert found(box, whole=True) == [("wrong-size", "cur/7.wire,S=4,W=4:2,F")]
+    mend(box, whole=True)
+    assert (box / "cur" / "7.wire,S=4,W=6:2,F").exists()
+
+
+def test_folders_and_leftovers(box: Path) -> None:
+    """Missing folders are made, what was never finished goes; what is still coming in stays."""
+    (box / ".Sent" / "tmp").rmdir()
+    for name, age in (("old", 40 * 3600), ("young", 60)):
+        (box / "tmp" / name).write_bytes(b"")
+        os.utime(box / "tmp" / name, (NOW - age, NOW - age))
+
+    assert found(box) == [("leftover", "tmp/old"), ("missing-folder", ".Sent")]
+    mend(box)
+    assert found(box) == []
+    assert (box / "tmp" / "young").exists()
+
+
+def test_no_files(box: Path) -> None:
+    """A pipe and a link are no messages; a folder is none of anybody's business."""
+    os.mkfifo(box / "cur" / "8.pipe")
+    (box / "cur" / "9.link").symlink_to("/etc/passwd")
+    (box / "cur" / "folder").mkdir()
+
+    assert found(box, whole=True) == [("no-file", "cur/8.pipe"), ("no-file", "cur/9.link")]
+    mend(box)
+    assert len(found(box)) == 2
