@@ -15,8 +15,10 @@ from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
+from mailsuite.limits import ledger, quota_rules
 from mailsuite.mailbox.inspection import Finding, inspect_mailbox
 from mailsuite.mailbox.layout import create_maildir, maildirs
+from mailsuite.mailbox.maildirsize import FILE
 from mailsuite.mailbox.sync import sync_folders
 from mailsuite.meaning import Mailbox
 from mailsuite.queue.errors import QueueError
@@ -32,6 +34,7 @@ What it finds, and what --repair does about it:
   no-file          not a regular file: nothing
   unreadable       what the disk or the system does not give: nothing
   leftover         what a crash has left unfinished: removed
+  quota-drift      a maildirsize that is not what lies in the mailbox: counted anew
   accounts-file    a database that SQLite calls damaged: nothing
   queue-file       the same: nothing
   queue-content    a queued message's content that is gone or cut off: nothing (the server sets such aside)
@@ -71,8 +74,8 @@ def verify(settings: Settings, repair: bool, whole: bool, as_json: bool) -> None
         click.echo("All is as it should be.")
     if left:
         could = sum(each.repair is not None for each, state in found if not state)
-        more = f"; --repair can mend {could} of them" if could else ""
-        raise click.ClickException(f"{left} {'thing is' if left == 1 else 'things are'} not as they should be{more}")
+        what = "1 thing is not as it should be" if left == 1 else f"{left} things are not as they should be"
+        raise click.ClickException(f"{what}; --repair can mend {could} of them" if could else what)
 
 
 def _findings(settings: Settings, whole: bool) -> Iterator[Finding]:
@@ -95,6 +98,7 @@ def _findings(settings: Settings, whole: bool) -> Iterator[Finding]:
         for path in there:
             if os.path.isdir(f"{path}/cur") or os.path.isdir(f"{path}/new"):
                 yield from _looked_at(path, now, whole)
+                yield from _drift(settings, path, (known or {}).get(os.path.relpath(path, root)))
             advance()
     yield from _queue(settings, now)
 
@@ -106,13 +110,26 @@ def _looked_at(path: str, now: float, whole: bool) -> Iterator[Finding]:
         yield Finding("unreadable", error.filename or path, f"it cannot be read: {error.strerror or error}")
 
 
+def _drift(settings: Settings, path: str, mailbox: Mailbox | None) -> Iterator[Finding]:
+    """Yield where the file of a quota says something else than what lies in the mailbox."""
+    if mailbox is None:
+        return
+    counting = ledger(settings)
+    with suppress(OSError):
+        there = counting.drift(path)
+        if there is not None:
+            quota = mailbox.quota.otherwise(quota_rules(settings).default)
+            text = f"in the mailbox are {there.octets} octets in {there.messages} messages, and this says otherwise"
+            yield Finding("quota-drift", f"{path}/{FILE}", text, partial(counting.count, path, quota))
+
+
 def _mailboxes(settings: Settings) -> dict[str, Mailbox] | Finding | None:
     """Return the mailboxes by their path; ``None`` where the accounts are kept by others."""
     if settings.directory.backend not in ("sqlite", "postgresql"):
         return None
     try:
         with accounts(settings) as opened:
-            return {user.mailbox.path: user.mailbox for user in opened.users.list()}
+            return {box.path: box for _, box in opened.quotas.mailboxes()}
     except AccountsError as error:
         return Finding("accounts-file", settings.directory.path, str(error))
 

@@ -25,7 +25,7 @@ class Finding:
     kind: str
     path: str
     text: str
-    repair: Callable[[], None] | None = field(default=None, repr=False)
+    repair: Callable[[], object] | None = field(default=None, repr=False)
 
 
 def inspect_mailbox(path: str, now: float, whole: bool) -> Iterator[Finding]:

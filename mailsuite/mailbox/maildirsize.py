@@ -168,18 +168,36 @@ class Ledger:
         Where there is no mailbox yet there is nothing in it, and no file is made.
         """
         for _ in range(TRIES):
-            parts = [path, *(each for each in folders_of(path) if self._trash or os.path.basename(each) != TRASH)]
+            parts = self._parts(path)
             before = [folder_times(os.fsencode(part)) for part in parts]
-            usage = Usage()
-            for part in parts:
-                for name, octets in _messages(part):
-                    if self._counts("", name):
-                        usage = usage.plus(octets, 1)
+            usage = self._sum(parts)
             if not os.path.isdir(f"{path}/tmp"):
                 break
             _replace(path, first_line(quota) + line(*usage))
             if [folder_times(os.fsencode(part)) for part in parts] == before:
                 break
+        return usage
+
+    def drift(self, path: str) -> Usage | None:
+        """Return what lies in the mailbox *path* where its file says something else; ``None`` also where there is no
+        file, or the mailbox changes just now. Changes nothing. Raises `OSError`."""
+        parts = self._parts(path)
+        before, times = read(path), [folder_times(os.fsencode(part)) for part in parts]
+        if before is None:
+            return None
+        usage = self._sum(parts)
+        rests = look(path) == before.identity and [folder_times(os.fsencode(part)) for part in parts] == times
+        return usage if rests and usage != before.usage else None
+
+    def _parts(self, path: str) -> list[str]:
+        return [path, *(each for each in folders_of(path) if self._trash or os.path.basename(each) != TRASH)]
+
+    def _sum(self, parts: Iterable[str]) -> Usage:
+        usage = Usage()
+        for part in parts:
+            for name, octets in _messages(part):
+                if self._counts("", name):
+                    usage = usage.plus(octets, 1)
         return usage
 
     def total(self, folder: str) -> Usage:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mailsuite.mailbox.layout import FOLDERS
+from mailsuite.mailbox.maildirsize import FILE
 from mailsuite.mailbox.names import base
 from mailsuite.mailbox.scan import PREFIX, TRIES, scan
 
@@ -48,7 +49,8 @@ class Mirror:
         there = set[bytes]()
         for entry in _entries(source):
             path = target + b"/" + entry.name
-            if entry.name.decode("utf-8", "replace") in FOLDERS:
+            # A sum that is of another moment than the messages would be wrong; it is made anew where it is missing.
+            if entry.name in (*map(str.encode, FOLDERS), FILE.encode()):
                 continue
             there.add(entry.name)
             if entry.is_dir(follow_symlinks=False):

@@ -156,6 +156,15 @@ class TestVerify:
         assert "2 things are" in site.refused("verify", "--read")
         assert (box / "damaged" / "1700000009.empty").exists()
 
+    def test_quotas(self, site: Site, box: Path) -> None:
+        """A sum that is not what lies there is told, and counted anew."""
+        site.done("quota", "recalculate")
+        assert "All is as it should be" in site.done("verify")
+        (box / "new" / "1700000009.more").write_bytes(b"x")
+        assert "are 62 octets in 4 messages" in site.refused("verify") + site.run("verify").stdout
+        site.done("verify", "--repair")
+        assert "All is as it should be" in site.done("verify")
+
     def test_accounts(self, site: Site) -> None:
         """A file that is none is told, too."""
         (site.folder / "accounts.sqlite").write_bytes(b"no database" * 100)

@@ -58,6 +58,17 @@ def test_maildir(site: Site, box: Path, tmp_path: Path) -> None:
     assert "folder" not in site.done(*words, "--inbox-only")
 
 
+def test_quotas(site: Site, box: Path, tmp_path: Path) -> None:
+    """What lies in the mailbox is counted anew; a quota holds off nothing that somebody had before."""
+    site.done("quota", "set", ALICE, "--messages", "1")
+    site.done("quota", "recalculate")
+    assert (box / "maildirsize").exists()
+    site.done("import", "maildir", ALICE, old(tmp_path / "old", "1700000001.M1P1.h:2,S", "1700000002.M1P1.h:2,S"))
+
+    assert not (box / "maildirsize").exists()
+    assert len(listed(box)) == 2
+
+
 def test_mbox(site: Site, box: Path, tmp_path: Path) -> None:
     """Into the inbox, or a folder."""
     (tmp_path / "mbox").write_bytes(MARK + b"X-UIDL: q1\nStatus: RO\n\nx\n\n" + MARK + b"X-UIDL: a b\n\ny\n")
