@@ -2,7 +2,7 @@
 
 Usage is known by the file ``maildirsize`` (`mailsuite.mailbox.maildirsize`) and kept in memory: true as long as that
 file is the one that was read, which one look tells. Files are read, and mailboxes counted, in a thread. Of a domain
-the sum is kept, and taken anew after a while: what others have delivered or removed is in it then.
+the sum is kept, and taken anew beside the work after a while: what others have delivered or removed is in it then.
 """
 
 import os
@@ -138,11 +138,14 @@ class Quotas:
         if known.quota != self._quota(mailbox):
             return False
         self._known.move_to_end(path)
-        return not mailbox.shared_quota or self._sum(mailbox) is not None
+        return not mailbox.shared_quota or self._is_added_up(_domain(mailbox))
 
-    def _sum(self, mailbox: Mailbox) -> _Sum | None:
-        found = self._sums.get(_domain(mailbox))
-        return found if found is not None and self._clocks.seconds() < found.until else None
+    def _is_added_up(self, domain: str) -> bool:
+        """Say whether there is a sum of *domain*: an old one will do until there is a new one."""
+        found = self._sums.get(domain)
+        if found is not None and self._clocks.seconds() >= found.until and domain not in self._looking:
+            Deferred.fromCoroutine(self._refresh(domain))
+        return found is not None
 
     def _is_doubtful(self, mailbox: Mailbox) -> bool:
         """Say whether *mailbox*, which seems full, has to be counted to be sure."""
@@ -204,11 +207,11 @@ class Quotas:
         try:
             for box in mailboxes:
                 if not self._is_known(box):
-                    await self._once(box, partial(self._learn, box, False))
+                    await self._once(box.path, partial(self._learn, box, False))
             found = self._keep(mailboxes, octets, otherwise)
             doubtful = [box for box in mailboxes if self._is_doubtful(box)] if found.lack else []
             for box in doubtful:
-                await self._once(box, partial(self._learn, box, True))
+                await self._once(box.path, partial(self._learn, box, True))
             return self._keep(mailboxes, octets, otherwise) if doubtful else found
         except OSError as error:
             # No quota is worth a message. (What is in the way is likely to be so at the delivery, too.)
@@ -217,19 +220,19 @@ class Quotas:
 
     # Looking, in a thread
 
-    async def _once(self, mailbox: Mailbox, learn: Callable[[], Awaitable[None]]) -> None:
-        """Await *learn*, or that of somebody else for the same mailbox."""
-        waiting = self._looking.get(mailbox.path)
+    async def _once(self, what: str, learn: Callable[[], Awaitable[None]]) -> None:
+        """Await *learn*, or that of somebody else about the same mailbox or domain."""
+        waiting = self._looking.get(what)
         if waiting is not None:
             done: Deferred[None] = Deferred()
             waiting.append(done)
             await done
             return
-        self._looking[mailbox.path] = waiting = []
+        self._looking[what] = waiting = []
         try:
             await learn()
         finally:
-            del self._looking[mailbox.path]
+            del self._looking[what]
             for each in waiting:
                 each.callback(None)
 
@@ -243,8 +246,15 @@ class Quotas:
             self._known.popitem(last=False)
         if news:
             self._warn(mailbox, known.usage, quota, known.level)
-        if mailbox.shared_quota and (anew or self._sum(mailbox) is None):
-            await self._add_up(_domain(mailbox))
+        domain = _domain(mailbox)
+        if mailbox.shared_quota and not self._is_added_up(domain):
+            await self._once(domain, partial(self._add_up, domain))
+
+    async def _refresh(self, domain: str) -> None:
+        try:
+            await self._once(domain, partial(self._add_up, domain))
+        except OSError as error:
+            self._log.warn("The mailboxes of {domain} cannot be added up: {reason}", domain=domain, reason=str(error))
 
     async def _add_up(self, domain: str) -> None:
         began = self._clocks.seconds()

@@ -29,18 +29,19 @@ from tests.mailbox.files import ALICE, BOB, MailRoot
 
 
 class World:
-    """A store with quotas, on a real folder; *threads* are the calls that went to one."""
+    """A store with quotas, on a real folder; *threads* are the calls that went to one, *sums* those for a domain."""
 
     def __init__(self, folder: Path, default: Quota = Quota(), trash: bool = False) -> None:  # noqa: B008 (frozen)
         self.mail = MailRoot(folder)
         self.clock = Clock()
         self.now = 1_900_000_000.0
         self.threads = 0
+        self.sums = 0
         self.slow: Deferred[None] | None = None
         self.state = cast(ISharedState, MemoryState(self.clock.seconds))
         self.warned: list[tuple[str, int]] = []
         clocks = Clocks(lambda: self.now, self.clock.seconds)
-        ledger = Ledger(trash)
+        ledger = self.ledger = Ledger(trash)
         barrier = Barrier(FSync(), cast(CommitReactor, self.clock), lambda: True, self.clock.seconds)
         self.locks = Locks(f"{folder}/.locks")
         self.store = MaildirStore(
@@ -56,6 +57,7 @@ class World:
     async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do *work* now, or when `slow` has come."""
         self.threads += 1
+        self.sums += work == self.ledger.total
         if self.slow is not None:
             await self.slow
         return work(*arguments)
@@ -287,6 +289,28 @@ def test_a_domain_has_a_quota_for_all_its_mailboxes(world: World) -> None:
     world.remove(BOB, [0])
     world.clock.advance(SUM_SECONDS)
     assert world.lacks(alice, octets=500) == ""
+
+
+def test_a_domain_is_added_up_once_for_all_who_ask(world: World) -> None:
+    """And again beside the work: the old sum will do until the new one is there."""
+    alice, bob = with_quota(ALICE, together=1000), with_quota(BOB, together=1000)
+    world.deliver(400, alice)
+    world.deliver(400, bob)
+    world.slow = Deferred()
+    asked = [Deferred.fromCoroutine(cast(Any, world.quotas.reserve([box], 100))) for box in (alice, bob, alice)]
+    slow, world.slow = world.slow, None
+    slow.callback(None)
+    assert [cast(Room, each.result).lack for each in asked].count("") == 2
+    assert world.sums == 1
+    for each in asked:
+        cast(Room, each.result).release()
+
+    world.clock.advance(SUM_SECONDS)
+    world.slow = Deferred()
+    for _ in range(3):
+        assert world.lacks(alice, octets=200) == ""
+    assert world.sums == 2
+    world.slow.callback(None)
 
 
 def test_owners_are_warned_once_each_time(world: World) -> None:

@@ -61,7 +61,7 @@ class World:
 
     def wait_for_notices(self, count: int) -> None:
         """Wait until sender and postmaster have been told so often that mail is held."""
-        until(lambda: len(self.told(BOB, HELD)) == len(self.told(POSTMASTER, HELD)) == count, what="notices")
+        until(lambda: len(self.told(BOB, HELD)) == len(self.told(POSTMASTER, HELD)) == count, 30, "notices")
 
     def held(self) -> list[dict[str, Any]]:
         """Return what is held in the queue."""
@@ -136,7 +136,7 @@ def test_mail_over_a_cap_is_held_told_and_released(world: World) -> None:
     assert world.told(CAROL, b"hello") == []
 
     world.site.cli("queue", "release", "--sender", BOB)
-    until(lambda: len(world.friend.taken) == 3 and world.told(CAROL, b"hello"), what="what was held to come")
+    until(lambda: len(world.friend.taken) == 3 and world.told(CAROL, b"hello"), 30, "what was held to come")
     assert world.held() == []
 
     # A start forgets what was sent before.
