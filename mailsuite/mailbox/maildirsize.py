@@ -8,8 +8,10 @@ mailbox is full and has been added to, or is 15 minutes old: so what other progr
 All functions block, for a scan of a large mailbox long.
 """
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ STALE_SECONDS = 900
 # How often a mailbox is counted that changes meanwhile; a message or two are missed then until the next time.
 TRIES = 3
 TRASH = ".Trash"
+# Whatever has that name in a mailbox: nothing that lets wait, and no link, is opened.
+_FILE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LIMIT = re.compile(rb"(\d{1,19})([SC])")
 _LINE = re.compile(rb"\s*(-?\d{1,19})\s+(-?\d{1,19})\s*")
 
@@ -107,11 +111,18 @@ def look(path: str) -> Identity | None:
 def read(path: str) -> Read | None:
     """Return what the file of the mailbox *path* says; ``None``: it has to be made anew. Raises `OSError`."""
     try:
-        with open(f"{path}/{FILE}", "rb", buffering=0) as file:
-            octets = file.read(OCTETS) or b""
-            status = os.fstat(file.fileno())
-    except FileNotFoundError:
+        fd = os.open(f"{path}/{FILE}", os.O_RDONLY | _FILE)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            return None
+        raise
+    try:
+        status = os.fstat(fd)
+        octets = os.read(fd, OCTETS) if stat.S_ISREG(status.st_mode) else b""
+    finally:
+        os.close(fd)
     found = parse(octets) if status.st_size == len(octets) < OCTETS else None
     return None if found is None else Read(*found, identity(status))
 
@@ -123,7 +134,7 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
     that it is made anew.
     """
     try:
-        fd = os.open(f"{path}/{FILE}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(f"{path}/{FILE}", os.O_WRONLY | os.O_APPEND | _FILE)
     except OSError:
         return None
     try:

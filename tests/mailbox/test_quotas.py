@@ -1,6 +1,7 @@
 """Room in mailboxes: at the limit and one past it, what is on its way, what others do, and warnings."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -348,6 +349,31 @@ def test_what_cannot_be_found_out_is_no_reason_to_refuse_mail(
 
     monkeypatch.setattr(module, "read", broken)
     assert world.lacks(with_quota(octets=1), octets=1) == ""
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "noise", "no mailbox", "folder"])
+def test_whatever_has_the_name_of_the_file_nothing_waits_for_it(world: World, what: str) -> None:
+    """It is replaced, but for a folder, where no sum can be kept and there is room."""
+    box = with_quota(octets=1000)
+    world.deliver(100, box)
+    path = world.mail.root / box.path / "maildirsize"
+    match what:
+        case "link":
+            path.symlink_to("/nonexistent/file")
+        case "fifo":
+            os.mkfifo(path)
+        case "noise":
+            path.write_bytes(b"\0\xff\n")
+        case "no mailbox":
+            shutil.rmtree(path.parent)
+        case "folder":
+            path.mkdir()
+    world.deliver(50, box)
+    lack = {"folder": "", "no mailbox": ""}.get(what, "full")
+    assert world.lacks(box, octets=851) == lack
+    world.deliver(100, box)
+    assert world.lacks(box, octets=851) == ("" if what == "folder" else "full")
+    assert path.is_dir() if what == "folder" else path.is_file()
 
 
 def test_those_who_ask_at_once_share_one_look(world: World) -> None:
