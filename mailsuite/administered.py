@@ -13,6 +13,7 @@ from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.secrets import keeping
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.interfaces import IGuessingLimit, IMailLog
+from mailsuite.limits import ledger, quota_rules
 from mailsuite.logins import mechanisms_of, wanted_secrets
 from mailsuite.transport.bounds import Admission
 from mailsuite.transport.open_sessions import BuildsSessions
@@ -34,6 +35,8 @@ def administered(settings: Settings) -> Site:
         ban_time=settings.limits.ban_time,
         keep=keeping(Passwords(), wanted_secrets(settings)),
         mechanisms=partial(mechanisms_of, settings),
+        default_quota=quota_rules(settings).default,
+        ledger=ledger(settings),
     )
 
 

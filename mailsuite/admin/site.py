@@ -6,6 +6,8 @@ from typing import Generic, Literal, TypeVar
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.secrets import Kept
+from mailsuite.mailbox.maildirsize import Ledger
+from mailsuite.meaning import Quota
 
 T = TypeVar("T")
 
@@ -17,7 +19,8 @@ class Site:
     *mail* is the mail root, made durable by *sync*; *state* the folder with the bans, *queue* that of the queue.
     *postmaster* is ``[directory] postmaster``, *ban_time* how long a ban lasts for which nothing is said (seconds; 0:
     something has to be said). *keep* makes of an address in key form and a password what is kept of it, *mechanisms*
-    says by which ones a user can log in of whom these kinds are stored.
+    says by which ones a user can log in of whom these kinds are stored. *default_quota* is for mailboxes of which the
+    accounts say nothing; *ledger* counts what lies in one.
     """
 
     accounts: Callable[[], Accounts]
@@ -29,6 +32,8 @@ class Site:
     ban_time: float
     keep: Callable[[str, str], Kept]
     mechanisms: Callable[[Collection[str]], Sequence[str]]
+    default_quota: Quota
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True)

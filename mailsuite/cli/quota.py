@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mailsuite.admin import quotas as admin
+from mailsuite.administered import administered
 from mailsuite.cli.accounts import as_json, open_accounts
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
@@ -113,7 +115,7 @@ def show(settings: Settings, whom: str | None, as_json: bool) -> None:
         domain = accounts.quotas.domain(whom) if whom is not None and "@" not in whom else None
     default = quota_rules(settings).default
     if as_json:
-        print_json([_json(name, box.quota.otherwise(default), usage) for name, box, usage in rows])
+        print_json([admin.as_json(administered(settings), name, box, usage) for name, box, usage in rows])
         return
     table = [(name, *_cells(box.quota.otherwise(default), usage)) for name, box, usage in rows]
     if domain is not None and whom is not None:
@@ -171,13 +173,10 @@ def _each(found: Sequence[tuple[str, Mailbox]], advance: Any) -> Iterator[tuple[
 
 
 def _usage(settings: Settings, box: Mailbox) -> Usage:
-    path = maildir(settings.store.path, box)
     try:
-        found = read(path)
-        if found is None:
-            return ledger(settings).count(path, box.quota.otherwise(quota_rules(settings).default))
-        return found.usage
+        return admin.usage(administered(settings), box)
     except OSError as error:
+        path = maildir(settings.store.path, box)
         raise click.ClickException(f"{path} cannot be looked at: {error.strerror}") from error
 
 
@@ -204,14 +203,3 @@ def _cells(quota: Quota, usage: Usage) -> tuple[object, ...]:
     full = f"{percent(*usage, quota)} %" if quota else "-"
     limit = in_units(quota.octets) if quota.octets else "-"
     return in_units(usage.octets), limit, usage.messages, quota.messages or "-", full
-
-
-def _json(name: str, quota: Quota, usage: Usage) -> dict[str, object]:
-    return {
-        "mailbox": name,
-        "octets": usage.octets,
-        "octets_limit": quota.octets or None,
-        "messages": usage.messages,
-        "messages_limit": quota.messages or None,
-        "percent": percent(*usage, quota) if quota else None,
-    }

@@ -58,7 +58,7 @@ def test_types_of_bodies(body: type[msgspec.Struct]) -> None:
     """A value of each JSON type is taken for a key by the code where the description takes it."""
     required = {"name": "a.example", "address": "a@a.example", "label": "x", "targets": ["b@a.example"], "subject": ""}
     needed = {key: required[key] for key, must in keys(body).items() if must}
-    values: list[Any] = ["a@example.org", "local", "own", "held", 7, True, None, [], ["smtp"], {}]
+    values: list[Any] = ["a@example.org", "local", "own", "held", 7, True, None, [], ["smtp"], {}, {"octets": 1}, -1]
     for key in keys(body):
         for value in values:
             said = {**needed, key: value}

@@ -397,3 +397,40 @@ def test_the_origin_is_a_domain(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, f'{MINIMAL}submission.origin = "no domain"\n')
 
     assert '"no domain" is not a domain name' in problem
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ('endpoint = "tcp:8025:interface=127.0.0.1"',),
+        ('endpoint = "tcp6:8025:interface=\\\\:\\\\:1"',),
+        ('endpoint = "unix:/run/mailsuite/admin:mode=660"', 'peers = ["unix"]'),
+        ('endpoint = "tcp:8025"', 'tls = "implicit"'),
+    ],
+)
+def test_where_the_http_api_may_be(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    """On this machine, or under TLS."""
+    text = "\n".join([f'{MINIMAL}[listen.x]\nservice = "admin"', *lines, ""])
+
+    assert taken(tmp_path, text).listen["x"].authentication == "off"
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (('endpoint = "tcp:8025"',), "can be reached from other machines"),
+        (('endpoint = "tcp:8025:interface=192.0.2.1"',), "can be reached from other machines"),
+        (('endpoint = "tcp:8025:interface=localhost"',), "can be reached from other machines"),
+        (('endpoint = "systemd:domain=INET:index=0"',), "can be reached from other machines"),
+        (('endpoint = ["unix:/run/admin", "tcp6:8025"]',), '"tcp6:8025" can be reached'),
+        (('endpoint = "tcp:8025"', 'tls = "starttls"'), "HTTP has no STARTTLS"),
+        (('endpoint = "unix:/run/admin"', 'auth = "always"'), "by tokens alone"),
+        (('endpoint = "unix:/run/admin"', 'mechanisms = ["PLAIN"]'), "by tokens alone"),
+        (('endpoint = "unix:/run/admin"', 'without = ["ETRN"]'), "this listener speaks HTTP"),
+    ],
+)
+def test_where_the_http_api_may_not_be(tmp_path: Path, lines: tuple[str, ...], problem: str) -> None:
+    """Where tokens would cross a network in clear, or with keys that mean nothing there."""
+    text = "\n".join([f'{MINIMAL}[listen.x]\nservice = "admin"', *lines, ""])
+
+    assert problem in "\n".join(refused(tmp_path, text))

@@ -51,7 +51,7 @@ BELOW = {
     "interfaces": {"values"},
     "parts": {"values", "cores", "interfaces"},
     "services": {"values", "cores", "interfaces"},
-    "administration": {"values", "cores", "interfaces", "parts"},
+    "administration": {"values", "cores", "interfaces", "parts", "services"},
     "transport": {"values", "cores", "interfaces", "transport"},
     "root": set(LAYERS),
 }

@@ -142,6 +142,26 @@ def test_the_life_of_a_domain(site: Site, api: API) -> None:
     soon(site, user, FOREIGN)
 
 
+def test_a_quota(site: Site, api: API) -> None:
+    """Of a mailbox and of a domain; the next message is refused by it."""
+    before = api("GET", "/v1/users/{user}/quota", user=ALICE).value
+    assert (before["own"], before["octets_limit"]) == ({"octets": None, "messages": None}, None)
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [ALICE], message(ALICE, b"one\r\n"))
+    assert api("PATCH", "/v1/users/{user}/quota", {"messages": 1}, user=ALICE).value["messages_limit"] == 1
+    soon(site, ALICE, "452 4.2.2")
+    api("PATCH", "/v1/users/{user}/quota", {"messages": None}, user=ALICE)
+    soon(site, ALICE, KNOWN)
+    said = {"together": {"octets": 7}, "each": {"messages": 0}}
+    assert api("PATCH", "/v1/domains/{domain}/quota", said, domain=DOMAIN).value == {
+        "domain": DOMAIN, "together": {"octets": 7, "messages": None}, "each": {"octets": None, "messages": 0}
+    }  # fmt: skip
+    api("PATCH", "/v1/domains/{domain}/quota", {"together": {"octets": None}}, domain=DOMAIN)
+    assert api("GET", "/v1/domains/{domain}/quota", domain=DOMAIN).value["together"]["octets"] is None
+    assert api("PATCH", "/v1/domains/{domain}/quota", {}, domain=DOMAIN).status == 422
+    assert api("PATCH", "/v1/users/{user}/quota", {}, user=ALICE).status == 422
+
+
 def refused(site: Site, user: str, password: str) -> bool:
     """Say whether the password is refused."""
     try:
