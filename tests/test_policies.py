@@ -1,0 +1,104 @@
+"""Rules of the configuration as checks of listeners: which hold where, and for whom."""
+
+from pathlib import Path
+
+import pytest
+
+from mailsuite.address import Address
+from mailsuite.case import Case
+from mailsuite.config import load
+from mailsuite.envelope import Peer
+from mailsuite.meaning import Mailbox, Mailboxes
+from mailsuite.policies import Denials, relay_rules
+from mailsuite.policy.checks import Checks
+from mailsuite.policy.deny_file import BadDenyFile
+from mailsuite.smtp.verdict import Verdict
+
+CONFIG = """\
+hostname = "mail.example.org"
+[listen.outside]
+service = "mta"
+endpoint = "tcp:25"
+[listen.inside]
+service = "mta"
+endpoint = "tcp:2525"
+[listen.users]
+service = "submission"
+endpoint = "tcp:587"
+[deny.first]
+senders = ["bob@example.net"]
+listeners = ["outside"]
+reply = "451 Later"
+[deny.second]
+senders = ["example.net"]
+file = "denied"
+networks = ["192.0.2.0/24", "unix"]
+exempt = ["192.0.2.7"]
+[relay.printers]
+networks = ["192.0.2.20"]
+listeners = ["inside"]
+[relay.all]
+networks = ["192.0.2.21"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a configuration, and its list."""
+    (tmp_path / "mailsuite.toml").write_text(CONFIG)
+    (tmp_path / "denied").write_text("helo ylmf-pc\n")
+    return tmp_path
+
+
+def rule(denials: Denials, listener: str, peer: str, sender: str = "bob@example.net", helo: str = "a.example") -> str:
+    """Return the rule that denies; empty where none does."""
+    checks = denials.checks(listener)
+    if not checks:
+        return ""
+    local, _, domain = sender.rpartition("@")
+    meaning = Mailboxes((Mailbox(1, "example.org/alice"),))
+    case = Case(Peer(peer), helo, None, Address(local, domain), Address("alice", "example.org"), meaning)
+    verdict = Checks(*checks).judge(case)
+    assert isinstance(verdict, Verdict)
+    return verdict.rule
+
+
+def test_where_and_for_whom(folder: Path) -> None:
+    """By listeners, networks and exemptions; the first that fits decides."""
+    denials = Denials(load(folder / "mailsuite.toml"))
+    denials.load()
+
+    assert rule(denials, "outside", "192.0.2.8") == "deny.first"
+    assert rule(denials, "outside", "198.51.100.1") == "deny.first"
+    assert rule(denials, "outside", "192.0.2.8", "eve@example.net") == "deny.second"
+    for listener in ("inside", "users"):
+        assert rule(denials, listener, "192.0.2.8") == "deny.second"
+        assert rule(denials, listener, "unix") == "deny.second"
+        assert rule(denials, listener, "192.0.2.7") == ""
+        assert rule(denials, listener, "198.51.100.1") == ""
+
+
+def test_lists_are_all_read_before_any_holds(folder: Path) -> None:
+    """One that cannot be used leaves everything as it was."""
+    denials = Denials(load(folder / "mailsuite.toml"))
+    assert rule(denials, "users", "192.0.2.8") == ""
+    denials.load()
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "ylmf-pc") == "deny.second"
+    (folder / "denied").write_text("helo other\nhelo\n")
+    with pytest.raises(BadDenyFile, match="denied:2:"):
+        denials.load()
+
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "ylmf-pc") == "deny.second"
+    (folder / "denied").write_text("helo other\n")
+    denials.load()
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "ylmf-pc") == ""
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "other") == "deny.second"
+
+
+def test_who_relays_where(folder: Path) -> None:
+    """In the order of the configuration; nobody where a login is asked for."""
+    settings = load(folder / "mailsuite.toml")
+
+    assert [each.name for each in relay_rules(settings, "outside")] == ["all"]
+    assert [each.name for each in relay_rules(settings, "inside")] == ["printers", "all"]
+    assert list(relay_rules(settings, "users")) == []
