@@ -10,6 +10,7 @@ A password without ``{SCHEME}`` is of scheme CRYPT, as Dovecot has it; a scheme 
 """
 
 import os
+import stat
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -170,8 +171,10 @@ class PasswdFileBackend(Backend):
     def _read_file(self) -> "_Read":
         """Read the file, in a thread. Raises `Away`."""
         try:
-            with open(self._path, "rb") as file:
+            with open(self._path, "rb", opener=_without_waiting) as file:
                 state = os.fstat(file.fileno())
+                if not stat.S_ISREG(state.st_mode):
+                    raise Away(f"{self._path} is no regular file")
                 text = file.read(FILE_OCTETS + 1)
         except OSError as error:
             raise Away(f"{self._path} cannot be read: {error.strerror}") from error
@@ -182,17 +185,24 @@ class PasswdFileBackend(Backend):
         return _Read(state.st_mtime_ns, state.st_size, state.st_ino, users)
 
     def _parsed(self, text: str) -> dict[tuple[str, str], _User]:
+        """Return the users that *text* names. Raises `Away` where that is nobody."""
         users: dict[tuple[str, str], _User] = {}
+        left_out: list[tuple[int, str]] = []
         for number, line in enumerate(text.split("\n"), 1):
             if not line.strip() or line.startswith("#"):
                 continue
             try:
                 user = self._user(line.rstrip("\r"))
             except BadName as error:
-                _log.error("{path}:{line}: left out: {reason}", path=self._path, line=number, reason=str(error))
+                left_out.append((number, str(error)))
                 continue
             # Of two lines with one name Dovecot takes the first.
             users.setdefault(user.address.key, user)
+        if not users:
+            # Another file has got into its place; it is read again and again, and told once.
+            raise Away(f"{self._path} has no line that names a user")
+        for number, reason in left_out:
+            _log.error("{path}:{line}: left out: {reason}", path=self._path, line=number, reason=reason)
         return users
 
     def _user(self, line: str) -> _User:
@@ -206,6 +216,11 @@ class PasswdFileBackend(Backend):
         nologin = any(word == "nologin" or word.startswith("nologin=") for word in extra)
         path = mailbox_path(address)
         return _User(address, Mailbox(number_of(path), path, quota=quota_of(extra)), stored, not nologin)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open *path*, without waiting for who writes to it where it is a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _checked(name: str) -> str:

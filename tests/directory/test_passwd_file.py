@@ -84,12 +84,17 @@ def test_lines_that_are_left_out(tmp_path: Path) -> None:
 def test_what_is_no_file_of_users_is_refused_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so is one without domains, or with one that is none."""
     path = tmp_path / "users"
-    for content in (None, b"", b"x" * 101):
+    for content in (None, b"", b"x" * 101, b"# nobody yet\n", b"\0\xff\n::::\n"):
         monkeypatch.setattr(passwd_file, "FILE_OCTETS", 100)
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(NoAccounts, match="users"):
             over(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(NoAccounts, match="users is no regular file"):
+        over(path)
+    path.unlink()
     path.write_bytes(b"a:" + b"x" * 98)
     over(path)
     for domains in ([], ["not a domain"]):
@@ -113,6 +118,12 @@ def test_a_file_that_is_being_written_is_no_answer(tmp_path: Path) -> None:
     clock.advance(CHECK_SECONDS)
     assert backend.generation() == first + 1
     assert backend.address("alice", "example.org") is None
+    path.write_bytes(b"\0" * 7)
+    clock.advance(CHECK_SECONDS)
+    with capturedLogs() as told, pytest.raises(Away):
+        backend.generation()
+    assert told == []
+    assert backend.address("bob", "example.org") is not None
     os.unlink(path)
     clock.advance(CHECK_SECONDS)
     with pytest.raises(Away):
@@ -125,7 +136,7 @@ def test_a_file_that_is_being_written_is_no_answer(tmp_path: Path) -> None:
 def test_any_file_is_read(tmp_path: Path, content: bytes) -> None:
     """Whatever is in it makes no more of it than lines left out."""
     path = tmp_path / "users"
-    path.write_bytes(content)
+    path.write_bytes(content + b"\npostmaster:x\n")
     with capturedLogs():
         backend = over(path)
     for box in backend.mailboxes("example.org", 0):
