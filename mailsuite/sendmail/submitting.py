@@ -161,7 +161,7 @@ class Dialogue:
             lines.append(line[4:])
             if line[3:4] != "-":
                 return Reply(int(line[:3]), tuple(lines))
-        raise Ends(TEMPFAIL, "the mail server has gone away before it took the message: try again later")
+        raise Ends(TEMPFAIL, "the mail server has gone away before it said that it has the message: try again later")
 
 
 def _expect(reply: Reply, code: int) -> Reply:
