@@ -141,7 +141,8 @@ def rules(settings: Settings, listener: ListenerSettings) -> Rules:
 def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
     """Return the times that a session of *listener* has."""
     smtp, limits = settings.smtp, settings.limits
-    greets_late = listener.service in ("mta", "submission")
+    # Who has the kernel's word for who it is sends no spam that waiting could tell.
+    greets_late = listener.service in ("mta", "submission") and listener.authentication != "peer"
     return Bounds(
         handshake=limits.handshake_timeout,
         lifetime=limits.session_time,
@@ -230,7 +231,7 @@ def smtp_session_settings(
         sasl=terms(settings, listener, "lmtp" if listener.service == "lmtp" else "smtp", lambda: running().offer),
         auth_required=listener.service == "submission" and not local,
         lmtp=listener.service == "lmtp",
-        xclient=bool(settings.smtp.xclient_peers),
+        xclient=bool(settings.smtp.xclient_peers) and not local,
         bare_newlines=settings.smtp.bare_newlines,
         early_talkers=settings.smtp.early_talkers,
         without=listener.switched_off,

@@ -1,8 +1,15 @@
 """Programs of this machine send: the kernel says whose they are."""
 
+from typing import cast
+
 import pytest
 
+from mailsuite.app import Parts
+from mailsuite.config import Settings
+from mailsuite.config.tables.listen import Listener
+from mailsuite.config.tables.smtp import SMTP, Submission
 from mailsuite.envelope import Peer
+from mailsuite.incoming import bounds, smtp_session_settings
 from mailsuite.policy.checks import Checks
 from mailsuite.policy.relay import SubmissionRelay
 from mailsuite.service.local import LocalRole, local_login
@@ -68,3 +75,15 @@ def test_nothing_else() -> None:
     assert [reply[:3] for reply in made.say(b"ETRN else.example\r\nEXPN team\r\n")] == ["459", "252"]
     made.reception.login = None
     assert made.say(b"MAIL FROM:<alice@b.example>\r\n")[0].startswith("530")
+
+
+def test_what_its_sessions_are_given() -> None:
+    """The origin in EHLO, no password, no pause before the greeting, and nobody who speaks for others."""
+    smtp = SMTP(greeting_delay=5.0, xclient_peers=["unix"])
+    settings = Settings(hostname="mail.b.example", smtp=smtp, submission=Submission(origin=ORIGIN))
+    listener = Listener(service="submission", auth="peer", endpoint="unix:local")
+    given = smtp_session_settings(settings, listener, lambda: cast(Parts, None))
+
+    assert (given.hostname, given.auth, given.auth_required, given.xclient) == (ORIGIN, "off", False, False)
+    assert bounds(settings, listener).greeting_delay == 0.0
+    assert bounds(settings, Listener(service="submission", endpoint="tcp:587")).greeting_delay == 5.0
