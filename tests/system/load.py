@@ -37,7 +37,7 @@ class Ledger:
 
     def acknowledged(self, recipient: str) -> set[str]:
         """Return the keys of the messages that were promised to *recipient*."""
-        return {key for key, sent in self.messages.items() if sent.acknowledged and recipient in sent.recipients}
+        return {key for key, sent in list(self.messages.items()) if sent.acknowledged and recipient in sent.recipients}
 
 
 def digest(octets: bytes) -> str:

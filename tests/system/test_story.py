@@ -67,7 +67,7 @@ def _postfix(_world: World) -> Iterator[Postfix]:
     deferred = "check_recipient_access inline:{later@corp.example=defer}"
     settings = {
         "smtpd_recipient_restrictions": f"permit_mynetworks, reject_unauth_destination, {deferred}",
-        "virtual_alias_maps": "inline:{gone@corp.example=nobody@firm.example}",
+        "virtual_alias_maps": "inline:{gone@corp.example=vanished@firm.example}",
     }
     postfix = Postfix(_world.hosts["corp"], CORP, "corp.example", ["rob", "sue", "later"], settings)
     yield postfix
@@ -268,7 +268,7 @@ def test_forwarded_mail_comes_back(world: World, postfix: Postfix) -> None:
     assert re.fullmatch(rf"<SRS0=\w{{6}}=\w\w=isp\.example=alice@{PRIMARY}>", sender)
     assert message_from_bytes(copy)["Delivered-To"] in (list_, rob)
     # Postfix takes what is for gone, and finds nobody where that leads.
-    returned = world.report("nobody@firm.example")
+    returned = world.report("vanished@firm.example")
     assert returned["Action"] == "failed"
     assert returned["Original-Recipient"] == f"rfc822;{list_}"
     (back,) = until(lambda: [each for each in logged(world.primary, "smtp") if each["to"] == [sender.strip("<>")]])
