@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from mailsuite.admin.site import Site
@@ -10,7 +10,7 @@ from mailsuite.admin.tokens import TokenFolder
 from mailsuite.backends import accounts, root
 from mailsuite.config import Settings
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.secrets import keeping
+from mailsuite.directory.secrets import Kept, keeping
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.interfaces import IGuessingLimit, IMailLog
 from mailsuite.limits import ledger, quota_rules
@@ -33,11 +33,21 @@ def administered(settings: Settings) -> Site:
         queue=settings.queue.path,
         postmaster=settings.directory.postmaster,
         ban_time=settings.limits.ban_time,
-        keep=keeping(Passwords(), wanted_secrets(settings)),
+        keep=_keep(settings),
         mechanisms=partial(mechanisms_of, settings),
         default_quota=quota_rules(settings).default,
         ledger=ledger(settings),
     )
+
+
+def _keep(settings: Settings) -> Callable[[str, str], Kept]:
+    """Return what keeps passwords; it is put together, which takes a while, when there is the first of them."""
+
+    @cache
+    def keep() -> Callable[[str, str], Kept]:
+        return keeping(Passwords(), wanted_secrets(settings))
+
+    return lambda name, password: keep()(name, password)
 
 
 def tokens(settings: Settings) -> TokenFolder:

@@ -13,6 +13,14 @@ from tests.commands import DOCUMENTS, moved
 DOCUMENT = "docs/moving.rst"
 _MARK = b"From a@b Thu Jan  1 00:00:01 2026\n"
 _HASH = "{SSHA}Jvhm7HZD0ysaLkDxd8Yxk+NJM5G7c2Fs"
+_LISTS = {
+    "postfix/vmailbox": "dora@old.example dora/\n",
+    "postfix/virtual": "sales@old.example dora@old.example, far@b.example\n",
+    "postfix/aliases": "root: alice\n",
+    "lists/domains.csv": "domain,class\nnew.example,local\n",
+    "lists/users.csv": f"address,hash\nemil@new.example,{_HASH}\n",
+    "lists/aliases.json": '{"address": "info@new.example", "targets": ["emil@new.example"]}\n',
+}
 
 
 def commands() -> list[list[str]]:
@@ -34,6 +42,9 @@ def site(tmp_path: Path) -> Path:
         (old / place / "cur" / "1700000001.M1P1.h:2,S").write_bytes(b"A: 1\n\nx\n")
     (old / "dovecot" / "users").write_text(f"bob@example.org:{_HASH}::::::\n")
     (old / "courier" / "userdb").write_text(f"carol\thome={old}/courier|mail=carol|systempw={_HASH}\n")
+    for place, text in _LISTS.items():
+        (old / place).parent.mkdir(exist_ok=True)
+        (old / place).write_text(text)
     for name in ("mbox", "sent"):
         (old / "alice" / name).write_bytes(_MARK + b"A: 1\n\nx\n")
     return folder

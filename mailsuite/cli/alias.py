@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from mailsuite.cli.accounts import as_json, day, force, open_accounts
+from mailsuite.cli.bulk_import import import_aliases
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -115,3 +116,6 @@ def _sentence(found: Alias) -> str:
 def _row(found: Alias) -> tuple[str, str, str]:
     reply = f"from {day(found.since)}: {found.reply}" if found.since else found.reply
     return found.name, ", ".join(found.targets) or "-", reply or "-"
+
+
+alias.add_command(import_aliases)

@@ -5,6 +5,7 @@ import click
 from mailsuite.admin import domains as admin
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import as_json, open_accounts, tell
+from mailsuite.cli.bulk_import import import_domains
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -179,3 +180,6 @@ def _facts(found: Domain) -> list[tuple[str, object]]:
         ("alias of", found.alias_of or "-"),
         ("senders", found.senders),
     ]
+
+
+domain.add_command(import_domains)

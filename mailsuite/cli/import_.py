@@ -9,6 +9,7 @@ import click
 from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.moving import bring_folder, bring_tree, report
 from mailsuite.cli.old_server import move_accounts
+from mailsuite.cli.postfix_maps import Maps, move_maps
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.old_accounts import passwd_file, userdb
@@ -148,3 +149,31 @@ def courier(
     move_accounts(settings, list(userdb(file)), domain, where, (DOVECOT_FORMAT, header), dry_run)
 
 
+
+
+@import_.command(name="postfix-maps")
+@click.option("--mailboxes", type=_TEXT, metavar="FILE", help="The text of virtual_mailbox_maps.")
+@click.option("--virtual", type=_TEXT, metavar="FILE", help="The text of virtual_alias_maps.")
+@click.option("--aliases", type=_TEXT, metavar="FILE", help="The text of alias_maps, such as /etc/aliases.")
+@default_domain
+@dry_run
+@with_site
+def postfix_maps(
+    settings: Settings, mailboxes: TextIOWrapper | None, virtual: TextIOWrapper | None, aliases: TextIOWrapper | None,
+    domain: str | None, dry_run: bool,
+) -> None:
+    """Make domains, users without passwords, aliases and catch-alls of the text files of Postfix's tables.
+
+    Domains of mailboxes and aliases are added where they are not there yet; @example.com leads to a catch-all, or,
+    where its target is @example.org, makes the domain an alias of that one. Commands, files and lists in files are no
+    targets here. What is here already stays.
+
+    \b
+    Example:
+      mailsuite import postfix-maps --mailboxes vmailbox --virtual virtual --aliases /etc/aliases --domain example.com
+    """
+    if not (mailboxes or virtual or aliases):
+        raise click.UsageError("give at least one of --mailboxes, --virtual and --aliases")
+    if aliases is not None and domain is None:
+        raise click.UsageError("--aliases needs --domain: the names in there have none")
+    move_maps(settings, Maps(mailboxes or (), virtual or (), aliases or (), domain or ""), dry_run)

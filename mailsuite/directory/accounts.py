@@ -1,17 +1,17 @@
 """Everything that changes accounts, in SQLite or PostgreSQL: used by the command line, in one thread, and it waits."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.app_passwords import AppPasswords
-from mailsuite.directory.bulk import Keep, Row, import_users
+from mailsuite.directory.bulk import Keep, Row, import_aliases, import_users
 from mailsuite.directory.caps import Caps
 from mailsuite.directory.domains import Domains
 from mailsuite.directory.quotas import Quotas
-from mailsuite.directory.rows import ImportOutcome
+from mailsuite.directory.rows import ImportOutcome, Rejected
 from mailsuite.directory.schema import connect, trouble
 from mailsuite.directory.sql import Connection
 from mailsuite.directory.sql_records import SqlRecords
@@ -59,6 +59,12 @@ class Accounts:
     ) -> Iterator[ImportOutcome]:
         """Make a user of each row (address, password); see `mailsuite.directory.bulk.import_users`."""
         return import_users(self._connection, rows, keep, hashed)
+
+    def import_aliases(
+        self, rows: Sequence[tuple[str, Sequence[str]]], looked_at: Callable[[], object], stop: bool
+    ) -> list[Rejected]:
+        """Make an alias of each row (address, targets); see `mailsuite.directory.bulk.import_aliases`."""
+        return import_aliases(self._connection, rows, looked_at, stop)
 
     def __enter__(self) -> "Accounts":
         return self

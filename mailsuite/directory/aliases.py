@@ -56,11 +56,15 @@ class Aliases:
         new address makes it a wildcard. Raises `NoSuch`, `WrongClass` for an address of a domain that is not local,
         `BadName`, `TooMany`, or `LeadsNowhere` for a target that should be here and is not, or that only leads back.
         """
-        parsed = parse_address(address)
         with transaction(self._connection):
-            self._append(parsed, targets)
-            self._refuse_bypass(parsed)
+            self.add_within(address, targets)
         return self.show(address)
+
+    def add_within(self, address: str, targets: Sequence[str]) -> None:
+        """Do what `add` does, within the caller's transaction."""
+        parsed = parse_address(address)
+        self._append(parsed, targets)
+        self._refuse_bypass(parsed)
 
     def reject(self, address: str, reply: ChosenReply, since: int | None = None) -> Alias:
         """Answer mail for *address* with *reply*, from *since* on (POSIX seconds; ``None``: from now on).

@@ -1,4 +1,4 @@
-"""Importing many users: passwords are hashed on all cores, rows are committed some hundreds at a time."""
+"""Importing many users and aliases: passwords are hashed on all cores, some hundreds of rows share a commit."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeAlias
 
-from mailsuite.directory.errors import AccountsError
+from mailsuite.directory.aliases import Aliases
+from mailsuite.directory.errors import AccountsError, LeadsNowhere
 from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.directory.rows import Imported, ImportOutcome, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection, transaction, undone_alone
 from mailsuite.directory.users import Users, insert_user, refuse_taken
 
 # So many rows share one commit; the write lock is held only while they are written, not while they are hashed.
@@ -43,6 +44,40 @@ def import_users(
                 ready.append(result)
                 hashed()
             yield from _store(connection, batch, ready)
+
+
+def import_aliases(
+    connection: Connection, rows: Sequence[tuple[str, Sequence[str]]], looked_at: Callable[[], object], stop: bool
+) -> list[Rejected]:
+    """Let mail for the address of each row go to its targets too; return what was left out.
+
+    A row may lead to one behind it. With *stop* the first row that cannot be used is the last that is looked at.
+    """
+    aliases = Aliases(connection)
+    waiting = list(enumerate(rows))
+    rejected: dict[int, Rejected] = {}
+    lost: dict[int, Rejected] = {}
+    while waiting:
+        before, left = len(waiting), iter(waiting)
+        lost.clear()
+        while batch := list(islice(left, ROWS_PER_COMMIT)):
+            with transaction(connection):
+                for index, (address, targets) in batch:
+                    try:
+                        with undone_alone(connection):
+                            aliases.add_within(address, targets)
+                        looked_at()
+                    except LeadsNowhere as error:
+                        # What it leads to may come.
+                        lost[index] = Rejected(index, str(error))
+                    except AccountsError as error:
+                        rejected[index] = Rejected(index, str(error))
+                    if stop and (lost or rejected):
+                        break
+            if stop and (lost or rejected):
+                break
+        waiting = [] if stop or len(lost) == before else [(index, rows[index]) for index in lost]
+    return sorted((*rejected.values(), *lost.values()), key=lambda each: each.index)
 
 
 def _judged(
@@ -81,7 +116,7 @@ def _store(
                 continue
             try:
                 # The checks come before the first write, so that a refusal leaves nothing behind.
-                insert_user(connection, parse_address(address), stored.hashed, stored.secrets)
+                insert_user(connection, parse_address(address), stored.hashed or None, stored.secrets)
                 outcomes.append(Imported(index, users.show(address)))
             except AccountsError as error:
                 outcomes.append(Rejected(index, str(error)))

@@ -36,6 +36,19 @@ class Connection(Protocol):
 
 
 @contextmanager
+def undone_alone(connection: Connection) -> Iterator[None]:
+    """Undo what is done inside where it raises, and nothing else of the transaction that goes on."""
+    connection.execute("SAVEPOINT one")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK TO SAVEPOINT one")
+        raise
+    finally:
+        connection.execute("RELEASE SAVEPOINT one")
+
+
+@contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
     """Commit durably what is done inside, or nothing of it. One such goes on at a time: others wait for their turn."""
     connection.execute("BEGIN IMMEDIATE")
