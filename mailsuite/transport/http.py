@@ -4,6 +4,9 @@
 anew with each octet that comes, and a body may have any size.
 """
 
+# Twisted's parser of Content-Type loads it at its first use, when root may have been dropped for a user that cannot
+# read where Python lies.
+import email.policy  # noqa: F401
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -31,7 +34,12 @@ TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class BoundedRequest(Request):
-    """A request whose body is `BODY_OCTETS` at most."""
+    """A request of *peer*, whose body is `BODY_OCTETS` at most."""
+
+    def __init__(self, channel: Any, *queued: Any) -> None:
+        super().__init__(channel, *queued)
+        # Its channel is gone with the client.
+        self.peer: Peer = channel.peer
 
     def gotLength(self, length: int | None) -> None:
         """See `Request.gotLength`."""
@@ -48,11 +56,6 @@ class BoundedRequest(Request):
         else:
             super().handleContentChunk(data)
 
-    @property
-    def peer(self) -> Peer:
-        """Who asks."""
-        return cast(HTTPSession, self.channel).peer
-
     def _refuse(self) -> None:
         """Answer before all of it has come, and read no more."""
         cast(HTTPSession, self.channel).refuse_large()
@@ -61,7 +64,7 @@ class BoundedRequest(Request):
 class HTTPSession(HTTPChannel):
     """One connection: requests one after the other, each answered before the next is read."""
 
-    requestFactory = BoundedRequest
+    requestFactory: Any = BoundedRequest
     # Ours is below.
     timeOut = None
     transport: Any
