@@ -280,3 +280,20 @@ def test_who_leaves(accounts: Accounts) -> None:
     accounts.aliases.add(SALES, [ALICE])
     with pytest.raises(NoSuch, match="no user"):
         accounts.aliases.leave(SALES, 86_400, GONE)
+
+
+def test_many_at_once(accounts: Accounts) -> None:
+    """In any order; a row that cannot be used spoils no other of its commit."""
+    rows = [
+        ("one@example.com", ["two@example.com"]),
+        ("bad@example.com", ["nobody@example.com"]),
+        ("two@example.com", ["postmaster@example.com", "far@b.example"]),
+        ("three@nowhere.example", ["postmaster@example.com"]),
+    ]
+
+    rejected = accounts.import_aliases(rows, lambda: None, False)
+
+    assert [each.index for each in rejected] == [1, 3]
+    assert accounts.aliases.show("one@example.com").targets == ("two@example.com",)
+    with pytest.raises(NoSuch):
+        accounts.aliases.show("bad@example.com")
