@@ -1,28 +1,25 @@
 """Mail moves: from a real Dovecot to a site of ours while both serve it, and from a running site into its backup."""
 
 import imaplib
-import os
 import poplib
 import shutil
-import signal
 import smtplib
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from passlib.hash import sha512_crypt
 
+from tests.system.dovecot import serving
 from tests.system.fetchers import pop3_session
-from tests.system.network import Host
 from tests.system.quarters import Quarters, refused
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Site, free_ports, secret, until
-from tests.system.unpacked import PLACE, missing
+from tests.system.site import DOMAIN, Site, free_ports, secret
+from tests.system.unpacked import missing
 
 pytestmark = pytest.mark.system
 
@@ -50,17 +47,11 @@ service imap-login {{
     address = 127.0.0.1
     port = {imap}
   }}
-  inet_listener imaps {{
-    port = 0
-  }}
 }}
 service pop3-login {{
   inet_listener pop3 {{
     address = 127.0.0.1
     port = {pop3}
-  }}
-  inet_listener pop3s {{
-    port = 0
   }}
 }}
 """
@@ -80,27 +71,11 @@ class Dovecot:
         (folder / "users").write_text("".join(rows))
         (folder / "users").chmod(0o644)
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> AbstractContextManager[Quarters]:
         """Let it serve."""
-        host = Host("127.0.0.1", 25, 53, {})
-        quarters = Quarters(
-            self.folder / "quarters", PLACE / "dovecot", host, "old.example.test", ("dovecot", "dovenull"), ()
-        )  # fmt: skip
-        facts = {"folder": self.folder, "form": self.form, "domain": DOMAIN}
         ports = {"imap": self.imap_port, "pop3": self.pop3_port}
-        quarters.write("etc/dovecot/dovecot.conf", _CONFIG.format(**facts, **ports))
-        quarters.make("var/lib/dovecot")
-        with (self.folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                quarters.command("/usr/sbin/dovecot", "-F"), stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            until(lambda: all(map(_listens, ports.values())), 20, "Dovecot to listen")
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(20)
+        config = _CONFIG.format(folder=self.folder, form=self.form, domain=DOMAIN, **ports)
+        return serving(self.folder / "quarters", {"dovecot.conf": config}, *ports.values())
 
     def imap(self, user: str) -> imaplib.IMAP4:
         """A session that has selected the inbox."""
@@ -120,11 +95,6 @@ class Dovecot:
         """Let everybody read what it keeps, as who moves here sees to; return the pattern of the Maildirs."""
         subprocess.run(["chmod", "-R", "a+rX", self.folder / "mail"], check=True)
         return f"{self.folder}/mail/%n"
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def shown(session: poplib.POP3) -> list[tuple[bytes, int, bytes]]:
