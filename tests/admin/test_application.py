@@ -171,6 +171,27 @@ def test_wrong_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"Host: x", b"Host: \xff", 400),
+        (b"Bearer ", b"Bearer \xff", 401),
+        (b"Bearer ", b"Basic ", 401),
+        (b"application/json", b"\xff", 415),
+        (b"/v1/domains", b"/v1/%ff", 400),
+    ],
+)
+def test_octets_that_are_no_text(tmp_path: Path, old: bytes, new: bytes, status: int) -> None:
+    """Each is told so, and is no mistake of ours."""
+    world = World(tmp_path, busy)
+    session: Any = world.sessions.buildProtocol(None)
+    transport = StringTransport()
+    session.makeConnection(transport)
+    session.dataReceived((ASKED % (world.token, BODY)).replace(old, new))
+
+    assert answer(transport).startswith(f"HTTP/1.1 {status} ")
+
+
+@pytest.mark.parametrize(
     ("body", "said"),
     [
         (NewUser("a@b.example", "hush"), '{"address":"a@b.example","password":"(not shown)"}'),

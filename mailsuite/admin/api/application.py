@@ -88,12 +88,14 @@ class Application:
             if not (await admitted if isinstance(admitted, Awaitable) else admitted):
                 self._record(request, None, 429, "too many wrong tokens")
                 return Problem(429, "too many wrong tokens came from there; wait, or see mailsuite bans list")
-            said = request.getHeader("authorization") or ""
+            said = _header(request, b"authorization")
             scheme, _, text = said.partition(" ")
             token = None
             if scheme.lower() == "bearer":
                 token = await self._bounded(self._run(partial(self._tokens.find, text.strip(), self._now())))
         except Exception as error:
+            # Nothing is known about the token.
+            self._guessing.succeeded(peer, "", "")
             return _problem(error)
         if token is None:
             # Who shows none at all guesses at nothing.
@@ -136,7 +138,7 @@ class Application:
     def _asked(self, route: Route, request: Request, path: dict[str, str]) -> Asked:
         """Return what *request* asks for. Raises `Problem` or what msgspec raises."""
         body = request.content.read() if request.content is not None else b""
-        kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
+        kind = _header(request, b"content-type").partition(";")[0].strip().lower()
         if body and kind != JSON:
             raise Problem(415, f"expected a body of Content-Type: {JSON}")
         return Asked(path, _query(route, request), decoded(route.body, body), self._now())
@@ -193,15 +195,20 @@ class _Guarded(Resource):
     async def _judge(self, request: Any) -> None:
         refused = await self._admit(request)
         try:
-            request.path.decode()
+            request.getRequestHostname().decode()
             b"/".join(request.postpath).decode()
         except UnicodeDecodeError:
-            refused = refused or Problem(400, "the path is not UTF-8")
+            refused = refused or Problem(400, "the path, or the host, is not UTF-8")
         if refused is None:
             self._resource.render(request)
             return
         request.write(_written(request, refused))
         request.finish()
+
+
+def _header(request: Request, name: bytes) -> str:
+    """Return what *request* says as *name*, whatever octets these are."""
+    return (request.getHeader(name) or b"").decode("latin-1")
 
 
 def _query(route: Route, request: Request) -> Any:
