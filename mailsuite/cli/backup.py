@@ -178,7 +178,9 @@ def _state_names(settings: Settings, folder: str) -> Iterator[str]:
     for entry in sorted(os.scandir(settings.state_dir), key=lambda each: each.name):
         passing = entry.name in _PASSING or entry.name.endswith(("-wal", "-shm", "-journal"))
         usual = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
-        if usual and not passing and os.path.realpath(entry.path) not in others:
+        # Nor a folder that one of these is in: the backup itself, say.
+        real = os.path.realpath(entry.path)
+        if usual and not passing and not any(os.path.commonpath([real, other]) == real for other in others):
             yield entry.name
 
 

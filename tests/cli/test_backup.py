@@ -124,6 +124,14 @@ class TestBackup:
         (backup / "mailsuite-backup.json").write_text('{"format": 2}')
         assert "another kind" in site.refused("restore", str(backup))
 
+    def test_a_backup_within_the_site(self, site: Site, box: Path) -> None:
+        """It does not hold itself."""
+        (site.folder / "backups").mkdir()
+        for _ in range(2):
+            site.done("backup", str(site.folder / "backups" / "today"))
+
+        assert not (site.folder / "backups" / "today" / "state" / "backups").exists()
+
     def test_without_the_queue(self, site: Site, box: Path, tmp_path: Path) -> None:
         """What was delivered since does not go out again."""
         site.done("backup", str(tmp_path / "backup"))
