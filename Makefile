@@ -27,7 +27,7 @@ run: $(VENV)/run.stamp
 	exec $(BIN)/twistd --nodaemon --pidfile= mailsuite --config $(SITE)/mailsuite.toml
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile
 
 test-slow: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m slow

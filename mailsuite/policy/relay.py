@@ -8,12 +8,9 @@ from mailsuite.case import Case
 from mailsuite.interfaces import IBackupRecipients, IPolicyCheck, ISharedState
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Foreign, Known, Relayed
-from mailsuite.policy.relay_rules import RelayRule
+from mailsuite.policy.relay_rules import ROUTING, RelayRule
 from mailsuite.smtp import replies
 from mailsuite.smtp.verdict import Verdict
-
-# What the next host might take for a way to yet another one: user%host, host!user, "user@host".
-ROUTING = frozenset("%!@")
 
 _OURS = Verdict(None, "mail for domains of ours is taken from anybody")
 _PASSED_ON = Verdict(None, "the domain is one whose mail we pass on, from anybody")

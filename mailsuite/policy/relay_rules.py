@@ -11,6 +11,8 @@ from mailsuite.smtp import replies
 from mailsuite.smtp.verdict import Verdict
 
 WINDOW = 3600.0
+# What the next host might take for a way to yet another one: user%host, host!user, "user@host".
+ROUTING = frozenset("%!@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class RelayRule:
             return False
         if self.senders and (case.sender is None or self.senders.find(case.sender) is None):
             return False
-        return not self.recipients or self.recipients.find(case.recipient) is not None
+        if not self.recipients:
+            return True
+        # RFC 2505 §2.1: who may send to these alone may not go on from there.
+        return ROUTING.isdisjoint(case.recipient.local) and self.recipients.find(case.recipient) is not None
 
     def judge(self, case: Case, state: ISharedState) -> Verdict:
         """Count one recipient of a *case* that it covers; what is refused does not count."""

@@ -185,6 +185,15 @@ def test_a_rule_may_name_senders_and_recipients(sender: Address | None, to: Addr
     assert refusal(check, case(Foreign(), PRINTER, sender=sender, to=to)) is (None if fits else replies.NO_RELAY)
 
 
+@pytest.mark.parametrize("local", ["user%far.example", "far!user", "user@far.example"])
+def test_a_rule_for_some_recipients_leads_no_further(local: str) -> None:
+    """Who may send to one domain alone may not name a third host to it; who may send anywhere may."""
+    to = Address(local, "a.example")
+
+    assert rule(recipients=("a.example",)).covers(case(Foreign(), peer=PRINTER, to=to)) is False
+    assert rule().covers(case(Foreign(), peer=PRINTER, to=to)) is True
+
+
 def test_a_rule_has_a_limit() -> None:
     """At it mail is taken, one past it is put off until the hour is over; each peer has its own share."""
     seconds = Time()
