@@ -8,15 +8,17 @@ import re
 from mailsuite.address import Address
 
 _LETTERS = r"A-Za-z0-9\x80-\ud7ff\ue000-\U0010ffff"
-_ATEXT = rf"[{_LETTERS}!#$%&'*+/=?^_`{{|}}~-]"
+_ATOM_LETTERS = rf"{_LETTERS}!#$%&'*+/=?^_`{{|}}~\-"
+_ATOM = rf"[{_ATOM_LETTERS}]++"
 _LABEL = rf"[{_LETTERS}][{_LETTERS}-]*+"
 # addr-spec = local-part "@" domain
-_ADDRESS = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@({_LABEL}(?:\.{_LABEL})*+)"
+_ADDRESS = rf"({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})*)"
 # phrase = 1*word; a dot behind its beginning is obsolete (obs-phrase), and nobody reads it otherwise.
-_WORD = rf'(?:(?:{_ATEXT}|\.)++|"(?:[^"\\]|\\.)*+")'
-_PHRASE = rf"(?!\.){_WORD}(?:[ \t]++{_WORD})*+"
-# mailbox = name-addr / addr-spec. Possessive: what was read as one thing is not tried as another.
-_MAILBOX = re.compile(rf"[ \t]*+(?:{_ADDRESS}|(?:{_PHRASE})?+[ \t]*+<{_ADDRESS}>)[ \t]*+(?:,|\Z)")
+_WORD = rf'(?:[{_ATOM_LETTERS}.]++|"(?:[^"\\]|\\.)*")'
+_PHRASE = rf"(?!\.){_WORD}(?:[ \t]++{_WORD})*"
+# Whatever follows a repeated group differs from how the group begins, so that what was read as one thing fails at once
+# as another. (Possessive are sets alone: Python before 3.11.5 loses its place in a possessive group, gh-106052.)
+_MAILBOX = re.compile(rf"[ \t]*+(?:{_ADDRESS}|(?:{_PHRASE})?[ \t]*+<{_ADDRESS}>)[ \t]*+(?:,|\Z)")
 
 
 def mailboxes(text: str) -> list[Address] | None:
