@@ -91,7 +91,7 @@ def test_who_says_utf8_gets_it(site: Site) -> None:
     assert b"\r\n".join(found[1][2]) == found[1][1].partition(b"\r\n\r\n")[0] + b"\r\n"
 
 
-@pytest.mark.parametrize("fetcher, user", zip(("curl", "mpop", "fetchmail", "getmail"), NAMES, strict=False))
+@pytest.mark.parametrize("fetcher, user", list(zip(("curl", "mpop", "fetchmail", "getmail"), NAMES, strict=False)))
 def test_programs_without_utf8_can_read_it(site: Site, tmp_path: Path, fetcher: str, user: str) -> None:
     """None of them says UTF8, and all can show what they got."""
     deliver(site, f"{user}@{DOMAIN}")
