@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-import sysconfig
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def facts(folder: Path) -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB",
         "system": f"{_system()}, Linux {platform.release()}",
         "disk": _disk(folder),
-        "Python": f"{platform.python_version()}, {_optimised()}",
+        "Python": f"{platform.python_version()} of {sys.base_prefix}",
         "Twisted": package_version("twisted"),
     }
 
@@ -53,8 +53,3 @@ def _disk(folder: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return " ".join(found.split())
-
-
-def _optimised() -> str:
-    arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return "built with optimisation" if "--enable-optimizations" in arguments else "built without optimisation"
