@@ -100,7 +100,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     # What is named is wanted, though it is no part of the usual table.
     if options.only and not options.quick:
         scale = max(scale, *(min(case.scale for case in each.all_cases()) for each in chosen))
-    return Plan(chosen, present, rounds, scale, share, options.dir, absent)
+    return Plan(chosen, present, rounds, scale, share, options.case, options.dir, absent)
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -108,6 +108,9 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [each.name for each in workloads.ALL]
     parser.add_argument("--only", nargs="+", choices=names, metavar="WORKLOAD", help=f"some of {', '.join(names)}")
+    parser.add_argument(
+        "--case", nargs="+", default=(), metavar="TEXT", help='cases with TEXT in their names alone: "20 new"'
+    )
     others = [each.name for each in peers.ALL if each is not Suite]
     parser.add_argument("--peers", nargs="+", choices=others, metavar="PEER", help=f"some of {', '.join(others)}")
     parser.add_argument("--alone", action="store_true", help="the suite alone")

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.suite import Suite
+from benchmarks.place import spread_below
 from benchmarks.results import Results, Sample, Trouble
 from benchmarks.workloads.workload import Case, Scale, Setting, Workload
 
@@ -26,6 +27,8 @@ class Plan:
     rounds: int
     scale: Scale
     share: float = 1.0
+    # Parts of the names of the cases that are wanted; empty: all.
+    named: Sequence[str] = ()
     folder: Path | None = None
     # Who cannot take part, and why.
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Harness:
             folder = Path(made)
             # Servers give up root, and come in here.
             folder.chmod(0o755)
+            spread_below(folder)
             self._results = _begun(self._plan, folder)
             try:
                 for workload in self._workloads:
@@ -80,6 +84,7 @@ class Harness:
     def _run(self, workload: Workload[Any], folder: Path) -> None:
         peers = self._peers(workload)
         folder.mkdir()
+        spread_below(folder)
         if workload.alone:
             for turn in range(workload.setting.rounds):
                 for number, (case, peer) in enumerate(_pairs(workload, peers, turn)):
@@ -96,6 +101,7 @@ class Harness:
     @contextmanager
     def _stage(self, workload: Workload[Any], folder: Path, peers: Sequence[type[Peer]]) -> Iterator[dict[str, Peer]]:
         folder.mkdir()
+        spread_below(folder)
         self._told(f"{workload.name}: starting {', '.join(peer.name for peer in peers)}")
         with workload.stage(folder, peers) as running:
             for name, text in workload.not_started.items():
@@ -123,12 +129,10 @@ class Harness:
 
 def _setting(plan: Plan, kind: type[Workload[Any]]) -> Setting:
     rounds = plan.rounds if plan.scale == Scale.QUICK else max(plan.rounds, kind.least_rounds)
-    return Setting(rounds, plan.scale, plan.share)
+    return Setting(rounds, plan.scale, plan.share, plan.named)
 
 
-def _pairs(
-    workload: Workload[Any], peers: Sequence[type[Peer]], turn: int
-) -> Sequence[tuple[Case, type[Peer]]]:
+def _pairs(workload: Workload[Any], peers: Sequence[type[Peer]], turn: int) -> Sequence[tuple[Case, type[Peer]]]:
     """Return who does what in round *turn*, in this order: every second round goes backwards."""
     pairs = [(case, peer) for case in workload.cases for peer in peers if case.role in peer.roles]
     return pairs if turn % 2 == 0 else pairs[::-1]

@@ -34,11 +34,15 @@ C = TypeVar("C", bound=Case)
 
 @dataclass(frozen=True)
 class Setting:
-    """How many *rounds*, how much is measured, and which *share* of the usual number of messages is sent."""
+    """How many *rounds*, how much is measured, and which *share* of the usual number of messages is sent.
+
+    Of the cases those alone that have one of *named* in their names, if there are any.
+    """
 
     rounds: int
     scale: Scale
     share: float = 1.0
+    named: Sequence[str] = ()
 
 
 class Workload(ABC, Generic[C]):
@@ -59,7 +63,11 @@ class Workload(ABC, Generic[C]):
         self.setting = setting
         # Who could not be started, and why.
         self.not_started: dict[str, str] = {}
-        self.cases = [case for case in self.all_cases() if case.scale <= setting.scale]
+        self.cases = [
+            case
+            for case in self.all_cases()
+            if case.scale <= setting.scale and (not setting.named or any(part in case.name for part in setting.named))
+        ]
 
     @classmethod
     @abstractmethod

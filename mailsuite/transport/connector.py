@@ -19,6 +19,7 @@ from mailsuite.route import CannotConnect, Endpoint, NoWay
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import ClientTLS
 from mailsuite.transport.open_sessions import OpenSessions
+from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.wire.events import SessionCore
 
@@ -41,6 +42,7 @@ class Connector:
         self._tls = ClientTLS(ca_file, reactor)
         self._worldwide = ClientTLS("", reactor) if ca_file else self._tls
         self._sessions = OpenSessions()
+        self._outbox = Outbox(reactor, self._sessions.several)
         self._attempts: set[Deferred[Any]] = set()
         self._stopping = False
 
@@ -56,7 +58,7 @@ class Connector:
         tls = (self._worldwide if endpoint.worldwide else self._tls).to(endpoint.name)
 
         def begin() -> SessionProtocol:
-            session = ClientProtocol(core, respondent, self._reactor, tls, self._sessions.ended)
+            session = ClientProtocol(core, respondent, self._reactor, tls, self._sessions.ended, outbox=self._outbox)
             self._sessions.add(session)
             return session
 

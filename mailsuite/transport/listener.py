@@ -17,6 +17,7 @@ from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
 from mailsuite.transport.gate import Gate, Rules
 from mailsuite.transport.open_sessions import BuildsSessions, OpenSessions
+from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.peer_credentials import Identified, UserOf
 from mailsuite.transport.ports import bind
 from mailsuite.transport.session import SessionProtocol
@@ -66,6 +67,7 @@ class SessionFactory(ServerFactory):
         self._clock = clock
         self._tls = tls
         self._bounds = bounds
+        self._outbox = Outbox(clock, self.sessions.several)
         self._admission = admission
 
     def buildProtocol(self, addr: IAddress | None) -> SessionProtocol | Refused:
@@ -78,7 +80,7 @@ class SessionFactory(ServerFactory):
                 return Refused(self._admission.refuse(peer, limit))
             ended = self._counted(self._admission, peer)
         core, respondent = self._new_session(peer)
-        session = SessionProtocol(core, respondent, self._clock, self._tls, ended, self._bounds)
+        session = SessionProtocol(core, respondent, self._clock, self._tls, ended, self._bounds, self._outbox)
         self.sessions.add(session)
         return session
 

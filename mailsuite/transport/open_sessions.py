@@ -35,6 +35,10 @@ class OpenSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def several(self) -> bool:
+        """Say whether more than one session is open."""
+        return len(self._sessions) > 1
+
     def add(self, session: Session) -> None:
         """*session* begins."""
         self._sessions.add(session)

@@ -20,8 +20,8 @@ from mailsuite.meaning import CannotJudge
 from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
-from mailsuite.transport.direct import send
 from mailsuite.transport.keep_alive import keep_alive
+from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
 
@@ -33,6 +33,8 @@ OUTPUT_OCTETS = 65_536
 TURN_OCTETS = 524_288
 # So too after so many events for the respondent: a thousand RCPT commands come at once, and each may cost a lookup.
 TURN_EVENTS = 50
+# And after so many replies that cost nothing but themselves.
+TURN_REPLIES = 500
 # For how many seconds a peer that was told goodbye may take to read it.
 LINGER = 10.0
 
@@ -42,7 +44,8 @@ class SessionProtocol(Protocol):
     """One connection with one core and one respondent, at either end of it.
 
     *ended* is called once, with this protocol, when the connection is gone. A greeting that is to be delayed by
-    *bounds* is one that nobody asks for: TLS that begins with the connection goes without.
+    *bounds* is one that nobody asks for: TLS that begins with the connection goes without. Sessions that share an
+    *outbox* are answered together.
     """
 
     log = Logger()
@@ -76,6 +79,7 @@ class SessionProtocol(Protocol):
         tls: TLSContext | PeerTLS | None,
         ended: Callable[["SessionProtocol"], None],
         bounds: Bounds = UNBOUNDED,
+        outbox: Outbox | None = None,
     ) -> None:
         self.core = core
         self.respondent = respondent
@@ -83,6 +87,7 @@ class SessionProtocol(Protocol):
         self._tls = tls
         self._ended = ended
         self._bounds = bounds
+        self._outbox = outbox or Outbox(clock, lambda: False)
         self._began = self._heard = self._phase_since = self._shaking_since = clock.seconds()
 
     # From Twisted
@@ -146,6 +151,16 @@ class SessionProtocol(Protocol):
         """The connection is going away; `connectionLost` follows."""
         self._writable = False
 
+    # From the outbox
+
+    def kept_waiting(self) -> None:
+        """See `Sender.kept_waiting`: the transport is to say when it has enough; after goodbye the peer has a term."""
+        if self._leaving:
+            self._bring_forward(LINGER)
+        elif not (self._produces or self._over):
+            self._produces = True
+            self.transport.registerProducer(self, True)
+
     # From the service
 
     def shut_down(self) -> None:
@@ -181,7 +196,7 @@ class SessionProtocol(Protocol):
             return
         self._pumping = True
         pending: list[bytes] = []
-        size = sent = events = 0
+        size = sent = events = replies = 0
         core = self.core
         moved = False
         try:
@@ -207,10 +222,12 @@ class SessionProtocol(Protocol):
                     self._send(pending)
                     sent += size
                     size = 0
-                if event is not SAID:
+                if event is SAID:
+                    replies += 1
+                else:
                     self._respond(event)
                     events += 1
-                if sent > TURN_OCTETS or events >= TURN_EVENTS:
+                if sent > TURN_OCTETS or events >= TURN_EVENTS or replies >= TURN_REPLIES:
                     self._rest()
                     break
         finally:
@@ -302,6 +319,7 @@ class SessionProtocol(Protocol):
 
     def _obey(self, event: Event) -> None:
         if event is START_TLS:
+            self._outbox.push(self)
             self._shaking = True
             self._shaking_since = self._clock.seconds()
             self._look_within(self._bounds.handshake)
@@ -312,7 +330,6 @@ class SessionProtocol(Protocol):
         if self._produces:
             self._produces = False
             self.transport.unregisterProducer()
-        self._bring_forward(LINGER)
         half_close = getattr(self.transport, "loseWriteConnection", None)
         in_tls = self._encrypted or self._shaking
         if event is HANG_UP and half_close is not None and not in_tls and not self._stopping:
@@ -320,21 +337,18 @@ class SessionProtocol(Protocol):
             # (TLS says goodbye by an alert of its own, and reads on until the peer has answered it. A service that
             # stops does not wait for its peers.)
             self._reading = True
+            self._outbox.push(self)
+            self._bring_forward(LINGER)
             self.transport.resumeProducing()
             half_close()
         else:
-            self.transport.loseConnection()
+            self._outbox.close(self)
 
     def _send(self, pending: list[bytes]) -> None:
         data = b"".join(pending)
         pending.clear()
-        if not data or self._over:
-            return
-        gone = send(self.transport, data)
-        if not gone and not self._produces and not self._leaving:
-            # From now on the transport says when it has enough.
-            self._produces = True
-            self.transport.registerProducer(self, True)
+        if data and not self._over:
+            self._outbox.send(self, data)
 
     def _balance(self) -> None:
         """Read from the peer only as fast as the core can go on."""

@@ -1,4 +1,4 @@
-"""Sending straight to the socket, on a real connection whose reactor is the test; and what of Twisted it rests on."""
+"""Sending straight to a real socket and closing it, the reactor being the test; and what of Twisted it rests on."""
 
 import inspect
 import socket
@@ -9,7 +9,7 @@ from twisted.internet import abstract, tcp
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 
-from mailsuite.transport.direct import send
+from mailsuite.transport.direct import close, send
 from tests.transport.wires import Nobody, Pair
 
 
@@ -97,6 +97,39 @@ def test_other_transports_are_written_to() -> None:
 
     assert send(transport, b"250 OK\r\n") is False
     assert transport.value() == b"250 OK\r\n"
+
+
+class TestClose:
+    """In the same turn of the reactor, or by the transport."""
+
+    def test_at_once(self, pair: Pair) -> None:
+        """Where nothing is queued, the protocol has been told on return."""
+        lost: list[object] = []
+        pair.protocol.connectionLost = lost.append  # type: ignore[method-assign, assignment]
+        send(pair.connection, b"221 Goodbye\r\n")
+
+        assert close(pair.connection) is True
+        assert len(lost) == 1
+        assert pair.client.recv(100) == b"221 Goodbye\r\n"
+        assert pair.client.recv(100) == b""
+        assert pair.reactor.getReaders() == []
+
+    def test_behind_what_is_queued(self, pair: Pair) -> None:
+        """All of it arrives first."""
+        pair.connection.write(b"x" * 1000)
+
+        assert close(pair.connection) is False
+        while pair.turn():
+            pass
+        assert pair.receive() == b"x" * 1000
+        assert pair.receive() is None
+
+    def test_other_transports_are_asked(self) -> None:
+        """A transport that is no TCP connection is closed as its interface says."""
+        transport = StringTransport()
+
+        assert close(transport) is False
+        assert transport.disconnecting
 
 
 class TestTwisted:

@@ -1,8 +1,7 @@
 """One connection, whatever its two ends do: order, bounds, time-outs, orderly ends (lessons 8, 13 and 26)."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from OpenSSL import SSL
@@ -11,7 +10,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -26,6 +24,7 @@ from mailsuite.transport.session import (
     OUTPUT_OCTETS,
     TURN_EVENTS,
     TURN_OCTETS,
+    TURN_REPLIES,
     UNREAD_OCTETS,
     SessionProtocol,
 )
@@ -38,21 +37,6 @@ from tests.transport.wires import HELD, Late, Pair, Talk, Wire
 HELLO = b"EHLO client.example\r\n"
 ENVELOPE = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
 BRIEF = dataclasses.replace(PLAIN, limits=Limits(idle_timeout=100, data_timeout=1000, message_size=1000))
-
-
-@pytest.fixture
-def logged() -> Iterator[list[dict[str, Any]]]:
-    """All failures that are logged from now on."""
-    found: list[dict[str, Any]] = []
-
-    def observe(event: dict[str, Any]) -> None:
-        if event["log_level"] in (LogLevel.error, LogLevel.critical):
-            found.append(event)
-
-    observer = cast(ILogObserver, observe)
-    globalLogPublisher.addObserver(observer)
-    yield found
-    globalLogPublisher.removeObserver(observer)
 
 
 def test_interfaces() -> None:
@@ -207,9 +191,10 @@ class TestBounds:
         talk.say(b"NOOP\r\n")
         assert talk.wire.producerState == "paused"
         talk.respondent.let_go()
+        while talk.core.unread:
+            talk.wait(0)
 
         assert talk.wire.producerState == "producing"
-        assert talk.core.unread == 0
         assert set(talk.codes()) == {250}
 
     def test_output_leaves_before_more_is_made(self) -> None:
@@ -219,8 +204,10 @@ class TestBounds:
 
         assert max(map(len, talk.wire.writes)) < OUTPUT_OCTETS + 1000
 
-    def test_others_have_their_turn(self) -> None:
+    def test_others_have_their_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A peer that reads as fast as we send does not keep the reactor from everybody else."""
+        # As with replies so long that their number does not matter.
+        monkeypatch.setattr("mailsuite.transport.session.TURN_REPLIES", 100_000)
         talk = Talk()
         # A transport of which nothing is ever full.
         talk.say(b"HELP\r\n" * 10_000)
@@ -245,6 +232,17 @@ class TestBounds:
 
             talk.wait(0)
             assert b"".join(talk.wire.writes).count(b"250 2.1.5") == TURN_EVENTS + more
+
+    def test_others_have_their_turn_among_plain_replies(self) -> None:
+        """So are commands that ask nobody; one more than a turn holds waits for the next."""
+        for more in (0, 1):
+            talk = Talk()
+            talk.codes()
+            assert talk.say(b"NOOP\r\n" * (TURN_REPLIES + more)) == [250] * TURN_REPLIES
+            assert bool(talk.core.unread) == bool(more)
+
+            talk.wait(0)
+            assert talk.codes() == [250] * more
 
     def test_a_turn_that_is_not_taken(self) -> None:
         """A connection that is lost in between leaves nothing behind."""

@@ -174,7 +174,9 @@ class Pair:
             if why is not None:
                 self.reactor.removeAll()
                 self.connection.connectionLost(Failure(why))
-        return bool(readable or writable)
+        due = [call for call in self.reactor.getDelayedCalls() if call.getTime() <= self.reactor.seconds()]
+        self.reactor.advance(0)
+        return bool(readable or writable or due)
 
     def send(self, data: bytes) -> int:
         """Send as client what the socket takes."""
@@ -198,7 +200,9 @@ class Pair:
     def close(self) -> None:
         """Close both ends."""
         self.client.close()
-        self.connection.socket.close()
+        # A connection that is over has none any more.
+        if hasattr(self.connection, "socket"):
+            self.connection.socket.close()
 
 
 @implementer(IPushProducer)
