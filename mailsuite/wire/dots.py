@@ -8,6 +8,8 @@ from typing import Literal
 from mailsuite.wire.text import TextWatch, has_bare_newline, normalize_newlines
 
 _MARK = b"\r\n.\r\n"
+# Where a line begins with a dot: that of the end mark, or of transparency.
+_DOT = b"\r\n."
 
 
 class DotReader(TextWatch):
@@ -33,7 +35,9 @@ class DotReader(TextWatch):
         Up to four octets that may begin the mark are held back until the next call.
         """
         data = self._held + data
-        end = data.find(_MARK)
+        # Most pieces have no line that begins with a dot, and need no second look.
+        dotted = _DOT in data
+        end = data.find(_MARK) if dotted else -1
         if end >= 0:
             rest: bytes | None = data[end + 5 :]
             self.doubtful = data.startswith(b"\r", end - 1) if end else self._after_cr
@@ -45,14 +49,14 @@ class DotReader(TextWatch):
             data = data[: len(data) - held]
             if data:
                 self._after_cr = data.endswith(b"\r")
-        return self._body(data), rest
+        return self._body(data, dotted), rest
 
-    def _body(self, data: bytes) -> bytes:
+    def _body(self, data: bytes, dotted: bool) -> bytes:
         if not data:
             return data
         self.bare = self.bare or has_bare_newline(data)
-        if b"\r\n." in data:
-            data = data.replace(b"\r\n.", b"\r\n")
+        if dotted:
+            data = data.replace(_DOT, b"\r\n")
         if self.bare and self.normalize:
             data = normalize_newlines(data)
         # RFC 5321 §4.5.3.1.6: the dot of transparency does not count.
