@@ -9,6 +9,8 @@ import msgspec
 
 # The suite's name as a peer; all others are compared with it.
 OURS = "mailsuite"
+# The suite again, as two processes; not one of the others either.
+OURS_BY_TWO = "2 workers"
 # What the figures of a sample are called, in which unit, and for which more is better.
 UNITS = {
     "rate": "/s",
@@ -80,7 +82,7 @@ class Results(msgspec.Struct):
     def peers(self, workload: str, case: str | None = None) -> list[str]:
         """Return who took part, ours first."""
         names = {each.peer: None for each in self.samples if each.workload == workload and case in (None, each.case)}
-        return sorted(names, key=lambda name: name != OURS)
+        return sorted(names, key=lambda name: (name != OURS, name != OURS_BY_TWO))
 
     def by_turn(self, workload: str, case: str, peer: str, figure: str) -> dict[int, float]:
         """Return the values of *figure*, by the round."""

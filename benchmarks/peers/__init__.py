@@ -6,8 +6,8 @@ from benchmarks.peers.exim import Exim
 from benchmarks.peers.opensmtpd import OpenSMTPD
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.postfix import Postfix
-from benchmarks.peers.suite import Suite
+from benchmarks.peers.suite import Suite, SuiteByTwo
 from benchmarks.peers.twisted_mail import TwistedMail
 
 # The suite comes first: what the others are compared with.
-ALL: tuple[type[Peer], ...] = (Suite, Postfix, Exim, OpenSMTPD, Dovecot, Aiosmtpd, TwistedMail)
+ALL: tuple[type[Peer], ...] = (Suite, SuiteByTwo, Postfix, Exim, OpenSMTPD, Dovecot, Aiosmtpd, TwistedMail)

@@ -6,7 +6,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.accounts import DEAD, DOMAIN, HOSTNAME, MESSAGE, PASSWORD, RELAYED, salted
-from benchmarks.peers.peer import ANY_ROLE, Ground, Letter, Mailboxes, address, fill, run
+from benchmarks.peers.peer import (
+    ANY_ROLE,
+    INBOUND,
+    POP3,
+    RELAY,
+    SUBMISSION,
+    Ground,
+    Letter,
+    Mailboxes,
+    address,
+    fill,
+    run,
+)
+from benchmarks.results import OURS, OURS_BY_TWO
 from mailsuite import __version__
 
 BIN = Path(sys.executable).parent
@@ -14,6 +27,7 @@ _ENDPOINT = "tcp:{port}:interface=127.0.0.1:backlog=1024"
 _CONFIG = """\
 hostname = "{hostname}"
 allow_root = true
+workers = {workers}
 [tls]
 certificate = "cert.pem"
 key = "key.pem"
@@ -56,7 +70,8 @@ def _nothing(site: Path) -> None:
 class Suite(Mailboxes):
     """*prepare* is called with the folder of the site before it starts."""
 
-    name = "mailsuite"
+    name = OURS
+    workers = 1
     roles = ANY_ROLE
     durable = "the file and its name, or the queue's row, are on disk before the 250 (one sync for all in flight)"
     setup = "one process; {SSHA} passwords, checked at every login; limits raised for one client that does all"
@@ -88,6 +103,7 @@ class Suite(Mailboxes):
         self.config.write_text(
             _CONFIG.format(
                 hostname=HOSTNAME,
+                workers=self.workers,
                 relayed=RELAYED,
                 sink=self.ground.sink,
                 dead_domain=DEAD,
@@ -121,3 +137,12 @@ class Suite(Mailboxes):
         """See `Mailboxes.deliver`."""
         with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=60) as session:
             session.sendmail("bench@client.example", address(user), MESSAGE)
+
+
+class SuiteByTwo(Suite):
+    """The same as two processes, which share its sockets."""
+
+    name = OURS_BY_TWO
+    workers = 2
+    roles = frozenset({INBOUND, RELAY, SUBMISSION, POP3})
+    setup = "the suite again, with workers = 2"

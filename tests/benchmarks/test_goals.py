@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks import peers, workloads
 from benchmarks.goals import GOALS, Goal, Own, judge, judged, wanted
-from benchmarks.results import UNITS, Spread
-from benchmarks.tables import goal_table
+from benchmarks.results import OURS_BY_TWO, UNITS, Spread
+from benchmarks.tables import goal_table, workload_tables
 from tests.benchmarks.examples import results, rounds
 
 CASE = "4 KiB, 20 new"
@@ -72,7 +72,22 @@ def test_the_table_says_by_how_much() -> None:
     """A goal that is missed."""
     found = results(*rounds(CASE, "mailsuite", "cpu", 300.0), *rounds(CASE, "postfix", "cpu", 1000.0))
     (row,) = (row for row in goal_table(found).rows if row[2:4] == ["CPU", "postfix"])
-    assert row[4:] == ["≤ 0.25 x", "0.3", "missed by 20 %"]
+    assert row[4:] == ["≤ 0.25 x", "0.3", "-", "missed by 20 %"]
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(3000.0, "met by 2 workers"), (2999.0, "missed by 20 %")])
+def test_two_processes_may_meet_it(rate: float, verdict: str) -> None:
+    """The table tells of it, and that one did not."""
+    found = results(
+        *rounds(CASE, "mailsuite", "rate", 2400.0),
+        *rounds(CASE, OURS_BY_TWO, "rate", rate),
+        *rounds(CASE, "postfix", "rate", 1000.0),
+    )
+    (row,) = (row for row in goal_table(found).rows if row[2:4] == ["rate", "postfix"])
+    assert row[5:] == ["2.4", "3", verdict]
+    assert next(table.header for table in workload_tables(found))[2:6] == [
+        "mailsuite", OURS_BY_TWO, "postfix", "best other",
+    ]  # fmt: skip
 
 
 def test_a_look_at_ours_alone_shows_no_goals_beside_others() -> None:
