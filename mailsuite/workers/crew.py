@@ -15,6 +15,8 @@ from twisted.logger import Logger
 PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 # A worker that has lived for so long did not die of its start, in seconds.
 LIVED_SECONDS = 60.0
+# A worker that does not serve so many seconds after its start never will: it is killed, and started again.
+START_SECONDS = 120.0
 # Beyond the time that it was given, a worker that is told to stop has so many seconds before it is killed.
 MERCY_SECONDS = 20.0
 # What a worker does at this signal: it takes nothing new, ends what it has begun, and is gone.
@@ -104,6 +106,8 @@ class Crew:
         """*worker* serves."""
         self._well = True
         self._ready.add(worker)
+        if not self._stopping:
+            self._spare(worker)
         if worker in self._hung_up:
             # It may have opened its files before that.
             worker.signal(signal.SIGHUP)
@@ -164,10 +168,20 @@ class Crew:
         self._timers.pop(number, None)
         self._launched[number] = self._clock.seconds()
         try:
-            self._placed[number] = self._launch(number)
+            worker = self._launch(number)
         except OSError as error:
             self._log.error("Worker {number} cannot be started: {reason}", number=number, reason=str(error))
             self._replace_dead(number)
+        else:
+            self._placed[number] = worker
+            self._killing[worker] = self._clock.callLater(START_SECONDS, self._give_up, worker)
+
+    def _give_up(self, worker: Worker) -> None:
+        self._log.error(
+            "Worker {number}, process {pid}, does not serve after {seconds:.0f} seconds: it is killed",
+            number=worker.number, pid=worker.pid, seconds=START_SECONDS,
+        )  # fmt: skip
+        worker.signal(signal.SIGKILL)
 
     def _dismiss(self, worker: Worker | None) -> None:
         if worker is not None:

@@ -6,7 +6,7 @@ from signal import SIGHUP, SIGKILL, SIGTERM
 import pytest
 from twisted.internet.task import Clock
 
-from mailsuite.workers.crew import DRAIN, LIVED_SECONDS, MERCY_SECONDS, PAUSES, Crew, Worker
+from mailsuite.workers.crew import DRAIN, LIVED_SECONDS, MERCY_SECONDS, PAUSES, START_SECONDS, Crew, Worker
 
 DRAIN_SECONDS, GRACE = 100.0, 10.0
 
@@ -117,6 +117,35 @@ def test_the_first_ones_must_start() -> None:
 
     assert world.failures == 1
     assert world.numbers == [1, 2]
+
+
+def test_one_that_hangs_at_its_start_is_killed() -> None:
+    """Its place is not lost; one that serves in time is left alone."""
+    world = World().serve()
+    world.die(world.started[0])
+    world.clock.advance(PAUSES[0])
+    hanging = world.started[-1]
+    world.clock.advance(START_SECONDS - 1)
+    assert hanging.signals == []
+    world.clock.advance(1)
+    assert hanging.signals == [SIGKILL]
+    world.die(hanging)
+    world.clock.advance(PAUSES[0])
+    replaced = world.started[-1]
+    world.crew.ready(replaced)
+    world.clock.advance(START_SECONDS)
+    assert (world.numbers, replaced.signals, world.started[1].signals) == ([1, 2, 1, 1], [], [])
+
+
+def test_one_that_is_ready_too_late_is_killed_all_the_same() -> None:
+    """It was told to stop before it served."""
+    world = World(1)
+    world.crew.start()
+    world.crew.stop()
+    world.crew.ready(world.started[0])
+    world.clock.advance(GRACE + MERCY_SECONDS)
+
+    assert world.started[0].signals == [SIGTERM, SIGKILL]
 
 
 def test_those_before_go_one_by_one() -> None:
