@@ -11,11 +11,12 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from mailsuite.address import domain_key
 from mailsuite.encryption import Encryption
+from mailsuite.transport.direct_tls import wrapping
 from mailsuite.transport.peer_trust import distrust, look_at_peers, shown_chain
 
 # Forward secrecy comes first, but a peer that knows only old ciphers is better met with these than in the clear
@@ -77,6 +78,11 @@ class PeerTLS:
             # RFC 7672 §8.1: the client MUST send SNI; harmless elsewhere.
             connection.set_tlsext_host_name(self._name)
         return connection
+
+    @property
+    def wraps(self) -> TLSMemoryBIOFactory:
+        """See `mailsuite.transport.direct_tls.Starts`."""
+        return wrapping(self)
 
     def encryption(self, connection: Any) -> Encryption:
         """Say what was agreed on, and what the peer showed."""

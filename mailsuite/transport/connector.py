@@ -11,13 +11,13 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, U
 from twisted.internet.error import ConnectBindError, ConnectingCancelledError, TimeoutError
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from mailsuite.interfaces import IConnector, IRespondent
 from mailsuite.route import CannotConnect, Endpoint, NoWay
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import ClientTLS
+from mailsuite.transport.direct_tls import wrapping
 from mailsuite.transport.open_sessions import OpenSessions
 from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.session import SessionProtocol
@@ -64,7 +64,7 @@ class Connector:
 
         factory: Any = _OneSession(begin)
         if endpoint.implicit:
-            factory = TLSMemoryBIOFactory(tls, True, factory, self._reactor)
+            factory = wrapping(tls, factory, self._reactor)
         attempt = stream_endpoint(self._reactor, endpoint).connect(factory)
         self._attempts.add(attempt)
         try:

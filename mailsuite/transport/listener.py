@@ -8,13 +8,14 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRespondent
 from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import UNBOUNDED, Admission, Bounds
+from mailsuite.transport.direct_tls import wrapping
 from mailsuite.transport.gate import Gate, Rules
 from mailsuite.transport.open_sessions import BuildsSessions, OpenSessions
 from mailsuite.transport.outbox import Outbox
@@ -120,7 +121,7 @@ class Listener(Service):
         self._sessions = sessions
         self._factory: Any = sessions
         if implicit is not None:
-            self._factory = TLSMemoryBIOFactory(implicit, False, cast(ServerFactory, sessions), clock)
+            self._factory = wrapping(implicit, cast(ServerFactory, sessions), clock)
         self._gate: Gate | None = None
         if not rules.open:
             self._factory = self._gate = Gate(name, self._factory, rules, clock)

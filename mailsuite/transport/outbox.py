@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from mailsuite.transport.direct import close, is_direct, send
+from mailsuite.transport.direct import close, send
+from mailsuite.transport.direct_tls import is_ready
 
 # Of one session; with more it does not wait for the others.
 WAITING_OCTETS = 4096
@@ -42,7 +43,7 @@ class Outbox:
         waiting = self._waiting.get(sender)
         if waiting is not None:
             data = waiting + data
-        elif not (self._crowded() and is_direct(sender.transport)):
+        elif not (self._crowded() and is_ready(sender.transport)):
             self._leave(sender, data)
             return
         if len(data) > WAITING_OCTETS:

@@ -20,6 +20,7 @@ from mailsuite.meaning import CannotJudge
 from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
+from mailsuite.transport.direct_tls import start_tls
 from mailsuite.transport.keep_alive import keep_alive
 from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.tls import TLSContext
@@ -323,7 +324,8 @@ class SessionProtocol(Protocol):
             self._shaking = True
             self._shaking_since = self._clock.seconds()
             self._look_within(self._bounds.handshake)
-            self.transport.startTLS(self._tls)
+            assert self._tls is not None
+            self.transport = start_tls(self.transport, self._tls, self)
             self.core.tls_started()
             return
         self._leaving = True

@@ -6,19 +6,20 @@ its own, so that a session ticket of one is worth nothing at another.
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from mailsuite.certificates import Pair
 from mailsuite.encryption import Encryption
 from mailsuite.transport.channel_binding import server_binding
+from mailsuite.transport.direct_tls import wrapping
 from mailsuite.transport.peer_trust import distrust, look_at_peers, shown_chain
 
 # RFC 9325 §4.2: forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
@@ -48,6 +49,11 @@ class TLSContext:
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Return the server's end of a new TLS connection."""
         return SSL.Connection(self._context, None)
+
+    @cached_property
+    def wraps(self) -> TLSMemoryBIOFactory:
+        """See `mailsuite.transport.direct_tls.Starts`: one for all connections."""
+        return wrapping(self)
 
     def encryption(self, connection: Any) -> Encryption:
         """Say what was agreed on, and what the client showed if it was asked."""

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import Clock
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from mailsuite.certificates import self_signed
 from mailsuite.envelope import Peer
@@ -16,6 +16,7 @@ from mailsuite.interfaces import IRespondent
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Limits, Settings
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
+from mailsuite.transport.direct_tls import wrapping
 from mailsuite.transport.listener import SessionFactory
 from mailsuite.wire.events import SessionCore
 from tests.transport.wires import Late, Wire
@@ -38,7 +39,7 @@ class Tunnel:
         self.respondent = Late()
         self.core: ServerSession | None = None
         sessions = SessionFactory(self.new_session, cast(IReactorTime, self.clock), context)
-        factory = TLSMemoryBIOFactory(context, False, sessions, self.clock)
+        factory = wrapping(context, cast(ServerFactory, sessions), cast(IReactorTime, self.clock))
         self.server = factory.buildProtocol(None)
         self.transport = Wire()
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
