@@ -62,7 +62,7 @@ class Terms:
     def knows(self, name: str) -> bool:
         """Say whether *name* may be used by some sessions here: others lack TLS for it (RFC 4954 §4), or more."""
         mechanism = MECHANISMS.get(name)
-        return mechanism is not None and self._has(mechanism)
+        return mechanism is not None and self._allows(name) and self.serves(mechanism.needs)
 
     def _context(self, encryption: Encryption | None) -> Context:
         if encryption is None:
@@ -72,9 +72,14 @@ class Terms:
         )
 
     def _usable(self, context: Context) -> Iterator[str]:
+        served = {"": True}
         for name, mechanism in MECHANISMS.items():
-            if self._has(mechanism) and mechanism.fits(context):
+            need = mechanism.needs
+            if need not in served:
+                # Several mechanisms need the same, and each EHLO asks for all of them.
+                served[need] = self.serves(need)
+            if served[need] and self._allows(name) and mechanism.fits(context):
                 yield name
 
-    def _has(self, mechanism: type[Mechanism]) -> bool:
-        return (not self.allowed or mechanism.name in self.allowed) and self.serves(mechanism.needs)
+    def _allows(self, name: str) -> bool:
+        return not self.allowed or name in self.allowed

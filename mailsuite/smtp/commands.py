@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import Address
@@ -43,8 +44,14 @@ def _greet(session: "ServerSession") -> Reply:
     hostname = session.settings.hostname
     if not session.extended:
         return Reply(250, "", hostname)
-    offers = (extension.offer(session) for extension in EXTENSIONS if extension.offered(session))
-    return Reply(250, "", hostname, *(offer for offer in offers if offer is not None))
+    offers = [extension.offer(session) for extension in EXTENSIONS if extension.offered(session)]
+    return _extended(hostname, *[offer for offer in offers if offer is not None])
+
+
+@lru_cache(maxsize=64)
+def _extended(hostname: str, *offers: str) -> Reply:
+    # Put together once for all sessions that are offered the same.
+    return Reply(250, "", hostname, *offers)
 
 
 def mail(session: "ServerSession", argument: str) -> None:

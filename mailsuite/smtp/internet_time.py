@@ -3,6 +3,7 @@
 import re
 from calendar import timegm
 from email.utils import formatdate
+from functools import lru_cache
 
 # date-time; time-offset is "Z", or one that says the same.
 _DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:[Zz]|\+00:00)", re.ASCII)
@@ -26,7 +27,12 @@ def posix_time(text: str) -> float | None:
 
 def internet_time(seconds: float) -> str:
     """Return the POSIX time *seconds*, cut to whole ones, as text."""
-    _, day, month, year, clock, _ = formatdate(int(seconds)).split()
+    return _second(int(seconds))
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    _, day, month, year, clock, _ = formatdate(seconds).split()
     return f"{year}-{_MONTHS.index(month) + 1:02}-{day}T{clock}Z"
 
 
