@@ -1,11 +1,12 @@
 """What a submission server may change in a message (RFC 6409 §8), and whom it says to be from."""
 
+from collections.abc import Sequence
 from email.errors import InvalidHeaderDefect, MessageDefect
 from email.headerregistry import AddressHeader, HeaderRegistry
 from typing import cast
 
 from mailsuite.address import Address
-from mailsuite.message.headers import fields, has_field, unfold, without
+from mailsuite.message.headers import fields, unfold
 from mailsuite.message.mailbox_list import mailboxes
 from mailsuite.message.trace import date
 
@@ -17,6 +18,7 @@ FROM_OCTETS = 8192
 ODD_OCTETS = 1024
 
 _REGISTRY = HeaderRegistry()
+_BLIND = (b"bcc", b"resent-bcc")
 
 
 def complete(header: bytes, now: float, message_id: str) -> bytes:
@@ -24,13 +26,19 @@ def complete(header: bytes, now: float, message_id: str) -> bytes:
 
     RFC 6409 §8.2 and §8.3; RFC 5322 §3.6.3: blind recipients are not shown. *message_id* has no angle brackets.
     """
-    header = without(header, b"bcc", b"resent-bcc")
+    kept = []
+    names = set()
+    # One pass: each message comes by here.
+    for name, _, whole in fields(header):
+        if name not in _BLIND:
+            names.add(name)
+            kept.append(whole)
     added = b""
-    if not has_field(header, b"date"):
+    if b"date" not in names:
         added += f"Date: {date(int(now))}\r\n".encode()
-    if not has_field(header, b"message-id"):
+    if b"message-id" not in names:
         added += f"Message-ID: <{message_id}>\r\n".encode()
-    return added + header
+    return added + b"".join(kept)
 
 
 def authors(header: bytes) -> list[Address] | None:
@@ -39,15 +47,17 @@ def authors(header: bytes) -> list[Address] | None:
     ``None`` where a field is unreadable: what cannot be read without doubt would be read by mail programs in
     different ways.
     """
-    return _addresses(header, b"from") if has_field(header, b"from") else _addresses(header, b"sender")
+    bodies: dict[bytes, list[bytes]] = {b"from": [], b"sender": []}
+    for name, body, _ in fields(header):
+        if name in bodies:
+            bodies[name].append(body)
+    return _addresses(bodies[b"from"] or bodies[b"sender"])
 
 
-def _addresses(header: bytes, wanted: bytes) -> list[Address] | None:
+def _addresses(bodies: Sequence[bytes]) -> list[Address] | None:
     found: list[Address] = []
     octets = odd = 0
-    for name, body, _ in fields(header):
-        if name != wanted:
-            continue
+    for body in bodies:
         octets += len(body)
         if octets > FROM_OCTETS:
             return None
