@@ -2,7 +2,8 @@
 
 Twisted's own collects what is written till the reactor's next turn, encrypts it then, and has it sent in the turn
 after that. A session joins its replies itself, so that there is nothing to collect. `Direct` is Twisted's TLS over a
-transport that sends straight to the socket, and holds what one receipt gives rise to until that was gone through.
+transport that sends straight to the socket, and holds what one receipt gives rise to until that was gone through:
+session tickets, replies, and the goodbye of TLS are one send.
 """
 
 from typing import Any, Protocol, TypeAlias, cast
@@ -44,11 +45,19 @@ class Direct(TLSMemoryBIOProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol.dataReceived`."""
-        self._outside.hold()
+        self.hold()
         try:
             super().dataReceived(data)
         finally:
-            self._outside.release()
+            self.release()
+
+    def hold(self) -> None:
+        """Keep what TLS sends until `release` is called as often as this was."""
+        self._outside.hold()
+
+    def release(self) -> None:
+        """Let it go."""
+        self._outside.release()
 
 
 class Outside:
@@ -57,13 +66,13 @@ class Outside:
     It provides no interface: `TLSMemoryBIOProtocol` would declare each of them, which takes as long as a signature.
     """
 
-    __slots__ = ("_held", "_holding", "_size", "_transport")
+    __slots__ = ("_held", "_holds", "_size", "_transport")
 
     def __init__(self, transport: ITransport) -> None:
         self._transport = transport
         self._held: list[bytes] = []
         self._size = 0
-        self._holding = False
+        self._holds = 0
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -78,7 +87,7 @@ class Outside:
 
     def write(self, data: bytes) -> None:
         """Send *data*, or hold it."""
-        if not self._holding:
+        if not self._holds:
             send(self._transport, data)
             return
         self._held.append(data)
@@ -88,12 +97,13 @@ class Outside:
 
     def hold(self) -> None:
         """Hold what is written from now on."""
-        self._holding = True
+        self._holds += 1
 
     def release(self) -> None:
-        """Send what was held, and hold no more."""
-        self._holding = False
-        self._send()
+        """Hold no more, if all that wanted it are done: then what was held is sent."""
+        self._holds -= 1
+        if not self._holds:
+            self._send()
 
     def loseConnection(self) -> None:
         """Close the connection behind all that was written."""
@@ -111,6 +121,18 @@ class Outside:
 def is_ready(transport: ITransport) -> bool:
     """Say whether nothing is queued in *transport*: an open TCP connection, in the clear or within `Direct`."""
     return transport.is_ready if isinstance(transport, Direct) else is_direct(transport)
+
+
+def hold(transport: ITransport) -> None:
+    """Have `Direct` TLS wait for what is to be said in this turn, so that all of it is one send."""
+    if isinstance(transport, Direct):
+        transport.hold()
+
+
+def release(transport: ITransport) -> None:
+    """End what `hold` began."""
+    if isinstance(transport, Direct):
+        transport.release()
 
 
 Creator: TypeAlias = IOpenSSLClientConnectionCreator | IOpenSSLServerConnectionCreator

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.transport.direct import close, send
-from mailsuite.transport.direct_tls import is_ready
+from mailsuite.transport.direct_tls import hold, is_ready, release
 
 # Of one session; with more it does not wait for the others.
 WAITING_OCTETS = 4096
@@ -49,9 +49,13 @@ class Outbox:
         if len(data) > WAITING_OCTETS:
             self._waiting.pop(sender, None)
             self._leave(sender, data)
+            if waiting is not None:
+                release(sender.transport)
             return
         if not self._waiting:
             self._clock.callLater(0, self._leave_all)
+        if waiting is None:
+            hold(sender.transport)
         self._waiting[sender] = data
 
     def push(self, sender: Sender) -> None:
@@ -59,6 +63,7 @@ class Outbox:
         waiting = self._waiting.pop(sender, None)
         if waiting is not None:
             self._leave(sender, waiting)
+            release(sender.transport)
 
     def close(self, sender: Sender) -> None:
         """Close the connection of *sender* behind all that it has sent."""
@@ -78,6 +83,8 @@ class Outbox:
             except Exception:
                 # The others have waited long enough.
                 self.log.failure("Sending failed")
+            finally:
+                release(sender.transport)
 
     def _leave(self, sender: Sender, data: bytes) -> None:
         if not send(sender.transport, data):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.interfaces import ITransport
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from zope.interface import providedBy
 
 from mailsuite.certificates import self_signed
@@ -19,6 +19,7 @@ from mailsuite.transport import direct_tls
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.direct import send
 from mailsuite.transport.direct_tls import HELD_OCTETS, Direct, Outside, start_tls
+from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
 from tests.transport.wires import HELD, Late, Nobody, Pair
@@ -30,13 +31,15 @@ SETTINGS = Settings("mail.example.org", starttls=True)
 class Secured:
     """A client over a real connection that has begun TLS, and the session at the other end."""
 
-    def __init__(self, tls: TLSContext) -> None:
+    def __init__(self, tls: TLSContext, crowded: bool = False) -> None:
         self.respondent = Late()
-        self.pair = Pair(
-            lambda reactor: SessionProtocol(
-                ServerSession(SETTINGS), self.respondent, reactor, tls, lambda protocol: None
-            )
-        )
+
+        def session(reactor: MemoryReactorClock) -> SessionProtocol:
+            outbox = Outbox(reactor, lambda: crowded)
+            core = ServerSession(SETTINGS)
+            return SessionProtocol(core, self.respondent, reactor, tls, lambda protocol: None, outbox=outbox)
+
+        self.pair = Pair(session)
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
@@ -135,6 +138,24 @@ def test_one_send_for_what_came_together(secured: Secured, monkeypatch: pytest.M
     assert secured.client.read(1) == b""
 
 
+def test_one_send_where_others_are_answered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that TLS has to send waits for the end of the turn: replies and its own goodbye are one send."""
+    sent: list[bytes] = []
+
+    def noted(transport: ITransport, data: bytes) -> bool:
+        sent.append(data)
+        return send(transport, data)
+
+    secured = Secured(watched(tmp_path), crowded=True)
+    monkeypatch.setattr(direct_tls, "send", noted)
+    secured.say(b"NOOP\r\n", b"QUIT\r\n")
+
+    assert len(sent) == 1
+    assert [line[:3] for line in secured.hear().splitlines()] == [b"250", b"221"]
+    assert secured.client.read(1) == b""
+    secured.pair.close()
+
+
 def test_an_answer_that_comes_later(secured: Secured) -> None:
     """It needs no receipt to take it along."""
     secured.respondent.holds = (HELD["mail"],)
@@ -160,6 +181,19 @@ class TestOutside:
         outside.write(b"three")
 
         assert transport.writes == [b"one two", b"three"]
+
+    def test_it_is_released_as_often_as_it_was_held(self) -> None:
+        """Who has wanted it to hold first may be done last."""
+        transport = Transport()
+        outside = Outside(transport)
+        outside.hold()
+        outside.hold()
+        outside.write(b"one")
+        outside.release()
+        assert transport.writes == []
+        outside.release()
+
+        assert transport.writes == [b"one"]
 
     def test_it_holds_no_more_than_so_much(self) -> None:
         """A mailbox that is read through TLS does not pile up."""
