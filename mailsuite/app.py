@@ -46,7 +46,7 @@ from mailsuite.maillog import MailLog
 from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials
+from mailsuite.policies import Denials, OwnChecks, load_own_checks
 from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
@@ -111,6 +111,7 @@ class MailService(MultiService):
         self._passwords = Passwords(renew=settings.directory.renew_hashes)
         with told_plainly(foreground):
             load(settings)
+            load_own_checks(settings)
         self._parts: Parts | None = None
         self._draining: LoopingCall | None = None
         self._certificates = certificate_watch(settings, reactor, footing.certificates)
@@ -226,6 +227,7 @@ class Parts:
         self._returns.load()
         self._denials = Denials(settings)
         self._denials.load()
+        own_checks = OwnChecks(settings, reactor)
         self._reloading = DeferredLock()
         self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
         self._backend = backend(settings, reactor, clocks.seconds, self._hashing.run)
@@ -291,7 +293,7 @@ class Parts:
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
         self.roles = roles(
-            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), self._denials,
+            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), (self._denials, own_checks),
             caps(settings, footing.state("caps"), told),
         )
         policies = pop3_policies(settings)

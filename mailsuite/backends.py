@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
+from mailsuite import own_objects
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.backend import Backend
@@ -40,7 +41,10 @@ def load(settings: Settings) -> None:
     for needed in _NEEDS.get(name, ()):
         module(needed)
     if ":" in name:
-        _imported(name.partition(":")[0], name)
+        try:
+            own_objects.load(name)
+        except own_objects.CannotMake as error:
+            raise NoAccounts(f"[directory] backend {name} {error}") from error
 
 
 def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run: Run) -> Backend:
@@ -141,19 +145,11 @@ def _read(path: str) -> str:
         return file.readline().rstrip("\n")
 
 
-def _imported(path: str, name: str) -> ModuleType:
-    try:
-        return importlib.import_module(path)
-    except ImportError as error:
-        raise NoAccounts(f"[directory] backend {name} cannot be loaded: {error}") from error
-
-
 def _own(name: str, options: str, reactor: Any) -> Backend:
-    module, _, attribute = name.partition(":")
     try:
-        made = getattr(importlib.import_module(module), attribute)(options, reactor)
-    except Exception as error:
-        raise NoAccounts(f"[directory] backend {name} cannot be made: {type(error).__name__}: {error}") from error
+        made = own_objects.make(name, options, reactor)
+    except own_objects.CannotMake as error:
+        raise NoAccounts(f"[directory] backend {name} {error}") from error
     if not isinstance(made, Backend):
         raise NoAccounts(f"[directory] backend {name} made no mailsuite.directory.backend.Backend: {made!r}")
     return made

@@ -11,7 +11,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients, ICaps, IRespondent, ISharedState
 from mailsuite.logins import terms
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials, relay_rules
+from mailsuite.policies import Denials, OwnChecks, relay_rules
 from mailsuite.policy.bans import BANNED, NotBanned
 from mailsuite.policy.checks import Checks
 from mailsuite.policy.connections import Caps, ConnectionLimit
@@ -158,10 +158,11 @@ def roles(
     flush: Flush,
     backups: IBackupRecipients,
     state: ISharedState,
-    denials: Denials,
+    before: Sequence[Denials | OwnChecks],
     caps: ICaps,
 ) -> Mapping[str, Role]:
-    """Return how each listener that takes mail judges it, by its name in the configuration."""
+    """Return how each listener that takes mail judges it, by its name in the configuration: *before* who may relay,
+    their checks."""
     limits = settings.limits
     allowances = Allowances(
         limits.message_rate, limits.recipient_rate, limits.login_messages, limits.login_recipients
@@ -169,12 +170,12 @@ def roles(
     rates = Rates(allowances, state, peers_in(limits.exempt, unix=True))
 
     def role(name: str, listener: ListenerSettings) -> Role:
-        denied = denials.checks(name)
+        first = [check for each in before for check in each.checks(name)]
         if listener.service == "mta":
             relay = InboundRelay(state, backups, relay_rules(settings, name))
-            return InboundRole(Checks(*denied, relay), logins, flush, rates)
+            return InboundRole(Checks(*first, relay), logins, flush, rates)
         if listener.service == "submission":
-            policy = Checks(*denied, SubmissionRelay())
+            policy = Checks(*first, SubmissionRelay())
             if listener.authentication == "peer":
                 trusted = settings.submission.trusted_users
                 return LocalRole(policy, logins, origin(settings), trusted, rates, caps)

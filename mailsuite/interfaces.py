@@ -149,7 +149,8 @@ class ICaps(Interface):
 
 
 class IPolicyCheck(Interface):
-    """One check of the policy. What it needs is at hand, or it waits no longer than its back end lets it."""
+    """One check of the policy. What it needs is at hand, or it bounds its waiting itself; one of a site's own is held
+    to a budget by `mailsuite.policy.own_check`. It never blocks."""
 
     name = Attribute("what it is called to people (str)")
 

@@ -1,11 +1,17 @@
-"""The site's policy: what is denied and what is relayed, by the configuration and its lists."""
+"""The site's policy: what is denied and what is relayed, by the configuration, its lists and checks of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
+
+from mailsuite import own_objects
 from mailsuite.config import Settings
 from mailsuite.config.policy import LISTS, deny_listeners, relay_listeners
 from mailsuite.config.replies import written_reply
-from mailsuite.config.tables.policy import Deny
+from mailsuite.config.tables.policy import Check, Deny
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IPolicyCheck
 from mailsuite.peers import peers_in
@@ -16,6 +22,7 @@ from mailsuite.policy.denied_peers import DeniedPeers
 from mailsuite.policy.denied_recipients import DeniedRecipients
 from mailsuite.policy.denied_senders import DeniedSenders
 from mailsuite.policy.deny_file import read_into
+from mailsuite.policy.own_check import OwnCheck
 from mailsuite.policy.relay_rules import RelayRule
 
 
@@ -46,6 +53,54 @@ class Denials:
             self._rules[name] for name, rule in settings.deny.items() if listener in deny_listeners(settings, rule)
         ]
         return (DeniedPeers(here), DeniedHelos(here), DeniedSenders(here), DeniedRecipients(here)) if here else ()
+
+
+class BadCheck(Exception):
+    """A check of the site's own cannot be used; the text says which, and why."""
+
+
+class OwnChecks:
+    """The site's own checks, each held to its time. Raises `BadCheck` where one cannot be made."""
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._settings = settings
+        self._made = {name: own_check(name, table, reactor) for name, table in settings.check.items()}
+
+    def checks(self, listener: str) -> Sequence[IPolicyCheck]:
+        """Return those of *listener*, in the order of the configuration."""
+        settings = self._settings
+        return [
+            self._made[name] for name, table in settings.check.items() if listener in deny_listeners(settings, table)
+        ]
+
+
+def load_own_checks(settings: Settings) -> None:
+    """Load the modules of all checks of the site's own, while we may (see `mailsuite.backends.load`).
+
+    Raises `BadCheck`.
+    """
+    for name, table in settings.check.items():
+        with _told(name, table):
+            own_objects.load(table.object)
+
+
+def own_check(name: str, table: Check, reactor: Any) -> OwnCheck:
+    """Return the check of ``[check.NAME]``. Raises `BadCheck`."""
+    with _told(name, table):
+        made = own_objects.make(table.object, table.options, reactor)
+    try:
+        verifyObject(IPolicyCheck, made, tentative=True)
+    except Invalid as error:
+        raise BadCheck(f"check.{name}: {table.object} made no IPolicyCheck: {error}") from error
+    return OwnCheck(f"check.{name}", made, table.budget, table.on_failure == "pass", reactor)
+
+
+@contextmanager
+def _told(name: str, table: Check) -> Iterator[None]:
+    try:
+        yield
+    except own_objects.CannotMake as error:
+        raise BadCheck(f"check.{name}: {table.object} {error}") from error
 
 
 def relay_rules(settings: Settings, listener: str) -> Sequence[RelayRule]:

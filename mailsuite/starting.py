@@ -12,6 +12,7 @@ from twisted.internet.error import ReactorNotRunning
 from mailsuite.certificates import PairError
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
+from mailsuite.policies import BadCheck
 from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.srs_secrets import BadSecrets
 from mailsuite.queue.errors import QueueError
@@ -26,7 +27,7 @@ class RootRefused(Exception):
 # What a start may stumble over, each with a text that says how to mend it.
 START_TROUBLE = (
     RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, BadDenyFile,
-    OSError,
+    BadCheck, OSError,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ TABLES = (
     "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
     "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
     "[pop3]", '[domains."example.net"]', "[quota]", "[caps]",
-    "[deny.spammers]", "[deny.everybody]", "[listen.printers]", "[relay.printers]",
+    "[deny.spammers]", "[deny.everybody]", "[check.list]", "[listen.printers]", "[relay.printers]",
 )
 
 

@@ -1,4 +1,4 @@
-"""What types cannot say about rules of the policy: names, networks, replies, and that nobody opens a relay."""
+"""What types cannot say about the policy's rules and checks: names, networks, replies, that nobody opens a relay."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from mailsuite.config.forms import is_network
 from mailsuite.config.replies import written_reply
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.listen import Listener
-from mailsuite.config.tables.policy import Deny, Relay
+from mailsuite.config.tables.policy import Check, Deny, Relay
 from mailsuite.directory.spelling import shown
 from mailsuite.policy.address_table import AddressTable
 from mailsuite.policy.denials import Entries, Kind
@@ -21,8 +21,8 @@ WIDEST = {4: 8, 6: 16}
 LISTS: Mapping[str, Kind] = {"peers": "peer", "helos": "helo", "senders": "sender", "recipients": "recipient"}
 
 
-def deny_listeners(settings: Settings, rule: Deny) -> Sequence[str]:
-    """Return the names of the listeners where *rule* holds."""
+def deny_listeners(settings: Settings, rule: Deny | Check) -> Sequence[str]:
+    """Return the names of the listeners where *rule* holds, or is asked."""
     return _listeners(settings, rule.listeners, _DENYING)
 
 
@@ -36,6 +36,8 @@ def policy_problems(settings: Settings) -> Iterator[Problem]:
     for name, deny in settings.deny.items():
         yield from _deny_problems(("deny", name), deny)
         yield from _listener_problems(("deny", name, "listeners"), deny.listeners, settings.listen, _DENYING)
+    for name, check in settings.check.items():
+        yield from _listener_problems(("check", name, "listeners"), check.listeners, settings.listen, _DENYING)
     for name, relay in settings.relay.items():
         yield from _relay_problems(("relay", name), relay)
         yield from _listener_problems(("relay", name, "listeners"), relay.listeners, settings.listen, _RELAYING)

@@ -62,12 +62,13 @@ DENY: Tables = {
         "reply": "550 5.7.1 Only for our own network",
     },
 }
+CHECK: Tables = {"friends": {"object": "own_check:make", "options": "friends.txt"}}
 RELAY: Tables = {"printers": {"networks": ["192.168.7.0/24"], "senders": ["scanner@example.org"]}}
 
 WRITTEN = {"listen": LISTENERS}
 SHOWN = {
     "certificates": CERTIFICATES, "routes": ROUTES, "backups": BACKUPS, "domains": DOMAINS,
-    "deny": DENY, "relay": RELAY,
+    "deny": DENY, "check": CHECK, "relay": RELAY,
 }
 
 

@@ -18,7 +18,7 @@ from mailsuite.config.tables.limits import Limits
 from mailsuite.config.tables.listen import Listener
 from mailsuite.config.tables.log import Log
 from mailsuite.config.tables.logins import SASL, Directory, OAuth
-from mailsuite.config.tables.policy import Deny, Relay
+from mailsuite.config.tables.policy import Check, Deny, Relay
 from mailsuite.config.tables.pop3 import POP3, Domain
 from mailsuite.config.tables.queue import Queue
 from mailsuite.config.tables.quota import Caps, Quotas
@@ -89,6 +89,9 @@ class Settings(Section, frozen=True, kw_only=True):
     )] = {}
     deny: Annotated[dict[str, Deny], Meta(
         description="One table for each rule that refuses mail; NAME is yours to choose, and stands in the log.",
+    )] = {}
+    check: Annotated[dict[str, Check], Meta(
+        description="One table for each check of the site's own; NAME is yours to choose, and stands in the log.",
     )] = {}
     relay: Annotated[dict[str, Relay], Meta(
         description="One table for each rule that relays mail; NAME is yours to choose, and stands in the log.",

@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # RFC 5321 §4.5.1, RFC 2142 §4: who is refused by mistake must be able to say so.
 ALWAYS_REACHED = frozenset({"postmaster", "abuse"})
 
-_REACHED = Verdict(None, "postmaster and abuse of our own domains are reached by everybody")
+REACHED = Verdict(None, "postmaster and abuse of our own domains are reached by everybody")
 
 
 class Entry(NamedTuple):
@@ -76,13 +76,14 @@ def judged(
     for rule in rules:
         entry = find(rule.entries)
         if entry is not None and rule.holds(case.peer):
-            if _is_always_reached(case):
-                return _REACHED
+            if is_always_reached(case):
+                return REACHED
             return Verdict(entry.reply, f"{what} is {entry.text} of [deny.{rule.name}]", f"deny.{rule.name}")
     return passed
 
 
-def _is_always_reached(case: Case) -> bool:
+def is_always_reached(case: Case) -> bool:
+    """Say whether nobody may be kept from the recipient of *case*."""
     return case.recipient.key[0] in ALWAYS_REACHED and not isinstance(case.meaning, Foreign)
 
 

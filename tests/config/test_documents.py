@@ -14,6 +14,7 @@ from mailsuite.config.manual import reference
 from mailsuite.config.sample import (
     BACKUPS,
     CERTIFICATES,
+    CHECK,
     DENY,
     DOMAINS,
     LISTENERS,
@@ -27,7 +28,7 @@ from mailsuite.config.settings import Settings
 from mailsuite.config.tables.certificates import Certificate
 from mailsuite.config.tables.delivery import Backup, RouteTable
 from mailsuite.config.tables.listen import Listener
-from mailsuite.config.tables.policy import Deny, Relay
+from mailsuite.config.tables.policy import Check, Deny, Relay
 from mailsuite.config.tables.pop3 import Domain
 from mailsuite.config.toml import dotted, value
 from mailsuite.sasl.choice import MECHANISMS
@@ -90,6 +91,7 @@ def test_the_tables_in_comments_hold_every_default_too() -> None:
         backups=converted(BACKUPS, Backup),  # type: ignore[arg-type]
         domains=converted(DOMAINS, Domain),  # type: ignore[arg-type]
         deny=converted(DENY, Deny),  # type: ignore[arg-type]
+        check=converted(CHECK, Check),  # type: ignore[arg-type]
         relay=converted(RELAY, Relay),  # type: ignore[arg-type]
     )
 

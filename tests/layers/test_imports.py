@@ -39,8 +39,8 @@ LAYERS = {
     "administration": {"admin"},
     "transport": {"transport", "certificates"},
     "root": {
-        "administered", "app", "backends", "incoming", "limits", "logins", "outgoing", "peers", "policies", "returns",
-        "starting", "tap", "config", "cli", "workers", "sendmail",
+        "administered", "app", "backends", "incoming", "limits", "logins", "outgoing", "own_objects", "peers",
+        "policies", "returns", "starting", "tap", "config", "cli", "workers", "sendmail",
     },
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

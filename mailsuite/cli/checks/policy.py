@@ -1,16 +1,18 @@
-"""Can the lists of what is denied be used, and who may relay?"""
+"""Can the lists of what is denied and checks of the site's own be used, and who may relay?"""
 
 from collections.abc import Iterator
+
+from twisted.internet import reactor
 
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.policy import relay_listeners
-from mailsuite.policies import read_rule
+from mailsuite.policies import BadCheck, own_check, read_rule
 from mailsuite.policy.deny_file import BadDenyFile
 
 
 def policy(settings: Settings) -> Iterator[Finding]:
-    """Look at each rule that denies and each that relays."""
+    """Look at each rule that denies, each check of the site's own, and each rule that relays."""
     for name, deny in settings.deny.items():
         try:
             count = read_rule(deny).count
@@ -18,6 +20,13 @@ def policy(settings: Settings) -> Iterator[Finding]:
             yield error(f"deny.{name}.file", str(problem), "mend the line; the service does not start before")
             continue
         yield ok(f"deny.{name}", f"{count} {'entry refuses' if count == 1 else 'entries refuse'} mail")
+    for name, check in settings.check.items():
+        try:
+            own_check(name, check, reactor)
+        except BadCheck as problem:
+            yield error(f"check.{name}.object", str(problem), "mend it; the service does not start before")
+            continue
+        yield ok(f"check.{name}", f"{check.object} can be made")
     for name, relay in settings.relay.items():
         where, networks = f"relay.{name}", ", ".join(relay.networks)
         if not relay_listeners(settings, relay):

@@ -30,7 +30,7 @@ from mailsuite.mailbox.sync import FSync
 from mailsuite.maillog import MailLog
 from mailsuite.outgoing import backup_domains, default_route, route_rules
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials
+from mailsuite.policies import Denials, OwnChecks
 from mailsuite.policy.backup import BackupRecipients
 from mailsuite.policy.backup_store import ListStore
 from mailsuite.policy.ban_file import BanFile
@@ -66,6 +66,7 @@ class Reading:
             returns.load()
         self._denials = Denials(settings)
         self._denials.load()
+        self._own_checks = OwnChecks(settings, reactor)
         self._backend = backend(settings, reactor, clocks.seconds, _run)
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)
@@ -126,8 +127,9 @@ class Reading:
         """Return how each listener judges mail, with counters of its own that begin at nothing."""
         flush = Flush(cast(IRunner, None), self.router, lambda peer: False)
         return roles(
-            self.settings, self.logins, flush, self._backups, MemoryState(time.monotonic), self._denials, self.caps
-        )
+            self.settings, self.logins, flush, self._backups, MemoryState(time.monotonic),
+            (self._denials, self._own_checks), self.caps,
+        )  # fmt: skip
 
     def core(self, listener: str, encrypted: bool) -> ServerSession:
         """Return a new session of *listener*."""

@@ -1,6 +1,6 @@
-"""Who is refused by name, and who may send to others without a login."""
+"""Who is refused by name or by checks of the site's own, and who may send to others without a login."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -61,6 +61,36 @@ class Deny(Section, frozen=True, kw_only=True):
         extra=PEERS,
         examples=[["127.0.0.0/8", "192.0.2.25"]],
         description="Peers for which it does not hold.",
+    )] = []
+
+
+class Check(Section, frozen=True, kw_only=True):
+    """A check of the site's own, ``[check.NAME]``: a Python object that judges each recipient, after all deny rules.
+
+    Postmaster and abuse of our own domains can always be reached (docs/operations.rst, "A check of your own").
+    """
+
+    object: Annotated[str, Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$",
+        extra=written("a Python object as module:name"),
+        examples=["own_check:make"],
+        description="What makes the check.",
+    )]
+    options: Annotated[str, Meta(
+        description="What it is told.",
+    )] = ""
+    budget: Annotated[float, Meta(
+        gt=0, le=300,
+        description="Seconds within which it has to answer for a recipient.",
+    )] = 5.0
+    on_failure: Annotated[Literal["defer", "pass"], Meta(
+        description='What holds where it does not, or fails: "defer" answers 451, so that the peer comes again; "pass"'
+                    " goes on as if the check were not there.",
+    )] = "defer"
+    listeners: Annotated[list[str], Meta(
+        extra=_LISTENERS,
+        examples=[["mta"]],
+        description="The listeners where it is asked; empty means all of mta and submission.",
     )] = []
 
 
