@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.accounts import PASSWORD, salted
-from mailsuite.directory.schema import connect
+from mailsuite.directory.schema import connect, without_triggers
 from mailsuite.directory.sql import transaction
 
 DOMAINS = 1000
@@ -26,13 +26,10 @@ def address(number: int) -> str:
 def fill(path: Path, users: int) -> None:
     """Add *users* to the accounts in *path*, in `DOMAINS` domains."""
     hashed = salted(PASSWORD)
-    with closing(connect(str(path))) as connection, transaction(connection):
+    # (One change of the generation is enough for all.)
+    with closing(connect(str(path))) as connection, transaction(connection), without_triggers(connection):
         base = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM domains").fetchone()[0]
         first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM logins").fetchone()[0] + users
-        # One change of the generation is enough for all.
-        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
         connection.executemany(
             "INSERT INTO domains (id, name) VALUES (?, ?)", [(base + each, domain(each)) for each in range(DOMAINS)]
         )
@@ -52,8 +49,6 @@ def fill(path: Path, users: int) -> None:
         connection.executemany(
             "INSERT INTO credentials (login_id, kind, stored) VALUES (?, ?, ?)", _credentials(first, users, hashed)
         )
-        for _, statement in triggers:
-            connection.execute(statement)
 
 
 def _credentials(first: int, users: int, hashed: str) -> Iterator[tuple[int, str, str]]:
