@@ -22,7 +22,7 @@ from mailsuite.directory.threads import Run
 
 # What of ours a back end needs that stands on a package which not every site has, and how that is installed.
 _NEEDS = {
-    "postgresql": ("directory.postgresql", "directory.postgresql_schema"),
+    "postgresql": ("directory.postgresql", "directory.postgresql_schema", "directory.postgresql_copy"),
     "ldap": ("directory.ldap", "directory.ldap_searches", "transport.ldap"),
 }
 _INSTALL = {

@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 import click
 
 from mailsuite import __version__
+from mailsuite.backends import module
 from mailsuite.cli.databases import Unusable
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import config_path, with_site
-from mailsuite.cli.snapshot import is_database, settle_queue, snapshot
+from mailsuite.cli.snapshot import drafted, is_database, settle_queue, snapshot
 from mailsuite.config import Settings
+from mailsuite.directory.errors import AccountsError
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
 from mailsuite.mailbox.replacing import replace_file
@@ -41,7 +43,8 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
     alone. A second run into the same FOLDER copies what is new, and removes what is gone. On the file system of the
     mail, messages are linked instead of copied, which takes no room, and is no help against a broken disk.
 
-    Accounts in PostgreSQL or LDAP are not copied: these have tools of their own, such as pg_dump.
+    Accounts in PostgreSQL become a file like ours. Those that are only read (LDAP, a passwd-file outside of state_dir)
+    are not copied: these have tools of their own.
 
     \b
     Example:
@@ -49,10 +52,8 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
     """
     with _refusals(folder):
         _claim(settings, folder)
-        _without_database(settings)
         mirror = Mirror(link=True, keep=keep_removed)
-        if settings.directory.backend == "sqlite":
-            snapshot(settings.directory.path, f"{folder}/{_ACCOUNTS}")
+        _accounts(settings, f"{folder}/{_ACCOUNTS}")
         _state(settings, folder)
         config = config_path(click.get_current_context().params["config"])
         mirror.file(os.fsencode(config), os.fsencode(f"{folder}/{CONFIG}"))
@@ -89,8 +90,7 @@ def restore(settings: Settings, folder: str, no_queue: bool) -> None:
             mirror = Mirror(link=False, keep=True)
             _refuse_inhabited(settings, folder, no_queue)
             _restore_state(settings, folder, mirror)
-            if os.path.exists(f"{folder}/{_ACCOUNTS}") and settings.directory.backend == "sqlite":
-                snapshot(f"{folder}/{_ACCOUNTS}", settings.directory.path)
+            _restore_accounts(settings, f"{folder}/{_ACCOUNTS}")
             if not no_queue and os.path.isdir(f"{folder}/queue"):
                 os.makedirs(settings.queue.path, 0o700, exist_ok=True)
                 mirror.files(os.fsencode(f"{folder}/queue/content"), os.fsencode(f"{settings.queue.path}/content"))
@@ -132,10 +132,30 @@ def _manifest(folder: str) -> dict[str, object]:
     return found
 
 
-def _without_database(settings: Settings) -> None:
-    if settings.directory.backend != "sqlite":
-        click.echo(f"The accounts ({settings.directory.backend}) are not copied: back them up by tools of their own.",
-                   err=True)  # fmt: skip
+def _accounts(settings: Settings, target: str) -> None:
+    backend = settings.directory.backend
+    if backend == "sqlite":
+        snapshot(settings.directory.path, target)
+    elif backend == "postgresql":
+        save = module("directory.postgresql_copy").save
+        with drafted(target) as draft, progress("accounts") as advance:
+            save(settings.postgresql.dsn, draft, advance)
+    else:
+        click.echo(f"The accounts ({backend}) are not copied: back them up by tools of their own.", err=True)
+
+
+def _restore_accounts(settings: Settings, source: str) -> None:
+    """Bring back the accounts of any back end that we write, into any that we write."""
+    backend = settings.directory.backend
+    if not os.path.exists(source):
+        return
+    if backend == "sqlite":
+        snapshot(source, settings.directory.path)
+    elif backend == "postgresql":
+        with progress("accounts") as advance:
+            module("directory.postgresql_copy").load(source, settings.postgresql.dsn, advance)
+    else:
+        click.echo(f"The accounts in the backup were left out: [directory] backend is {backend}.", err=True)
 
 
 def _queue(settings: Settings, folder: str) -> None:
@@ -230,7 +250,9 @@ def _drop_mailboxes(target: str, places: set[str], mirror: Mirror) -> None:
 def _refuse_inhabited(settings: Settings, folder: str, no_queue: bool) -> None:
     places = [settings.store.path, *([] if no_queue else [settings.queue.path])]
     found: Sequence[str] = [place for place in places if os.path.isdir(place) and _inhabited(place)]
-    if os.path.exists(f"{folder}/{_ACCOUNTS}") and os.path.exists(settings.directory.path):
+    # (A database is looked at when accounts go into it: what opens it may be among what is restored before.)
+    ours = settings.directory.backend == "sqlite" and os.path.exists(settings.directory.path)
+    if ours and os.path.exists(f"{folder}/{_ACCOUNTS}"):
         found = [settings.directory.path, *found]
     if found:
         raise Unusable(f"nothing was restored: {', '.join(found)} would be written over; move that away first")
@@ -244,7 +266,7 @@ def _inhabited(place: str) -> bool:
 def _refusals(folder: str) -> Iterator[None]:
     try:
         yield
-    except Unusable as error:
+    except (Unusable, AccountsError) as error:
         raise click.ClickException(str(error)) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"a database cannot be copied: {error}; the backup is not finished") from error

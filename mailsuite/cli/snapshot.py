@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 from mailsuite.cli.databases import WAIT_SECONDS
 from mailsuite.mailbox.sync import fsync_path
@@ -21,13 +22,26 @@ def snapshot(path: str, target: str) -> None:
 
     In one step: with several SQLite would begin anew whenever somebody writes. Nobody has to wait for it.
     """
-    draft = f"{target}.part"
-    with suppress(FileNotFoundError):
-        os.unlink(draft)
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    with closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as source, closing(sqlite3.connect(draft)) as copy:
+    with (
+        drafted(target) as draft,
+        closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as source,
+        closing(sqlite3.connect(draft)) as copy,
+    ):
         source.backup(copy)
-        # The copy is one file: whoever opens it makes a log beside it again.
+
+
+@contextmanager
+def drafted(target: str) -> Iterator[str]:
+    """Yield the path of an empty file, for its owner alone, which is to be made the database *target*; that it is,
+    durably, when it was written. Raises `sqlite3.Error`, `OSError`."""
+    draft = f"{target}.part"
+    for leftover in (draft, f"{draft}-wal", f"{draft}-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(leftover)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    yield draft
+    with closing(sqlite3.connect(draft)) as copy:
+        # It is one file: whoever opens it makes a log beside it again.
         copy.execute("PRAGMA journal_mode = DELETE")
     fsync_path(draft)
     os.rename(draft, target)
