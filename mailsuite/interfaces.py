@@ -110,6 +110,9 @@ class IGuessingLimit(Interface):
     def admit(peer: Peer, account: str) -> Maybe[bool]:
         """Wait as long as *peer* has to wait; ``False`` means: no further try, close the connection."""
 
+    def is_barred(peer: Peer, account: str) -> bool:
+        """Say whether it is an operator's word that keeps *peer* from a login as *account*, and no guessing."""
+
     def failed(peer: Peer, account: str) -> None:
         """Count one wrong password of *peer*, which was admitted for *account*."""
 

@@ -196,6 +196,9 @@ class CountedTries:
     def admit(self, peer: Peer, account: str) -> Maybe[bool]:
         return self.left > 0
 
+    def is_barred(self, peer: Peer, account: str) -> bool:
+        return False
+
     def failed(self, peer: Peer, account: str) -> None:
         self.left -= 1
 

@@ -1,12 +1,18 @@
 """Bans by an operator's word: of an address, a network, or a login."""
 
+from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
-from mailsuite.admin.site import Site
+from mailsuite.admin.site import Done, Site
 from mailsuite.admin.times import when
+from mailsuite.directory.errors import AccountsError, NoSuch
 from mailsuite.directory.spelling import parse_address
 from mailsuite.policy.ban_file import BanFile
 from mailsuite.policy.bans import ALL, LOGINS, OPERATOR, Ban, network_subject
+
+# The widest network that somebody can mean to keep out: beyond it lies all the world.
+WIDEST = {4: 8, 6: 16}
 
 
 class BadBan(ValueError):
@@ -31,20 +37,43 @@ def subject(text: str) -> str:
 
 def add(
     site: Site, text: str, seconds: float | None, forever: bool, logins: bool, reason: str, now: float
-) -> Ban:
+) -> Done[Ban]:
     """Keep out whom *text* names from *now* on (POSIX seconds): for *seconds*, *forever*, or as long as the site does.
 
     *logins*: from logging in alone, which is all there is for a login. One that is there already is replaced. Raises
     `BadBan`, `BadName` or `BanFileError`.
     """
-    key = subject(text)
+    key = _fit(subject(text))
     lasts = seconds if seconds is not None else site.ban_time
     if not (forever or lasts):
         raise BadBan("[limits] ban_time is 0, so there is no usual time: say for how long, or that it is for ever")
     covers = LOGINS if logins or "@" in key else ALL
     ban = Ban(key, None if forever else now + lasts, reason, OPERATOR, covers, now)
     BanFile.of(site.state).keep([ban], [], now)
-    return ban
+    return Done(ban, _notes(site, key))
+
+
+def _fit(key: str) -> str:
+    if "@" not in key:
+        network = ip_network(key)
+        least = WIDEST[network.version]
+        if network.prefixlen < least:
+            raise BadBan(f"{key} is a great part of the world; expected at most a /{least} for IPv{network.version}")
+    return key
+
+
+def _notes(site: Site, key: str) -> Sequence[str]:
+    if "@" not in key:
+        return ()
+    try:
+        with site.accounts() as accounts:
+            accounts.users.show(key)
+    except NoSuch:
+        return (f"There is no login {key} here: whoever tries it is kept out, and nobody else.",)
+    except AccountsError:
+        # Kept elsewhere, or away: the ban holds all the same.
+        return ()
+    return ()
 
 
 def as_json(ban: Ban) -> dict[str, Any]:

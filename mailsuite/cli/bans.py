@@ -9,7 +9,7 @@ import click
 from mailsuite.admin import bans as admin
 from mailsuite.admin.times import when
 from mailsuite.administered import administered
-from mailsuite.cli.accounts import as_json
+from mailsuite.cli.accounts import as_json, tell
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.queue_filters import span
 from mailsuite.cli.site import with_site
@@ -74,7 +74,7 @@ def add(
     if not (forever or seconds or settings.limits.ban_time):
         raise click.UsageError("[limits] ban_time is 0: say --for SPAN or --forever")
     with _told():
-        ban = admin.add(administered(settings), subject, seconds, forever, logins, reason, time.time())
+        ban = tell(admin.add(administered(settings), subject, seconds, forever, logins, reason, time.time()))
     click.echo(f"{ban.subject} is banned {'until it is removed' if forever else 'until ' + _until(ban.until)}.")
 
 

@@ -123,6 +123,10 @@ class Bans:
         """Say whether *peer* may not try to log in as *account*; *known*: it has done so before."""
         return any(ban.by == OPERATOR or not known for ban in self._of(peer, account))
 
+    def bars(self, peer: Peer, account: str) -> bool:
+        """Say whether an operator has forbidden *peer* to log in as *account*."""
+        return any(ban.by == OPERATOR for ban in self._of(peer, account))
+
     def _of(self, peer: Peer, account: str = "") -> Iterator[Ban]:
         if not self._bans:
             return

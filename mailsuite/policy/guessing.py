@@ -8,7 +8,8 @@ left the window, or until a ban has ended. A right password takes nothing back: 
 be a licence to guess.
 
 From a place that a login was used from before, it passes a gate of its own instead, which slows and never cuts: so
-nobody is locked out there by what others do. Exempt peers, a webmail say, pass the gate of the account alone.
+nobody is locked out there by what others do. Where it would be cut elsewhere that gate lets one try in every ten
+seconds. Exempt peers, a webmail say, pass the gate of the account alone.
 """
 
 from collections import OrderedDict, deque
@@ -33,6 +34,8 @@ FREE_NETWORK_TRIES = 12
 # So much later comes the next try for each one beyond these: twenty wrong tries take 6.8 seconds.
 STEP_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
+# The same where a gate that never closes has seen as many wrong tries as would close another one.
+DISTRUST_SECONDS = 10.0
 # Tries that may wait at one gate; one more is refused.
 WAITING = 1000
 # A try of which nothing was heard for so long was given up (its session died, the directory was away).
@@ -55,20 +58,25 @@ class CutOffs:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A gate that a try has to pass: of *subject*, closed at *most* wrong tries. *words* tell people whose they were.
+    """A gate that a try has to pass: of *subject*, closed at *most* wrong tries, distrustful at *many* of them.
+
+    *words* tell people whose they were.
     """
 
     subject: str
     most: float
     free: int
     words: str = ""
+    many: float = inf
 
 
 class Gate:
-    """Lets tries in, one after the other; *free* of them at once."""
+    """Lets tries in, one after the other; *free* of them at once. *many* wrong ones make it distrustful."""
 
-    def __init__(self, free: int) -> None:
+    def __init__(self, free: int, many: float) -> None:
         self._free = free
+        self._many = many
+        self._longest = LONGEST_PAUSE_SECONDS if many == inf else DISTRUST_SECONDS
         self.waiting: deque[Deferred[bool]] = deque()
         # When each try that is being checked was let in.
         self.under_way: deque[float] = deque()
@@ -80,7 +88,7 @@ class Gate:
         while self.under_way and self.under_way[0] <= now - GIVEN_UP_SECONDS:
             self.under_way.popleft()
         beyond = max(0, failures + len(self.under_way) - self._free)
-        pause = min(LONGEST_PAUSE_SECONDS, STEP_SECONDS * beyond)
+        pause = DISTRUST_SECONDS if failures >= self._many else min(LONGEST_PAUSE_SECONDS, STEP_SECONDS * beyond)
         # A clock that was set back must not keep anybody out for as long.
         self.opened = min(self.opened, now)
         return max(0.0, self.opened + pause - now)
@@ -97,7 +105,7 @@ class Gate:
 
     def is_idle(self, now: float) -> bool:
         """Say whether a new gate would do as well."""
-        return not (self.waiting or self.under_way) and self.opened <= now - LONGEST_PAUSE_SECONDS
+        return not (self.waiting or self.under_way) and self.opened <= now - self._longest
 
 
 @implementer(IGuessingLimit)
@@ -134,6 +142,10 @@ class GuessingLimit:
             return False
         return self._pass(self._lanes(peer, account, known))
 
+    def is_barred(self, peer: Peer, account: str) -> bool:
+        """See `IGuessingLimit.is_barred`."""
+        return any(self._bans.bars(peer, each) for each in {account, _base(account)})
+
     def failed(self, peer: Peer, account: str) -> None:
         """See `IGuessingLimit.failed`."""
         cut_offs = self._cut_offs
@@ -157,9 +169,9 @@ class GuessingLimit:
             self._known.note(account or login, peer.network)
 
     def _lanes(self, peer: Peer, account: str, known: bool) -> Sequence[Lane]:
-        if known:
-            return (Lane(f"{account} from {peer.network}", inf, FREE_TRIES),)
         cut_offs = self._cut_offs
+        if known:
+            return (Lane(f"{account} from {peer.network}", inf, FREE_TRIES, many=cut_offs.account),)
         lanes = []
         if not self._exempt(peer):
             lanes.append(Lane(peer.network, cut_offs.address, FREE_TRIES, "from this address"))
@@ -242,7 +254,7 @@ class GuessingLimit:
         subject = lane.subject
         gate = self._gates.get(subject)
         if gate is None:
-            gate = self._gates[subject] = Gate(lane.free)
+            gate = self._gates[subject] = Gate(lane.free, lane.many)
         self._gates.move_to_end(subject)
         oldest = next(iter(self._gates))
         while oldest != subject and self._gates[oldest].is_idle(now):

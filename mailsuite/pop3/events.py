@@ -24,6 +24,7 @@ class Ending(Enum):
     REFUSED = "refused"
     ERRORS = "too many errors"
     GUESSES = "too many wrong passwords"
+    BARRED = "banned by the operator"
     IDLE = "idle"
     LIFETIME = "session_time"
     FOREIGN = "other_protocol"

@@ -111,6 +111,8 @@ TOO_MANY_NEW_CONNECTIONS = Response(
 BANNED = Response(False, "Your address is banned for now; try again later", "SYS/TEMP", Ending.REFUSED)
 
 TOO_MANY_GUESSES = Response(False, "Too many wrong passwords; try again later", "SYS/TEMP", Ending.GUESSES)
+# RFC 3206 §4: no waiting helps, somebody has to lift it.
+BARRED_LOGIN = Response(False, "Banned from logging in; ask your administrator", "SYS/PERM", Ending.BARRED)
 TOO_MANY_ERRORS = Response(False, "Too many errors", ending=Ending.ERRORS)
 OTHER_PROTOCOL = Response(False, "Mail is fetched here, and nothing else", ending=Ending.FOREIGN)
 OVERSTAYED = Response(False, "This session has lasted too long; nothing was deleted", "SYS/TEMP", Ending.LIFETIME)

@@ -19,6 +19,7 @@ class Refused(Enum):
 
     WRONG = "wrong name or password"
     TOO_MANY = "too many wrong passwords"
+    BARRED = "banned by the operator"
     MUST_CHANGE = "the password has to be changed"
 
 
@@ -33,8 +34,8 @@ class Logins:
     async def check(self, claim: Claim, peer: Peer, scope: str) -> Login | Refused:
         """Return the login that *claim* proves, good for *scope* (``smtp`` or ``pop3``).
 
-        `Refused.TOO_MANY` asks for the connection to be closed. Raises what the authenticator raises: then nothing
-        is known about the password, and nothing is counted.
+        `Refused.TOO_MANY` and `Refused.BARRED` ask for the connection to be closed. Raises what the authenticator
+        raises: then nothing is known about the password, and nothing is counted.
         """
         if isinstance(claim, LoginClaim):
             # It was counted when it was proved; but in the time that the client took for its last word the account
@@ -60,7 +61,7 @@ class Logins:
         account = str(Address(*_key(said.name))) if "@" in said.name else ""
         admitted = self._guessing.admit(peer, account)
         if not (await admitted if isinstance(admitted, Awaitable) else admitted):
-            return Refused.TOO_MANY
+            return Refused.BARRED if self._guessing.is_barred(peer, account) else Refused.TOO_MANY
         found = self._login(said, scope)
         login = await found if isinstance(found, Awaitable) else found
         if login is None:

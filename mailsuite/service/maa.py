@@ -37,7 +37,11 @@ _log = Logger()
 CHUNK = 65_536
 
 # What is not just wrong; in the course of an exchange too.
-_REFUSALS = {Refused.TOO_MANY: responses.TOO_MANY_GUESSES, Refused.MUST_CHANGE: responses.MUST_CHANGE}
+_REFUSALS = {
+    Refused.TOO_MANY: responses.TOO_MANY_GUESSES,
+    Refused.BARRED: responses.BARRED_LOGIN,
+    Refused.MUST_CHANGE: responses.MUST_CHANGE,
+}
 
 
 def _the_same_for_all(login: Login) -> Policy:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from mailsuite.service.reception import Reception
 
 # What is not just wrong; in the course of an exchange too.
-_REFUSALS = {Refused.TOO_MANY: replies.TOO_MANY_LOGINS, Refused.MUST_CHANGE: replies.MUST_CHANGE}
+_REFUSALS = {
+    Refused.TOO_MANY: replies.TOO_MANY_LOGINS,
+    Refused.BARRED: replies.BARRED_LOGIN,
+    Refused.MUST_CHANGE: replies.MUST_CHANGE,
+}
 
 _log = Logger()
 
@@ -25,8 +29,8 @@ async def log_in(
 ) -> Reply | Login | Secret | None:
     """Answer what AUTH asks. Set the session's login where a claim is good.
 
-    Or say why not: 535, 454 where we cannot tell, 421 for guessers. (In the course of an exchange ``None`` stands for
-    535: some mechanisms have more to say before it.)
+    Or say why not: 535, 454 where we cannot tell, 421 for guessers and who is banned. (In the course of an exchange
+    ``None`` stands for 535: some mechanisms have more to say before it.)
     """
     try:
         if isinstance(event, events.Authenticate):

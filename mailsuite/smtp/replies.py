@@ -86,6 +86,7 @@ TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again late
 TOO_MANY_NEW_CONNECTIONS = Reply(421, "4.7.0", "Too many new connections from your address, try again later")
 BANNED = Reply(421, "4.7.0", "Your address is banned for now, try again later")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
+BARRED_LOGIN = Reply(421, "4.7.0", "Banned from logging in, ask your administrator")
 
 TOO_MUCH_MAIL = Reply(450, "4.7.1", "Too many messages in a short time, try again later")
 TOO_MANY_ADDRESSED = Reply(450, "4.7.1", "Too many recipients in a short time, try again later")

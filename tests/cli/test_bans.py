@@ -81,6 +81,9 @@ def test_a_ban_that_is_there_is_replaced(site: Path) -> None:
         (["add", "192.0.2.300"], 2, "nothing that can be banned"),
         (["add", "example.org"], 2, "alice@example.com"),
         (["add", "al ice@"], 1, "is not the local part of an address"),
+        (["add", "0.0.0.0/0"], 2, "0.0.0.0/0 is a great part of the world; expected at most a /8 for IPv4"),
+        (["add", "192.0.2.7/7", "--logins"], 2, "at most a /8 for IPv4"),
+        (["add", "::/0"], 2, "at most a /16 for IPv6"),
         (["add", "192.0.2.7", "--for", "soon"], 2, "no span of time"),
         (["add", "192.0.2.7", "--for", "36501d"], 2, "is too long; expected 36500d at most"),
         (["add", "192.0.2.7", "--for", "0m"], 2, "names no time; to lift a ban: mailsuite bans remove 192.0.2.7"),
@@ -97,6 +100,19 @@ def test_what_is_refused(site: Path, words: list[str], status: int, said: str) -
     assert result.exit_code == status, result.output
     assert said in result.stderr
     assert listed(site) == []
+
+
+def test_a_mistyped_login_is_told(site: Path) -> None:
+    """The ban is made, since guessers know names that nobody has; who is there has no note."""
+    assert run("user", "add", "alice@example.org", "--no-password", "--config", site).exit_code == 0
+
+    wrong = run("bans", "add", "alcie@example.org", "--config", site)
+    right = run("bans", "add", "Alice@example.org", "--config", site)
+
+    assert (wrong.exit_code, right.exit_code) == (0, 0)
+    assert wrong.stderr.startswith("Note: There is no login alcie@example.org here: ")
+    assert right.stderr == ""
+    assert {each["subject"] for each in listed(site)} == {"alcie@example.org", "alice@example.org"}
 
 
 def test_without_a_default_it_asks_how_long(site: Path) -> None:

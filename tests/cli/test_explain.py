@@ -56,6 +56,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("user", "add", "full@example.org", "--no-password"),
         ("quota", "set", "full@example.org", "--messages", "1"),
         ("bans", "add", "192.0.2.67", "--logins", "--forever"),
+        ("bans", "add", "lost@example.org", "--forever"),
     ):
         done = run(*arguments, "-c", made)
         assert done.exit_code == 0, done.output
@@ -101,6 +102,7 @@ def explained(config: Path, arguments: str) -> tuple[str, dict[str, str]]:
         ("alice@example.org --peer ::1 --listener inside", "None", "listener", "refused: peers of [listen.inside]"),
         ("x@a.example --peer unix --listener hand", "550 5.7.1", "relay", "refused: the domain has no mailboxes here"),
         ("x@a.example --listener submission", "530 5.7.0", "MAIL", "refused: Must issue a STARTTLS command first"),
+        ("x@a.example --login lost@example.org", "421 4.7.0 Banned from logging", "login", "deferred: lost@example"),
         ("x@a.example --from b@c.example --login alice@example.org", "550 5.7.1", "MAIL", "refused: This login may"),
         ("x@a.example --login bob@example.org", "535 5.7.8", "login", "refused: there is no login bob@example.org"),
         ("x@a.example --login carol@example.org", "525 5.7.13", "login", "refused: the password of carol@example.org"),

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailsuite.envelope import Peer
@@ -11,6 +12,7 @@ from mailsuite.interfaces import IGuessingLimit
 from mailsuite.policy import guessing
 from mailsuite.policy.bans import LOGINS, OPERATOR, SERVER, Ban, Bans
 from mailsuite.policy.guessing import (
+    DISTRUST_SECONDS,
     FREE_NETWORK_TRIES,
     FREE_TRIES,
     GIVEN_UP_SECONDS,
@@ -403,12 +405,31 @@ def test_guesses_from_a_known_place_are_slowed_and_ban_nobody() -> None:
     assert guessers.limit.admit(HOME, "bob@b.example") is True
 
 
+def test_a_known_place_is_no_licence_to_guess_on() -> None:
+    """Beyond what closes an account elsewhere no more come in than there; who waits is let in all the same."""
+    guessers = Guessers(accounts=30)
+    guessers.limit.succeeded(HOME, ALICE, ALICE)
+    for _ in range(200):
+        guessers.guess(HOME, account=ALICE)
+    right = guessers.guess(HOME, right=True, account=ALICE)
+
+    assert guessers.run() >= 200 / 30 * 600 / 4
+    times = [at for at, _ in guessers.answered]
+    assert times[40] - times[39] == pytest.approx(DISTRUST_SECONDS)
+    assert max(sum(at <= each < at + 600 for each in times) for at in times) <= 30 + 600 / DISTRUST_SECONDS
+    assert SynchronousTestCase().successResultOf(right) is True
+    guessers.clock.advance(600)
+    assert guessers.limit.admit(HOME, ALICE) is True
+
+
 def test_an_operators_ban_holds_for_everybody(guessers: Guessers) -> None:
     """Of a place and of an account, also where the login was used before."""
     guessers.limit.succeeded(HOME, ALICE, ALICE)
     guessers.bans.put(Ban(ALICE, None, "", OPERATOR, LOGINS, 0.0))
     assert guessers.limit.admit(HOME, ALICE) is False
     assert guessers.limit.admit(HOME, "bob@b.example") is True
+    assert guessers.limit.is_barred(HOME, "alice+folder@b.example")
+    assert not guessers.limit.is_barred(HOME, "bob@b.example")
 
     assert guessers.limit.admit(HOME, "alice+folder@b.example") is False
     guessers.bans.put(Ban("bob+x@b.example", None, "", OPERATOR, LOGINS, 0.0))

@@ -29,7 +29,12 @@ class Told:
     """Both parts in one, to write down in which order they are used; *later* makes them answer by an awaitable."""
 
     def __init__(
-        self, later: bool = False, admits: bool = True, broken: bool = False, alice: Login = ALICE
+        self,
+        later: bool = False,
+        admits: bool = True,
+        broken: bool = False,
+        alice: Login = ALICE,
+        barred: bool = False,
     ) -> None:
         self.events: list[object] = []
         self.accounts: list[str] = []
@@ -37,6 +42,7 @@ class Told:
         self._later = later
         self._admits = admits
         self._broken = broken
+        self._barred = barred
 
     def authenticate(self, name: str, password: str, scope: str) -> Maybe[Login | None]:
         """See `IAuthenticator.authenticate`: the password is ``secret``."""
@@ -60,6 +66,10 @@ class Told:
         self.events.append("admit")
         self.accounts.append(account)
         return self._answer(self._admits)
+
+    def is_barred(self, peer: Peer, account: str) -> bool:
+        """See `IGuessingLimit.is_barred`."""
+        return self._barred
 
     def failed(self, peer: Peer, account: str) -> None:
         """See `IGuessingLimit.failed`."""
@@ -133,6 +143,16 @@ def test_who_guessed_too_much_is_not_even_asked(later: bool) -> None:
 
     assert check(told, PasswordClaim("alice@example.com", "secret")) is Refused.TOO_MANY
     assert told.events == ["admit"]
+
+
+def test_who_is_banned_by_the_operator_did_not_guess() -> None:
+    """And is told so, in an exchange too; no password is checked."""
+    told = Told(admits=False, barred=True)
+
+    assert check(told, PasswordClaim("alice@example.com", "secret")) is Refused.BARRED
+    assert judge(told, Proof("alice@example.com", ALICE, True)) is Refused.BARRED
+    assert told.events == ["admit", "admit"]
+    assert check(Told(barred=True), PasswordClaim("alice@example.com", "secret")) is ALICE
 
 
 def test_trouble_is_not_a_wrong_password() -> None:

@@ -110,6 +110,7 @@ class TestExchange:
             (ALICE, ALICE),
             (Refused.WRONG, None),
             (Refused.TOO_MANY, responses.TOO_MANY_GUESSES),
+            (Refused.BARRED, responses.BARRED_LOGIN),
             (Refused.MUST_CHANGE, responses.MUST_CHANGE),
         ],
     )
@@ -174,6 +175,7 @@ class TestLogin:
         [
             (Refused.WRONG, responses.WRONG_PASSWORD),
             (Refused.TOO_MANY, responses.TOO_MANY_GUESSES),
+            (Refused.BARRED, responses.BARRED_LOGIN),
             (Login(2, "robot@example.org", None), responses.NO_MAILBOX),
         ],
     )

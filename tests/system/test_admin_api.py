@@ -196,11 +196,13 @@ def test_lists_come_in_parts(api: API) -> None:
 def test_a_ban(site: Site, api: API) -> None:
     """Whoever logs in by that name is kept out within a second, until the ban is lifted."""
     made = api("POST", "/v1/bans", {"subject": ALICE, "forever": True, "reason": "stolen"}).value
-    assert (made["covers"], made["until"], made["by"]) == ("logins", None, "operator")
+    assert (made["covers"], made["until"], made["by"], made["notes"]) == ("logins", None, "operator", [])
     until(lambda: refused(site, ALICE, secret(ALICE)), 3, "the ban")
     assert [each["subject"] for each in api("GET", "/v1/bans").value["items"]] == [ALICE]
     assert api("DELETE", "/v1/bans/{subject}", subject=ALICE).status == 204
     until(lambda: not refused(site, ALICE, secret(ALICE)), 3, "the end of the ban")
+    mistyped = api("POST", "/v1/bans", {"subject": f"alcie@{DOMAIN}", "seconds": 60}).value
+    assert "There is no login alcie@" in mistyped["notes"][0]
     api("POST", "/v1/bans", {"subject": "192.0.2.9/24", "seconds": 60})
     assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 204
     assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 404
@@ -247,6 +249,7 @@ def test_the_queue(site: Site, api: API) -> None:
         ("POST", "/v1/users", {"address": f"x@{DOMAIN}", "password": ""}, 422, "empty password"),
         ("POST", "/v1/aliases", {"address": f"x@{DOMAIN}", "targets": [f"y@{DOMAIN}"]}, 422, "no user or alias"),
         ("POST", "/v1/bans", {"subject": "nobody"}, 422, "nothing that can be banned"),
+        ("POST", "/v1/bans", {"subject": "0.0.0.0/0"}, 422, "a great part of the world"),
         ("GET", "/v1/queue", None, 200, "items"),
     ],
 )

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from mailsuite.admin import bans
 from mailsuite.admin.api.problems import Problem
-from mailsuite.admin.api.route import Answer, Asked, Route
+from mailsuite.admin.api.route import Answer, Asked, Route, done
 from mailsuite.admin.site import Site
 from mailsuite.policy.ban_file import BanFile
 
@@ -37,7 +37,7 @@ def add(site: Site, asked: Asked) -> Answer:
     """Keep somebody out."""
     new: NewBan = asked.body
     made = bans.add(site, new.subject, new.seconds, new.forever, new.logins, new.reason, asked.now)
-    return Answer(bans.as_json(made), 201)
+    return done(made, bans.as_json, 201)
 
 
 def remove(site: Site, asked: Asked) -> Answer:

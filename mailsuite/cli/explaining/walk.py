@@ -116,7 +116,8 @@ class Walk:
         peer = self._question.peer
         if reading.bans.forbids(peer, name, reading.known.has(name, peer.network)):
             why = f"{name} or {peer.host} is banned from logging in: see mailsuite bans list"
-            return found.end("login", why, _text(replies.TOO_MANY_LOGINS))
+            barred = reading.bans.bars(peer, name)
+            return found.end("login", why, _text(replies.BARRED_LOGIN if barred else replies.TOO_MANY_LOGINS))
         login = await value_of(reading.logins.vouched(name, "smtp"))
         if login is None:
             return found.end("login", f"there is no login {name} that may send", _text(replies.WRONG_CREDENTIALS))

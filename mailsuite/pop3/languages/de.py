@@ -60,6 +60,8 @@ PART = Language(
         "Your address is banned for now; try again later":
             "Ihre Adresse ist zurzeit gesperrt; später noch einmal versuchen",
         "Too many wrong passwords; try again later": "Zu viele falsche Passwörter; später noch einmal versuchen",
+        "Banned from logging in; ask your administrator":
+            "Von der Anmeldung ausgeschlossen; fragen Sie Ihren Administrator",
         "Too many errors": "Zu viele Fehler",
         "Mail is fetched here, and nothing else": "Hier wird Post abgeholt und sonst nichts",
         "This session has lasted too long; nothing was deleted":

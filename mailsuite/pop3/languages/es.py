@@ -59,6 +59,7 @@ PART = Language(
         "Your address is banned for now; try again later":
             "Su dirección está bloqueada por ahora; inténtelo más tarde",
         "Too many wrong passwords; try again later": "Demasiadas contraseñas incorrectas; inténtelo más tarde",
+        "Banned from logging in; ask your administrator": "Excluido del inicio de sesión; consulte a su administrador",
         "Too many errors": "Demasiados errores",
         "Mail is fetched here, and nothing else": "Aquí se recoge el correo y nada más",
         "This session has lasted too long; nothing was deleted": "Esta sesión ha durado demasiado; no se borró nada",

@@ -60,6 +60,7 @@ PART = Language(
         "Your address is banned for now; try again later":
             "Votre adresse est bloquée pour le moment ; réessayez plus tard",
         "Too many wrong passwords; try again later": "Trop de mots de passe incorrects ; réessayez plus tard",
+        "Banned from logging in; ask your administrator": "Exclu de la connexion ; demandez à votre administrateur",
         "Too many errors": "Trop d'erreurs",
         "Mail is fetched here, and nothing else": "Ici on relève le courrier, et rien d'autre",
         "This session has lasted too long; nothing was deleted":
