@@ -7,6 +7,7 @@ NOUSER = 67
 UNAVAILABLE = 69
 TEMPFAIL = 75
 NOPERM = 77
+CONFIG = 78
 
 
 class Ends(Exception):

@@ -122,7 +122,16 @@ def completed(header: bytes, sender: str, full_name: str, origin: str) -> bytes:
     header = b"".join(_with_domains(*field, origin) for field in fields(without(header, b"return-path")))
     if has_field(header, b"from"):
         return header
-    return f"From: {formataddr((full_name, sender))}\r\n".encode() + header
+    return f"From: {_author(full_name, sender)}\r\n".encode() + header
+
+
+def _author(full_name: str, address: str) -> str:
+    # What no field can hold could begin another one.
+    name = "".join(letter if letter.isprintable() else " " for letter in full_name).strip()
+    if address.isascii():
+        return formataddr((name, address))
+    # RFC 6532 §3.2: as it is, which formataddr refuses.
+    return f"{formataddr((name, '')).removesuffix('<>')}<{address}>"
 
 
 def _with_domains(name: bytes, body: bytes, whole: bytes, origin: str) -> bytes:

@@ -58,6 +58,8 @@ def _split(arguments: Sequence[str], recipients: list[str]) -> Iterator[tuple[st
     for argument in left:
         if argument == "--":
             recipients.extend(left)
+        elif argument.startswith("--"):
+            raise Ends(USAGE, f"there is no option {argument}; mailsuite sendmail --help shows those that there are")
         elif argument.startswith("-") and len(argument) > 1:
             yield from _cluster(argument[1:], left)
         else:

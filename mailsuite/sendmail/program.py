@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mailsuite.sendmail.exit_codes import DATAERR, NOUSER, OK, TEMPFAIL, USAGE, Ends
+from mailsuite.sendmail.exit_codes import CONFIG, DATAERR, NOUSER, OK, TEMPFAIL, USAGE, Ends
 from mailsuite.sendmail.options import Options, parse
 
 # Where the server listens, unless the environment says otherwise.
@@ -36,7 +36,7 @@ the environment names. Nothing is kept here: what was not sent is the caller's t
 
 Names without a domain get the one that the server says ([submission] origin). It ends with 0 when the server has the
 message; 64 wrong usage, 65 a message that cannot be sent, 67 an address that takes no mail (the others have it),
-69 refused, 75 nothing was sent, try again later, 77 not allowed.
+69 refused, 75 nothing was sent, try again later, 77 not allowed, 78 no configuration that could be read (mailq, -q).
 
 Example:
   printf 'Subject: done\\n\\nIt is.\\n' | sendmail -i root
@@ -73,6 +73,8 @@ def _send(options: Options) -> int:
     recipients = listed(options.recipients)
     if not recipients and not options.by_header:
         raise Ends(USAGE, "nobody is named to send to: name recipients, or say -t for those in the message")
+    if sys.stdin is None:
+        raise Ends(DATAERR, "standard input, where the message should be, is closed")
     content = sys.stdin.buffer.read(MESSAGE_OCTETS + 1)
     if len(content) > MESSAGE_OCTETS:
         raise Ends(DATAERR, f"the message has more than {MESSAGE_OCTETS} octets")
@@ -123,9 +125,14 @@ def _retry(options: Options) -> int:
 
 
 def _command(*arguments: str) -> int:
+    from click import ClickException
+
     from mailsuite.cli import main as command
 
-    status = command(arguments, prog_name="mailsuite", standalone_mode=False)
+    try:
+        status = command(arguments, prog_name="mailsuite", standalone_mode=False)
+    except ClickException as error:
+        raise Ends(CONFIG, error.format_message()) from error
     return int(status or OK)
 
 

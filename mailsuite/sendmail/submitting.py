@@ -1,12 +1,13 @@
 """Handing a message over to the running server: SMTP over its UNIX socket, one command after the other."""
 
 import os
+import re
 import select
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -22,6 +23,7 @@ SILENCE_SECONDS = 5.0
 # How often a server that is away is looked for, in seconds.
 _PAUSE = 0.25
 _PIECE = 65_536
+_NOTHING = "; nothing was sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +106,37 @@ class Dialogue:
     def send(self, message: Message) -> list[tuple[str, Reply]]:
         """Send *message*; return those whom it cannot reach, each with what was answered. It went to the others.
 
-        Where one of them could be served later nothing is sent: the caller comes again for all of them.
+        Where one of them could be served later nothing is sent: the caller comes again for all of them. (Of more than
+        the server takes at a time, some may have it then.)
         """
+        refused: list[tuple[str, Reply]] = []
+        done = 0
+        for few in self._in_turn(message.recipients):
+            try:
+                refused += self._send(replace(message, recipients=few))
+            except Ends as end:
+                if not done:
+                    raise
+                text = str(end).removesuffix(_NOTHING)
+                raise Ends(end.status, f"{text}; the first {done} recipients have the message") from end
+            done += len(few)
+        return refused
+
+    def _in_turn(self, recipients: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """Yield *recipients*, no more at once than the server says that it takes (LIMITS, RFC 9422)."""
+        told = re.search(r"\bRCPTMAX=([1-9]\d{0,5})\b", self.offered.get("LIMITS", ""))
+        most = int(told[1]) if told else len(recipients)
+        for start in range(0, len(recipients), most):
+            yield recipients[start : start + most]
+
+    def _send(self, message: Message) -> list[tuple[str, Reply]]:
         _expect(self.command(f"MAIL FROM:<{message.sender}>{self._parameters(message)}"), 250)
         notify = f" NOTIFY={message.notify}" if message.notify and "DSN" in self.offered else ""
         refused: list[tuple[str, Reply]] = []
         for recipient in message.recipients:
             reply = self.command(f"RCPT TO:<{recipient}>{notify}")
             if reply.code // 100 == 4:
-                raise Ends(TEMPFAIL, f"{recipient}: {reply.text}; nothing was sent")
+                raise Ends(TEMPFAIL, f"{recipient}: {reply.text}{_NOTHING}")
             if reply.code // 100 != 2:
                 refused.append((recipient, reply))
         if len(refused) < len(message.recipients):
@@ -167,7 +191,7 @@ class Dialogue:
 def _expect(reply: Reply, code: int) -> Reply:
     if reply.code // 100 == code // 100:
         return reply
-    raise Ends(_status(reply), f"the mail server refuses: {reply.text}; nothing was sent")
+    raise Ends(_status(reply), f"the mail server refuses: {reply.text}{_NOTHING}")
 
 
 def _status(reply: Reply) -> int:
@@ -194,12 +218,31 @@ def _xtext(text: str) -> str:
     return "".join(chr(octet) if chr(octet) in plain else f"+{octet:02X}" for octet in octets)
 
 
+class Spoken:
+    """Turns what a script says, piece by piece, into lines of SMTP."""
+
+    def __init__(self) -> None:
+        self._bare: bool | None = None
+        # Whether the last piece has ended within a line's end.
+        self._cr = False
+
+    def on_the_wire(self, piece: bytes) -> bytes:
+        """Return *piece*; with CR LF at the end of each line, where the first one of all had LF alone."""
+        before, self._cr = self._cr, piece.endswith(b"\r") or (self._cr and not piece)
+        text = b"\r" * before + piece
+        if self._bare is None and b"\n" in piece:
+            self._bare = not text.partition(b"\n")[0].endswith(b"\r")
+        return re.sub(rb"(?<!\r)\n", b"\r\n", text)[before:] if self._bare else piece
+
+
 def speak(connection: socket.socket) -> int:
     """Let standard input and output speak with the server (``-bs``) until it ends the session.
 
-    Input that ends without QUIT ends the session once the server has nothing more to say.
+    Input that ends without QUIT ends the session once the server has nothing more to say. Where the first line ends
+    with LF alone, as scripts write it, all lines may.
     """
     connection.setblocking(True)
+    spoken = Spoken()
     here, there = sys.stdin.fileno(), connection.fileno()
     waiting, last, patience = [here, there], b"", None
     while True:
@@ -214,7 +257,7 @@ def speak(connection: socket.socket) -> int:
             sys.stdout.buffer.flush()
         if here in ready:
             data = os.read(here, _PIECE)
-            connection.sendall(data)
+            connection.sendall(spoken.on_the_wire(data))
             last = (last + data)[-8:]
             if not data:
                 # (To close our half would look to the server as though we were gone, and its last replies be lost.)

@@ -108,3 +108,16 @@ def test_the_header_is_completed() -> None:
     assert completed(b"To: <<\r\n", "a@b.example", "A. Bee", ORIGIN) == (
         b'From: "A. Bee" <a@b.example>\r\nTo: <<\r\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("full_name", "sender", "field"),
+    [
+        ("", "\u0438\u0432\u0430@b.example", "<\u0438\u0432\u0430@b.example>"),
+        ("A. Bee", "\u0438\u0432\u0430@b.example", '"A. Bee" <\u0438\u0432\u0430@b.example>'),
+        ("A\r\nBcc: c@b.example", "a@b.example", '"A  Bcc: c@b.example" <a@b.example>'),
+    ],
+)
+def test_any_author(full_name: str, sender: str, field: str) -> None:
+    """In any letters, and no name makes another field."""
+    assert completed(b"", sender, full_name, ORIGIN).decode() == f"From: {field}\r\n"

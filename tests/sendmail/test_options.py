@@ -43,7 +43,7 @@ def test_understood(line: str, expected: Options) -> None:
     ("line", "said"),
     [
         ("-Z", "there is no option -Z"),
-        ("--verbose", "there is no option --"),
+        ("--verbose", "there is no option --verbose;"),
         ("-f", "-f needs a value"),
         ("-bd", "the server is started by"),
         ("-bv root", "addresses are looked up"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mailsuite.sendmail.exit_codes import DATAERR, NOPERM, TEMPFAIL, UNAVAILABLE, Ends
-from mailsuite.sendmail.submitting import REPLY_LINES, Dialogue, Message, Reply
+from mailsuite.sendmail.submitting import REPLY_LINES, Dialogue, Message, Reply, Spoken
 
 GREETING = ("220 mail.b.example", "250-b.example hello", "250-SIZE 1000", "250-DSN", "250-8BITMIME", "250 SMTPUTF8")
 MESSAGE = Message("a@b.example", ("c@b.example", "d@b.example"), b"Subject: x\r\n\r\n.\r\n..\r\nhi\r\n")
@@ -89,6 +89,46 @@ def test_all_are_refused_for_good(server: Server) -> None:
         assert len(dialogue.send(MESSAGE)) == 2
 
     assert b"DATA" not in server.heard
+
+
+LIMITED = (*GREETING[:-1], "250-LIMITS MAILMAX=10 RCPTMAX=1", "250 SMTPUTF8")
+ONE = ("250 2.1.0 ok", "250 2.1.5 ok", "354 go", "250 2.0.0 taken")
+
+
+def test_more_recipients_than_the_server_takes_at_a_time(server: Server) -> None:
+    """As many transactions as it needs: otherwise they could never be served."""
+    with server.says(*LIMITED, *ONE, "250 ok", "550 5.1.1 nobody") as dialogue:
+        assert dialogue.send(MESSAGE) == [("d@b.example", Reply(550, ("5.1.1 nobody",)))]
+
+    assert server.heard.count(b"MAIL FROM") == 2
+
+
+def test_who_has_it_is_said_where_others_have_to_wait(server: Server) -> None:
+    """It cannot be taken back from those."""
+    with server.says(*LIMITED, *ONE, "250 ok", "451 4.3.0 later") as dialogue, pytest.raises(Ends) as caught:
+        dialogue.send(MESSAGE)
+
+    assert caught.value.status == TEMPFAIL
+    assert str(caught.value) == "d@b.example: 451 4.3.0 later; the first 1 recipients have the message"
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (b"EHLO x\nMAIL FROM:<>\r\nQUIT\n", b"EHLO x\r\nMAIL FROM:<>\r\nQUIT\r\n"),
+        (b"\n\n\r\n", b"\r\n\r\n\r\n"),
+        # Who speaks SMTP as it is written is not helped: BDAT counts octets.
+        (b"EHLO x\r\na\nb\r\n", b"EHLO x\r\na\nb\r\n"),
+        (b"EHLO x", b"EHLO x"),
+    ],
+)
+def test_lines_of_scripts(said: bytes, sent: bytes) -> None:
+    """However they come in pieces."""
+    for size in range(1, len(said) + 1):
+        spoken = Spoken()
+        pieces = [said[start : start + size] for start in range(0, len(said), size)]
+
+        assert b"".join(map(spoken.on_the_wire, [*pieces, b""])) == sent, size
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ OWNER = "nobody"
 # Users of any Debian system; the one may be anybody, the other only itself.
 WEB, CALLER = "www-data", "daemon"
 ALICE = f"alice@{ORG}"
-OK, USAGE, NOUSER, TEMPFAIL, NOPERM = 0, 64, 67, 75, 77
+OK, USAGE, DATAERR, NOUSER, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 67, 75, 77, 78
 # Becomes another user once all is loaded: that one may not be able to read where Python lies.
 _AS_USER = """
 import os, sys
@@ -169,6 +169,23 @@ def test_how_it_ends(house: House) -> None:
     assert "aliases" in house.call("-bi")
 
 
+def test_nothing_to_read(house: House) -> None:
+    """Some daemons run programs without a standard input."""
+    done = subprocess.run(
+        ["sh", "-c", f"exec {house.site.root}/sendmail {ALICE} <&-"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, "is closed" in done.stderr) == (DATAERR, True), done.stderr
+
+
+def test_a_crowd(house: House) -> None:
+    """Of recipients, more than the server takes at a time."""
+    before = len(house.site.on_disk("alice"))
+    house.call(*(f"alice+{number}@{ORG}" for number in range(1500)))
+
+    assert len(house.site.on_disk("alice")) == before + 2
+
+
 def test_it_speaks_smtp(house: House) -> None:
     """-bs, for mail programs and for scripts: a whole session, and the end of the input ends it."""
     session = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nSubject: spoken\r\n\r\n.\r\nQUIT\r\n"
@@ -177,6 +194,7 @@ def test_it_speaks_smtp(house: House) -> None:
     assert said.startswith(f"220 {HOSTNAME}")
     assert "\n221 " in said
     assert house.newest()["Subject"] == "spoken"
+    assert "\n221 " in house.call("-bs", given=session.replace(b"\r\n", b"\n"), user=CALLER)
 
 
 def test_a_server_that_is_away(house: House) -> None:
@@ -207,6 +225,9 @@ def test_the_queue(house: House) -> None:
         [house.site.root / "mailq"], cwd=house.site.folder, capture_output=True, check=True, timeout=60, text=True
     )
     assert done.stdout == "Nothing found.\n"
+    # Who is elsewhere has no configuration, and hears so.
+    for arguments in (["-bp"], ["-q"]):
+        assert "--config" in house.call(*arguments, status=CONFIG)
 
 
 def test_it_starts_fast() -> None:
