@@ -69,8 +69,10 @@ class Entry:
 
     @property
     def last(self) -> Outcome | None:
-        """What was said last: to it, or to its destination as a whole."""
-        return self.place.trouble or self.recipient.last
+        """What was said last: to its destination as a whole where it waits for that, else to it, or why it is held."""
+        if self.state in ("waiting", "scheduled"):
+            return self.place.trouble or self.recipient.last
+        return self.recipient.last or self.place.trouble
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,15 @@ class TestSeeing:
         admin.hold(Selection())
         assert admin.show("m1")[0].tried_next is None
 
+    def test_why_it_is_held(self, queues: Queues, queue: SqliteQueue, admin: Administration) -> None:
+        """What the trouble of its destination is, it does not wait for that."""
+        (job,) = queues.accept(queue, "bob@b.example", claim=True)
+        queues.record(queue, Settled(job.recipients[0], NOW + 300, LATER))
+        admin.hold(Selection())
+        queues.wait(queue.put_off("b.example", NOW + 900, DOWN))
+
+        assert admin.show("m1")[0].last == LATER
+
     def test_how_much_waits_where(self, queues: Queues, queue: SqliteQueue, admin: Administration) -> None:
         """The longest first."""
         for index in range(3):
