@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from mailsuite.mailbox.aside import numbered, rename_free, set_aside
 from mailsuite.mailbox.content import wire_size
-from mailsuite.mailbox.layout import DAMAGED, FOLDERS, folders_of, make_folders
-from mailsuite.mailbox.names import sized, sizes
+from mailsuite.mailbox.layout import FOLDERS, folders_of, make_folders
+from mailsuite.mailbox.names import base, sized, sizes
 from mailsuite.mailbox.recovery import STALE_SECONDS
 from mailsuite.mailbox.sync import fsync_path
 
@@ -58,7 +59,7 @@ def _judge(box: str, entry: os.DirEntry[str], whole: bool) -> Finding | None:
     if not stat.S_ISREG(status.st_mode):
         return None if stat.S_ISDIR(status.st_mode) else Finding("no-file", entry.path, "it is no regular file")
     said = sizes(os.fsencode(entry.name))
-    away = partial(_set_aside, box, entry.path)
+    away = partial(set_aside, box, entry.path)
     if said.disk is not None and said.disk != status.st_size:
         text = f"its name says {said.disk} octets, it has {status.st_size}"
         # Ours never change: it is cut off. Other programs rewrite theirs, and may leave the name.
@@ -104,16 +105,18 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 def _make(path: str) -> None:
     for folder in make_folders(path):
         fsync_path(folder)
-
-
-def _set_aside(box: str, path: str) -> None:
-    os.makedirs(f"{box}/{DAMAGED}", 0o700, exist_ok=True)
-    os.rename(path, f"{box}/{DAMAGED}/{os.path.basename(path)}")
+    # What has the name of a folder and is none stays where it is.
+    for name in FOLDERS:
+        with os.scandir(f"{path}/{name}"):
+            pass
 
 
 def _rename(path: str) -> None:
+    """Let the name say what the file has; where another one has that name, this one gets a base name of its own."""
     with open(path, "rb") as file:
         content = file.read()
     folder, name = os.path.split(os.fsencode(path))
     fields, colon, info = name.partition(b":")
-    os.rename(os.fsencode(path), folder + b"/" + sized(fields, content) + colon + info)
+    named = sized(fields, content)
+    key = base(named)
+    rename_free(os.fsencode(path), numbered(folder + b"/" + key, named[len(key) :] + colon + info))

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mailsuite.mailbox.layout import DAMAGED, INCOMING, maildirs
+from mailsuite.mailbox.aside import set_aside
+from mailsuite.mailbox.layout import INCOMING, maildirs
 
 # What was written this long before the last recorded barrier is taken for durable, in seconds.
 DOUBT_SECONDS = 60.0
@@ -58,7 +59,7 @@ def forget_process(root: str, process: str) -> None:
 def _sweep_mailbox(mailbox: str, since: float, now: float, swept: Swept) -> None:
     for folder in ("new", "cur"):
         if _changed(f"{mailbox}/{folder}", since):
-            swept.damaged += [_set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
+            swept.damaged += [set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
     remove_stale(mailbox, now)
 
 
@@ -90,15 +91,6 @@ def _older(name: str, since: float) -> bool:
     """Say whether the name of a delivery is from before *since*, which spares its `stat`."""
     began = _SECONDS.match(name)
     return began is not None and int(began[1]) + 1 < since
-
-
-def _set_aside(mailbox: str, path: str) -> str:
-    folder = f"{mailbox}/{DAMAGED}"
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    target = f"{folder}/{os.path.basename(path)}"
-    os.rename(path, target)
-    return target
 
 
 def _remove_older(folder: str, than: float, of: str = "") -> None:

@@ -61,6 +61,38 @@ def test_damage(box: Path, name: str, content: bytes, kind: str, after: str) -> 
     assert (box / after).read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "after"),
+    [
+        ("cur/4.ed,S=9:2,S", "cur/4.ed,S=3,W=4:2,S", {"cur/4.ed,S=3,W=4:2,S", "cur/4.ed-2,S=3,W=4:2,S"}),
+        (f"cur/{OURS},S=9,W=9", f"damaged/{OURS},S=9,W=9", {f"damaged/{OURS},S=9,W=9", f"damaged/{OURS},S=9,W=9-2"}),
+        (f"cur/{OURS},S=9,W=9", f"new/{OURS},S=9,W=9", {f"damaged/{OURS},S=9,W=9", f"damaged/{OURS},S=9,W=9-2"}),
+    ],
+)
+def test_none_is_written_over(tmp_path: Path, first: str, second: str, after: set[str]) -> None:
+    """Where another file has the name that a damaged one would get, both stay."""
+    make_folders(str(tmp_path))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / first).write_bytes(b"a1\n")
+    (tmp_path / second).write_bytes(b"a2\n")
+    mend(tmp_path)
+
+    there = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {str(path.relative_to(tmp_path)) for path in there} == after
+    assert {path.read_bytes() for path in there} == {b"a1\n", b"a2\n"}
+    assert found(tmp_path) == []
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
+    """It is said, stays, and is not called mended."""
+    (tmp_path / "cur").mkdir()
+    (tmp_path / "new").write_bytes(b"what is this?")
+
+    with pytest.raises(NotADirectoryError):
+        next(inspect_mailbox(str(tmp_path), NOW, whole=False)).repair()  # type: ignore[misc]
+    assert (tmp_path / "new").read_bytes() == b"what is this?"
+
+
 def test_sizes_on_the_wire(box: Path) -> None:
     """Wrong ones are found when messages are read."""
     (box / "cur" / "7.wire,S=4,W=4:2,F").write_bytes(b"a\nb\n")
