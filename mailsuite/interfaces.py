@@ -261,8 +261,8 @@ class IQuotas(Interface):
     def reserve(mailboxes: Sequence[Mailbox], octets: int) -> Maybe[Room]:
         """Keep room for a message of so many *octets* (0: nobody has said) in each of *mailboxes* that has it.
 
-        To be released once, when the message lies there or will not come. It lacks where none of them has any. Where
-        that cannot be found out there is room.
+        To be released once, when the message lies there or will not come; what takes long may lose it before. It lacks
+        where none of them has any. Where that cannot be found out there is room.
         """
 
     def delivered(mailbox: Mailbox, octets: int) -> None:

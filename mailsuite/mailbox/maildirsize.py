@@ -109,10 +109,13 @@ def look(path: str) -> Identity | None:
 
 
 def read(path: str) -> Read | None:
-    """Return what the file of the mailbox *path* says; ``None``: it has to be made anew. Raises `OSError`."""
+    """Return what the file of the mailbox *path* says; ``None``: it has to be made anew. Raises `OSError`.
+
+    So has one that we may not read: another user's, which we could not add to either.
+    """
     try:
         fd = os.open(f"{path}/{FILE}", os.O_RDONLY | _FILE)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
@@ -135,7 +138,11 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
     """
     try:
         fd = os.open(f"{path}/{FILE}", os.O_WRONLY | os.O_APPEND | _FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError:
+        with suppress(OSError):
+            os.unlink(f"{path}/{FILE}")
         return None
     try:
         before = identity(os.fstat(fd))
@@ -152,7 +159,7 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
 
 def forget(path: str) -> None:
     """Have the mailbox that *path* is, or is a folder of, counted anew: much has changed in it. Raises `OSError`."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, IsADirectoryError):
         os.unlink(f"{_parted(path)[0]}/{FILE}")
 
 
@@ -257,13 +264,17 @@ def _messages(part: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _replace(path: str, octets: bytes) -> None:
-    draft = f"{path}/tmp/{FILE}.{os.getpid()}.{os.urandom(6).hex()}"
+    token = f"{FILE}.{os.getpid()}.{os.urandom(6).hex()}"
+    draft = f"{path}/tmp/{token}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         write_all(fd, [octets])
+        if os.path.isdir(f"{path}/{FILE}") and not os.path.islink(f"{path}/{FILE}"):
+            # Whatever somebody keeps in a folder of that name, it is no sum, and cannot be written over.
+            os.rename(f"{path}/{FILE}", f"{path}/{token}")
+        os.rename(draft, f"{path}/{FILE}")
     except OSError:
         os.unlink(draft)
         raise
     finally:
         os.close(fd)
-    os.rename(draft, f"{path}/{FILE}")

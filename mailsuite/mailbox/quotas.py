@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -32,7 +33,9 @@ AGAIN_SECONDS = 60.0
 # The sum of a domain is good for so long, in seconds, or for so many times as long as it took.
 SUM_SECONDS = 60.0
 SUM_TIMES = 100.0
-
+# For so long, in seconds, room is kept for a message that does not come: whoever says that a large one is coming, and
+# then nothing more, keeps nobody else out for longer.
+HOLD_SECONDS = 600.0
 
 # Tells the owner of a mailbox that so much lies in it, of so much, which is more than so many percent.
 Warn = Callable[[Mailbox, Usage, Quota, int], None]
@@ -58,6 +61,13 @@ class _Sum:
 
     usage: Usage
     until: float
+
+
+class _Kept(NamedTuple):
+    """Room that is kept *since* then: counters, and how much of each."""
+
+    since: float
+    amounts: Sequence[tuple[str, int]]
 
 
 @implementer(IQuotas)
@@ -88,6 +98,9 @@ class Quotas:
         self._warn = warn
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._sums: OrderedDict[str, _Sum] = OrderedDict()
+        # What is kept, the oldest first: since when, and how much of each counter.
+        self._kept: dict[int, _Kept] = {}
+        self._last_kept = 0
         # Who waits for what is being looked at just now.
         self._looking: dict[str, list[Deferred[None]]] = {}
 
@@ -97,6 +110,7 @@ class Quotas:
         limited = [box for box in mailboxes if box.quota.otherwise(default) or box.shared_quota]
         if not limited:
             return _UNLIMITED
+        self._give_back_old()
         if all(self._is_known(box) for box in limited):
             found = self._keep(limited, octets, len(limited) < len(mailboxes))
             if not found.lack or not any(map(self._is_doubtful, limited)):
@@ -174,16 +188,30 @@ class Quotas:
                 small = small and any(hold.amount > hold.most for hold in holds)
         if not otherwise:
             return Room(_nothing, "too small" if small and octets else "full")
+        if not kept:
+            return _UNLIMITED
         for counter, amount in kept:
             self._state.hold(counter, amount)
-        return Room(partial(self._release, kept)) if kept else _UNLIMITED
+        self._last_kept += 1
+        self._kept[self._last_kept] = _Kept(self._clocks.seconds(), kept)
+        return Room(partial(self._release, self._last_kept))
 
     def _fits(self, hold: "_Hold") -> bool:
         return hold.used + self._state.hold(hold.counter, 0) + hold.amount <= hold.most
 
-    def _release(self, kept: Sequence[tuple[str, int]]) -> None:
-        for counter, amount in kept:
-            self._state.hold(counter, -amount)
+    def _release(self, number: int) -> None:
+        kept = self._kept.pop(number, None)
+        if kept is not None:
+            for counter, amount in kept.amounts:
+                self._state.hold(counter, -amount)
+
+    def _give_back_old(self) -> None:
+        now = self._clocks.seconds()
+        while self._kept:
+            number, oldest = next(iter(self._kept.items()))
+            if now - oldest.since < HOLD_SECONDS:
+                return
+            self._release(number)
 
     def _holds(self, mailbox: Mailbox, octets: int) -> Iterator["_Hold"]:
         """Yield what a message of *octets* takes of each limit that *mailbox* is under."""

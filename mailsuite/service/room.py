@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 def with_room(session: "Reception", transaction: Transaction, recipient: Recipient) -> Maybe[Reply]:
     """Take *recipient* if one of its mailboxes has room for the message, or if it goes on to somebody else, too.
 
-    So a member of an alias that is full does not keep mail from the others.
+    So a member of an alias that is full does not keep mail from the others. A mailbox to which an earlier recipient
+    has led gets no second copy, and no more room.
     """
-    if session.site.quotas is None or not recipient.mailboxes:
+    boxes = [box for box in recipient.mailboxes if box not in transaction.mailboxes]
+    if session.site.quotas is None or not boxes:
         return _taken(transaction, recipient)
 
     def judged(found: Room) -> Reply:
@@ -31,10 +33,11 @@ def with_room(session: "Reception", transaction: Transaction, recipient: Recipie
             found.release()
             return replies.TROUBLE
         transaction.reserved.append(found)
+        transaction.mailboxes.update(boxes)
         return _taken(transaction, recipient)
 
     size = transaction.envelope.parameters.get("SIZE", 0)
-    room: Maybe[Room] = session.site.quotas.reserve(recipient.mailboxes, size)
+    room: Maybe[Room] = session.site.quotas.reserve(boxes, size)
     return then(room, judged)
 
 

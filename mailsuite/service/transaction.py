@@ -7,7 +7,7 @@ from typing import TypeAlias
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IDraft
-from mailsuite.meaning import Room
+from mailsuite.meaning import Mailbox, Room
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
@@ -32,6 +32,7 @@ class Transaction:
         "header",
         "id",
         "limited",
+        "mailboxes",
         "over",
         "prefix",
         "refusal",
@@ -61,6 +62,8 @@ class Transaction:
         self.refusal: Reply | None = None
         # The room that is kept for it in mailboxes.
         self.reserved: list[Room] = []
+        # The mailboxes that it is kept in, or would be if they had any.
+        self.mailboxes: set[Mailbox] = set()
         # Whether it has ended, for better or worse.
         self.over = False
         # The header section as it came; None while it has not come to its end.

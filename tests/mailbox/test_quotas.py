@@ -20,7 +20,7 @@ from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildirsize import STALE_SECONDS, Ledger, Usage
 from mailsuite.mailbox.quota_rules import Rules
-from mailsuite.mailbox.quotas import AGAIN_SECONDS, SUM_SECONDS, Quotas
+from mailsuite.mailbox.quotas import AGAIN_SECONDS, HOLD_SECONDS, SUM_SECONDS, Quotas
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import FSync
 from mailsuite.meaning import Mailbox, Quota, Room
@@ -156,6 +156,22 @@ def test_what_is_on_its_way_has_its_room(world: World) -> None:
     world.deliver(1500, box)
     first.release()
     assert world.lacks(box, octets=1) == "full"
+
+
+def test_room_is_not_kept_for_ever(world: World) -> None:
+    """Who announces much and sends nothing keeps others out for some minutes; it is given back once."""
+    box = with_quota(octets=1000)
+    never, soon = world.reserve(box, octets=900), world.reserve(box, octets=50)
+    world.clock.advance(HOLD_SECONDS - 1)
+    soon.release()
+    late = world.reserve(box, octets=60)
+    assert world.lacks(box, octets=41) == "full"
+    world.clock.advance(1)
+    assert world.lacks(box, octets=940) == ""
+    never.release()
+    assert world.lacks(box, octets=941) == "full"
+    late.release()
+    assert world.lacks(box, octets=1000) == ""
 
 
 def test_deliveries_are_known_without_a_look(world: World) -> None:
@@ -353,7 +369,7 @@ def test_what_cannot_be_found_out_is_no_reason_to_refuse_mail(
 
 @pytest.mark.parametrize("what", ["link", "fifo", "noise", "no mailbox", "folder"])
 def test_whatever_has_the_name_of_the_file_nothing_waits_for_it(world: World, what: str) -> None:
-    """It is replaced, but for a folder, where no sum can be kept and there is room."""
+    """It is replaced; a folder is moved away."""
     box = with_quota(octets=1000)
     world.deliver(100, box)
     path = world.mail.root / box.path / "maildirsize"
@@ -368,12 +384,39 @@ def test_whatever_has_the_name_of_the_file_nothing_waits_for_it(world: World, wh
             shutil.rmtree(path.parent)
         case "folder":
             path.mkdir()
+            (path / "something").touch()
     world.deliver(50, box)
-    lack = {"folder": "", "no mailbox": ""}.get(what, "full")
-    assert world.lacks(box, octets=851) == lack
+    assert world.lacks(box, octets=851) == ("" if what == "no mailbox" else "full")
     world.deliver(100, box)
-    assert world.lacks(box, octets=851) == ("" if what == "folder" else "full")
-    assert path.is_dir() if what == "folder" else path.is_file()
+    assert world.lacks(box, octets=851) == "full"
+    assert path.is_file()
+    assert len(list(path.parent.rglob("something"))) == (what == "folder")
+
+
+@pytest.mark.parametrize("refused", ["read", "write"])
+def test_a_file_that_we_may_not_use_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Somebody has made it as another user: what it says would be wrong for ever."""
+    box = with_quota(octets=1000)
+    world.deliver(100, box)
+    path = world.mail.root / box.path / "maildirsize"
+    path.write_bytes(b"1000S\n0 0\n")
+    really = os.open
+
+    def guarded(name: Any, flags: int, *more: Any, **others: Any) -> int:
+        if name == str(path) and bool(flags & os.O_WRONLY) == (refused == "write"):
+            raise PermissionError(13, "no", name)
+        return really(name, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", guarded)
+    if refused == "write":
+        world.deliver(100, box)
+        assert not path.exists()
+        assert world.lacks(box, octets=801) == "full"
+    else:
+        assert world.lacks(box, octets=901) == "full"
+        assert path.read_bytes().split() == [b"1000S", b"100", b"1"]
 
 
 def test_those_who_ask_at_once_share_one_look(world: World) -> None:

@@ -43,6 +43,17 @@ def test_an_alias_of_which_a_member_is_full_is_taken() -> None:
     assert asked(world, "both@b.example", "team@b.example") == ["250 2.1.5 Recipient OK"] * 2
 
 
+def test_a_mailbox_has_one_copy_and_room_for_one() -> None:
+    """However many addresses lead there; nor does it matter that it is full when it gets the message anyway."""
+    quotas = FixedQuotas()
+    world = World(quotas=quotas)
+    assert asked(world, "alice@b.example", "both@b.example", "alice@b.example") == ["250 2.1.5 Recipient OK"] * 3
+    assert quotas.kept == [([1], 1234), ([2], 1234)]
+
+    world = World(quotas=FixedQuotas({1: "full"}))
+    assert asked(world, "both@b.example", "alice@b.example") == ["250 2.1.5 Recipient OK"] * 2
+
+
 @pytest.mark.parametrize("end", [b"RSET\r\n", b"EHLO again.example\r\n", b"QUIT\r\n", b"DATA\r\nx\r\n.\r\n"])
 def test_room_is_given_back_however_a_transaction_ends(end: bytes) -> None:
     """A message that comes lies in the mailbox by then."""
