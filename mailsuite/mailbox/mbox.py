@@ -1,9 +1,12 @@
 """Messages in an mbox: where each begins, when it came, and what mail programs have noted in its header.
 
-RFC 4155 for the separators; quoting as in mboxrd: of ``>From `` at the beginning of a line one ``>`` is taken off.
+RFC 4155 for the separators; quoting as in mboxrd: of ``>From `` at the beginning of a line one ``>`` is taken off. No
+separator is looked for in what is as long as its Content-Length says (mboxcl, mboxcl2); where such a message has lines
+that are not quoted, none was.
 """
 
 import calendar
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +20,17 @@ _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep
 # A zone may stand before the year or behind it; by RFC 4155 there is none, and UTC is meant.
 _SEPARATOR = re.compile(
     rb"From .*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (%b) +(\d{1,2}) +(\d\d):(\d\d)(?::(\d\d))?"
-    rb"(?: (?:[A-Z]{1,5}|([+-]\d{4})))? (\d{4})(?: ([+-]\d{4}))?\s*" % b"|".join(_MONTHS)
+    rb"(?: (?:[A-Z]{1,5}|([+-]\d{4})))? (\d{4})(?: ([+-]\d{4}))?(?: remote from \S+)?\s*" % b"|".join(_MONTHS)
 )
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 # What is said of a message as one of an mbox, and not in it.
 _NOTES = re.compile(
     rb"^(?:Status|X-Status|X-Keywords|X-UID|X-UIDL|X-IMAP|X-IMAPbase|Content-Length):.*\n(?:[ \t].*\n)*", re.M | re.I
 )
+_LENGTH = re.compile(rb"Content-Length:[ \t]*(\d{1,15})[ \t]*\r?\n", re.I)
+_UNQUOTED = re.compile(rb"^From ", re.MULTILINE)
+_FIELD = re.compile(rb"[!-9;-~]+:")
+_BLANK = (b"\n", b"\r\n")
 _STATUS = re.compile(rb"^(?:X-)?Status:[ \t]*([A-Za-z]*)", re.M | re.I)
 # What others write of a message as a letter, and what Maildir does.
 _FLAGS = {b"Status": {b"R": b"S"}, b"X-Status": {b"A": b"R", b"F": b"F", b"D": b"T", b"T": b"D"}}
@@ -57,21 +64,57 @@ def places(file: BinaryIO) -> Iterator[Place]:
     """Yield where each message lies. Raises `BadSource` where *file* is no mbox; one that is empty has none."""
     begun: tuple[int, int] | None = None
     at = 0
+    length: int | None = None
     line_begins = blank_before = True
+    in_head = False
     while line := file.readline(_LINE_OCTETS):
-        seconds = _seconds(line) if line_begins and blank_before and line.startswith(b"From ") else None
-        if seconds is not None:
+        after = at + len(line)
+        seconds = _seconds(line) if line_begins and line.startswith(b"From ") else None
+        if seconds is not None and (blank_before or (not in_head and _is_cut_off(file, after))):
             if begun is not None:
                 yield Place(begun[0], at - begun[0], begun[1])
-            begun = at + len(line), seconds
+            begun, length, in_head = (after, seconds), None, True
         elif begun is None:
             raise BadSource("this is no mbox: it does not begin with a line such as"
                             " From alice@example.com Thu Jan  1 00:00:00 2026")  # fmt: skip
-        blank_before = line_begins and line in (b"\n", b"\r\n")
+        elif in_head:
+            in_head = not (line_begins and line in _BLANK)
+            told = _LENGTH.fullmatch(line) if line_begins else None
+            length = int(told[1]) if told else length
+            if not in_head and length is not None:
+                after = _end(file, after, length)
+        blank_before = line_begins and line in _BLANK
         line_begins = line.endswith(b"\n")
-        at += len(line)
+        at = after
     if begun is not None:
         yield Place(begun[0], at - begun[0], begun[1])
+
+
+def _is_cut_off(file: BinaryIO, after: int) -> bool:
+    """Say whether a separator without an empty line before it is one all the same: a header begins behind it.
+
+    So what was being written when the disk was full, or the machine went down, does not swallow what came next.
+    """
+    field = file.readline(_LINE_OCTETS)
+    file.seek(after)
+    return _FIELD.match(field) is not None
+
+
+def _end(file: BinaryIO, start: int, length: int) -> int:
+    """Go to the end of the body at *start*, if there is one after *length* octets; return where *file* is then."""
+    file.seek(0, os.SEEK_END)
+    if start + length <= file.tell():
+        file.seek(start + length)
+        end = start + length
+        line = file.readline(_LINE_OCTETS)
+        if line in _BLANK:
+            end += len(line)
+            line = file.readline(_LINE_OCTETS)
+        if not line or (line.startswith(b"From ") and _seconds(line) is not None):
+            file.seek(end)
+            return end
+    file.seek(start)
+    return start
 
 
 def letter(octets: bytes) -> Letter | None:
@@ -87,7 +130,9 @@ def letter(octets: bytes) -> Letter | None:
     unique_id = header_id(head)
     flags, old = _noted(head)
     whole = _NOTES.sub(b"", head) + rest
-    return Letter(_QUOTED.sub(rb"\1", whole).replace(b"\n", b"\r\n"), flags, old, unique_id)
+    if not (_UNQUOTED.search(rest) and b"\ncontent-length:" in b"\n" + head.lower()):
+        whole = _QUOTED.sub(rb"\1", whole)
+    return Letter(whole.replace(b"\n", b"\r\n"), flags, old, unique_id)
 
 
 def _noted(head: bytes) -> tuple[bytes, bool]:

@@ -42,9 +42,30 @@ class TestPlaces:
         """A line of text is none: without a date, without an empty line before it, in the middle of a long line."""
         assert len(found(FROM + b"A: 1\n\n" + text)) == 1
 
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+    def test_without_quoting(self, end: bytes) -> None:
+        """By a length that is true, whatever the body looks like; one that is not true says nothing."""
+        body = b"x\n\n" + FROM + b"Y: 1\n\ny\n"
+        first = b"A: 1\nContent-Length: %d\n\n" + body + b"\n"
+        rest = FROM + b"B: 2\n\ntwo\n"
+        lines = [each.replace(b"\n", end) for each in (first % len(body.replace(b"\n", end)), rest)]
+        source = FROM.replace(b"\n", end) + b"".join(lines)
+
+        assert [text for text, _ in found(source)] == [lines[0], lines[1][len(FROM.replace(b"\n", end)) :]]
+        for wrong in (3, 5_000):
+            assert len(found(FROM + first % wrong + rest)) == 3
+        assert len(found(FROM + (first % len(body))[:-1])) == 1
+
+    def test_one_that_was_cut_off(self) -> None:
+        """What came next is a message of its own, not text of this one."""
+        assert [text for text, _ in found(FROM + b"A: 1\n\ncut o\n" + FROM + b"B: 2\n\ntwo\n")] == [
+            b"A: 1\n\ncut o\n", b"B: 2\n\ntwo\n",
+        ]  # fmt: skip
+
     @pytest.mark.parametrize(
         ("line", "seconds"),
         [
+            (b"From a Thu Jan  1 00:00:10 2026 remote from b\n", SECONDS),
             (b"From a@b Thu Jan  1 00:00 2026\n", SECONDS - 10),
             (b"From a@b Thu Jan  1 01:00:10 CET 2026\r\n", SECONDS + 3600),
             (b"From a@b Thu Jan  1 01:00:10 2026 +0100\n", SECONDS),
@@ -95,6 +116,8 @@ class TestLetter:
             (b"A: 1\n\nx", b"A: 1\r\n\r\nx\r\n"),
             (b"A: 1\r\n\r\nx\r\n\r\n", b"A: 1\r\n\r\nx\r\n"),
             (b"A: 1\n\n>From me\n>>From you\n> From\n", b"A: 1\r\n\r\nFrom me\r\n>From you\r\n> From\r\n"),
+            (b"content-length: 9\n\n>From me\n", b"\r\nFrom me\r\n"),
+            (b"Content-Length: 9\n\n>From me\nFrom you\n", b"\r\n>From me\r\nFrom you\r\n"),
             (b"A: 1\n\n", b"A: 1\r\n"),
             (b"", b"\r\n"),
             (b"\nStatus: R\n\n", b"\r\nStatus: R\r\n"),
