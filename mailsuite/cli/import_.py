@@ -7,7 +7,7 @@ from io import TextIOWrapper
 import click
 
 from mailsuite.cli.accounts import open_accounts
-from mailsuite.cli.moving import bring_folder, bring_tree, report
+from mailsuite.cli.moving import Old, bring_folder, bring_tree, report
 from mailsuite.cli.old_server import move_accounts
 from mailsuite.cli.postfix_maps import Maps, move_maps
 from mailsuite.cli.site import with_site
@@ -15,7 +15,7 @@ from mailsuite.config import Settings
 from mailsuite.directory.old_accounts import passwd_file, userdb
 from mailsuite.mailbox.foreign import mbox_messages
 from mailsuite.mailbox.layout import modified_utf7
-from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT
+from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT
 
 dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
 uidl_format = click.option(
@@ -23,6 +23,7 @@ uidl_format = click.option(
     help="Dovecot's pop3_uidl_format.",
 )  # fmt: skip
 header = click.option("--uidl-header", "header", is_flag=True, help="Where no list has a unique id, X-UIDL says it.")
+nested = click.option("--nested", is_flag=True, help="Folders lie in each other, as by Dovecot's LAYOUT=fs.")
 default_domain = click.option("--domain", metavar="DOMAIN", help="The domain of names that have none.")
 # Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
 _TEXT = click.File(encoding="utf-8-sig", errors="surrogateescape")
@@ -50,11 +51,13 @@ def import_() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @uidl_format
 @header
-@click.option("--inbox-only", is_flag=True, help="Leave its Maildir++ folders out.")
+@nested
+@click.option("--inbox-only", is_flag=True, help="Leave its folders out.")
 @dry_run
 @with_site
 def maildir(
-    settings: Settings, address: str, folder: str, form: str, header: bool, inbox_only: bool, dry_run: bool
+    settings: Settings, address: str, folder: str, form: str, header: bool, nested: bool, inbox_only: bool,
+    dry_run: bool,
 ) -> None:
     """Bring the messages of the Maildir FOLDER, with its Maildir++ folders, into the mailbox of ADDRESS.
 
@@ -66,7 +69,7 @@ def maildir(
     """
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
-    report(bring_tree(settings, found, folder, form, header, dry_run, inbox_only))
+    report(bring_tree(settings, found, folder, Old(form, header, nested, inbox_only), dry_run))
 
 
 @import_.command()
@@ -103,12 +106,13 @@ def mbox(settings: Settings, address: str, file: str, folder: str, dry_run: bool
 @default_domain
 @uidl_format
 @header
+@nested
 @click.option("--no-mail", is_flag=True, help="Bring the accounts alone.")
 @dry_run
 @with_site
 def dovecot(
     settings: Settings, file: TextIOWrapper, mail: str | None, scheme: str, domain: str | None, form: str,
-    header: bool, no_mail: bool, dry_run: bool,
+    header: bool, nested: bool, no_mail: bool, dry_run: bool,
 ) -> None:
     """Make a user of each line of Dovecot's PASSWD_FILE, with the hash of its password, and bring its Maildir.
 
@@ -120,7 +124,7 @@ def dovecot(
       mailsuite import dovecot /etc/dovecot/users --mail '/var/vmail/%d/%n' --uidl-format %v.%u
     """
     where = None if no_mail else mail or ""
-    move_accounts(settings, list(passwd_file(file, scheme)), domain, where, (form, header), dry_run)
+    move_accounts(settings, list(passwd_file(file, scheme)), domain, where, Old(form, header, nested), dry_run)
 
 
 @import_.command()
@@ -146,9 +150,7 @@ def courier(
       mailsuite import courier /etc/courier/userdb
     """
     where = None if no_mail else mail or ""
-    move_accounts(settings, list(userdb(file)), domain, where, (DOVECOT_FORMAT, header), dry_run)
-
-
+    move_accounts(settings, list(userdb(file)), domain, where, Old(DOVECOT_FORMAT, header), dry_run)
 
 
 @import_.command(name="postfix-maps")

@@ -16,7 +16,8 @@ from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.scan import FOLDERS, PREFIX, scan
 from mailsuite.mailbox.sharing import Sharing, is_shared
-from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT, BadSource, Pair, courier, dovecot, header_id, plain
+from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT
+from mailsuite.mailbox.uidl_sources import BadSource, Pair, courier, dovecot, header_id, plain
 
 # Of each message so much is searched for its header.
 _HEADER_OCTETS = 65_536

@@ -12,20 +12,20 @@ from mailsuite.cli.output import progress
 from mailsuite.config import Settings
 from mailsuite.directory.rows import User
 from mailsuite.mailbox.bringing import Bringing, NoRoom
-from mailsuite.mailbox.foreign import Foreign, maildir_messages
-from mailsuite.mailbox.layout import create_maildir, folders_of, maildir
+from mailsuite.mailbox.foreign import Foreign, folders_there, maildir_messages, nested_folders
+from mailsuite.mailbox.layout import create_maildir, maildir
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.sync import choose, sync_folders
 from mailsuite.mailbox.uidl_sources import BadSource
 
-# So many unfit unique ids are named; of the others the number is told.
+# So many unfit unique ids, or messages, are named; of the others the number is told.
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What became of one folder's messages: *brought* (or to be brought, in a dry run), *here* before, or *gone* from
-    the old place meanwhile. So many have their unique ids from there (*ids*)."""
+    """What became of one folder's messages: *brought* (or to be brought, in a dry run), *here* before, *gone* from
+    the old place meanwhile, or *unread*: not to be read there. So many have their unique ids from there (*ids*)."""
 
     where: str
     brought: int
@@ -33,20 +33,62 @@ class Moved:
     ids: int
     gone: int
     dry_run: bool
+    unread: int = 0
 
 
-def bring_tree(
-    settings: Settings, user: User, source: str, form: str, header: bool, dry_run: bool, inbox_only: bool = False
-) -> Iterator[Moved]:
-    """Bring the Maildir *source* and its Maildir++ folders into the user's mailbox; yield what became of each."""
+class UnreadableFolder(click.ClickException):
+    """A folder of another server cannot be read, or has a list that cannot be followed; others may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What is told of Maildirs of another server: the *form* of unique ids there; whether headers tell them, too;
+    whether folders are *nested*, or left out (*inbox_only*)."""
+
+    form: str
+    header: bool = False
+    nested: bool = False
+    inbox_only: bool = False
+
+
+def bring_tree(settings: Settings, user: User, source: str, old: Old, dry_run: bool) -> Iterator[Moved]:
+    """Bring the Maildir *source* and its folders into the user's mailbox; yield what became of each.
+
+    A folder that cannot be read keeps no other from being brought, and ends the command at the end.
+    """
     if not os.path.isdir(f"{source}/cur"):
         raise click.ClickException(f"{source} is no Maildir that {_who()} can read: there is no folder cur in it")
+    wrong: list[str] = []
+    for path, place in ({source: ""} | _folders(source, old)).items():
+        messages = partial(maildir_messages, os.fsencode(path), old.form, old.header)
+        try:
+            yield bring_folder(settings, user, place, messages, dry_run)
+        except UnreadableFolder as error:
+            wrong.append(error.message)
+    if wrong:
+        raise click.ClickException("\n".join(wrong))
+
+
+def look_over(name: str, source: str, old: Old) -> Iterator[Moved]:
+    """Yield what would become of each folder of the Maildir *source*, if there were a user *name* without mail."""
+    for path, place in ({source: ""} | _folders(source, old)).items():
+        where = f"{name}, folder {place[1:]}" if place else name
+        found = _found(partial(maildir_messages, os.fsencode(path), old.form, old.header), where)
+        yield Moved(where, len(found), 0, sum(each.unique_id is not None for each in found), 0, True)
+
+
+def _folders(source: str, old: Old) -> dict[str, str]:
+    if old.inbox_only:
+        return {}
     with refusals(source):
-        folders = [] if inbox_only else [path for path in folders_of(source) if os.path.isdir(f"{path}/cur")]
-    for path in (source, *folders):
-        place = "" if path == source else os.path.basename(path)
-        messages = partial(maildir_messages, os.fsencode(path), form, header)
-        yield bring_folder(settings, user, place, messages, dry_run)
+        usual, nested = folders_there(source), nested_folders(source)
+    if nested and not old.nested:
+        click.echo(
+            f"{source}: there are Maildirs in it without a dot before their names, such as {next(iter(nested))};"
+            " --nested brings them, as folders", err=True,
+        )  # fmt: skip
+        return usual
+    return usual | nested
 
 
 def bring_folder(
@@ -68,15 +110,24 @@ def bring_folder(
             sync_folders(root, settings.store.sync, create_maildir(root, user.mailbox))
         with closing(choose(root if os.path.isdir(root) else "/", settings.store.sync)) as sync:
             bringing = Bringing(path, sync, settings.store.free_floor)
-            found = list(messages())
+            found = _found(messages, where)
             left = bringing.waiting(found)
             known = [each for each in left if each.unique_id is not None]
             moved = Moved(where, len(left), len(found) - len(left), len(known), 0, dry_run)
             return moved if dry_run or not left else _bring(bringing, left, moved)
 
 
+def _found(messages: Callable[[], Iterable[Foreign]], where: str) -> list[Foreign]:
+    try:
+        with refusals(where):
+            return list(messages())
+    except click.ClickException as error:
+        raise UnreadableFolder(error.message) from error
+
+
 def report(folders: Iterable[Moved]) -> None:
-    """Say what became of each folder."""
+    """Say what became of each folder; where messages could not be read, that ends the command at the end."""
+    unread = 0
     for moved in folders:
         would = "would be " if moved.dry_run else ""
         click.echo(
@@ -85,6 +136,10 @@ def report(folders: Iterable[Moved]) -> None:
         )
         if moved.gone:
             click.echo(f"{moved.where}: {moved.gone} were moved or removed there meanwhile; run this again.", err=True)
+        unread += moved.unread
+    if unread:
+        what = "1 message was" if unread == 1 else f"{unread} messages were"
+        raise click.ClickException(f"{what} not brought; the same command tries again")
 
 
 def _bring(bringing: Bringing, left: Sequence[Foreign], moved: Moved) -> Moved:
@@ -97,26 +152,31 @@ def _bring(bringing: Bringing, left: Sequence[Foreign], moved: Moved) -> Moved:
     if len(refused) > _NAMED:
         click.echo(f"{moved.where}: {len(refused)} such unique ids in all", err=True)
     brought = gone = 0
+    unread: list[tuple[Foreign, OSError]] = []
     with progress(moved.where, len(left)) as advance:
         for batch in bringing.bring(left):
             brought += batch.brought
             gone += batch.gone
-            advance(batch.brought + batch.gone)
-    return replace(moved, brought=brought, gone=gone, ids=moved.ids - len(refused))
+            unread += batch.unread
+            advance(batch.brought + batch.gone + len(batch.unread))
+    for each, error in unread[:_NAMED]:
+        click.echo(f"{moved.where}: {os.fsdecode(each.base)} cannot be read: {error.strerror} (as {_who()})", err=True)
+    if len(unread) > _NAMED:
+        click.echo(f"{moved.where}: {len(unread)} such messages in all", err=True)
+    ids = moved.ids - len(refused) - sum(each.unique_id is not None for each, _ in unread)
+    return replace(moved, brought=brought, gone=gone, ids=max(ids, 0), unread=len(unread))
 
 
 @contextmanager
-def refusals(where: str) -> Iterator[None]:
-    """End the command where a mailbox cannot be read or written; what was brought before stays, and is known."""
+def refusals(where: str, after: str = "what was brought is kept, and the same command goes on") -> Iterator[None]:
+    """End the command where a mailbox cannot be read or written; *after* says how things are then."""
     try:
         yield
     except (NoRoom, BadSource) as error:
         raise click.ClickException(f"{where}: {error}") from error
     except OSError as error:
-        raise click.ClickException(
-            f"{where}: {error.filename or 'the mailbox'}: {error.strerror} (as {_who()}); what was brought is kept,"
-            " and the same command goes on"
-        ) from error
+        what = os.fsdecode(error.filename or "the mailbox")
+        raise click.ClickException(f"{where}: {what}: {error.strerror} (as {_who()}); {after}") from error
 
 
 def _who() -> str:

@@ -8,12 +8,13 @@ import click
 from mailsuite.admin.domains import needs_postmaster
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import hash_keeper, make_mail_folder, open_accounts
-from mailsuite.cli.moving import bring_tree, report
+from mailsuite.cli.moving import Old, bring_tree, look_over, report
 from mailsuite.cli.output import progress
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName, NoSuch
 from mailsuite.directory.old_accounts import BadLine, OldAccount, placed
+from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.directory.rows import Imported, User
 from mailsuite.directory.spelling import parse_address
 
@@ -23,28 +24,29 @@ USUAL_MAIL = "%h/Maildir"
 
 def move_accounts(
     settings: Settings, lines: Sequence[OldAccount | BadLine], domain: str | None, mail: str | None,
-    uidl: tuple[str, bool], dry_run: bool,
+    maildirs: Old, dry_run: bool,
 ) -> None:
     """Make users of *lines*, and bring their mail: by the pattern *mail*, by what a line says where that is empty, or
     not at all for ``None``.
 
-    *uidl* is Dovecot's format of unique ids, and whether headers are looked at. Lines that cannot be used are named at
-    the end, and make the exit code 1.
+    Lines that cannot be used are named at the end, and make the exit code 1.
     """
     wrong = {each.line: each.reason for each in lines if isinstance(each, BadLine)}
     accounts_there = [each for each in lines if isinstance(each, OldAccount)]
     with open_accounts(settings) as accounts:
         users = _users(settings, accounts, accounts_there, domain, wrong, dry_run)
-    if mail is not None:
-        for old, user in users:
-            where = placed(mail, old.name, old.home) if mail else old.mail or placed(USUAL_MAIL, old.name, old.home)
-            try:
-                if not os.path.isdir(where):
-                    wrong[old.line] = f"{user.name} is here, but there is no Maildir {where}; where it is says --mail"
-                    continue
-                report(bring_tree(settings, user, where, *uidl, dry_run))
-            except click.ClickException as error:
-                wrong[old.line] = error.message
+    for old, user in users if mail is not None else ():
+        where = placed(mail, old.name, old.home) if mail else old.mail or placed(USUAL_MAIL, old.name, old.home)
+        try:
+            if not os.path.isdir(where):
+                who = f"{user} would come" if isinstance(user, str) else f"{user.name} is here"
+                wrong[old.line] = f"{who}, but there is no Maildir {where}; where it is says --mail"
+            elif isinstance(user, str):
+                report(look_over(user, where, maildirs))
+            else:
+                report(bring_tree(settings, user, where, maildirs, dry_run))
+        except click.ClickException as error:
+            wrong[old.line] = error.message
     for number, reason in sorted(wrong.items()):
         click.echo(f"line {number}: {reason}", err=True)
     if wrong:
@@ -54,8 +56,9 @@ def move_accounts(
 def _users(
     settings: Settings, accounts: Accounts, found: Sequence[OldAccount], domain: str | None, wrong: dict[int, str],
     dry_run: bool,
-) -> list[tuple[OldAccount, User]]:
-    """Return those of *found* that are users here, after they were made where that is not a *dry_run*."""
+) -> Sequence[tuple[OldAccount, User | str]]:
+    """Return those of *found* that are users here, after they were made; in a *dry_run* the names of those that would
+    be."""
     named: list[tuple[OldAccount, str]] = []
     for old in found:
         try:
@@ -65,8 +68,9 @@ def _users(
     there = {user.name: user for user in accounts.users.list()}
     made = [(old, name) for old, name in named if name not in there]
     if dry_run:
-        click.echo(f"{len(made)} users would be added, {len(named) - len(made)} are here already.")
-        return [(old, there[name]) for old, name in named if name in there]
+        fit = [(old, name) for old, name in made if _is_fit(settings, old, name, wrong)]
+        click.echo(f"{len(fit)} users would be added, {len(named) - len(made)} are here already.")
+        return [(old, there.get(name, name)) for old, name in named if name in there or (old, name) in fit]
     _add_domains(settings, accounts, [name for _, name in made])
     for old, name in made:
         if not old.stored:
@@ -86,6 +90,16 @@ def _users(
                 wrong[hashed[outcome.index][0].line] = outcome.reason
     click.echo(f"Added {sum(name in there for _, name in made)} users; {len(named) - len(made)} were here already.")
     return [(old, there[name]) for old, name in named if name in there]
+
+
+def _is_fit(settings: Settings, old: OldAccount, name: str, wrong: dict[int, str]) -> bool:
+    """Say whether what is stored of the password can be kept; else it is *wrong*."""
+    try:
+        if old.stored:
+            hash_keeper(settings)(name, old.stored)
+    except UnfitPassword as error:
+        wrong[old.line] = str(error)
+    return old.line not in wrong
 
 
 def _add_domains(settings: Settings, accounts: Accounts, names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ any moment the next run goes on, and nothing that is not whole was ever seen.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -18,7 +18,7 @@ from mailsuite.mailbox.foreign import Foreign
 from mailsuite.mailbox.imported_ids import ImportedIds
 from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.maildir import Receipt
-from mailsuite.mailbox.maildirsize import forget
+from mailsuite.mailbox.maildirsize import forget, size_of
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.replacing import read_file
 from mailsuite.mailbox.scan import PREFIX, scan
@@ -38,10 +38,14 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """So many messages are here, durably; *gone* are those that their owner has moved or removed there meanwhile."""
+    """So many messages are here, durably; *gone* are those that their owner has moved or removed there meanwhile.
+
+    *unread* are those that could not be read, and why; the next run tries them again.
+    """
 
     brought: int
     gone: int
+    unread: Sequence[tuple[Foreign, OSError]] = ()
 
 
 class Bringing:
@@ -57,22 +61,45 @@ class Bringing:
         self._here = {base(name[PREFIX:]): name for name in scan(self._root)}
 
     def waiting(self, found: Iterable[Foreign]) -> list[Foreign]:
-        """Return those of *found* that were not brought yet.
+        """Return those of *found* that were not brought yet. Raises `OSError`.
 
-        Of two with one base name and one size the second is the same message, seen while it was moved; with another
-        size it gets a name of its own.
+        Of two with one base name, one size and one date the second is the same message, seen while it was moved; any
+        other, here or there, is another message, and gets a base name of its own.
         """
-        seen: dict[bytes, int] = {}
+        seen: dict[bytes, tuple[int, int]] = {}
         left: list[Foreign] = []
         for each in found:
-            if each.base in seen and seen[each.base] != each.size:
-                each = replace(each, base=b"%b-%d" % (each.base, each.size), unique_id=None)
-            if each.base in seen:
+            look = each.size, each.modified
+            before = seen.get(each.base)
+            if before == look:
                 continue
-            seen[each.base] = each.size
-            if each.base not in self._journal.bases:
+            if before is not None:
+                each = replace(_renamed(each, before[0] == each.size), unique_id=None)
+            seen[each.base] = look
+            if self._is_anothers(each):
+                each = _renamed(each)
+            if not (self._journal.tells(each) or self._journal.tells(_renamed(each))):
                 left.append(each)
         return left
+
+    def _is_anothers(self, each: Foreign) -> bool:
+        """Say whether its base name is that of another message, which was brought before, or came in another way."""
+        if each.base in self._journal.sizes:
+            return not self._journal.tells(each)
+        return each.base in self._here and not self._is_here(each)
+
+    def _is_here(self, each: Foreign) -> bool:
+        try:
+            octets = size_of(self._root + b"/" + self._here[each.base])
+        except FileNotFoundError:
+            # Its flags have changed at this moment.
+            return True
+        if octets == each.size:
+            return True
+        try:
+            return octets == len(each.read())
+        except OSError:
+            return False
 
     def keep_ids(self, messages: Sequence[Foreign]) -> list[Foreign]:
         """Keep the unique ids of *messages*, which are to be brought then; return those whose ids are unfit or another
@@ -106,15 +133,20 @@ class Bringing:
         places = {each.base: self._here[each.base] for each in batch if each.base in self._here}
         written: dict[bytes, bytes] = {}
         gone = 0
+        unread: list[tuple[Foreign, OSError]] = []
         try:
             for each in batch:
-                if each.base not in places:
-                    with suppress(FileNotFoundError):
-                        content = each.read()
-                        written[each.base] = name = each.name(content)
-                        self._write(name, content)
-                        continue
+                if each.base in places:
+                    continue
+                try:
+                    content = each.read()
+                except FileNotFoundError:
                     gone += 1
+                except OSError as error:
+                    unread.append((each, error))
+                else:
+                    written[each.base] = name = each.name(content)
+                    self._write(name, content)
             receipt.names = [os.fsdecode(self._tmp(name)) for name in written.values()]
             self._sync.sync([receipt])
             for each in batch:
@@ -134,8 +166,8 @@ class Bringing:
         receipt.names = [os.fsdecode(self._root + b"/" + place) for place in places.values()]
         self._sync.sync([receipt])
         forget(self._path)
-        self._journal.add(places)
-        return Batch(len(places), gone)
+        self._journal.add({each.base: each.size for each in batch if each.base in places})
+        return Batch(len(places), gone, unread)
 
     def _make(self) -> list[str]:
         return make_folders(self._path)
@@ -162,17 +194,22 @@ class Bringing:
 
 
 class Journal:
-    """The base names of all that was brought into the mailbox *root*."""
+    """The base names of all that was brought into the mailbox *root*, and the *sizes* they had where they came from;
+    ``None`` where that was not written down."""
 
     def __init__(self, root: bytes) -> None:
         self._path = root + b"/" + JOURNAL
         first, _, rows = read_file(self._path, MOST_OCTETS).partition(b"\n")
         self._begun = first == _FORMAT
-        self.bases = set(_told(rows)) if self._begun else set()
+        self.sizes = dict(_told(rows)) if self._begun else {}
 
-    def add(self, bases: Iterable[bytes]) -> None:
-        """Remember *bases*, durably. Raises `OSError`."""
-        texts = [quote_from_bytes(each).encode() for each in bases]
+    def tells(self, each: Foreign) -> bool:
+        """Say whether *each* was brought."""
+        return each.base in self.sizes and self.sizes[each.base] in (None, each.size)
+
+    def add(self, sizes: Mapping[bytes, int]) -> None:
+        """Remember base names with their *sizes*, durably. Raises `OSError`."""
+        texts = [b"%b %d" % (quote_from_bytes(key).encode(), size) for key, size in sizes.items()]
         # A row that was cut off by a crash ends where the next one begins.
         rows = b"".join(b"\n%08x %b" % (crc32(text), text) for text in texts) + b"\n"
         how = os.O_APPEND if self._begun else os.O_TRUNC
@@ -182,14 +219,21 @@ class Journal:
             file.flush()
             os.fsync(fd)
         self._begun = True
-        self.bases.update(bases)
+        self.sizes.update(sizes)
 
 
-def _told(rows: bytes) -> Iterator[bytes]:
+def _told(rows: bytes) -> Iterator[tuple[bytes, int | None]]:
     for row in rows.split(b"\n"):
-        check, _, text = row.partition(b" ")
-        if text and check == b"%08x" % crc32(text):
-            yield unquote_to_bytes(text)
+        check, space, text = row.partition(b" ")
+        if space and check == b"%08x" % crc32(text):
+            key, _, size = text.partition(b" ")
+            yield unquote_to_bytes(key), int(size) if size else None
+
+
+def _renamed(each: Foreign, dated: bool = False) -> Foreign:
+    """Return *each* with a base name that has its size in it, or its date, too."""
+    key = b"%b-%d" % (each.base, each.size)
+    return replace(each, base=b"%b-%d" % (key, each.modified) if dated else key)
 
 
 def _batches(messages: Sequence[Foreign]) -> Iterator[list[Foreign]]:
@@ -203,5 +247,3 @@ def _batches(messages: Sequence[Foreign]) -> Iterator[list[Foreign]]:
         octets += each.size
     if batch:
         yield batch
-
-

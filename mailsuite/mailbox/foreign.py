@@ -2,26 +2,32 @@
 
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from mailsuite.mailbox.compressed import MESSAGE_OCTETS, plain
 from mailsuite.mailbox.imported_ids import FILE_NAME as OUR_LIST
 from mailsuite.mailbox.imported_ids import ImportedIds
+from mailsuite.mailbox.layout import FOLDERS, folders_of
 from mailsuite.mailbox.mbox import letter, places
-from mailsuite.mailbox.names import base, sized
+from mailsuite.mailbox.names import base, hashed, sized
 from mailsuite.mailbox.scan import PREFIX, scan
 from mailsuite.mailbox.uidl_sources import BadSource, courier, dovecot, header_id
 
-# A message of an mbox is brought up to this size.
-MESSAGE_OCTETS = 1 << 28
 DOVECOT_LIST = b"dovecot-uidlist"
 COURIER_LIST = b"courierpop3dsizelist"
 # The letters that mean the same everywhere: passed, replied, seen, trashed, draft, flagged.
 _FLAGS = b"DFPRST"
 # Of each message so much is searched for its header.
 _HEADER_OCTETS = 65_536
+# With a base name of at most so many octets, sizes and flags have room in a name of 255; of a longer one the beginning
+# is kept.
+_BASE_OCTETS = 180
+_BEGINNING_OCTETS = 100
 _SECOND = 1_000_000_000
 
 
@@ -66,12 +72,40 @@ def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[F
         key = base(name[PREFIX:])
         fields = name[PREFIX + len(key) :].partition(b":")[0]
         info = name.partition(b":2,")[2]
-        unique_id = ids.get(key) or (header_id(_read(path, _HEADER_OCTETS)) if header else None)
+        unique_id = ids.get(key) or (_header_id(path) if header else None)
         flags = bytes(sorted(each for each in set(info) if each in _FLAGS))
         old = not name.startswith(b"new/") or bool(flags)
         yield Foreign(
-            key, fields, status.st_size, flags, old, status.st_mtime_ns, unique_id, partial(_read, path)
+            _short(key), fields, status.st_size, flags, old, status.st_mtime_ns, unique_id, partial(_read, path)
         )  # fmt: skip
+
+
+def folders_there(root: str) -> dict[str, str]:
+    """Return the Maildir++ folders of the Maildir *root*, by their paths, with their names (``.Sent``).
+
+    Raises `OSError`.
+    """
+    return {path: os.path.basename(path) for path in folders_of(root) if os.path.isdir(f"{path}/cur")}
+
+
+def nested_folders(root: str) -> dict[str, str]:
+    """Return the Maildirs that lie in the Maildir *root* and in each other, as by Dovecot's ``LAYOUT=fs``, by their
+    paths, and what each is called in a Maildir++ (``.Work.Done``). Raises `OSError`."""
+    return dict(_nested(root, ""))
+
+
+def _nested(folder: str, place: str) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        inner = sorted((each for each in entries if each.is_dir(follow_symlinks=False)), key=lambda each: each.name)
+    for each in inner:
+        if each.name in FOLDERS or each.name.startswith("."):
+            continue
+        # A dot parts names here, and is a letter like any other there.
+        name = f"{place}.{each.name.replace('.', '_')}"
+        if os.path.isdir(f"{each.path}/cur"):
+            yield each.path, name
+        with suppress(PermissionError):
+            yield from _nested(each.path, name)
 
 
 def mbox_messages(path: bytes) -> Iterator[Foreign]:
@@ -102,7 +136,9 @@ def _listed_ids(root: bytes, form: str) -> Mapping[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, read in ((COURIER_LIST, courier), (DOVECOT_LIST, lambda lines: dovecot(lines, form))):
         try:
-            with open(root + b"/" + name, "rb") as file:
+            with open(root + b"/" + name, "rb", opener=_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise BadSource("it is no regular file")
                 found.update((base(key), unique_id) for key, unique_id in read(iter(file)))
         except FileNotFoundError:
             continue
@@ -113,10 +149,30 @@ def _listed_ids(root: bytes, form: str) -> Mapping[bytes, bytes]:
     return found
 
 
-def _read(path: bytes, most: int = -1) -> bytes:
+def _read(path: bytes) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        return file.read(most)
+        return plain(file.read())
+
+
+def _header_id(path: bytes) -> bytes | None:
+    """Return the id in the header of the message; none where it cannot be read, which is told when it is brought."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            return header_id(plain(file.read(_HEADER_OCTETS), whole=False))
+    except OSError:
+        return None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _short(key: bytes) -> bytes:
+    """Return the base name that a message gets whose name was *key*."""
+    if len(key) <= _BASE_OCTETS:
+        return key
+    return key[:_BEGINNING_OCTETS] + b"-" + hashed(key).encode()
 
 
 def _read_mbox(path: bytes, start: int, length: int) -> bytes:

@@ -4,14 +4,11 @@ Each reader yields pairs of a file's name and its id; a line that says nothing o
 cannot be read at all raises `BadSource`.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-# What Dovecot gives where its pop3_uidl_format says nothing else.
-DOVECOT_FORMAT = "%08Xu%08Xv"
-# No id is nearly as wide as three digits can say.
-_VARIABLE = re.compile(r"%(0?)(\d{0,3})([XMLU]?)([uvfg%])|%")
+from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT, BadFormat, expanded
+
 _DOVECOT_HEAD = re.compile(rb"3 (?:.* )?V(\d+)|1 (\d+) \d+$")
 _COURIER_HEAD = re.compile(rb"/([23]) \d+ \d+")
 _COURIER = re.compile(rb"(.+) \d+ (\d+):(\d+)(?::\d+)?")
@@ -36,33 +33,16 @@ def dovecot(lines: Iterable[bytes], form: str = DOVECOT_FORMAT) -> Iterator[Pair
         uid, *more = facts.split(b" ")
         if not colon or not uid.isdigit():
             continue
-        saved = [fact[1:] for fact in more if fact.startswith(b"P")]
+        told = {fact[:1]: fact[1:] for fact in more}
         name = name.partition(b":")[0]
-        yield name, saved[0] if saved else _expanded(form, uid, validity, name)
-
-
-def _expanded(form: str, uid: bytes, validity: bytes, name: bytes) -> bytes:
-    """Return what Dovecot's ``%``-variables in *form* stand for."""
-    if not (form.isascii() and form.isprintable()):
-        raise BadSource(f"the format {form!r} has other letters than ASCII")
-    values = {"u": uid, "v": validity, "f": name, "g": name}
-
-    def expanded(found: "re.Match[str]") -> str:
-        zero, width, change, variable = found.groups()
-        if variable is None:
-            raise BadSource(f"the format {form!r} has a variable other than %u, %v, %f and %g")
-        if variable == "%":
-            return "%"
-        value = values[variable].decode("latin-1")
-        if change == "X":
-            value = f"{int(value):x}"
-        elif change == "M":
-            value = hashlib.md5(value.encode("latin-1")).hexdigest()  # noqa: S324 (what tpop3d did)
-        elif change:
-            value = value.lower() if change == "L" else value.upper()
-        return value.rjust(int(width or "0"), "0") if zero else value[: int(width)] if width else value
-
-    return _VARIABLE.sub(expanded, form).encode("latin-1")
+        if b"P" in told:
+            yield name, told[b"P"]
+            continue
+        values = {"u": uid, "v": validity, "f": name, "g": told.get(b"G") or name}
+        try:
+            yield name, expanded(form, values)
+        except BadFormat as error:
+            raise BadSource(str(error)) from error
 
 
 def courier(lines: Iterable[bytes]) -> Iterator[Pair]:

@@ -140,7 +140,12 @@ def test_dovecot(site: Site, tmp_path: Path) -> None:
         + f"eve@example.com:{{CRYPT}}{hashed}:::::\n"
     )
     words = ("import", "dovecot", str(tmp_path / "users"))
-    assert "4 users would be added" in site.run(*words, "--dry-run").stdout
+    dry = site.run(*words, "--dry-run")
+    assert "3 users would be added, 0 are here already." in dry.stdout
+    assert f"{ALICE}: 1 would be brought (1 with" in dry.stdout
+    for line in ("line 3: carol has no domain", "line 4: ", "line 5: eve@example.com would come, but there is no"):
+        assert line in dry.stderr
+    assert not (site.folder / "mail/old.example").exists()
     result = site.run(*words)
 
     assert result.exit_code == 1
@@ -171,6 +176,33 @@ def test_courier(site: Site, tmp_path: Path) -> None:
     assert listed(site.folder / "mail/example.com/alice") == ["UID5-77"]
     accounts = site.done("import", "courier", str(tmp_path / "userdb"), "--domain", "example.com", "--no-mail")
     assert accounts == "Added 0 users; 1 were here already.\n"
+
+
+def test_nested_folders(site: Site, box: Path, tmp_path: Path) -> None:
+    """They may be mailboxes of others, so they are brought when that is said, and named when it is not."""
+    source = old(tmp_path / "old", "1700000001.M1P1.h:2,S")
+    old(tmp_path / "old" / "Work" / "Done 1.0", "1700000002.M1P1.h:2,S")
+
+    result = site.run("import", "maildir", ALICE, source)
+    assert (result.exit_code, "--nested brings them" in result.stderr) == (0, True)
+    assert f"{ALICE}, folder Work.Done 1_0: 1 brought" in site.done("import", "maildir", ALICE, source, "--nested")
+    assert len(listed(box / ".Work.Done 1_0")) == 1
+
+
+def test_what_cannot_be_read_keeps_nothing_back(site: Site, box: Path, tmp_path: Path) -> None:
+    """Messages, and whole folders, are named at the end, and make the exit code 1."""
+    source = old(tmp_path / "old", "1700000001.M1P1.h:2,S", "1700000002.M1P1.h:2,S")
+    (tmp_path / "old" / "cur" / "1700000002.M1P1.h:2,S").write_bytes(b"\x1f\x8bno gzip")
+    old(tmp_path / "old" / ".Bad", "1700000003.M1P1.h:2,S")
+    (tmp_path / "old" / ".Bad" / "dovecot-uidlist").write_bytes(b"\0")
+    old(tmp_path / "old" / ".Good", "1700000004.M1P1.h:2,S")
+    result = site.run("import", "maildir", ALICE, source)
+
+    assert result.exit_code == 1
+    assert f"{ALICE}: 1 brought (1 with" in result.stdout
+    assert f"{ALICE}, folder Good: 1 brought" in result.stdout
+    assert "1700000002.M1P1.h cannot be read: it is compressed, and damaged" in result.stderr
+    assert f"Error: {ALICE}, folder Bad: {source}/.Bad/dovecot-uidlist: this is no dovecot-uidlist" in result.stderr
 
 
 def test_links(site: Site, box: Path, tmp_path: Path) -> None:

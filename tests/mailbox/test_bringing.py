@@ -1,8 +1,12 @@
 """Bringing messages of other mailboxes: flags, dates, unique ids, nothing twice, nothing half."""
 
+import bz2
+import gzip
+import lzma
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -13,7 +17,8 @@ from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.maildir import Receipt
 from mailsuite.mailbox.sync import FSync
 from mailsuite.mailbox.taking import take_listing
-from mailsuite.mailbox.uidl_sources import DOVECOT_FORMAT, BadSource
+from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT
+from mailsuite.mailbox.uidl_sources import BadSource
 
 DAY = 1_700_000_000
 
@@ -151,6 +156,108 @@ def test_two_of_one_name(world: World) -> None:
     assert world.bring() == 0
 
 
+def test_names_that_another_message_has(world: World, tmp_path: Path) -> None:
+    """One that came from another Maildir, or in another way, keeps nobody's from coming, in this run or the next."""
+    (world.box / f"cur/{DAY}.M1P1.host,S=5:2,S").write_bytes(b"here\n")
+    (world.box / f"cur/{DAY}.M2P1.host:2,S").write_bytes(b"here, too\n")
+    world.put(f"cur/{DAY}.M1P1.host:2,S", b"there, and first\n")
+    world.put(f"cur/{DAY}.M2P1.host:2,S", b"here, too\n")
+    assert world.bring() == 2
+    first = world.found()
+    world.old = tmp_path / "another"
+    make_folders(str(world.old))
+    world.put(f"cur/{DAY}.M1P1.host:2,S", b"another server's\n" * 2)
+
+    assert world.bring() == 1
+    assert world.bring() == 0
+    assert world.bring(first) == 0
+    texts = sorted((world.box / name).read_bytes() for name in world.names())
+    assert texts == [b"another server's\n" * 2, b"here\n", b"here, too\n", b"there, and first\n"]
+    for name in world.names():
+        (world.box / name).unlink()
+    assert world.bring() == world.bring(first) == 0
+
+
+def test_what_was_brought_by_an_older_version(world: World) -> None:
+    """It did not write down sizes."""
+    text = f"{DAY}.M1P1.host".encode()
+    (world.box / os.fsdecode(JOURNAL)).write_bytes(b"mailsuite brought 1\n\n%08x %b\n" % (crc32(text), text))
+    world.put(f"cur/{DAY}.M1P1.host:2,S")
+
+    assert world.bring() == 0
+
+
+def test_a_name_that_is_too_long(world: World) -> None:
+    """It has no room for sizes and flags; its beginning stays, so that the order does, and its id is its own."""
+    names = [f"cur/{DAY}.{'n' * 230}{number}:2,S" for number in (1, 2)]
+    for name in names:
+        world.put(name)
+    (world.old / "dovecot-uidlist").write_bytes(b"3 V1 N3\n7 :%b\n" % names[0][4:].encode())
+
+    assert world.bring() == 2
+    assert all(name.startswith(f"cur/{DAY}.nn") and len(name) < 200 for name in world.names())
+    assert "0000000700000001" in world.ids()
+    assert len(set(world.ids())) == 2
+    assert world.bring() == 0
+
+
+def test_what_cannot_be_read_keeps_nothing_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of, and comes with a later run."""
+    for number in (1, 2, 3):
+        world.put(f"cur/{DAY}.M{number}P1.host:2,S")
+    really = os.open
+
+    def guarded(path: bytes, flags: int, *more: int) -> int:
+        if b"old/cur" in os.fsencode(path) and b"M2P1" in os.fsencode(path):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, flags, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", guarded)
+        bringing = Bringing(str(world.box), Disk(), 0)
+        (batch,) = bringing.bring(bringing.waiting(world.found()))
+    assert batch.brought == 2
+    assert [(each.base, error.strerror) for each, error in batch.unread] == [
+        (f"{DAY}.M2P1.host".encode(), "Permission denied")
+    ]
+
+    assert world.bring() == 1
+    assert len(world.names()) == 3
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_messages(world: World, compress: Callable[[bytes], bytes]) -> None:
+    """They come as they were, with their own sizes and ids; a second run knows them."""
+    content = b"X-UIDL: q1\nSubject: x\n\nx\n"
+    world.put(f"cur/{DAY}.M1P1.host,S={len(content)},W=30:2,SZ", compress(content))
+
+    assert world.bring() == 1
+    assert world.names() == [f"cur/{DAY}.M1P1.host,S={len(content)},W={len(content) + 4}:2,S"]
+    assert (world.box / world.names()[0]).read_bytes() == content
+    assert world.ids() == ["q1"]
+    assert world.bring() == 0
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (gzip.compress(b"A: 1\n\nx\n")[:-9], "cut off"),
+        (b"\x1f\x8bno gzip", "damaged"),
+        (b"\x28\xb5\x2f\xfd...", "by zstd"),
+        (b"Dovecot-LZ4\r\n...", "by lz4"),
+    ],
+)
+def test_what_cannot_be_decompressed(world: World, octets: bytes, told: str) -> None:
+    """It is told of, and nothing is brought in its place."""
+    world.put(f"cur/{DAY}.M1P1.host:2,S", octets)
+    bringing = Bringing(str(world.box), Disk(), 0)
+    (batch,) = bringing.bring(bringing.waiting(world.found()))
+
+    assert batch.brought == 0
+    assert told in str(batch.unread[0][1].strerror)
+    assert world.names() == []
+
+
 def test_gone_meanwhile(world: World) -> None:
     """What its owner removes there while it is brought is told of, and nothing else is lost."""
     world.put(f"cur/{DAY}.M1P1.host:2,S")
@@ -215,6 +322,14 @@ def test_an_unreadable_list(world: World) -> None:
     """It is named."""
     (world.old / "dovecot-uidlist").write_bytes(b"ha\n")
     with pytest.raises(BadSource, match=r"old/dovecot-uidlist.*version"):
+        world.found()
+
+
+@pytest.mark.parametrize("name", ["dovecot-uidlist", "courierpop3dsizelist"])
+def test_a_list_that_is_no_file(world: World, name: str) -> None:
+    """Nothing waits for a pipe."""
+    os.mkfifo(world.old / name)
+    with pytest.raises(BadSource, match="no regular file"):
         world.found()
 
 

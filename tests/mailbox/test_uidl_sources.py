@@ -8,7 +8,7 @@ from mailsuite.mailbox.uidl_sources import BadSource, courier, dovecot, header_i
 
 UIDLIST = b"""3 V1257945600 N10 G1234567890abcdef
 1 :1257945601.M1P2.host,S=10,W=12
-10 W1234 :1257945602.M1P3.host:2,S
+10 W1234 Gfeed00 :1257945602.M1P3.host:2,S
 12 Pold-id-of-a-move W7 :1257945603.M1P4.host
 broken
 x :1257945604.M1P5.host
@@ -29,6 +29,13 @@ class TestDovecot:
             ("%Mf", b"9ee12510fd2b5241da2973399382c601", b"a1aeace275c4f43d12f48b9cd8e3490c"),
             ("%04u%%%Uf", b"0001%1257945601.M1P2.HOST,S=10,W=12", b"0010%1257945602.M1P3.HOST"),
             ("UID%3u", b"UID1", b"UID10"),
+            ("%{uid | hex(8)}%{uidvalidity | hex(8)}", b"000000014afaba00", b"0000000a4afaba00"),
+            ("UID%{uid}-%{uidvalidity|hex}", b"UID1-4afaba00", b"UID10-4afaba00"),
+            ("%{filename | md5 | hexlify}", b"9ee12510fd2b5241da2973399382c601", b"a1aeace275c4f43d12f48b9cd8e3490c"),
+            ("%{filename|upper}%{uidvalidity | hex(2)}%{uidvalidity | hex(-2)}",
+             b"1257945601.M1P2.HOST,S=10,W=12004a", b"1257945602.M1P3.HOST004a"),
+            ("%g", b"1257945601.M1P2.host,S=10,W=12", b"feed00"),
+            ("%{guid}", b"1257945601.M1P2.host,S=10,W=12", b"feed00"),
         ],
     )
     def test_formats(self, form: str, first: bytes, second: bytes) -> None:
@@ -57,7 +64,13 @@ class TestDovecot:
         with pytest.raises(BadSource):
             list(dovecot(lines))
 
-    @pytest.mark.parametrize("form", ["%m", "%x", "%", "%{uid}", "%08Xq", "%09999u", "ü%u", "%u\n"])
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "%m", "%x", "%", "%08Xq", "%Xf", "%09999u", "ü%u", "%u\n",
+            "%{user}", "%{uid", "%{uid|who}", "%{uid|upper(2)}", "%{filename|hex}",
+        ],
+    )  # fmt: skip
     def test_formats_that_cannot_be_followed(self, form: str) -> None:
         """They are refused, before anybody gets a wrong id."""
         with pytest.raises(BadSource):
