@@ -1,16 +1,11 @@
 """The queue for programs, and what of it a change may be about."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from mailsuite.outcome import Outcome
 from mailsuite.queue.admin import Counts
-from mailsuite.queue.entries import Entry, Selection
-
-
-def is_everything(selection: Selection) -> bool:
-    """Say whether *selection* names nothing in particular: then all of the queue has to be meant in so many words."""
-    return replace(selection, limit=None) == Selection()
+from mailsuite.queue.entries import Entry
 
 
 def as_json(entry: Entry) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mailsuite.address import Address
-from mailsuite.admin.queue import as_json, counts_as_json, is_everything
+from mailsuite.admin.queue import as_json, counts_as_json
 from mailsuite.cli.accounts import is_local
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.queue_filters import filters
@@ -263,7 +263,7 @@ def _change(
 
 
 def _refuse_vague(selection: Selection, everything: bool) -> None:
-    if is_everything(selection) is not everything:
+    if selection.names_nothing is not everything:
         raise click.UsageError("say which mail is meant: an ID, options such as --domain, or else --all")
 
 

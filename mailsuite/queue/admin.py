@@ -103,9 +103,10 @@ class Administration:
 
     # Looking
 
-    def list(self, selection: Selection) -> Iterator[Entry]:
-        """Yield what is selected, in the order of arrival; never all of it is in memory."""
-        for page in pages(self._connection, selection):
+    def list(self, selection: Selection, after: int = 0) -> Iterator[Entry]:
+        """Yield what is selected, in the order of arrival, behind the recipient whose number is *after*; never all of
+        it is in memory."""
+        for page in pages(self._connection, selection, after):
             yield from page
 
     def count(self, selection: Selection) -> tuple[int, int]:

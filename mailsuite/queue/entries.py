@@ -1,9 +1,12 @@
 """What an operator sees of the queue: one entry for each recipient, and which of them a request is about."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
 
 from mailsuite.address import domain_key
 from mailsuite.outcome import Outcome
@@ -13,6 +16,8 @@ from mailsuite.queued import QueuedMessage, QueuedRecipient
 State: TypeAlias = Literal["waiting", "scheduled", "held", "bounce", "damaged"]
 Status: TypeAlias = Literal["waiting", "scheduled", "held", "claimed", "bounce", "damaged"]
 
+# More rows than a database counts.
+MOST = (1 << 63) - 1
 # Entries that are read, or changed, in one transaction: neither keeps the server waiting.
 PAGE = 500
 
@@ -22,6 +27,8 @@ _OWN = (
 )
 _OWN_COLUMNS = 9
 _MESSAGE_COLUMNS = len(MESSAGE.split(","))
+_ADDRESS = re.compile(r"@[^@>]+>?$")
+_NO_DOMAIN = re.compile(r"[@\s]")
 # CROSS JOIN: the recipients come first, in the order of their numbers, whatever else is asked for.
 _TABLES = """
     FROM recipients r CROSS JOIN messages m ON m.number = r.message
@@ -75,12 +82,12 @@ class Entry:
         return self.recipient.last or self.place.trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True, forbid_unknown_fields=True):
     """Which entries a request is about: those that all of this is true of; without any of it, all.
 
     *sender* and *recipient* are addresses, ``@domain``, or (*sender*) ``<>``; *domain* is the recipient's. *before*
-    and *since* bound the time of arrival. *limit* ends it after so many.
+    and *since* bound the time of arrival. *limit* ends it after so many. Raises `ValueError` for what no mail can
+    have: an empty text is more likely one that was forgotten.
     """
 
     id: str | None = None
@@ -91,7 +98,19 @@ class Selection:
     before: float | None = None
     since: float | None = None
     status: Status | None = None
-    limit: int | None = None
+    limit: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+
+    def __post_init__(self) -> None:
+        for text in (self.sender if self.sender != "<>" else None, self.recipient):
+            if text is not None and not _ADDRESS.search(text):
+                raise ValueError(f"{text!r} is no address; expected one such as a@example.org, or @example.org")
+        if self.domain is not None and (not self.domain or _NO_DOMAIN.search(self.domain)):
+            raise ValueError(f"{self.domain!r} is no domain; expected one such as example.org")
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether it is about the whole queue, or the first of it."""
+        return all(getattr(self, name) is None for name in Selection.__struct_fields__ if name != "limit")
 
     def conditions(self) -> tuple[list[str], list[object]]:
         """Return SQL conditions on the tables m, r and d, and the values that they bind."""
@@ -109,10 +128,13 @@ class Selection:
         return [condition for condition, _ in chosen], [value for _, values in chosen for value in values]
 
 
-def pages(connection: sqlite3.Connection, selection: Selection) -> Iterator[list[Entry]]:
-    """Yield what is selected in the order of arrival, page by page; between two pages it may be changed."""
+def pages(connection: sqlite3.Connection, selection: Selection, after: int = 0) -> Iterator[list[Entry]]:
+    """Yield what is selected in the order of arrival, page by page; between two pages it may be changed.
+
+    It begins behind the recipient whose number is *after*.
+    """
     conditions, values = selection.conditions()
-    after, left = 0, selection.limit
+    left = selection.limit
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)
         where = " AND ".join(["r.number > ?", *conditions])
@@ -172,7 +194,7 @@ def _domain(column: str, text: str | None) -> _Part:
 def _address(local: str, domain: str, text: str | None) -> _Part:
     if text is None:
         return None
-    if text in ("", "<>"):
+    if text == "<>":
         return f"{local} IS NULL", []
     name, _, host = text.removeprefix("<").removesuffix(">").rpartition("@")
     part = _domain(domain, host)

@@ -34,12 +34,12 @@ TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class BoundedRequest(Request):
-    """A request of *peer*, whose body is `BODY_OCTETS` at most."""
+    """A request whose body is `BODY_OCTETS` at most; its `Peer` is a component of it."""
 
     def __init__(self, channel: Any, *queued: Any) -> None:
         super().__init__(channel, *queued)
         # Its channel is gone with the client.
-        self.peer: Peer = channel.peer
+        self.setComponent(Peer, channel.peer)
 
     def gotLength(self, length: int | None) -> None:
         """See `Request.gotLength`."""

@@ -58,13 +58,12 @@ class TestSelecting:
             ({"sender": "<carol@a.example>"}, ["m1", "m1"]),
             ({"sender": "@a.example"}, ["m1", "m1"]),
             ({"sender": "<>"}, ["m2"]),
-            ({"sender": ""}, ["m2"]),
             ({"sender": "@bücher.example"}, ["m3"]),
             ({"sender": '"q\\"t"@bücher.example'}, ["m3"]),
             ({"recipient": "BOB@b.example"}, ["m1", "m2"]),
             ({"recipient": '"x y"@b.example'}, ["m3"]),
             ({"recipient": "@d.example"}, ["m1"]),
-            ({"recipient": "nobody"}, []),
+            ({"recipient": "nobody@b.example"}, []),
             ({"domain": "b.example"}, ["m1", "m2", "m3"]),
             ({"destination": "smarthost"}, ["m2"]),
             ({"before": NOW}, ["m1", "m1"]),
@@ -84,6 +83,14 @@ class TestSelecting:
 
         assert [entry.message.id for entry in admin.list(chosen)] == found
         assert admin.count(chosen) == (len(found), len(set(found)))
+
+    @pytest.mark.parametrize(
+        "selection", [{"sender": ""}, {"sender": "a@"}, {"recipient": "nobody"}, {"domain": ""}, {"domain": "a@b"}]
+    )
+    def test_what_no_mail_can_have(self, selection: dict[str, str]) -> None:
+        """It is told, and taken for nothing else: an empty sender is not the null reverse-path."""
+        with pytest.raises(ValueError, match="expected one such as"):
+            Selection(**selection)  # type: ignore[arg-type]
 
     def test_by_status(self, queues: Queues, queue: SqliteQueue, admin: Administration) -> None:
         """What is claimed is in no other state."""

@@ -222,6 +222,10 @@ def test_the_queue(site: Site, api: API) -> None:
     found = api("GET", "/v1/queue/messages/{message}", message=entry["id"]).value["items"]
     assert [each["recipient"] for each in found] == ["a@far.example", "b@far.example"]
     assert api("GET", "/v1/queue/messages/{message}", message="none").status == 404
+    parts = [api("GET", "/v1/queue", query="?limit=1").value]
+    while parts[-1]["next"] is not None:
+        parts.append(api("GET", "/v1/queue", query=f"?limit=1&after={parts[-1]['next']}").value)
+    assert [[each["recipient"] for each in part["items"]] for part in parts] == [["a@far.example"], ["b@far.example"]]
     one = {"id": entry["id"], "recipient": "a@far.example"}
     assert api("POST", "/v1/queue/hold", one).value == {"changed": 1, "busy": 0, "unfit": 0}
     held = api("GET", "/v1/queue", query="?status=held").value["items"]
@@ -233,7 +237,7 @@ def test_the_queue(site: Site, api: API) -> None:
     until(lambda: any(b"far.example" in each for each in fetch_all(site, ALICE)), what="the report")
     assert api("POST", "/v1/queue/remove", {"all": True}).value["changed"] == 1
     assert api("GET", "/v1/queue").value["items"] == []
-    for vague in ({}, {"all": True, "id": "x"}):
+    for vague in ({}, {"all": True, "id": "x"}, {"limit": 1}):
         assert api("POST", "/v1/queue/remove", vague).status == 422
     assert api("POST", "/v1/queue/remove", {"id": "x"}).status == 404
 

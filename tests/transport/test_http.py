@@ -29,7 +29,7 @@ class Said(Resource):
         if request.path == b"/late":
             self.late.append(request)
             return NOT_DONE_YET
-        return b"%d octets of %s" % (len(request.content.read()), request.peer.host.encode())
+        return b"%d octets of %s" % (len(request.content.read()), request.getComponent(Peer).host.encode())
 
 
 class Connection:

@@ -19,11 +19,11 @@ from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from mailsuite.admin.api import aliases, app_passwords, bans, domains, queue, quotas, users
+from mailsuite.admin.api.caller import admit, peer_of, token_of
 from mailsuite.admin.api.problems import UNAVAILABLE, UNFIT, Problem, problem
 from mailsuite.admin.api.route import Answer, Asked, Route, decoded, told
 from mailsuite.admin.site import Site
 from mailsuite.admin.tokens import Token, TokenFolder
-from mailsuite.envelope import Peer
 from mailsuite.interfaces import IGuessingLimit, IMailLog
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Application:
 
     async def _admit(self, request: Request) -> Problem | None:
         """Find out whose token the request has; return what is said where it is nobody's."""
-        peer: Peer = request.peer  # type: ignore[attr-defined]
+        peer = peer_of(request)
         try:
             admitted = self._guessing.admit(peer, "")
             if not (await admitted if isinstance(admitted, Awaitable) else admitted):
@@ -111,7 +111,7 @@ class Application:
             self._record(request, token, 403, "read-only token")
             words = f"the token {token.label} is for reading: make one with --scope write"
             return _denied(403, words, "insufficient_scope")
-        request.token = token  # type: ignore[attr-defined]
+        admit(request, token)
         return None
 
     async def _serve(self, route: Route, request: Request, path: dict[str, str]) -> bytes:
@@ -130,9 +130,8 @@ class Application:
     ) -> Answer | Problem:
         answer = _problem(result.value) if isinstance(result, Failure) else result
         if route.changes:
-            token: Token = request.token  # type: ignore[attr-defined]
             refused = answer.detail if isinstance(answer, Problem) else None
-            self._record(request, token, int(answer.status), refused, told(asked.body))
+            self._record(request, token_of(request), int(answer.status), refused, told(asked.body))
         return answer
 
     def _asked(self, route: Route, request: Request, path: dict[str, str]) -> Asked:
@@ -154,7 +153,7 @@ class Application:
     def _record(
         self, request: Request, token: Token | None, status: int, refused: str | None, asked: str = ""
     ) -> None:
-        peer: Peer = request.peer  # type: ignore[attr-defined]
+        peer = peer_of(request)
         self._mail_log.record("admin", {
             "peer": peer.host,
             "via": peer.via or None,

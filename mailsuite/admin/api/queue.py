@@ -3,48 +3,27 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Annotated
 
-from msgspec import Struct, structs
+from msgspec import Meta, structs
 
 from mailsuite.admin.api.problems import UNFIT, Problem
 from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Route
-from mailsuite.admin.queue import as_json, counts_as_json, is_everything
+from mailsuite.admin.queue import as_json, counts_as_json
 from mailsuite.admin.site import Site
+from mailsuite.queue import entries
 from mailsuite.queue.admin import Administration, Changed
-from mailsuite.queue.entries import Selection, Status
+from mailsuite.queue.entries import Selection
 
 
-class Wanted(Struct, forbid_unknown_fields=True):
-    """Which recipients in the queue are meant: those that all of this is true of."""
+class Looking(Selection, frozen=True, forbid_unknown_fields=True):
+    """What to list, and which part of it: *limit* entries at most, those behind the one of the number *after*."""
 
-    id: str | None = None
-    sender: str | None = None
-    recipient: str | None = None
-    domain: str | None = None
-    destination: str | None = None
-    before: float | None = None
-    since: float | None = None
-    status: Status | None = None
-
-    def __post_init__(self) -> None:
-        for text in (self.sender if self.sender != "<>" else None, self.recipient):
-            if text is not None and "@" not in text:
-                raise ValueError(f"{text!r} is no address; expected one such as a@example.org, or @example.org")
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = PAGE
+    after: Annotated[int, Meta(ge=0, le=entries.MOST)] = 0
 
 
-class Looking(Wanted, forbid_unknown_fields=True):
-    """What to list, and how much of it."""
-
-    limit: int = PAGE
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.limit <= MOST:
-            raise ValueError(f"limit must be from 1 to {MOST}")
-
-
-class Changing(Wanted, forbid_unknown_fields=True):
+class Changing(Selection, frozen=True, forbid_unknown_fields=True):
     """What to change; *all* of the queue only where that is said."""
 
     all: bool = False
@@ -52,10 +31,20 @@ class Changing(Wanted, forbid_unknown_fields=True):
 
 def list_all(site: Site, asked: Asked) -> Answer:
     """List what is in the queue, the oldest first."""
+    wanted: Looking = asked.query
+    # One more tells whether there is more.
+    further = structs.replace(wanted, limit=wanted.limit + 1)
     with Administration.open(site.queue) as admin:
         held, destinations = admin.held()
-        found = [as_json(each) for each in admin.list(Selection(**structs.asdict(asked.query)))]
-        return Answer({"items": found, "queue_held": held, "held_destinations": destinations})
+        found = list(admin.list(further, wanted.after))
+    more = len(found) > wanted.limit
+    del found[wanted.limit :]
+    return Answer({
+        "items": [as_json(each) for each in found],
+        "next": found[-1].recipient.number if more else None,
+        "queue_held": held,
+        "held_destinations": destinations,
+    })  # fmt: skip
 
 
 def summary(site: Site, asked: Asked) -> Answer:
@@ -72,13 +61,11 @@ def show(site: Site, asked: Asked) -> Answer:
 
 def change(what: Callable[[Administration], Callable[[Selection], Changed]], site: Site, asked: Asked) -> Answer:
     """Do *what* with what is meant."""
-    wanted: dict[str, Any] = structs.asdict(asked.body)
-    everything = wanted.pop("all")
-    selection = Selection(**wanted)
-    if is_everything(selection) is not everything:
+    selection: Changing = asked.body
+    if selection.names_nothing is not selection.all:
         raise Problem(UNFIT, "say which mail is meant: id, sender, recipient, domain, ..., or else all")
     with Administration.open(site.queue) as admin:
-        if not everything and not admin.count(selection)[0]:
+        if not selection.all and not admin.count(selection)[0]:
             raise Problem(404, "nothing of that kind is in the queue")
         return Answer(asdict(what(admin)(selection)))
 
