@@ -8,7 +8,6 @@ from passlib.context import CryptContext
 from passlib.exc import PasslibSecurityError, UnknownHashError
 
 from mailsuite.directory import system_crypt
-from mailsuite.directory.digests import parse_digest
 from mailsuite.directory.foreign_hashes import own_form
 from mailsuite.sasl.cram_keys import cram_keys, parse_cram_keys
 from mailsuite.sasl.saslprep import Unprepared
@@ -93,9 +92,6 @@ class Passwords:
 
     def _judge(self, password: str, octets: bytes, form: str) -> tuple[bool, bool]:
         """Say whether *octets* are the password of *form*, and whether that is out of date."""
-        digest = parse_digest(form)
-        if digest is not None:
-            return digest.fits(octets), True
         keys = parse_scram_keys(form)
         if keys is not None:
             return _fit(keys, password), True
