@@ -4,7 +4,6 @@ The file keeps the key form (`mailsuite.address`): so every spelling of an addre
 """
 
 import re
-from functools import lru_cache
 
 from mailsuite.address import Address, domain_key, local_key, unquoted
 from mailsuite.directory.errors import BadName
@@ -12,8 +11,6 @@ from mailsuite.directory.errors import BadName
 # RFC 5321 §4.5.3.1.1 and §4.5.3.1.2; RFC 1035 §2.3.4.
 LOCAL_OCTETS = 64
 DOMAIN_OCTETS = 253
-# Longer names of logins are read anew each time.
-USUAL_LOGIN = 100
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
@@ -46,16 +43,6 @@ def parse_written(text: str) -> Address:
 
 def login_name(text: str) -> str | None:
     """Return the login that a client means by *text*, or ``None`` where it cannot be one."""
-    return _usual_login(text) if len(text) <= USUAL_LOGIN else _login(text)
-
-
-@lru_cache(maxsize=1024)
-def _usual_login(text: str) -> str | None:
-    # A session asks for its login with each message.
-    return _login(text)
-
-
-def _login(text: str) -> str | None:
     try:
         return str(parse_address(text))
     except BadName:
