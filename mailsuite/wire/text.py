@@ -38,13 +38,14 @@ class TextWatch:
 class TextReader(TextWatch):
     """A text whose size is known, in pieces of any size. Its last line gets the CRLF that it lacks."""
 
-    __slots__ = ("_ended", "_held")
+    __slots__ = ("_held", "_last")
 
     def __init__(self, line_limit: int, normalize: bool = False) -> None:
         super().__init__(line_limit, normalize)
         # A CR at the end of a piece: the next may begin with its LF.
         self._held = b""
-        self._ended = True
+        # The last two octets, or the one there is; nothing at all has no line to end.
+        self._last = b"\r\n"
 
     def read(self, data: bytes) -> bytes:
         """Return what *data* adds to the text."""
@@ -60,14 +61,14 @@ class TextReader(TextWatch):
         """Return what is still to come of the text: nothing, or its last octets."""
         rest, self._held = self._held, b""
         text = self._seen(rest) if rest else rest
-        return text if self._ended else text + b"\r\n"
+        return text if self._last == b"\r\n" else text + b"\r\n"
 
     def _seen(self, data: bytes) -> bytes:
         self.bare = self.bare or has_bare_newline(data)
         if self.bare and self.normalize:
             data = normalize_newlines(data)
         self._measure(data)
-        self._ended = data.endswith(b"\r\n")
+        self._last = data[-2:]
         return data
 
 
