@@ -241,7 +241,7 @@ def test_compressed_messages(world: World, compress: Callable[[bytes], bytes]) -
 @pytest.mark.parametrize(
     ("octets", "told"),
     [
-        (gzip.compress(b"A: 1\n\nx\n")[:-9], "cut off"),
+        (gzip.compress(b"A: 1\n\nx\n", mtime=0)[:-9], "cut off"),
         (b"\x1f\x8bno gzip", "damaged"),
         (b"\x28\xb5\x2f\xfd...", "by zstd"),
         (b"Dovecot-LZ4\r\n...", "by lz4"),
