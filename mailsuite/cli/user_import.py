@@ -7,7 +7,9 @@ from typing import Literal
 
 import click
 
-from mailsuite.cli.accounts import hash_keeper, keeper, make_mail_folder, open_accounts
+from mailsuite.admin.mail_folders import make_mail_folder
+from mailsuite.administered import administered
+from mailsuite.cli.accounts import hash_keeper, keeper, open_accounts, tell
 from mailsuite.cli.output import progress
 from mailsuite.cli.rows import Row, report, rows
 from mailsuite.cli.site import with_site
@@ -58,10 +60,11 @@ def import_(
     usable = [row for row in found if not row.wrong]
     pairs = [(row.text("address"), _marked(row)) for row in usable]
     done = 0
+    site = administered(settings)
     with open_accounts(settings) as accounts, progress("importing", len(pairs)) as advance:
         for outcome in accounts.import_users(pairs, _keep(settings), advance):
             if isinstance(outcome, Imported):
-                make_mail_folder(settings, outcome.user)
+                tell(make_mail_folder(site, outcome.user))
                 done += 1
             else:
                 wrong[usable[outcome.index].number] = outcome.reason

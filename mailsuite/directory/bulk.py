@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from mailsuite.address import Address
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.errors import AccountsError, LeadsNowhere
 from mailsuite.directory.passwords import UnfitPassword
@@ -13,7 +15,7 @@ from mailsuite.directory.rows import Imported, ImportOutcome, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address
 from mailsuite.directory.sql import Connection, transaction, undone_alone
-from mailsuite.directory.users import Users, insert_user, refuse_taken
+from mailsuite.directory.users import NewUser, free, insert_users, refuse_taken
 
 # So many rows share one commit; the write lock is held only while they are written, not while they are hashed.
 ROWS_PER_COMMIT = 500
@@ -21,8 +23,19 @@ ROWS_PER_COMMIT = 500
 Row: TypeAlias = tuple[str, str]
 # What is kept of a login's password (`mailsuite.directory.secrets.keeping`).
 Keep: TypeAlias = Callable[[str, str], Kept]
-# That, or why there is none.
-_Hashed: TypeAlias = Kept | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A row that can be used."""
+
+    index: int
+    address: Address
+    password: str
+
+
+# That, with what is kept of the password; or why there is none.
+_Hashed: TypeAlias = tuple[_Wanted, Kept] | Rejected
 
 
 def import_users(
@@ -43,7 +56,7 @@ def import_users(
             for result in threads.map(lambda row: _hash(row, keep), _judged(connection, batch)):
                 ready.append(result)
                 hashed()
-            yield from _store(connection, batch, ready)
+            yield from _store(connection, ready)
 
 
 def import_aliases(
@@ -80,44 +93,54 @@ def import_aliases(
     return sorted((*rejected.values(), *lost.values()), key=lambda each: each.index)
 
 
-def _judged(
-    connection: Connection, batch: Sequence[tuple[int, Row]]
-) -> list[tuple[int, str, str] | Rejected]:
+def _judged(connection: Connection, batch: Sequence[tuple[int, Row]]) -> list[_Wanted | Rejected]:
     """Spare the rows that cannot be used the work of hashing: so an import can be run again."""
-    judged: list[tuple[int, str, str] | Rejected] = []
+    judged: list[_Wanted | Rejected] = []
     for index, (address, password) in batch:
         try:
-            parsed = parse_address(address)
-            refuse_taken(connection, parsed)
-            judged.append((index, str(parsed), password))
+            judged.append(_Wanted(index, parse_address(address), password))
         except AccountsError as error:
             judged.append(Rejected(index, str(error)))
-    return judged
+    possible = free(connection, [each.address for each in judged if isinstance(each, _Wanted)])
+    return [
+        each if isinstance(each, Rejected) or each.address in possible else _refused(connection, each) or each
+        for each in judged
+    ]
 
 
-def _hash(row: tuple[int, str, str] | Rejected, keep: Keep) -> _Hashed:
+def _hash(row: _Wanted | Rejected, keep: Keep) -> _Hashed:
     if isinstance(row, Rejected):
         return row
     try:
-        return keep(row[1], row[2])
+        return row, keep(str(row.address), row.password)
     except UnfitPassword as error:
-        return Rejected(row[0], str(error))
+        return Rejected(row.index, str(error))
 
 
-def _store(
-    connection: Connection, batch: Sequence[tuple[int, Row]], ready: Sequence[_Hashed]
-) -> list[ImportOutcome]:
-    outcomes: list[ImportOutcome] = []
-    users = Users(connection)
+def _store(connection: Connection, ready: Sequence[_Hashed]) -> list[ImportOutcome]:
+    """Make users of what is *ready*, and return what became of each, in their order."""
+    outcomes: dict[int, ImportOutcome] = {each.index: each for each in ready if isinstance(each, Rejected)}
+    wanted = [each for each in ready if not isinstance(each, Rejected)]
     with transaction(connection):
-        for (index, (address, _)), stored in zip(batch, ready, strict=True):
-            if isinstance(stored, Rejected):
-                outcomes.append(stored)
-                continue
-            try:
-                # The checks come before the first write, so that a refusal leaves nothing behind.
-                insert_user(connection, parse_address(address), stored.hashed or None, stored.secrets)
-                outcomes.append(Imported(index, users.show(address)))
-            except AccountsError as error:
-                outcomes.append(Rejected(index, str(error)))
-    return outcomes
+        # Whatever was so before may have changed while passwords were hashed.
+        possible = free(connection, [row.address for row, _ in wanted])
+        new: dict[Address, tuple[int, NewUser]] = {}
+        for row, kept in wanted:
+            if row.address in possible and row.address not in new:
+                new[row.address] = row.index, NewUser(row.address, kept.hashed or None, kept.secrets)
+        users = insert_users(connection, [user for _, user in new.values()])
+        for (index, _), user in zip(new.values(), users, strict=True):
+            outcomes[index] = Imported(index, user)
+        for row, _ in wanted:
+            if row.index not in outcomes:
+                outcomes[row.index] = _refused(connection, row) or Rejected(row.index, "it cannot be added now")
+    return [outcomes[index] for index in sorted(outcomes)]
+
+
+def _refused(connection: Connection, row: _Wanted) -> Rejected | None:
+    """Say why there can be no such user; ``None`` where there can, by now."""
+    try:
+        refuse_taken(connection, row.address)
+    except AccountsError as error:
+        return Rejected(row.index, str(error))
+    return None

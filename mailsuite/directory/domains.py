@@ -18,7 +18,7 @@ from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, Domain, DomainClass, SenderRule, User
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.sql import Connection, transaction
-from mailsuite.directory.users import Users, delete_user, insert_user
+from mailsuite.directory.users import NewUser, Users, delete_user, insert_user
 
 _DOMAINS = """
     SELECT name, catch_all_local, catch_all_domain,
@@ -186,7 +186,7 @@ class Domains:
             "SELECT 1 FROM addresses WHERE domain_id = ? AND local = ?", (domain_id(self._connection, key), POSTMASTER)
         ).fetchone()
         if postmaster and taken is None:
-            insert_user(self._connection, Address(POSTMASTER, key), None)
+            insert_user(self._connection, NewUser(Address(POSTMASTER, key), None))
 
     def _aliases_of(self, key: str) -> Sequence[str]:
         rows = self._connection.execute(

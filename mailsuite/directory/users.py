@@ -1,13 +1,14 @@
 """Users: a login, the mailbox that it reads, and the address of both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mailsuite.address import Address
 from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
 from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.references import dangling, domain_id, inhabited_id, is_elsewhere, prune, refuse_dangling
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import LOCAL, User
+from mailsuite.directory.rows import LOCAL, DomainClass, User
 from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.sql import Connection, transaction
@@ -23,6 +24,8 @@ _OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = 
 _PUT_CREDENTIAL = """
     INSERT INTO credentials (login_id, kind, stored) SELECT id, ?, ? FROM logins WHERE name = ?
     ON CONFLICT (login_id, kind, label) DO UPDATE SET stored = excluded.stored"""
+# Of which class a domain is that has users.
+_INHABITED: tuple[DomainClass, ...] = (LOCAL, "send-only")
 # What was made of the old password.
 _DROP_SECRETS = """
     DELETE FROM credentials WHERE kind != 'password' AND login_id = (SELECT id FROM logins WHERE name = ?)"""
@@ -48,8 +51,7 @@ class Users:
         """
         parsed = parse_address(address)
         with transaction(self._connection):
-            insert_user(self._connection, parsed, hashed, secrets)
-        return self.show(address)
+            return insert_user(self._connection, NewUser(parsed, hashed, secrets))
 
     def add_reader(
         self, name: str, owner: str, hashed: str | None = None, secrets: Mapping[str, str] = NO_SECRETS
@@ -155,25 +157,99 @@ class Users:
         return user
 
 
-def insert_user(
-    connection: Connection, address: Address, hashed: str | None, secrets: Mapping[str, str] = NO_SECRETS
-) -> None:
+class NewUser(NamedTuple):
+    """A user who is to be: *hashed* is ``None`` for one who cannot log in yet."""
+
+    address: Address
+    hashed: str | None
+    secrets: Mapping[str, str] = NO_SECRETS
+
+
+def insert_user(connection: Connection, new: NewUser) -> User:
     """Make login, mailbox and address within the caller's transaction. Raises what `refuse_taken` does."""
-    refuse_taken(connection, address)
-    name, path = str(address), mailbox_path(address)
-    (box,) = connection.execute("INSERT INTO mailboxes (path) VALUES (?) RETURNING id", (path,)).fetchone()
-    connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (name, box))
-    connection.execute(
-        "INSERT INTO addresses (domain_id, local, mailbox_id) VALUES (?, ?, ?)",
-        (_home(connection, address), address.local, box),
+    refuse_taken(connection, new.address)
+    (user,) = insert_users(connection, [new])
+    return user
+
+
+def insert_users(connection: Connection, new: Sequence[NewUser]) -> Sequence[User]:
+    """Make them within the caller's transaction, by few statements: some hundreds at a time, all of them `free`."""
+    if not new:
+        return ()
+    homes = _homes(connection, {each.address.domain for each in new})
+    names = [str(each.address) for each in new]
+    paths = [mailbox_path(each.address) for each in new]
+    boxes = dict(_insert(connection, "mailboxes (path)", [(path,) for path in paths], "path, id"))
+    placed = list(zip(names, (boxes[path] for path in paths), strict=True))
+    logins = dict(_insert(connection, "logins (name, mailbox_id)", placed, "name, id"))
+    _insert(
+        connection,
+        "addresses (domain_id, local, mailbox_id)",
+        [(homes[each.address.domain], each.address.local, box) for each, (_, box) in zip(new, placed, strict=True)],
     )
-    if hashed is not None:
-        _put_credentials(connection, name, hashed, secrets)
+    _insert(
+        connection,
+        "credentials (login_id, kind, stored)",
+        [
+            (logins[name], kind, stored)
+            for name, each in zip(names, new, strict=True)
+            if each.hashed is not None
+            for kind, stored in {PASSWORD: each.hashed, **each.secrets}.items()
+        ],
+    )
+    return [
+        User(name, suspended=False, has_password=each.hashed is not None, mailbox=Mailbox(boxes[path], path))
+        for name, path, each in zip(names, paths, new, strict=True)
+    ]
+
+
+def _insert(
+    connection: Connection, columns: str, rows: Sequence[Sequence[object]], returned: str = ""
+) -> Sequence[tuple[str, int]]:
+    if not rows:
+        return ()
+    statement = f"INSERT INTO {columns} VALUES {_placeholders(rows)}"  # noqa: S608 (our names, and placeholders)
+    values = [value for row in rows for value in row]
+    if not returned:
+        connection.execute(statement, values)
+        return ()
+    return connection.execute(f"{statement} RETURNING {returned}", values).fetchall()
+
+
+def _placeholders(rows: Sequence[Sequence[object]]) -> str:
+    return ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
 
 
 def _put_credentials(connection: Connection, name: str, hashed: str, secrets: Mapping[str, str]) -> None:
     for kind, stored in {PASSWORD: hashed, **secrets}.items():
         connection.execute(_PUT_CREDENTIAL, (kind, stored, name))
+
+
+def free(connection: Connection, addresses: Sequence[Address]) -> frozenset[Address]:
+    """Return those of *addresses*, some hundreds, for which `refuse_taken` has nothing to raise."""
+    homes = _homes(connection, {each.domain for each in addresses})
+    possible = [each for each in addresses if each.domain in homes]
+    if not possible:
+        return frozenset()
+    keys = [(homes[each.domain], each.local) for each in possible]
+    names = [(str(each),) for each in possible]
+    addressed = connection.execute(
+        # (SQLite would look for pairs within IN through all addresses.)
+        f"WITH wanted (domain_id, local) AS (VALUES {_placeholders(keys)}) SELECT a.domain_id, a.local"  # noqa: S608
+        " FROM wanted w JOIN addresses a ON a.domain_id = w.domain_id AND a.local = w.local",
+        [value for key in keys for value in key],
+    )
+    taken = {(number, local) for number, local in addressed}
+    logins = connection.execute(
+        f"SELECT name FROM logins WHERE name IN (VALUES {_placeholders(names)})",  # noqa: S608 (placeholders)
+        [value for (value,) in names],
+    )
+    reading = {name for (name,) in logins}
+    return frozenset(
+        each
+        for each, key, (name,) in zip(possible, keys, names, strict=True)
+        if key not in taken and name not in reading
+    )
 
 
 def refuse_taken(connection: Connection, address: Address) -> None:
@@ -195,8 +271,20 @@ def refuse_taken(connection: Connection, address: Address) -> None:
     raise Exists(f"{address} is a user already; for a new password: mailsuite user passwd {address}")
 
 
+def _homes(connection: Connection, domains: Collection[str]) -> Mapping[str, int]:
+    """Return the numbers of those of *domains* that may have users."""
+    if not domains:
+        return {}
+    names = [(name,) for name in domains]
+    found = connection.execute(
+        f"SELECT name, id, class FROM domains WHERE name IN (VALUES {_placeholders(names)})",  # noqa: S608 (placeholders)
+        list(domains),
+    )
+    return {name: number for name, number, domain_class in found if domain_class in _INHABITED}
+
+
 def _home(connection: Connection, address: Address) -> int:
-    return inhabited_id(connection, address.domain, "users", LOCAL, "send-only")
+    return inhabited_id(connection, address.domain, "users", *_INHABITED)
 
 
 def delete_user(connection: Connection, user: User, force: bool) -> None:

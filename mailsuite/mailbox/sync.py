@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from mailsuite.mailbox.maildir import Receipt
 
@@ -144,15 +145,19 @@ def _linux() -> tuple[int, ...]:
 
 def _filesystem_type(path: str) -> int:
     """Return statfs(2)'s f_type, the first long of its structure; Python has no call for it."""
-    library = ctypes.CDLL(None, use_errno=True)
     buffer = (ctypes.c_long * 64)()
-    if library.statfs(os.fsencode(path), ctypes.byref(buffer)) != 0:
+    if _library().statfs(os.fsencode(path), ctypes.byref(buffer)) != 0:
         return 0
     return int(buffer[0])
 
 
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _syncfs() -> Callable[[int], None]:
-    library = ctypes.CDLL(None, use_errno=True)
+    library = _library()
 
     def syncfs(fd: int) -> None:
         if library.syncfs(fd) != 0:

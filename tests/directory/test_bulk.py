@@ -1,7 +1,9 @@
 """Importing many users: all good rows, no bad one, some hundreds to a commit."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.rows import Imported, Rejected
 from mailsuite.directory.secrets import Kept, Secrets, keeping
+from mailsuite.directory.sql import Connection, Result
 
 
 def test_good_rows_are_imported_and_bad_ones_named(accounts: Accounts, passwords: Passwords) -> None:
@@ -71,6 +74,54 @@ def test_an_import_can_be_run_again_at_no_cost(accounts: Accounts) -> None:
     assert sorted(hashed) == sorted(["new", *(password for _, password in rows)])
 
 
+class Counting:
+    """A connection that counts what it is asked to do."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.count = 0
+
+    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Result:
+        """See `Connection.execute`."""
+        self.count += 1
+        return self._connection.execute(statement, parameters)
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+
+
+def test_more_rows_are_no_more_statements(accounts: Accounts) -> None:
+    """Each statement is a way to the database and back, and with PostgreSQL another look at the generation."""
+    counts = []
+    for number in range(20):
+        accounts.domains.add(f"d{number}.example")
+    for begin, end in ((0, 10), (10, 200)):
+        counting = Counting(accounts._connection)
+        rows = [(f"u{number}@d{number % 20}.example", "secret") for number in range(begin, end)]
+        outcomes = list(bulk.import_users(counting, rows, lambda name, password: Kept("hash"), lambda: None))
+        assert {type(outcome) for outcome in outcomes} == {Imported}
+        counts.append(counting.count)
+    assert counts[0] == counts[1]
+    assert accounts.users.show("u150@d10.example").has_password
+
+
+def test_what_has_come_meanwhile_is_left_out(path: str, accounts: Accounts) -> None:
+    """Who was added while passwords were hashed is there already; so is the second of two rows for one."""
+
+    def keep(name: str, password: str) -> Kept:
+        if name.startswith("carol"):
+            with Accounts.open(path) as other:
+                other.users.add("dave@example.com", "other hash")
+        return Kept("hash")
+
+    rows = [(f"{name}@example.com", "secret") for name in ("carol", "dave", "erin", "Erin")]
+    outcomes = list(accounts.import_users(rows, keep))
+
+    assert [type(outcome) for outcome in outcomes] == [Imported, Rejected, Imported, Rejected]
+    told = [outcome.user for outcome in outcomes if isinstance(outcome, Imported)]
+    assert told == [accounts.users.show(f"{name}@example.com") for name in ("carol", "erin")]
+
+
 def test_hashing_does_not_hold_the_accounts(path: str, accounts: Accounts) -> None:
     """Another command may change accounts while passwords are being hashed, in other threads."""
     threads: set[str] = set()
@@ -93,3 +144,26 @@ def test_nothing_to_import_is_nothing_done(accounts: Accounts, tmp_path: Path) -
 
     assert list(accounts.import_users([], lambda name, password: Kept("hash"))) == []
     assert accounts.generation() == before
+
+
+def test_what_is_taken_is_found_by_an_index(accounts: Accounts) -> None:
+    """Another row costs no more the more users there are: no statement of an import goes through a whole table."""
+    plans: list[str] = []
+
+    class Explaining(Counting):
+        """Keeps how each question is answered."""
+
+        def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Result:
+            """See `Connection.execute`."""
+            if "SELECT" in statement:
+                plan = self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans.extend(detail for *_, detail in plan)
+            return super().execute(statement, parameters)
+
+    rows = [(f"u{number}@example.com", "secret") for number in range(100)]
+    list(bulk.import_users(Explaining(accounts._connection), rows, lambda name, password: Kept("hash"), lambda: None))
+    searched = [each for each in plans if each.startswith("SEARCH")]
+    assert len(searched) == 7
+    # (What was asked about, itself, is gone through once.)
+    gone_through = [each for each in plans if each.startswith("SCAN") and "CONSTANT ROW" not in each]
+    assert set(gone_through) <= {"SCAN w"}
