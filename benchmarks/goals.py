@@ -118,13 +118,15 @@ GOALS: Sequence[Goal] = (
     Goal("many_accounts", serve(USERS), "mib", 1.5, Own(serve(FEW), "mib")),
     Goal("many_accounts", "lookup, known", "ms", 0.1, None),
     Goal("many_accounts", "lookup, not known", "ms", 1, None),
+    Goal("known_logins", "known, argon2", "core", 10, None),
+    *(Goal("imports", case, "seconds", 180, None) for case in ("lines, SQLite", "JSON, SQLite", "JSON, PostgreSQL")),
 )  # fmt: skip
 
 
 # How the figures are called in words.
 FIGURES: Mapping[str, str] = {
     "rate": "rate", "cpu": "CPU", "first": "first", "again": "again", "after_one": "after one", "kib": "each",
-    "mib": "in all", "seconds": "time", "ms": "time",
+    "mib": "in all", "seconds": "time", "ms": "time", "without": "without", "core": "core",
 }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ UNITS = {
     "mib": "MiB",
     "seconds": "s",
     "ms": "ms",
+    "without": "us",
+    "core": "%",
 }
 MORE_IS_BETTER = frozenset({"rate"})
 _FORMAT = 1

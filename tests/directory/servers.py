@@ -91,6 +91,12 @@ class Server:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @property
+    def pid(self) -> int:
+        """The process that all its others are below."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End the server."""
         process, self._process = self._process, None
@@ -103,10 +109,11 @@ class Server:
 
 
 class Postgres(Server):
-    """A cluster with databases for tests."""
+    """A cluster with databases for tests; what a *durable* one has committed is on the disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, durable: bool = False) -> None:
         super().__init__(folder, "postgres")
+        self._durable = durable
         binaries = postgres_binaries()
         assert binaries is not None
         self._binaries = binaries
@@ -123,7 +130,7 @@ class Postgres(Server):
         """Serve, until a connection is taken: a server that still starts refuses them."""
         self.spawn([
             f"{self._binaries}/postgres", "-D", "data", "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-            "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off",
+            "-c", f"unix_socket_directories={self.folder}", "-c", f"fsync={'on' if self._durable else 'off'}",
         ])  # fmt: skip
         end = time.monotonic() + PATIENCE
         ready = [f"{self._binaries}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
