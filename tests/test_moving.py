@@ -57,7 +57,13 @@ def test_the_commands_are_run(site: Path) -> None:
     for words in found:
         name, *arguments = moved(words, site)
         if name == "mkdir":
-            Path(*arguments).mkdir()
+            Path(arguments[-1]).mkdir(0o700)
+        elif name == "install":
+            assert arguments[:-1] == ["-d", "-o", "mailsuite", "-g", "mailsuite", "-m", "700"]
+            Path(arguments[-1]).mkdir(0o700)
+        elif name == "chown":
+            # There is no such user here, and the site is ours.
+            assert arguments == ["-R", "mailsuite:mailsuite", str(site.parent / "mail-new")]
         elif name == "cp":
             shutil.copy(*arguments)
         else:

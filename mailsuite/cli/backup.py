@@ -125,7 +125,7 @@ def _manifest(folder: str) -> dict[str, object]:
     try:
         with open(f"{folder}/{MANIFEST}", encoding="utf-8") as file:
             found = json.load(file)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise Unusable(f"{folder} is a backup of another kind than this mailsuite knows")
@@ -271,5 +271,6 @@ def _refusals(folder: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise click.ClickException(f"a database cannot be copied: {error}; the backup is not finished") from error
     except OSError as error:
-        what = f"{error.filename or folder}: {error.strerror or error}"
-        raise click.ClickException(f"{what}; this is not finished") from error
+        what = f"{os.fsdecode(error.filename or folder)}: {error.strerror or error}"
+        who = f"as the user with the number {os.geteuid()}"
+        raise click.ClickException(f"{what} ({who}); this is not finished") from error

@@ -16,6 +16,7 @@ from mailsuite.mailbox.mirror import Mirror
 from mailsuite.mailbox.taking import take_listing
 
 _FOLDER = click.Path(file_okay=False)
+_INBOX = "INBOX"
 
 
 @click.group()
@@ -36,6 +37,8 @@ def export() -> None:
 def mbox(settings: Settings, address: str, folder: str) -> None:
     """Write one mbox for each folder of ADDRESS into FOLDER: INBOX.mbox, Sent.mbox...
 
+    (A folder that is called INBOX, beside the inbox itself, is in INBOX.folder.mbox.)
+
     Flags are in Status and X-Status, unique ids in X-UIDL, dates in the lines that begin with From; so mailsuite
     import mbox brings all of them back. What was in FOLDER by these names is written over.
 
@@ -44,10 +47,10 @@ def mbox(settings: Settings, address: str, folder: str) -> None:
       mailsuite export mbox alice@example.com /tmp/alice
     """
     path = _mailbox(settings, address)
-    with refusals(address):
+    with refusals(address, "the same command begins anew"):
         os.makedirs(folder, 0o700, exist_ok=True)
         for place in (path, *(each for each in folders_of(path) if os.path.isdir(f"{each}/cur"))):
-            name = "INBOX" if place == path else os.path.basename(place)[1:]
+            name = _name(place, path)
             listing, _ = take_listing(place)
             target = f"{folder}/{name}.mbox"
             with suppress(FileNotFoundError):
@@ -81,9 +84,17 @@ def maildir(settings: Settings, address: str, folder: str) -> None:
     """
     path = _mailbox(settings, address)
     mirror = Mirror(link=False, keep=True)
-    with refusals(address):
+    with refusals(address, "the same command goes on"):
         mirror.mailbox(os.fsencode(path), os.fsencode(folder))
     click.echo(f"{folder}: {mirror.done.new} files came new, {mirror.done.renamed} have other flags now.")
+
+
+def _name(place: str, path: str) -> str:
+    """Return what the mbox of the folder *place* is called; none is called as that of the mailbox *path* itself."""
+    if place == path:
+        return _INBOX
+    name = os.path.basename(place)[1:]
+    return f"{name}.folder" if name.upper() == _INBOX else name
 
 
 def _mailbox(settings: Settings, address: str) -> str:

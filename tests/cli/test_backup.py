@@ -202,6 +202,15 @@ class TestExport:
         (unread,) = (bob / "new").iterdir()
         assert unread.stat().st_mtime == 1_767_225_601
 
+    def test_a_folder_that_is_called_inbox(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """It is not written over the inbox."""
+        make_folders(str(box / ".INBOX"))
+        (box / ".INBOX" / "cur" / "1700000009.M1P7Q1:2,S").write_bytes(b"In: folder\r\n\r\nx\r\n")
+        site.done("export", "mbox", ALICE, str(tmp_path / "out"))
+
+        assert b"In: folder" not in (tmp_path / "out" / "INBOX.mbox").read_bytes()
+        assert b"In: folder" in (tmp_path / "out" / "INBOX.folder.mbox").read_bytes()
+
     def test_maildir(self, site: Site, box: Path, tmp_path: Path) -> None:
         """A second run copies what is new, and has other flags."""
         words = ("export", "maildir", ALICE, str(tmp_path / "out"))
