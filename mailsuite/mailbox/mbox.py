@@ -65,12 +65,15 @@ def places(file: BinaryIO) -> Iterator[Place]:
     begun: tuple[int, int] | None = None
     at = 0
     length: int | None = None
+    # Whether the first message has a length: else those of others come from whoever has sent them.
+    has_lengths: bool | None = None
     line_begins = blank_before = True
     in_head = False
     while line := file.readline(_LINE_OCTETS):
         after = at + len(line)
         seconds = _seconds(line) if line_begins and line.startswith(b"From ") else None
-        if seconds is not None and (blank_before or (not in_head and _is_cut_off(file, after))):
+        is_behind_text = begun is not None and at > begun[0]
+        if seconds is not None and (blank_before or (is_behind_text and _is_cut_off(file, after))):
             if begun is not None:
                 yield Place(begun[0], at - begun[0], begun[1])
             begun, length, in_head = (after, seconds), None, True
@@ -80,9 +83,10 @@ def places(file: BinaryIO) -> Iterator[Place]:
         elif in_head:
             in_head = not (line_begins and line in _BLANK)
             told = _LENGTH.fullmatch(line) if line_begins else None
-            length = int(told[1]) if told else length
-            if not in_head and length is not None:
-                after = _end(file, after, length)
+            length = int(told[1]) if told and length is None else length
+            if not in_head:
+                has_lengths = length is not None if has_lengths is None else has_lengths
+                after = _end(file, after, length) if length is not None and has_lengths else after
         blank_before = line_begins and line in _BLANK
         line_begins = line.endswith(b"\n")
         at = after

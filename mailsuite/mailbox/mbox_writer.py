@@ -1,4 +1,7 @@
-"""Writes messages as an mbox (RFC 4155, quoted as mboxrd), with what `mailsuite.mailbox.mbox` reads of each."""
+"""Writes messages as an mbox (RFC 4155, quoted as mboxrd), with what `mailsuite.mailbox.mbox` reads of each.
+
+The length comes first, so that one that the message brings along is not taken for ours.
+"""
 
 import os
 import re
@@ -36,7 +39,9 @@ def _entry(content: bytes, when: float, place: bytes, unique_id: str) -> bytes:
     notes = _notes(place) + b"X-UIDL: %b\n" % unique_id.encode("ascii")
     quoted = _TO_QUOTE.sub(rb">\1", notes + text)
     date = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(when)).encode()
-    return b"From %b %b\n%b%b\n" % (sender, date, quoted, b"" if quoted.endswith(b"\n") else b"\n")
+    whole = quoted if quoted.endswith(b"\n") else quoted + b"\n"
+    length = len(whole.partition(b"\n\n")[2])
+    return b"From %b %b\nContent-Length: %d\n%b\n" % (sender, date, length, whole)
 
 
 def _notes(place: bytes) -> bytes:

@@ -1,12 +1,17 @@
 """Messages out of an mbox (RFC 4155): where they are, and what they were."""
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.mbox import letter, places
+from mailsuite.mailbox.mbox_writer import mbox
+from mailsuite.mailbox.taking import take_listing
 from mailsuite.mailbox.uidl_sources import BadSource
 
 FROM = b"From alice@example.com Thu Jan  1 00:00:10 2026\n"
@@ -56,11 +61,20 @@ class TestPlaces:
             assert len(found(FROM + first % wrong + rest)) == 3
         assert len(found(FROM + (first % len(body))[:-1])) == 1
 
+    def test_lengths_that_senders_have_written(self) -> None:
+        """Where the first message has none, no program has counted: nobody's message hides others in it."""
+        evil, rest = b"Content-Length: %d\n\nx\n\n", FROM + b"B: 2\n\ntwo\n\n"
+        evil %= len(b"x\n\n" + rest)
+
+        assert len(found(FROM + b"A: 1\n\none\n\n" + FROM + evil + rest + rest)) == 4
+
     def test_one_that_was_cut_off(self) -> None:
         """What came next is a message of its own, not text of this one."""
         assert [text for text, _ in found(FROM + b"A: 1\n\ncut o\n" + FROM + b"B: 2\n\ntwo\n")] == [
             b"A: 1\n\ncut o\n", b"B: 2\n\ntwo\n",
         ]  # fmt: skip
+        assert len(found(FROM + b"A: cut o\n" + FROM + b"B: 2\n\ntwo\n")) == 2
+        assert len(found(FROM + FROM + b"B: 2\n\ntwo\n")) == 1
 
     @pytest.mark.parametrize(
         ("line", "seconds"),
@@ -141,3 +155,27 @@ class TestLetter:
 
         assert read is None or read.content.endswith(b"\r\n")
         assert sum(len(each) for each, _ in found(FROM + octets)) <= len(octets)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Content-Length: 3\r\n\r\nx\r\n\r\n" + FROM + b"Y: 1\r\n\r\ny\r\n",
+        b"Content-Length: 999999\r\n\r\nx\r\n",
+        b"Subject: no body\r\n",
+        b"\r\nno header\r\n",
+        b"Subject: open\r\n\r\nx",
+    ],
+)
+def test_what_is_written_is_read(tmp_path: Path, text: bytes) -> None:
+    """Whatever a message looks like, it is told from the next one."""
+    make_folders(str(tmp_path))
+    for number in (1, 2):
+        (tmp_path / "new" / f"170000000{number}.M1P1Q1").write_bytes(text)
+    listing, _ = take_listing(str(tmp_path))
+    written = b"".join(mbox(os.fsencode(tmp_path), listing))
+    read = [letter(octets) for octets, _ in found(written)]
+
+    expected = text.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    expected = expected.removeprefix(b"Content-Length: 3\n").removeprefix(b"Content-Length: 999999\n")
+    assert [each.content if each else None for each in read] == [expected.replace(b"\n", b"\r\n")] * 2
