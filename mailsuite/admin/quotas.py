@@ -21,9 +21,12 @@ def usage(site: Site, box: Mailbox) -> Usage:
 
 def as_json(site: Site, name: str, box: Mailbox, used: Usage) -> dict[str, Any]:
     """Return for programs what may lie in the mailbox *name*, whoever has said so, and what does."""
-    quota = box.quota.otherwise(site.default_quota)
+    return {"mailbox": name, **amounts(box.quota.otherwise(site.default_quota), used)}
+
+
+def amounts(quota: Quota, used: Usage) -> dict[str, Any]:
+    """Return for programs what *quota* lets lie there, and what does."""
     return {
-        "mailbox": name,
         "octets": used.octets,
         "octets_limit": quota.octets or None,
         "messages": used.messages,

@@ -66,7 +66,7 @@ def set_(settings: Settings, whom: str, counted: Counted, span: str, most: int |
 @as_json
 @with_site
 def show(settings: Settings, whom: str, as_json: bool) -> None:
-    """Show the caps of a login or a domain, and those that every login has.
+    """Show the caps that hold for a login, its domain's and everybody's with them, or those of a domain.
 
     \b
     Example:
@@ -74,7 +74,10 @@ def show(settings: Settings, whom: str, as_json: bool) -> None:
     """
     with open_accounts(settings) as accounts:
         own = accounts.caps.show(whom)
-    found = [(whom, each) for each in own]
+        domain = whom.rpartition("@")[2]
+        found = [(whom, each) for each in own]
+        if domain != whom:
+            found += [(f"all of {domain}", each) for each in accounts.caps.show(domain)]
     if "@" in whom:
         said = {(each.counted, each.seconds) for each in own}
         found += [("[caps]", each) for each in default_caps(settings) if (each.counted, each.seconds) not in said]

@@ -101,7 +101,7 @@ def set_(
 @as_json
 @with_site
 def show(settings: Settings, whom: str | None, as_json: bool) -> None:
-    """Show what lies in mailboxes, and what may: of all, of a DOMAIN's, or of one USER's.
+    """Show what lies in mailboxes, and what may: of all, of a DOMAIN's and of all of it together, or of one USER's.
 
     \b
     Example:
@@ -114,12 +114,15 @@ def show(settings: Settings, whom: str | None, as_json: bool) -> None:
             rows = [(name, box, _usage(settings, box)) for name, box in _each(found, advance)]
         domain = accounts.quotas.domain(whom) if whom is not None and "@" not in whom else None
     default = quota_rules(settings).default
+    total = Usage(sum(usage.octets for *_, usage in rows), sum(usage.messages for *_, usage in rows))
     if as_json:
-        print_json([admin.as_json(administered(settings), name, box, usage) for name, box, usage in rows])
+        found_json = [admin.as_json(administered(settings), name, box, usage) for name, box, usage in rows]
+        if domain is not None and whom is not None:
+            found_json.append({"domain": parse_domain(whom), **admin.amounts(domain.together, total)})
+        print_json(found_json)
         return
     table = [(name, *_cells(box.quota.otherwise(default), usage)) for name, box, usage in rows]
     if domain is not None and whom is not None:
-        total = Usage(sum(usage.octets for *_, usage in rows), sum(usage.messages for *_, usage in rows))
         table.append((f"{parse_domain(whom)} in all", *_cells(domain.together, total)))
     print_table(("mailbox", "used", "of", "messages", "of", "full"), table)
 

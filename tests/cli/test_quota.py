@@ -57,6 +57,10 @@ def test_set_and_show(site: Path) -> None:
     assert table[0].split() == ["mailbox", "used", "of", "messages", "of", "full"]
     assert table[1].split() == [ALICE, "1.0", "KiB", "1.0", "KiB", "1", "10", "100", "%"]
     assert table[-1].split() == ["example.org", "in", "all", "1.0", "KiB", "1.0", "GiB", "1", "-", "0", "%"]
+    assert shown(site, "quota", "show", "example.org")[-1] == {
+        "domain": "example.org", "octets": 1024, "octets_limit": 1 << 30, "messages": 1, "messages_limit": None,
+        "percent": 0,
+    }  # fmt: skip
     said(site, "quota", "set", ALICE, "--octets", "default", "--messages", "default")
     assert shown(site, "quota", "show")[0]["octets_limit"] == 2048
 
@@ -119,3 +123,6 @@ def test_caps(site: Path) -> None:
     assert shown(site, "cap", "show", ALICE) == [default]
     said(site, "cap", "set", "example.org", "messages", "hour", "7")
     assert said(site, "cap", "show", "example.org").split()[-4:] == ["example.org", "messages", "hour", "7"]
+    assert [(each["by"], each["most"]) for each in shown(site, "cap", "show", ALICE)] == [
+        ("all of example.org", 7), ("[caps]", 500),
+    ]  # fmt: skip
