@@ -1,6 +1,7 @@
 """IMAP by a real Dovecot on our mailboxes and accounts, with the configuration of etc/dovecot as it stands there."""
 
 import imaplib
+import json
 import os
 import re
 import tempfile
@@ -136,6 +137,35 @@ def test_quotas_are_shared(mail: Mail) -> None:
     assert imap.append("INBOX", None, None, b"Subject: three\r\n\r\n.\r\n")[0] == "NO"
     imap.logout()
     assert "2" in mail.site.cli("quota", "show", BOB).stdout
+
+
+def test_a_sum_that_both_write(mail: Mail) -> None:
+    """Deliveries, copies and removals by turns: the sum is what lies there, to both, without anybody counting anew."""
+    mail.site.cli("quota", "set", ALICE, "--octets", "10M", "--messages", "1000")
+    imap = mail.imap()
+    imap.create("Sums")
+    for number in range(6):
+        mail.send(f"ours {number}")
+        imap.append("INBOX", None, None, b"Subject: theirs\r\n\r\n" + b"x" * 2000 * number + b"\r\n")
+    imap.select()
+    imap.copy("3:8", "Sums")
+    imap.store("2,5:6", "+FLAGS", "(\\Deleted)")
+    imap.expunge()
+    session = pop3_session(mail.site, ALICE)
+    for number in (1, 4):
+        session.dele(number)
+    session.quit()
+    mail.send("the last")
+
+    said = repr(imap.getquotaroot("INBOX"))
+    imap.logout()
+    (ours,) = json.loads(mail.site.cli("quota", "show", ALICE, "--json").stdout)
+    assert f"MESSAGE {ours['messages']} 1000" in said
+    theirs = re.search(r"STORAGE (\d+) 10240", said)
+    assert theirs is not None
+    assert abs(int(theirs[1]) - ours["octets"] / 1024) <= 1
+    assert mail.site.cli("quota", "recalculate", ALICE).stdout == "Counted 1 mailbox; 0 had another sum before.\n"
+    mail.site.cli("quota", "set", ALICE, "--octets", "default", "--messages", "default")
 
 
 def test_the_document(mail: Mail) -> None:
