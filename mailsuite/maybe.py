@@ -23,7 +23,7 @@ async def value_of(value: Maybe[T]) -> T:
 
 
 def step(coroutine: Coroutine[Any, Any, T]) -> Maybe[T]:
-    """Run *coroutine* as far as it goes without waiting: return its result, else an awaitable of that.
+    """Run *coroutine* as far as it goes without waiting: return its result, else a coroutine of the rest.
 
     So one coroutine serves both those who have their answers at hand and those who wait for Deferreds. Raises what it
     raises.
@@ -32,16 +32,17 @@ def step(coroutine: Coroutine[Any, Any, T]) -> Maybe[T]:
         coroutine.send(None)
     except StopIteration as done:
         return cast(T, done.value)
-    return _Rest(coroutine)
+    return _rest(coroutine)
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return the result of *coroutine*, which nothing that it asks lets wait. Raises `RuntimeError` where it must."""
-    result = step(coroutine)
-    if isinstance(result, _Rest):
-        result.close()
-        raise RuntimeError("a coroutine that should have its answers at hand had to wait")
-    return cast(T, result)
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(T, done.value)
+    coroutine.close()
+    raise RuntimeError("a coroutine that should have its answers at hand had to wait")
 
 
 class _Rest(Generic[T]):
@@ -54,9 +55,9 @@ class _Rest(Generic[T]):
         # What it waits for is asked again: a Deferred that has fired meanwhile gives its result, another one itself.
         return self._coroutine.__await__()
 
-    def close(self) -> None:
-        """Drop the rest."""
-        self._coroutine.close()
+
+async def _rest(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await _Rest(coroutine)
 
 
 async def _later(value: Awaitable[T], go_on: Callable[[T], Maybe[U]]) -> U:

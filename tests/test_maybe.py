@@ -1,5 +1,7 @@
 """Coroutines that are stepped by hand: at once where nothing has to wait, and whole where something has."""
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
@@ -41,6 +43,18 @@ def test_what_waits_goes_on_where_it_stood() -> None:
     third.callback(4)
 
     assert CASE.successResultOf(result) == 115
+
+
+def test_what_waits_is_a_coroutine() -> None:
+    """So that a session can wait for it as for any other answer."""
+    later: Deferred[int] = Deferred()
+    rest: Any = step(added(1, later))
+
+    result: Deferred[int] = Deferred.fromCoroutine(rest)
+    CASE.assertNoResult(result)
+    later.callback(2)
+
+    assert CASE.successResultOf(result) == 3
 
 
 def test_what_is_raised_comes_through() -> None:

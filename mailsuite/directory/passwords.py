@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from passlib.context import CryptContext
 from passlib.exc import PasslibSecurityError, UnknownHashError
 
-from mailsuite.directory import system_crypt
+from mailsuite.directory import digests, system_crypt
 from mailsuite.directory.foreign_hashes import own_form
 from mailsuite.sasl.cram_keys import cram_keys, parse_cram_keys
 from mailsuite.sasl.saslprep import Unprepared
@@ -24,8 +24,7 @@ _BCRYPT_OCTETS = 72
 _SCHEMES = (
     "argon2", "bcrypt", "sha512_crypt", "sha256_crypt", "pbkdf2_sha512", "pbkdf2_sha256", "pbkdf2_sha1",
     "ldap_pbkdf2_sha512", "ldap_pbkdf2_sha256", "ldap_pbkdf2_sha1", "ldap_bcrypt", "ldap_sha512_crypt",
-    "ldap_sha256_crypt", "ldap_salted_sha512", "ldap_salted_sha256", "ldap_salted_sha1", "ldap_salted_md5",
-    "ldap_sha1", "ldap_md5", "hex_sha256", "hex_sha512", "md5_crypt", "apr_md5_crypt", "sun_md5_crypt", "des_crypt",
+    "ldap_sha256_crypt", "hex_sha256", "hex_sha512", "md5_crypt", "apr_md5_crypt", "sun_md5_crypt", "des_crypt",
     "bsdi_crypt",
 )  # fmt: skip
 
@@ -71,44 +70,50 @@ class Passwords:
 
     def hash_random(self, password: str) -> str:
         """Return a quick hash of *password*, which nobody can guess: it was drawn from at least 2^100 others."""
-        return str(self._context.handler("ldap_salted_sha512").hash(prepared(password)))
+        return digests.salted(prepared(password))
 
     def fits(self, password: str, stored: str) -> bool:
         """Say whether *password* is that of *stored*. Raises as `check`."""
-        return self._check(password, stored, renew=False).right
+        octets = prepared(password)
+        # The others are looked at more closely: which of many forms they have takes longer than to check a digest.
+        right = digests.fits(octets, stored)
+        return self._fits(password, octets, own_form(stored)) if right is None else right
 
     def check(self, password: str, stored: str) -> Checked:
         """Check *password* against *stored*; a right one whose hash is out of date comes with a better hash.
 
         Raises `UnfitPassword`, or `UnfitHash`.
         """
-        return self._check(password, stored, self._renew)
+        octets, form = prepared(password), own_form(stored)
+        right = self._fits(password, octets, form)
+        renew = right and self._renew and self._is_outdated(form)
+        return Checked(right, str(self._context.hash(octets)) if renew else None)
 
-    def _check(self, password: str, stored: str, renew: bool) -> Checked:
-        octets = prepared(password)
-        right, outdated = self._judge(password, octets, own_form(stored))
-        better = str(self._context.hash(octets)) if right and outdated and renew else None
-        return Checked(right, better)
-
-    def _judge(self, password: str, octets: bytes, form: str) -> tuple[bool, bool]:
-        """Say whether *octets* are the password of *form*, and whether that is out of date."""
+    def _fits(self, password: str, octets: bytes, form: str) -> bool:
+        """Say whether *octets*, which are *password*, are the password of *form*. Raises `UnfitHash`."""
+        right = digests.fits(octets, form)
+        if right is not None:
+            return right
         keys = parse_scram_keys(form)
         if keys is not None:
-            return _fit(keys, password), True
+            return _fit(keys, password)
         if parse_cram_keys(form) is not None:
-            return hmac.compare_digest(str(cram_keys(octets)), form), True
+            return hmac.compare_digest(str(cram_keys(octets)), form)
         if system_crypt.is_known(form):
-            return system_crypt.fits(octets, form), True
+            return system_crypt.fits(octets, form)
         try:
-            right = bool(self._context.verify(_cut(octets) if _is_bcrypt(form) else octets, form))
-            return right, right and bool(self._context.needs_update(form))
+            return bool(self._context.verify(_cut(octets) if _is_bcrypt(form) else octets, form))
         except (UnknownHashError, PasslibSecurityError, ValueError, TypeError) as error:
             raise UnfitHash(f"the stored password has no form that we know ({type(error).__name__})") from error
+
+    def _is_outdated(self, form: str) -> bool:
+        """Say whether *form* is not what `hash` makes."""
+        return not form.startswith("$argon2") or bool(self._context.needs_update(form))
 
     def known(self, stored: str) -> bool:
         """Say whether *stored* is a hash that `check` can make something of."""
         form = own_form(stored)
-        if parse_scram_keys(form) or parse_cram_keys(form) or system_crypt.is_known(form):
+        if digests.is_digest(form) or parse_scram_keys(form) or parse_cram_keys(form) or system_crypt.is_known(form):
             return True
         scheme = self._context.identify(form, resolve=True)
         try:

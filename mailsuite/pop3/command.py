@@ -44,10 +44,9 @@ class Command:
 
         RFC 2449 §3: each parameter follows one space and has at least one octet.
         """
-        if self.raw:
-            words = [argument] if argument else []
-        else:
-            words = argument.split(b" ") if argument else []
+        if not argument:
+            return None if self.least else []
+        words = [argument] if self.raw else argument.split(b" ")
         return words if self.least <= len(words) <= self.most and all(words) else None
 
 

@@ -21,13 +21,10 @@ from mailsuite.wire.foreign import TLS_RECORD, is_foreign
 from mailsuite.wire.lines import Fault, Inbox
 
 CAPABILITIES: tuple[Capability, ...] = parts(capabilities)
+# The one table of a session: its verbs, each with the states in which it is legal (RFC 1939 §3).
 VERBS: Mapping[bytes, Command] = {
     **commands.VERBS,
     **{verb: command for part in CAPABILITIES for verb, command in part.verbs.items()},
-}
-# The one table of a session: which verb is legal in which state (RFC 1939 §3).
-LEGAL: Mapping[State, Mapping[bytes, Command]] = {
-    state: {verb: command for verb, command in VERBS.items() if state in command.states} for state in State
 }
 # What the account store has for who may log in by APOP; in the clear, as no digest of it will do.
 APOP = "apop"
@@ -226,7 +223,7 @@ class ServerSession:
 
     def say(self, response: Response) -> None:
         """Send *response*; count it where it is the client's error, and close where it says so."""
-        if response.counts:
+        if not response.positive and response.counts:
             self.errors += 1
             if self.errors > self.settings.limits.errors:
                 response = responses.TOO_MANY_ERRORS
@@ -297,20 +294,23 @@ class ServerSession:
         if self._sending is not None:
             self._told = (events.READ_BODY,)
             return True
+        if not self._inbox:
+            return self._foreseen is not None and self._foresee(self._foreseen)
         if self._inbox.starts_with(TLS_RECORD):
             # It is longer than a line may be, and has no end of one.
             self._close(Ending.FOREIGN)
             return True
         line = self._inbox.line(self._line_octets)
         if line is None:
-            return self._foresee()
+            return False
         self._take(self._obey(line))
         return True
 
-    def _foresee(self) -> bool:
-        """Nothing is left to be done for the client: what it will probably ask for next can be made ready."""
-        index, self._foreseen = self._foreseen, None
-        if index is None or not self.drop.has(index):
+    def _foresee(self, index: int) -> bool:
+        """Nothing is left to be done for the client: message *index*, which it will probably ask for next, can be
+        made ready."""
+        self._foreseen = None
+        if not self.drop.has(index):
             return False
         self._told = (Foreseen(index, self.utf8),)
         return True
@@ -340,11 +340,11 @@ class ServerSession:
             return responses.NUL_OCTET
         verb, _, argument = line.partition(b" ")
         verb = verb.upper()  # RFC 1939 §3: keywords are case-insensitive
-        command = LEGAL[self.state].get(verb)
+        command = VERBS.get(verb)
         if command is None:
-            if verb in VERBS:
-                return responses.WRONG_STATE
             return responses.OTHER_PROTOCOL if is_foreign(line) else responses.UNKNOWN
+        if self.state not in command.states:
+            return responses.WRONG_STATE
         words = command.words(argument)
         return responses.BAD_ARGUMENTS if words is None else command.obey(self, words)
 

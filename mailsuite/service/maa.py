@@ -22,7 +22,7 @@ from mailsuite.interfaces import (
     MaildropInUse,
     NoSuchFolder,
 )
-from mailsuite.maybe import Maybe, then
+from mailsuite.maybe import Maybe, step, then
 from mailsuite.meaning import CannotJudge, Login, Secret
 from mailsuite.message.surrogate import Surrogate
 from mailsuite.pop3 import events, responses
@@ -143,7 +143,11 @@ class MailboxAccess:
     def _connected(self, event: events.Connected) -> Response:
         return responses.greeting(self.site.hostname, self.id)
 
-    async def _authenticate(self, event: events.Authenticate) -> events.Opened | Response:
+    def _authenticate(self, event: events.Authenticate) -> Maybe[events.Opened | Response]:
+        # Most have their answer at once: what they ask for is in memory.
+        return step(self._log_in(event))
+
+    async def _log_in(self, event: events.Authenticate) -> events.Opened | Response:
         if isinstance(event.claim, LoginClaim):
             self._proved = None
         self._give_up()

@@ -9,7 +9,7 @@ import pytest
 from mailsuite.pop3 import events, responses
 from mailsuite.pop3.command import State
 from mailsuite.pop3.events import Ended, Ending, Foreseen, Opened, ReadBody, Retrieve, Retrieved, Update
-from mailsuite.pop3.server import CAPABILITIES, LEGAL, OUTPUT_OCTETS, VERBS, ServerSession
+from mailsuite.pop3.server import CAPABILITIES, OUTPUT_OCTETS, VERBS, ServerSession
 from mailsuite.pop3.settings import Settings
 from mailsuite.sasl.claims import PasswordClaim
 from mailsuite.sasl.exchange import LINE_OCTETS
@@ -55,6 +55,11 @@ def open_core(sizes: list[int]) -> ServerSession:
     return core
 
 
+def legal(state: State) -> set[bytes]:
+    """Return the verbs that are legal in *state*."""
+    return {verb for verb, command in VERBS.items() if state in command.states}
+
+
 class TestTable:
     """Which verbs there are, and where."""
 
@@ -93,9 +98,9 @@ class TestTable:
         both = {b"CAPA", b"QUIT", b"LANG"}
         before = {b"USER", b"PASS", b"AUTH", b"APOP", b"STLS", b"UTF8"}
 
-        assert set(LEGAL[State.AUTHORIZATION]) == both | before
-        assert set(LEGAL[State.TRANSACTION]) == set(VERBS) - before
-        assert not LEGAL[State.UPDATE]
+        assert legal(State.AUTHORIZATION) == both | before
+        assert legal(State.TRANSACTION) == set(VERBS) - before
+        assert not legal(State.UPDATE)
 
 
 class TestLines:
