@@ -99,10 +99,11 @@ def _add_ours(messages: Messages, names: Sequence[bytes], known: _Known) -> bool
     All of them are looked at by each operation: one of Python's for each name costs more than the kernel's part.
     """
     joined = b"/".join(names) + b"/"
-    found = _OURS.findall(joined)
-    if len(found) < len(names):
+    # What lies between names of ours, then the three parts of each, and so on: no object holds the parts of one.
+    parts = _OURS.split(joined)
+    if any(parts[::4]):
         return False
-    bases, places, said = zip(*found, strict=True)
+    bases, places, said = parts[1::4], parts[2::4], parts[3::4]
     if any(map(eq, bases, bases[1:])) or not known.special.isdisjoint(bases):
         return False
     octets = list(map(int, said))

@@ -173,6 +173,15 @@ class TestSnapshot:
 
         assert list(taken(box).sizes) == [777]
 
+    @pytest.mark.parametrize("before", ["x", "2", "1700000000.M000000P1Q1x"])
+    def test_a_name_that_ends_as_ours_do(self, box: Path, before: str) -> None:
+        """It is another name all the same, and the file is found under it."""
+        ours = "1700000000.M000000P1Q0,S=10,W=10"
+        put(box, f"new/{before}{ours}")
+
+        assert paths(taken(box)) == [f"new/{before}{ours}".encode()]
+        assert ids(box) == [base(f"{before}{ours}".encode()).decode()]
+
     def test_unreadable_file_keeps_its_number(self, box: Path) -> None:
         """A file whose size is not what its name says is listed, so that numbers are true; it is refused later."""
         put(box, "new/1.a.host,S=100", b"short")
