@@ -6,7 +6,7 @@ from mailsuite.pop3.events import Rows
 from mailsuite.pop3.responses import BAD_NUMBER, MARKED_ALREADY, NO_SUCH_MESSAGE, Response
 
 # Rows of a listing that are sent at a time.
-_ROWS = 1024
+_ROWS = 2048
 # Digits of the longest number that anybody has a use for.
 _DIGITS = 19
 
