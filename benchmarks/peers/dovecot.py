@@ -93,6 +93,11 @@ class Dovecot(Unpacked, Mailboxes):
         """See `Peer.maildir`."""
         return self.folder / "var/mail" / user
 
+    @property
+    def owner(self) -> int:
+        """See `Mailboxes.owner`."""
+        return (self.folder / "var/mail").stat().st_uid
+
     def fill(self, user: str, count: int, content: bytes = MESSAGE, files: bool = False) -> None:
         """See `Mailboxes.fill`."""
         fill(self.maildir(user), count, self._letter(content, files, LONG_AGO))
@@ -104,5 +109,4 @@ class Dovecot(Unpacked, Mailboxes):
     def _letter(self, content: bytes, files: bool, second: int) -> Letter:
         lines = content.replace(b"\r\n", b"\n")
         end = f".mail,S={len(lines)},W={len(content)}"
-        owner = (self.folder / "var/mail").stat().st_uid
-        return Letter(lines, end, owner, files, second)
+        return Letter(lines, end, self.owner, files, second)

@@ -14,19 +14,26 @@ _USERS = [f"u{number}" for number in range(200)]
 # Those that stay open before memory is read, so that what all sessions share is there.
 _WARM = 100
 _REST_MESSAGES = 100
+# Beyond so many messages, mail to be listed is links to a few files: a million files keep a disk busy for minutes.
+_FILES = 50_000
 _READ = b"Subject: x\r\n\r\n" + b"y" * (4096 - 16) + b"\r\n"
 
 
 @dataclass(frozen=True)
 class Pop3Case(Case):
-    """*work* on mailboxes of *size* messages."""
+    """*work* on mailboxes of *size* messages; *foreign*: as other programs write them."""
 
     work: str
     size: int
+    foreign: bool = False
 
 
 def _opens(size: int, scale: Scale) -> Pop3Case:
     return Pop3Case(f"open {size:,}", POP3, scale, "open", size)
+
+
+def _opens_foreign(size: int, scale: Scale) -> Pop3Case:
+    return Pop3Case(f"open {size:,}, no sizes", POP3, scale, "open", size, foreign=True)
 
 
 def _reads(size: int, scale: Scale) -> Pop3Case:
@@ -41,6 +48,9 @@ class Pop3(Workload[Pop3Case]):
     note = (
         "*logins*: USER, PASS, STAT, QUIT, 20 clients, mailboxes of 100 messages. *open*: seconds from PASS to the end"
         " of LIST and UIDL: the *first* time, *again*, and *after one* new message; CPU of the first for each message."
+        " The mail lies in new/, a file for each message (of 500,000: a name), named as the server's own delivery does"
+        " it, and nobody has an index or a list of unique ids yet; *no sizes*: with LF ends and names that tell no"
+        " sizes, as others leave it."
         " *read*: RETR of all messages, 4 KiB each, one after the other. *at rest*: a session that has logged in, and"
         " 100 messages."
     )
@@ -53,6 +63,7 @@ class Pop3(Workload[Pop3Case]):
             Pop3Case("logins", POP3, Scale.QUICK, "logins", _REST_MESSAGES),
             _opens(1000, Scale.QUICK),
             _opens(50_000, Scale.CORE),
+            _opens_foreign(10_000, Scale.CORE),
             _opens(500_000, Scale.FULL),
             _reads(5000, Scale.QUICK),
             _reads(50_000, Scale.CORE),
@@ -94,7 +105,10 @@ class Pop3(Workload[Pop3Case]):
 
     def _open(self, peer: Mailboxes, case: Pop3Case, turn: int) -> dict[str, float]:
         user = _opened(case, turn)
-        peer.fill(user, case.size)
+        if case.foreign:
+            peer.fill_as_others(user, case.size)
+        else:
+            peer.fill(user, case.size, files=case.size <= _FILES)
         figures: dict[str, float] = {}
         for what in ("first", "again", "after_one"):
             if what == "after_one":
@@ -123,4 +137,4 @@ class Pop3(Workload[Pop3Case]):
 
 
 def _opened(case: Pop3Case, turn: int) -> str:
-    return f"open{case.size}-{turn}"
+    return f"open{case.size}{'foreign' if case.foreign else ''}-{turn}"

@@ -184,6 +184,9 @@ def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
         if wire is not None:
             # RFC 1939 §11: what RETR sends is counted, and so the closing CRLF that no name counts.
             return wire + (0 if file.last() in (b"", b"\n") else 2)
+        if file.size < CHUNK:
+            # Most are small, and one reading shows all of them.
+            return _converted_size(file.read(CHUNK))
         content = ForeignContent(file)
         total = 0
         while piece := content.read(CHUNK):
@@ -191,3 +194,9 @@ def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
         return total
     finally:
         file.close()
+
+
+def _converted_size(data: bytes) -> int:
+    """Return how many octets `ForeignContent` makes of *data*."""
+    bare = data.count(b"\n") - data.count(b"\r\n")
+    return len(data) + bare + (0 if data[-1:] in (b"", b"\n") else 2)

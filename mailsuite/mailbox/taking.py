@@ -161,12 +161,13 @@ def _size(name: bytes, known: _Known) -> int | None:
     if said.ours:
         return said.wire
     path = known.root + b"/" + _path(name)
+    key = _base(name)
     try:
         status = os.lstat(path)
-        octets = known.measured.find(_base(name), status)
+        octets = known.measured.find(key, status)
         if octets is None:
             octets = wire_size(path, said.disk, said.wire)
-            known.measured.add(_base(name), status, octets)
+            known.measured.add(key, status, octets)
         return octets
     except FileNotFoundError:
         return None
