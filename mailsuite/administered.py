@@ -5,15 +5,19 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from mailsuite.address import domain_key
 from mailsuite.admin.site import Site
 from mailsuite.admin.tokens import TokenFolder
-from mailsuite.backends import accounts, root
+from mailsuite.backends import accounts, reading, root
 from mailsuite.config import Settings
+from mailsuite.delivery.routes import Routes
+from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.secrets import Kept, keeping
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.interfaces import IGuessingLimit, IMailLog
-from mailsuite.limits import ledger, quota_rules
+from mailsuite.limits import default_caps, ledger, quota_rules
 from mailsuite.logins import mechanisms_of, wanted_secrets
 from mailsuite.transport.bounds import Admission
 from mailsuite.transport.open_sessions import BuildsSessions
@@ -37,7 +41,27 @@ def administered(settings: Settings) -> Site:
         mechanisms=partial(mechanisms_of, settings),
         default_quota=quota_rules(settings).default,
         ledger=ledger(settings),
+        default_caps=default_caps(settings),
+        routes=partial(_routes, settings),
+        is_local=partial(is_local, settings),
     )
+
+
+def is_local(settings: Settings, domain: str) -> bool:
+    """Say whether *domain* is one with mailboxes of ours; so is none where the accounts cannot be read."""
+    try:
+        with reading(settings) as records:
+            found = records.domain(domain_key(domain))
+    except AccountsError:
+        return False
+    return found is not None and found.domain_class == LOCAL
+
+
+def _routes(settings: Settings) -> Routes:
+    # Half of a second that commands need not take which have to do with no other server.
+    from mailsuite.outgoing import default_route, route_rules
+
+    return Routes(route_rules(settings), default_route(settings))
 
 
 def _keep(settings: Settings) -> Callable[[str, str], Kept]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mailsuite.address import domain_key
@@ -36,6 +37,7 @@ from mailsuite.smtp import settings as smtp_settings
 from mailsuite.transport.bounds import Admission, Bounds
 from mailsuite.transport.certificate_watch import CertificateWatch, NamedFiles
 from mailsuite.transport.gate import Rules, everybody, nobody
+from mailsuite.transport.last_words import last_words
 from mailsuite.transport.listener import Listener, NewSession, SessionFactory
 from mailsuite.transport.open_sessions import BuildsSessions
 from mailsuite.transport.peer_credentials import user_of
@@ -197,8 +199,8 @@ _POP3_WORDS: Mapping[str, bytes] = {
     BANNED: pop3_responses.BANNED.encode(),
 }
 _HTTP_WORDS: Mapping[str, bytes] = {
-    "connections": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    BANNED: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "connections": last_words(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; come again later"),
+    BANNED: last_words(HTTPStatus.FORBIDDEN, "banned; mailsuite bans list tells for how long"),
 }
 _WORDS = {"pop3": _POP3_WORDS, "admin": _HTTP_WORDS}
 

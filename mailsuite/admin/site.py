@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from mailsuite.delivery.routes import Routes
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.secrets import Kept
 from mailsuite.mailbox.maildirsize import Ledger
-from mailsuite.meaning import Quota
+from mailsuite.meaning import Cap, Quota
 
 T = TypeVar("T")
 
@@ -20,7 +21,8 @@ class Site:
     *postmaster* is ``[directory] postmaster``, *ban_time* how long a ban lasts for which nothing is said (seconds; 0:
     something has to be said). *keep* makes of an address in key form and a password what is kept of it, *mechanisms*
     says by which ones a user can log in of whom these kinds are stored. *default_quota* is for mailboxes of which the
-    accounts say nothing; *ledger* counts what lies in one.
+    accounts say nothing; *ledger* counts what lies in one. *default_caps* are those of every login. *routes* gives the
+    ways to other servers; *is_local* says of a domain whether it has mailboxes of ours.
     """
 
     accounts: Callable[[], Accounts]
@@ -34,6 +36,9 @@ class Site:
     mechanisms: Callable[[Collection[str]], Sequence[str]]
     default_quota: Quota
     ledger: Ledger
+    default_caps: Sequence[Cap]
+    routes: Callable[[], Routes]
+    is_local: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,19 @@
 """Users: a change, with the password that is kept of it, and with the mail folder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mailsuite.admin.mail_folders import left_mail, mail_path, make_mail_folder
 from mailsuite.admin.site import Done, Site
 from mailsuite.directory.accounts import Accounts
+from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import User
 from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.sharing import Sharing, is_shared
+
+# What is said of who has left, unless something else is; with the status of a mailbox that has moved (RFC 3463).
+LEFT = "This person is no longer here"
+MOVED = "5.1.6"
 
 
 def add(site: Site, accounts: Accounts, address: str, password: str | None) -> Done[User]:
@@ -41,6 +47,24 @@ def remove(site: Site, accounts: Accounts, address: str, force: bool = False) ->
     return Done(removed, (left,) if left else ())
 
 
+def leave(
+    accounts: Accounts, address: str, until: int, targets: Sequence[str] = (), copy: bool = True, text: str = LEFT
+) -> User:
+    """Let the user leave: its mail goes to *targets* until *until* (POSIX seconds), and is refused with *text* then.
+
+    With *copy* the mailbox gets a copy of what goes to them. See `Aliases.leave`.
+    """
+    accounts.aliases.leave(address, until, chosen(550, text, MOVED), targets, copy)
+    return accounts.users.show(address)
+
+
+def stay(accounts: Accounts, address: str) -> User:
+    """Let the user stay; where its mail goes besides stays as it is. Raises `NoSuch`."""
+    name = accounts.users.show(address).name
+    accounts.aliases.accept(name)
+    return accounts.users.show(name)
+
+
 def as_json(site: Site, found: User) -> dict[str, Any]:
     """Return *found* for programs. *leaves* is in POSIX seconds."""
     return {
@@ -55,13 +79,16 @@ def as_json(site: Site, found: User) -> dict[str, Any]:
 
 
 def details_as_json(site: Site, accounts: Accounts, address: str) -> dict[str, Any]:
-    """Return the user *address* for programs, with the aliases that lead to it and how it can log in.
+    """Return the user *address* for programs, with whose mailbox it reads, where its mail goes (unless that is there
+    alone), the aliases that lead to it, and how it can log in.
 
     Raises `NoSuch`.
     """
     found = accounts.users.show(address)
     return {
         **as_json(site, found),
+        "reads": accounts.users.owner(address),
+        "targets": accounts.aliases.targets(address),
         "aliases": accounts.aliases.leading_to(address),
         "mechanisms": site.mechanisms(accounts.users.kinds(address)),
     }

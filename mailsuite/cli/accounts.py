@@ -8,16 +8,15 @@ from typing import TypeVar
 
 import click
 
-from mailsuite.address import domain_key
 from mailsuite.admin import mail_folders
 from mailsuite.admin.site import Done
 from mailsuite.administered import administered
-from mailsuite.backends import accounts, reading
+from mailsuite.backends import accounts
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords, UnfitPassword, prepared
-from mailsuite.directory.rows import LOCAL, User
+from mailsuite.directory.rows import User
 from mailsuite.directory.secrets import Kept, keeping, keeping_hashes
 from mailsuite.logins import wanted_secrets
 
@@ -45,16 +44,6 @@ def day(seconds: int) -> str:
     UTC."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%d}" if seconds % 86_400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def is_local(settings: Settings, domain: str) -> bool:
-    """Say whether *domain* is one with mailboxes of ours; so is none where the accounts cannot be read."""
-    try:
-        with reading(settings) as records:
-            found = records.domain(domain_key(domain))
-    except AccountsError:
-        return False
-    return found is not None and found.domain_class == LOCAL
 
 
 def keeper(settings: Settings) -> Callable[[str, str], Kept]:

@@ -2,15 +2,14 @@
 
 import click
 
+from mailsuite.admin import caps as admin
+from mailsuite.administered import administered
 from mailsuite.cli.accounts import as_json, open_accounts
 from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.limits import default_caps
 from mailsuite.meaning import Cap, Counted
-from mailsuite.policy.caps import DAY, HOUR
 
-_SPANS = {"hour": HOUR, "day": DAY}
 _whom = click.argument("whom", metavar="USER|DOMAIN")
 
 
@@ -34,16 +33,17 @@ def cap() -> None:
     Example:
       mailsuite cap set alice@example.com recipients day 5000
       mailsuite cap show example.com
+      mailsuite cap list
     """
 
 
 @cap.command(name="set")
 @_whom
 @click.argument("counted", type=click.Choice(["messages", "recipients"]))
-@click.argument("span", type=click.Choice(list(_SPANS)))
+@click.argument("span", type=click.Choice(list(admin.SPANS)))
 @click.argument("most", metavar="N|none|default", callback=_number)
 @with_site
-def set_(settings: Settings, whom: str, counted: Counted, span: str, most: int | None) -> None:
+def set_(settings: Settings, whom: str, counted: Counted, span: admin.Span, most: int | None) -> None:
     """Let a login, or all logins of a domain together, send so many messages, or to so many new recipients, in a time.
 
     A recipient is new to whom nothing was sent within a day. "none" sets no limit, "default" takes the cap off: what
@@ -56,7 +56,7 @@ def set_(settings: Settings, whom: str, counted: Counted, span: str, most: int |
       mailsuite cap set alice@example.com messages hour default
     """
     with open_accounts(settings) as accounts:
-        accounts.caps.set(whom, counted, _SPANS[span], most)
+        accounts.caps.set(whom, counted, admin.SPANS[span], most)
     told = "as [caps] says" if most is None else str(most) if most else "any number of"
     click.echo(f"{whom}: {told} {counted} in {'an' if span == 'hour' else 'a'} {span}.")
 
@@ -73,23 +73,34 @@ def show(settings: Settings, whom: str, as_json: bool) -> None:
       mailsuite cap show alice@example.com --json
     """
     with open_accounts(settings) as accounts:
-        own = accounts.caps.show(whom)
-        domain = whom.rpartition("@")[2]
-        found = [(whom, each) for each in own]
-        if domain != whom:
-            found += [(f"all of {domain}", each) for each in accounts.caps.show(domain)]
-    if "@" in whom:
-        said = {(each.counted, each.seconds) for each in own}
-        found += [("[caps]", each) for each in default_caps(settings) if (each.counted, each.seconds) not in said]
+        found = list(admin.in_force(administered(settings), accounts, whom))
     if as_json:
-        print_json([
-            {"by": by, "counted": each.counted, "seconds": each.seconds, "most": each.most or None}
-            for by, each in found
-        ])  # fmt: skip
+        print_json([admin.as_json(by, each) for by, each in found])
     else:
         print_table(("by", "counted", "in", "at most"), [(by, *_cells(each)) for by, each in found])
 
 
+@cap.command(name="list")
+@click.argument("domain", required=False)
+@as_json
+@with_site
+def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
+    """List all logins and domains that have caps of their own, or DOMAIN and its logins.
+
+    \b
+    Example:
+      mailsuite cap list
+      mailsuite cap list example.com --json
+    """
+    with open_accounts(settings) as accounts:
+        found = list(accounts.caps.list(domain))
+    if as_json:
+        print_json([admin.listed_as_json(whom, caps) for whom, caps in found])
+    else:
+        rows = [(whom, *_cells(each)) for whom, caps in found for each in caps]
+        print_table(("by", "counted", "in", "at most"), rows)
+
+
 def _cells(cap: Cap) -> tuple[object, ...]:
-    names = {seconds: name for name, seconds in _SPANS.items()}
+    names = {seconds: name for name, seconds in admin.SPANS.items()}
     return cap.counted, names.get(cap.seconds, f"{cap.seconds} s"), cap.most or "any number"

@@ -42,8 +42,12 @@ def check(config: str | None, as_json: bool) -> None:
         for finding in found:
             click.echo(str(finding))
         warnings = sum(finding.level == "warning" for finding in found)
-        click.echo(f"{errors} errors, {warnings} warnings")
+        click.echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     raise SystemExit(1 if errors else 0)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:

@@ -63,7 +63,7 @@ def explain() -> None:
     """
 
 
-@explain.command()
+@explain.command(options_metavar="--peer IP [OPTIONS]")
 @click.argument("recipient", metavar="TO", callback=_path)
 @click.option("--from", "sender", default="", callback=_path, metavar="FROM", help="The sender (default: none, <>).")
 @click.option("--peer", required=True, callback=_peer, metavar="IP", help="The address that it comes from, or unix.")

@@ -2,20 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import click
 
-from mailsuite.cli.accounts import keeper, mail_path, open_accounts, password_stdin, read_password
+from mailsuite.admin import sharing as admin
+from mailsuite.administered import administered
+from mailsuite.cli.accounts import open_accounts, password_stdin, read_password
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.directory.rows import User
-from mailsuite.directory.spelling import parse_address
 from mailsuite.mailbox.imported_ids import ImportedIds, Reused
-from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.scan import FOLDERS, PREFIX, scan
-from mailsuite.mailbox.sharing import Sharing, is_shared
 from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT
 from mailsuite.mailbox.uidl_sources import BadSource, Pair, courier, dovecot, header_id, plain
 
@@ -73,7 +71,8 @@ def import_uidl(
         raise click.UsageError("give one of --dovecot, --courier, --file and --header")
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
-    with _alone(settings, found) as root:
+    with _told(), admin.alone(administered(settings), found) as path:
+        root = os.fsencode(path)
         names = scan(root)
         try:
             if header:
@@ -98,7 +97,7 @@ def import_uidl(
     "--shared/--exclusive", "shared", default=None, help="Let several logins read it, each with its own marks."
 )
 @click.option(
-    "--expire-hidden", "days", type=click.IntRange(0, 36_500), metavar="DAYS",
+    "--expire-hidden", "days", type=click.IntRange(0, admin.MOST_DAYS), metavar="DAYS",
     help="Remove a message so many days after all have hidden it (default: never).",
 )
 @with_site
@@ -114,23 +113,17 @@ def set_(settings: Settings, address: str, shared: bool | None, days: int | None
     """
     if shared is None or (days is not None and not shared):
         raise click.UsageError("give --shared, with or without --expire-hidden, or --exclusive")
-    with open_accounts(settings) as accounts:
-        found = accounts.users.show(address)
-        readers = accounts.users.readers(address)
-    path = mail_path(settings, found)
+    site = administered(settings)
+    with open_accounts(settings) as accounts, _told():
+        if shared:
+            found = admin.share(site, accounts, address, days)
+        else:
+            found = admin.unshare(site, accounts, address)
     if shared:
-        with _alone(settings, found) if not is_shared(path) else nullcontext():
-            Sharing(path).begin(days, readers)
         when = "never" if days is None else f"{days} days after all have hidden it"
-        click.echo(f"{found.name} is shared by {', '.join(readers)}; a message is removed {when}.")
-        return
-    if len(readers) > 1:
-        others = ", ".join(name for name in readers if name != found.name)
-        raise click.ClickException(f"{others} would still read it; remove these first with: mailsuite user remove")
-    with _alone(settings, found):
-        if is_shared(path):
-            Sharing(path).end()
-    click.echo(f"{found.name} is not shared.")
+        click.echo(f"{found.name} is shared by {', '.join(found.readers)}; a message is removed {when}.")
+    else:
+        click.echo(f"{found.name} is not shared.")
 
 
 @mailbox.command(name="add-reader")
@@ -145,31 +138,23 @@ def add_reader(settings: Settings, address: str, login: str, password_stdin: boo
     Example:
       mailsuite mailbox add-reader info@example.com bob.info@example.com
     """
-    with open_accounts(settings) as accounts:
-        owner = accounts.users.show(address)
-        path = mail_path(settings, owner)
-        if not is_shared(path):
-            raise click.ClickException(
-                f"{owner.name} is not shared; first: mailsuite mailbox set {owner.name} --shared"
-            )
-        accounts.users.refuse_taken(login)
-        kept = keeper(settings)(str(parse_address(login)), read_password(password_stdin))
-        added = accounts.users.add_reader(login, owner.name, kept.hashed, kept.secrets)
-    Sharing(path).join(added.name)
-    click.echo(f"{added.name} reads the mailbox of {owner.name}.")
+    site = administered(settings)
+    with open_accounts(settings) as accounts, _told():
+        # Before anybody is asked for a password.
+        admin.refuse_reader(site, accounts, address, login)
+        found = admin.add_reader(site, accounts, address, login, read_password(password_stdin))
+        added = accounts.users.show(login)
+    click.echo(f"{added.name} reads the mailbox of {found.name}.")
 
 
 @contextmanager
-def _alone(settings: Settings, user: User) -> Iterator[bytes]:
-    """Yield the folder of the user's mailbox, which nobody else opens meanwhile."""
-    path = mail_path(settings, user)
-    locks = Locks(f"{settings.state_dir}/locks")
+def _told() -> Iterator[None]:
     try:
-        if not locks.acquire(path):
-            raise click.ClickException(f"{user.name} is logged in: try again when that session is over")
-        yield os.fsencode(path)
-    finally:
-        locks.close()
+        yield
+    except admin.InTheWay as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"the mailbox cannot be used: {error}") from error
 
 
 def _headers(root: bytes, names: Sequence[bytes]) -> Iterator[Pair]:

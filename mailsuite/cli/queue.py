@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from mailsuite.address import Address
+from mailsuite.admin import destinations
 from mailsuite.admin.queue import as_json, counts_as_json
-from mailsuite.cli.accounts import is_local
+from mailsuite.administered import administered
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
@@ -25,13 +25,9 @@ from mailsuite.cli.queue_words import (
 )
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.config.forms import is_domain
 from mailsuite.queue.admin import Administration, Changed, Progress
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import QueueError
-from mailsuite.queued import LOCAL
-from mailsuite.service.asking import fates, plain
-from mailsuite.smtp.grammar import is_literal
 
 # Rows of one table: the queue may be longer than fits in memory.
 _ROWS = 1000
@@ -299,63 +295,18 @@ def _switch(
 
 
 def _switch_destination(settings: Settings, admin: Administration, destination: str, held: bool) -> None:
-    _, names = admin.held()
-    # What was held under a name that now goes another way can be released all the same.
-    name = destination if not held and destination in names else _as_destination(settings, destination)
-    # Under a name of its own waits what is to have other TLS than the rest; who names the rest means all of it.
-    every = fates(name) if name == plain(name) else (name,)
-    known = any(admin.knows(each) for each in every)
-    news = [each for each in every if admin.hold_destination(each, held)]
-    if not news and not held:
-        raise click.ClickException(f"{name} is not held")
-    click.echo(f"{name} is held: nothing is tried there." if held else f"{name} goes on.")
-    if held and not known:
-        click.echo("Nothing of that name is in the queue: this is for what may come.", err=True)
-
-
-def _as_destination(settings: Settings, name: str) -> str:
-    """Return the destination that an operator calls *name*; a domain that goes by a route is none of its own."""
-    # Half of a second that the other commands need not take.
-    from mailsuite.delivery.routes import Routes
-    from mailsuite.outgoing import default_route, route_rules
-
-    base = plain(name)
-    if base != name:
-        return _as_destination(settings, base) + name.removeprefix(base)
-    rules = route_rules(settings)
-    routes = {f"route:{rule.name}" for rule in rules if rule.route.host}
-    if name == LOCAL or name in routes:
-        return name
-    if name.startswith("route:"):
-        known = f"; there are {', '.join(sorted(routes))}" if routes else ""
-        raise click.ClickException(f"no next hop has the name {name}{known}")
-    _refuse_no_destination(settings, name)
-    destination = Routes(rules, default_route(settings)).route(Address("", name), None).destination
-    if destination in routes:
-        raise click.ClickException(
-            f"mail for {name} is scheduled as one of {destination}, with all else that goes that way: name"
-            f" {destination}, or hold only what is in the queue now, with --domain {name}"
-        )
-    return destination
-
-
-def _refuse_no_destination(settings: Settings, name: str) -> None:
-    """Refuse what no mail can be scheduled under."""
-    if not is_domain(name) and not (name.startswith("[") and name.endswith("]") and is_literal(name)):
-        raise click.ClickException(
-            f'"{_printable(name)}" is no destination: expected a domain, an address literal such as [192.0.2.1],'
-            f" route:NAME, or {LOCAL} for our own mailboxes"
-        )
-    if is_local(settings, name):
-        raise click.ClickException(
-            f"mail for {name} goes into mailboxes of ours, and waits in the queue only when they cannot take it: name"
-            f" {LOCAL}, or hold only what is in the queue now, with --domain {name}"
-        )
+    try:
+        switched = destinations.switch(administered(settings), admin, destination, held)
+    except (destinations.NoDestination, destinations.NotHeld) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{switched.name} is held: nothing is tried there." if held else f"{switched.name} goes on.")
+    for note in switched.notes:
+        click.echo(note, err=True)
 
 
 def _tell_of_holds(admin: Administration) -> None:
-    whole, every = admin.held()
-    names = [name for name in every if name == plain(name) or plain(name) not in every]
+    whole, _ = admin.held()
+    names = destinations.held(admin)
     if whole:
         click.echo("The queue is held: nothing is tried until mailsuite queue release --queue.", err=True)
     if names:

@@ -12,12 +12,12 @@ from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.quotas import DomainQuotas
+from mailsuite.directory.quotas import Changes
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.storage_rules import MOST, amount
-from mailsuite.limits import ledger, quota_rules
+from mailsuite.limits import quota_rules
 from mailsuite.mailbox.layout import maildir
-from mailsuite.mailbox.maildirsize import Usage, read
+from mailsuite.mailbox.maildirsize import Usage
 from mailsuite.meaning import Mailbox, Quota
 from mailsuite.service.notices import in_units, percent
 
@@ -52,6 +52,7 @@ def quota() -> None:
       mailsuite quota set alice@example.com --octets 2G
       mailsuite quota set example.com --octets 500G --each-octets 5G
       mailsuite quota show alice@example.com
+      mailsuite quota list
     """
 
 
@@ -87,13 +88,33 @@ def set_(
         if "@" in whom:
             if any(value is not None for value in each):
                 raise click.UsageError("--each-octets and --each-messages are for a domain")
-            accounts.quotas.set_mailbox(whom, _changed(accounts.quotas.mailbox(whom), given))
-            click.echo(f"{parse_address(whom)}: {_said(accounts.quotas.mailbox(whom))}.")
+            quota = accounts.quotas.change_mailbox(whom, _changes(*given))
+            click.echo(f"{parse_address(whom)}: {_said(quota)}.")
             return
-        before = accounts.quotas.domain(whom)
-        accounts.quotas.set_domain(whom, DomainQuotas(_changed(before.together, given), _changed(before.each, each)))
-        now = accounts.quotas.domain(whom)
+        now = accounts.quotas.change_domain(whom, _changes(*given), _changes(*each))
     click.echo(f"{parse_domain(whom)} in all: {_said(now.together)}; each mailbox: {_said(now.each)}.")
+
+
+@quota.command(name="list")
+@click.argument("domain", required=False)
+@as_json
+@with_site
+def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
+    """List all domains and mailboxes that have a quota of their own, or DOMAIN and its mailboxes. (What lies in
+    mailboxes is shown by quota show.)
+
+    \b
+    Example:
+      mailsuite quota list
+      mailsuite quota list example.com --json
+    """
+    with open_accounts(settings) as accounts:
+        found = list(accounts.quotas.list(domain))
+    if as_json:
+        print_json([admin.own_as_json(each) for each in found])
+    else:
+        rows = [(each.name, *_limits(each.quota), *_limits(each.each)) for each in found]
+        print_table(("of", "octets", "messages", "each: octets", "each: messages"), rows)
 
 
 @quota.command()
@@ -141,19 +162,17 @@ def recalculate(settings: Settings, whom: str | None) -> None:
     """
     with open_accounts(settings) as accounts:
         found = _mailboxes(accounts, whom)
-    default, counting = quota_rules(settings).default, ledger(settings)
-    wrong = 0
+    site, wrong = administered(settings), 0
     with progress("Counting mailboxes", len(found)) as advance:
         for name, box in _each(found, advance):
-            path = maildir(settings.store.path, box)
             try:
-                before = read(path)
-                usage = counting.count(path, box.quota.otherwise(default))
+                before, usage = admin.count(site, box)
             except OSError as error:
+                path = maildir(settings.store.path, box)
                 raise click.ClickException(f"{path} cannot be counted: {error.strerror}") from error
-            if before is not None and before.usage != usage:
+            if before is not None and before != usage:
                 wrong += 1
-                click.echo(f"{name}: was {_amounts(before.usage)}, is {_amounts(usage)}")
+                click.echo(f"{name}: was {_amounts(before)}, is {_amounts(usage)}")
     click.echo(f"Counted {len(found)} mailbox{'' if len(found) == 1 else 'es'}; {wrong} had another sum before.")
 
 
@@ -183,12 +202,14 @@ def _usage(settings: Settings, box: Mailbox) -> Usage:
         raise click.ClickException(f"{path} cannot be looked at: {error.strerror}") from error
 
 
-def _changed(before: Quota, given: tuple[int | None, int | None]) -> Quota:
-    values = [
-        old if new is None else None if new == _DEFAULT else new
-        for old, new in zip((before.octets, before.messages), given, strict=True)
-    ]
-    return Quota(*values)
+def _changes(octets: int | None, messages: int | None) -> Changes:
+    given = {"octets": octets, "messages": messages}
+    return {name: None if value == _DEFAULT else value for name, value in given.items() if value is not None}
+
+
+def _limits(quota: Quota) -> tuple[object, object]:
+    octets = "-" if quota.octets is None else in_units(quota.octets) if quota.octets else "any"
+    return octets, "-" if quota.messages is None else quota.messages or "any"
 
 
 def _said(quota: Quota) -> str:
@@ -199,7 +220,7 @@ def _said(quota: Quota) -> str:
 
 
 def _amounts(usage: Usage) -> str:
-    return f"{in_units(usage.octets)} in {usage.messages} messages"
+    return f"{in_units(usage.octets)} in {usage.messages} message{'' if usage.messages == 1 else 's'}"
 
 
 def _cells(quota: Quota, usage: Usage) -> tuple[object, ...]:

@@ -22,7 +22,6 @@ from mailsuite.cli.output import print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
-from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import User
 
 
@@ -142,7 +141,7 @@ def thaw(settings: Settings, address: str) -> None:
               " UTC.")
 @click.option("--forward", "targets", metavar="TARGET", multiple=True, help="Where mail goes until then; repeatable.")
 @click.option("--no-copy", is_flag=True, help="Put no copy of what is forwarded into the mailbox.")
-@click.option("--text", default="This person is no longer here", show_default=True, help="What is said then.")
+@click.option("--text", default=admin.LEFT, show_default=True, help="What is said then.")
 @click.option("--cancel", is_flag=True, help="Let the user stay; what mail is forwarded to, alias remove takes off.")
 @with_site
 def leave(
@@ -164,10 +163,9 @@ def leave(
         raise click.UsageError("give one of --until DAY and --cancel")
     with open_accounts(settings) as accounts:
         if until is None:
-            accounts.aliases.accept(address)
+            found = admin.stay(accounts, address)
         else:
-            accounts.aliases.leave(address, until, chosen(550, text, "5.1.6"), targets, not no_copy)
-        found = accounts.users.show(address)
+            found = admin.leave(accounts, address, until, targets, not no_copy, text)
     click.echo(f"{found.name} is {_state(found)}.")
 
 
@@ -176,7 +174,8 @@ def leave(
 @as_json
 @with_site
 def show(settings: Settings, address: str, as_json: bool) -> None:
-    """Show the user ADDRESS, the aliases that lead to it, and the mechanisms by which it can log in."""
+    """Show the user ADDRESS, whose mailbox it reads, where its mail goes besides, the aliases that lead to it, and the
+    mechanisms by which it can log in."""
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
         details = admin.details_as_json(administered(settings), accounts, address)
@@ -184,6 +183,8 @@ def show(settings: Settings, address: str, as_json: bool) -> None:
         print_json(details)
     else:
         rows = [("state", _state(found)), ("mail", details["mail"])]
+        rows.append(("reads the mail of", details["reads"]))
+        rows.append(("its mail goes to", ", ".join(details["targets"]) or "-"))
         rows.append(("aliases", ", ".join(details["aliases"]) or "-"))
         rows.append(("logs in by", " ".join(details["mechanisms"]) or "-"))
         print_table(("", found.name), rows)

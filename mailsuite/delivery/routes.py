@@ -35,7 +35,7 @@ class Routes:
     """See `IRouter`. The recipient's domain decides before the sender's, an exact one before a suffix.
 
     *default* is the template for what no rule is for. *backups* says of a domain (`domain_key`) whether we are its
-    backup MX.
+    backup MX. *next_hops* are the destinations that have other names than domains.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Routes:
                 self._senders.add(pattern, rule)
             if not (rule.recipients or rule.senders):
                 self._default = rule
+        self.next_hops = tuple(sorted({_next_hop(rule) for rule in rules if rule.route.host}))
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def route(self, recipient: Address, reverse_path: Address | None) -> Route:
@@ -68,8 +69,12 @@ class Routes:
         # All mail that a next hop gets has one route, whatever its domains, so that it can share transactions; only
         # a domain that we back up is watched for itself.
         return replace(
-            template, destination=f"route:{rule.name}", domain=domain if backup else template.host, backup=backup
+            template, destination=_next_hop(rule), domain=domain if backup else template.host, backup=backup
         )
+
+
+def _next_hop(rule: RouteRule) -> str:
+    return f"route:{rule.name}"
 
 
 def _destination(domain: str) -> str:

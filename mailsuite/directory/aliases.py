@@ -18,7 +18,7 @@ from mailsuite.directory.references import (
 from mailsuite.directory.replies import ChosenReply
 from mailsuite.directory.resolve import ROLES, Resolver
 from mailsuite.directory.rows import LOCAL, Alias
-from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
+from mailsuite.directory.spelling import parse_address, parse_domain, parse_written, place_of
 from mailsuite.directory.sql import Connection, transaction
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.wildcards import ANY, ASTERISKS, WILDCARDS
@@ -83,10 +83,11 @@ class Aliases:
 
         Raises `NoSuch` where there is no such reply.
         """
-        parsed, alias = parse_address(address), self.show(address)
-        if not alias.reply:
-            raise NoSuch(f"mail for {alias.name} is not answered with a reply of its own")
+        parsed = parse_address(address)
         with transaction(self._connection):
+            alias = self.show(address)
+            if not alias.reply:
+                raise NoSuch(f"mail for {alias.name} is not answered with a reply of its own")
             before = dangling(self._connection, parsed.domain)
             self._connection.execute(_SET_REJECT, (None, None, None, None, self._row(parsed)[0]))
             self._drop_empty(parsed)
@@ -102,11 +103,11 @@ class Aliases:
         `add` and `reject` raise, or `NoSuch` where *address* is no user.
         """
         parsed = parse_address(address)
-        row = self._connection.execute(_FIND, (parsed.domain, parsed.local)).fetchone()
-        if row is None or row[1] is None:
-            raise NoSuch(f"no user {parsed} here; see: mailsuite user list {parsed.domain}")
         _refuse_role(parsed)
         with transaction(self._connection):
+            row = self._connection.execute(_FIND, (parsed.domain, parsed.local)).fetchone()
+            if row is None or row[1] is None:
+                raise NoSuch(f"no user {parsed} here; see: mailsuite user list {parsed.domain}")
             if targets:
                 self._append(parsed, [address, *targets] if keep else targets)
             self._reject(parsed, reply, until)
@@ -123,15 +124,21 @@ class Aliases:
             raise NoSuch(f"no alias {parsed} here; see: mailsuite alias list")
         return found
 
+    def targets(self, address: str) -> tuple[str, ...]:
+        """Return where mail for *address* goes; nothing where it is no alias."""
+        try:
+            return self.show(address).targets
+        except NoSuch:
+            return ()
+
     def list(self, domain: str | None = None, after: str = "") -> Iterator[Alias]:
         """Yield every alias, or those of *domain*, by domain and name; only those that come *after* that one."""
-        local, _, home = after.rpartition("@")
         behind = f"{_ALL} AND (d.name, a.local) > (?, ?)"
         if domain is None:
-            return _grouped(self._connection.execute(behind + _ORDER, (home, local)))
+            return _grouped(self._connection.execute(behind + _ORDER, place_of(after)))
         name = parse_domain(domain)
         domain_id(self._connection, name)
-        return _grouped(self._connection.execute(f"{behind} AND d.name = ? {_ORDER}", (home, local, name)))
+        return _grouped(self._connection.execute(f"{behind} AND d.name = ? {_ORDER}", (*place_of(after), name)))
 
     def leading_to(self, address: str) -> tuple[str, ...]:
         """Return the aliases that name *address* itself among their targets."""
@@ -147,9 +154,10 @@ class Aliases:
         Raises `NoSuch`, `LeadsNowhere` where nothing would be left but a loop, and `StillNeeded` where another
         alias or a catch-all leads here; with *force* these lose that target.
         """
-        alias, parsed = self.show(address), parse_address(address)
-        unwanted = dict.fromkeys(_chosen(alias, text) for text in targets or alias.targets)
+        parsed = parse_address(address)
         with transaction(self._connection):
+            alias = self.show(address)
+            unwanted = dict.fromkeys(_chosen(alias, text) for text in targets or alias.targets)
             before = dangling(self._connection, parsed.domain)
             for target in unwanted:
                 self._drop(parsed, target)

@@ -79,8 +79,8 @@ class Domains:
         Raises `NoSuch`, `WrongClass` where the domain is not local, or `LeadsNowhere` where *address* is not a user
         or alias of ours.
         """
-        domain = self.show(name)
         with transaction(self._connection):
+            domain = self.show(name)
             if address is None:
                 self._connection.execute(f"{_NO_CATCH_ALL} WHERE name = ?", (domain.name,))
             else:
@@ -94,8 +94,8 @@ class Domains:
         not local or *other* is an alias itself, `StillNeeded` where others are aliases of this one, or lead to what
         only *other* has.
         """
-        domain = self.show(name)
         with transaction(self._connection):
+            domain = self.show(name)
             if other is not None:
                 self._point(domain.name, domain.domain_class, parse_domain(other))
             elif domain.alias_of:
@@ -110,13 +110,13 @@ class Domains:
 
         Raises `NoSuch`, or `WrongClass` for an alias of a domain: that one's rule holds for it.
         """
-        domain = self.show(name)
-        if domain.alias_of:
-            raise WrongClass(
-                f"{domain.name} is an alias of {domain.alias_of}, whose rule holds for it;"
-                f" to change that: mailsuite domain set {domain.alias_of} --senders {rule}"
-            )
         with transaction(self._connection):
+            domain = self.show(name)
+            if domain.alias_of:
+                raise WrongClass(
+                    f"{domain.name} is an alias of {domain.alias_of}, whose rule holds for it;"
+                    f" to change that: mailsuite domain set {domain.alias_of} --senders {rule}"
+                )
             self._connection.execute("UPDATE domains SET senders = ? WHERE name = ?", (rule, domain.name))
         return self.show(domain.name)
 
@@ -129,8 +129,8 @@ class Domains:
         more (users of a domain that only sends are), or a catch-all of another domain leads here. With *force* the
         first stay as they are, out of use until the class is changed back, and the last is taken off.
         """
-        domain = self.show(name)
         with transaction(self._connection):
+            domain = self.show(name)
             if domain_class != LOCAL:
                 users = tuple(Users(self._connection).list(domain.name))
                 self._refuse_alias(domain, domain_class)
@@ -153,11 +153,11 @@ class Domains:
         addresses of other domains lead here; *force* removes the first and takes it out of the others. Addresses that
         lead to a domain whose mail did not end here are left: it goes on to where DNS says.
         """
-        domain = self.show(name)
-        users = tuple(Users(self._connection).list(domain.name))
-        if not force:
-            _refuse_inhabited(domain, users)
         with transaction(self._connection):
+            domain = self.show(name)
+            users = tuple(Users(self._connection).list(domain.name))
+            if not force:
+                _refuse_inhabited(domain, users)
             before = dangling(self._connection, domain.name)
             for user in users:
                 delete_user(self._connection, user, force=True)

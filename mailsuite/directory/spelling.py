@@ -49,6 +49,12 @@ def login_name(text: str) -> str | None:
         return None
 
 
+def place_of(name: str) -> tuple[str, str]:
+    """Return where the address *name*, or a domain, stands among others by domain and local part, whatever it is."""
+    local, at, home = name.rpartition("@")
+    return home if at else name, unquoted(local)
+
+
 def shown(text: str) -> str:
     """Return *text* fit for a message: control characters escaped, and of a long one the beginning."""
     plain = text if len(text) <= 80 else text[:77] + "..."

@@ -33,6 +33,10 @@ _KINDS = """
     SELECT DISTINCT kind FROM credentials c JOIN logins l ON l.id = c.login_id
     WHERE l.name = ? AND c.stored != ? ORDER BY kind"""
 
+_OWNER = """
+    SELECT a.local, d.name FROM addresses a JOIN domains d ON d.id = a.domain_id
+    WHERE a.mailbox_id = ? ORDER BY d.name, a.local"""
+
 
 class Users:
     """Adds, changes and removes users.
@@ -60,8 +64,9 @@ class Users:
 
         Raises `NoSuch`, `WrongClass` or `Exists`.
         """
-        parsed, box = parse_address(name), self.show(owner).mailbox
+        parsed = parse_address(name)
         with transaction(self._connection):
+            box = self.show(owner).mailbox
             refuse_taken(self._connection, parsed)
             self._connection.execute("INSERT INTO logins (name, mailbox_id) VALUES (?, ?)", (str(parsed), box.id))
             if hashed is not None:
@@ -73,6 +78,11 @@ class Users:
         box = self.show(owner).mailbox
         rows = self._connection.execute("SELECT name FROM logins WHERE mailbox_id = ? ORDER BY name", (box.id,))
         return [name for (name,) in rows]
+
+    def owner(self, reader: str) -> str:
+        """Return the address of the mailbox that *reader* reads: its own, or whose it shares. Raises `NoSuch`."""
+        row = self._connection.execute(_OWNER, (self.show(reader).mailbox.id,)).fetchone()
+        return str(Address(*row)) if row is not None else str(parse_address(reader))
 
     def refuse_taken(self, address: str) -> None:
         """Raise what `add` would raise, and change nothing."""
@@ -140,14 +150,14 @@ class Users:
         Raises `StillNeeded` for a postmaster, and where an alias or a catch-all leads there; with *force* these
         lose that target.
         """
-        user = self.show(address)
-        parsed = parse_address(user.name)
-        if parsed.local == POSTMASTER and not (force or is_elsewhere(self._connection, parsed.domain)):
-            raise StillNeeded(
-                f"{user.name} gets the domain's mail for postmaster and abuse, which RFC 2142 asks for;"
-                " remove the domain instead, or use --force if [directory] postmaster names another mailbox"
-            )
+        parsed = parse_address(address)
         with transaction(self._connection):
+            user = self.show(address)
+            if parsed.local == POSTMASTER and not (force or is_elsewhere(self._connection, parsed.domain)):
+                raise StillNeeded(
+                    f"{user.name} gets the domain's mail for postmaster and abuse, which RFC 2142 asks for;"
+                    " remove the domain instead, or use --force if [directory] postmaster names another mailbox"
+                )
             before = dangling(self._connection, parsed.domain)
             delete_user(self._connection, user, force)
             if force:

@@ -21,6 +21,7 @@ from twisted.web.server import Request, Site
 from mailsuite.envelope import Peer
 from mailsuite.transport.addresses import peer_of
 from mailsuite.transport.bounds import Admission
+from mailsuite.transport.last_words import last_words
 from mailsuite.transport.listener import Refused
 from mailsuite.transport.open_sessions import OpenSessions
 
@@ -58,7 +59,7 @@ class BoundedRequest(Request):
 
     def _refuse(self) -> None:
         """Answer before all of it has come, and read no more."""
-        cast(HTTPSession, self.channel).refuse_large()
+        cast(HTTPSession, self.channel).refuse(TOO_LARGE, f"a body has at most {BODY_OCTETS} octets")
 
 
 class HTTPSession(HTTPChannel):
@@ -119,21 +120,28 @@ class HTTPSession(HTTPChannel):
         """End now."""
         self.transport.abortConnection()
 
-    def refuse_large(self) -> None:
-        """Say that the body is too large, once, and close."""
+    def refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Say what is wrong with a request of which not all is there, once, and close."""
         if self._refused:
             return
         self._refused = True
-        text = (
-            f'{{"type":"about:blank","title":"{TOO_LARGE.phrase}","status":{TOO_LARGE.value},'
-            f'"detail":"a body has at most {BODY_OCTETS} octets"}}'
-        )
-        self.transport.write(
-            f"HTTP/1.1 {TOO_LARGE.value} {TOO_LARGE.phrase}\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
-        )
+        self.transport.write(last_words(status, detail))
         self._wait(ANSWER_SECONDS)
         self.loseConnection()
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """See `LineReceiver.lineLengthExceeded`."""
+        self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "a line of a request's head is too long")
+
+    # Twisted has no public place for what it says of a request that it cannot read: a status line, and nothing else.
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(HTTPStatus.BAD_REQUEST, "this is no request by HTTP/1.1, or its head is too large")
+
+    def _send100Continue(self) -> None:
+        # Not to who was told just now that his body is too large.
+        if not self._refused:
+            super()._send100Continue()
 
     def _wait(self, seconds: float | None) -> None:
         """Cut the connection off after *seconds*, in the place of what was set before."""

@@ -56,7 +56,10 @@ BODIES = {route.body.__name__: route.body for route in ROUTES if route.body is n
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_types_of_bodies(body: type[msgspec.Struct]) -> None:
     """A value of each JSON type is taken for a key by the code where the description takes it."""
-    required = {"name": "a.example", "address": "a@a.example", "label": "x", "targets": ["b@a.example"], "subject": ""}
+    required = {
+        "name": "a.example", "address": "a@a.example", "label": "x", "targets": ["b@a.example"], "subject": "",
+        "until": 1, "login": "b@a.example", "password": "x", "most": 1,
+    }  # fmt: skip
     needed = {key: required[key] for key, must in keys(body).items() if must}
     values: list[Any] = ["a@example.org", "local", "own", "held", 7, True, None, [], ["smtp"], {}, {"octets": 1}, -1]
     for key in keys(body):

@@ -527,5 +527,11 @@ def test_frozen_and_leaving(site: Site) -> None:
         "alice@example.com,", "alice@new.example", "from 2999-01-31: 550 5.1.6 Gone",
     ]  # fmt: skip
     assert site.done(*left, "--until", "2020-01-31") == f"{name} is without a password, its mail refused.\n"
+    shown = json.loads(site.done("user", "show", name, "--json"))
+    assert (shown["reads"], shown["targets"]) == (name, [name, "alice@new.example"])
     assert site.done("user", "leave", name, "--cancel") == f"{name} is without a password.\n"
+    # What is no user has a reply that is somebody else's decision.
+    site.done("alias", "reject", "old@example.com")
+    assert "no user old@example.com" in site.refused("user", "leave", "old@example.com", "--cancel")
+    assert "550 5.1.1" in site.done("alias", "list")
     assert site.done("alias", "add", name, "x@new.example", "--keep").startswith(f"{name} goes to {name}, alice@new")

@@ -52,7 +52,7 @@ def test_a_new_site_has_no_errors(config: Path) -> None:
 
     assert result.exit_code == 0
     assert "it is self-signed" in result.output
-    assert result.output.endswith("0 errors, 1 warnings\n")
+    assert result.output.endswith("0 errors, 1 warning\n")
     assert problems(config) == []
 
 

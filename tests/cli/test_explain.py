@@ -265,3 +265,8 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
 
     assert [line.text("id") for line in recent(str(log), 60)] == ["x4"]
     assert len(list(recent(str(log)))) == 5
+
+
+def test_the_usage_names_what_is_needed() -> None:
+    """Not among what may be left out."""
+    assert "explain rcpt --peer IP [OPTIONS] TO" in run("explain", "rcpt", "--help").output

@@ -71,11 +71,38 @@ def test_recalculate(site: Path) -> None:
     path.write_bytes(b"9S\n77 7\n")
     assert shown(site, "quota", "show", ALICE)[0]["messages"] == 7
     assert said(site, "quota", "recalculate", ALICE).splitlines() == [
-        f"{ALICE}: was 77 octets in 7 messages, is 1.0 KiB in 1 messages",
+        f"{ALICE}: was 77 octets in 7 messages, is 1.0 KiB in 1 message",
         "Counted 1 mailbox; 1 had another sum before.",
     ]
     assert said(site, "quota", "recalculate").endswith("; 0 had another sum before.\n")
     assert b"1024 1" in path.read_bytes()
+
+
+def test_lists(site: Path) -> None:
+    """Who has a quota, or a cap, of its own."""
+    said(site, "quota", "set", ALICE, "--messages", "none", "--octets", "1K")
+    said(site, "quota", "set", "example.org", "--octets", "default", "--each-octets", "2K")
+    assert said(site, "quota", "list").splitlines()[1:] == [
+        "example.org        -        -         2.0 KiB       -",
+        "alice@example.org  1.0 KiB  any       -             -",
+    ]
+    assert shown(site, "quota", "list", "example.org")[1] == {
+        "whom": ALICE, "octets": 1024, "messages": 0, "each": None
+    }  # fmt: skip
+    said(site, "quota", "set", ALICE, "--messages", "default", "--octets", "default")
+    assert [each["whom"] for each in shown(site, "quota", "list")] == ["example.org"]
+    said(site, "cap", "set", ALICE, "messages", "hour", "9")
+    said(site, "cap", "set", "example.org", "messages", "day", "none")
+    assert said(site, "cap", "list").splitlines()[1:] == [
+        "alice@example.org  messages  hour  9", "example.org        messages  day   any number",
+    ]  # fmt: skip
+    cap = {"counted": "messages", "seconds": 3600, "most": 9}
+    assert shown(site, "cap", "list", "example.org")[0] == {"whom": ALICE, "caps": [cap]}
+    for whom, span in ((ALICE, "hour"), ("example.org", "day")):
+        said(site, "cap", "set", whom, "messages", span, "default")
+    assert shown(site, "cap", "list") == []
+    for command in ("quota", "cap"):
+        assert "example.net" in said(site, command, "list", "example.net", status=1)
 
 
 @pytest.mark.parametrize(

@@ -297,3 +297,17 @@ def test_many_at_once(accounts: Accounts) -> None:
     assert accounts.aliases.show("one@example.com").targets == ("two@example.com",)
     with pytest.raises(NoSuch):
         accounts.aliases.show("bad@example.com")
+
+
+def test_a_list_goes_on_behind_any_name(accounts: Accounts) -> None:
+    """Also behind one that is written in quotes, or that there never was: nothing comes twice, nothing is left out."""
+    names = ['"a b"@example.com', "c@example.com", '"d@e"@example.com', "f@example.com"]
+    for name in names:
+        accounts.aliases.add(name, ["alice@example.com"])
+    everything = [each.name for each in accounts.aliases.list()]
+    assert sorted(everything) == sorted(names)
+    for index, name in enumerate(everything):
+        for domain in (None, "example.com"):
+            assert [each.name for each in accounts.aliases.list(domain, name)] == everything[index + 1 :]
+    assert [each.name for each in accounts.aliases.list(None, "cc@example.com")][-1] == "f@example.com"
+    assert list(accounts.aliases.list(None, "example.net")) == []

@@ -19,14 +19,12 @@ from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwd_file import PasswdFileBackend
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.postgresql import PostgresBackend
-from mailsuite.directory.quotas import DomainQuotas
 from mailsuite.directory.remembered import Source, Terms
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.secrets import Secrets, keeping
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import HashingThreads
 from mailsuite.maybe import Maybe, value_of
-from mailsuite.meaning import Quota
 from mailsuite.transport.ldap import LdapConnector
 from tests.directory.servers import (
     ADMIN,
@@ -122,8 +120,8 @@ def fill(accounts: Accounts) -> None:
     accounts.users.add("cold@one.example", PASSWORDS.hash(password("cold")))
     accounts.users.set_frozen("cold@one.example", True)
     accounts.aliases.reject("closed@one.example", chosen(550, "Closed for good"))
-    accounts.quotas.set_mailbox("alice@one.example", Quota(1 << 30))
-    accounts.quotas.set_domain("one.example", DomainQuotas(Quota(1 << 40), Quota(None, 5)))
+    accounts.quotas.change_mailbox("alice@one.example", {"octets": 1 << 30})
+    accounts.quotas.change_domain("one.example", {"octets": 1 << 40}, {"messages": 5})
     accounts.caps.set("alice@one.example", "messages", 3600, 10)
     accounts.caps.set("one.example", "recipients", 86_400, 500)
 

@@ -5,28 +5,38 @@ import os
 import poplib
 import re
 import shlex
+import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from mailsuite.admin.api.application import ROUTES
+from mailsuite.directory.passwords import Passwords
+from mailsuite.directory.postgresql_schema import create, open_accounts
 from tests.admin.described import check_answer
 from tests.commands import commands
+from tests.directory.servers import running_postgres
 from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.messages import message
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, LISTENERS, Options, Site, secret, until
+from tests.system.site import DOMAIN, HOSTNAME, LISTENERS, Options, Site, secret, until
 from tests.system.test_admin import FOREIGN, KNOWN, UNKNOWN, soon, verdict
 
 pytestmark = pytest.mark.system
 
 ALICE = f"alice@{DOMAIN}"
 GUESSES = 12
-OPTIONS: Options = {"limits": {"exempt": [], "guesses": GUESSES}, "routes.away": {"host": "127.0.0.1", "port": 1}}
+OPTIONS: Options = {
+    "limits": {"exempt": [], "guesses": GUESSES},
+    "routes.away": {"host": "127.0.0.1", "port": 1, "recipients": ["far.example"]},
+}
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,23 @@ class API:
         return Answer(int(head.split()[1]), kind[1] if kind else "", body, head)
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """Serve one site to all tests; each uses names of its own. It runs as somebody who cannot read all of Python."""
-    listeners = {**LISTENERS, "admin": {"service": "admin"}}
+    listeners = {**LISTENERS, "admin": {"service": "admin"}, "admins": {"service": "admin", "tls": "implicit"}}
     owner = "nobody" if os.geteuid() == 0 else None
-    with Site(users=["alice"], listeners=listeners, options=OPTIONS, owner=owner) as site:
-        yield site
+    if request.param == "sqlite":
+        with Site(users=["alice"], listeners=listeners, options=OPTIONS, owner=owner) as site:
+            yield site
+        return
+    with running_postgres() as server:
+        create(server.dsn())
+        with open_accounts(server.dsn()) as accounts:
+            accounts.domains.add(DOMAIN)
+            accounts.users.add(ALICE, Passwords().hash(secret(ALICE)))
+        kept = {"directory": {"backend": "postgresql"}, "postgresql": {"dsn": server.dsn(), "connections": 2}}
+        with Site(listeners=listeners, options={**OPTIONS, **kept}, owner=owner) as site:
+            yield site
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +183,117 @@ def test_a_quota(site: Site, api: API) -> None:
     assert api("PATCH", "/v1/users/{user}/quota", {}, user=ALICE).status == 422
 
 
+def test_lists_of_quotas(site: Site, api: API) -> None:
+    """Who has one of its own, a domain before its mailboxes; and what lies in each mailbox, counted anew if asked."""
+    api("POST", "/v1/domains", {"name": "q.example"})
+    user = "carl@q.example"
+    api("POST", "/v1/users", {"address": user})
+    api("PATCH", "/v1/users/{user}/quota", {"octets": 0}, user=user)
+    api("PATCH", "/v1/domains/{domain}/quota", {"each": {"octets": 7}}, domain="q.example")
+    nothing = {"octets": None, "messages": None}
+    own = [
+        {"whom": "q.example", **nothing, "each": {"octets": 7, "messages": None}},
+        {"whom": user, "octets": 0, "messages": None, "each": None},
+    ]
+    assert api("GET", "/v1/quotas", query="?domain=q.example").value == {"items": own, "next": None}
+    assert api("GET", "/v1/quotas", query="?limit=1&after=p.example").value == {"items": own[:1], "next": "q.example"}
+    assert api("GET", "/v1/quotas", query="?limit=1&after=q.example").value["items"] == own[1:]
+    assert json.loads(site.cli("quota", "list", "q.example", "--json").stdout) == own
+    for query, names, more in (("limit=1", [user], user), (f"after={user}", ["postmaster@q.example"], None)):
+        found = api("GET", "/v1/usage", query=f"?domain=q.example&{query}").value
+        assert ([each["mailbox"] for each in found["items"]], found["next"]) == (names, more)
+    (site.folder / "mail" / "q.example" / "carl" / "maildirsize").write_bytes(b"0S\n77 7\n")
+    assert api("GET", "/v1/usage", query="?domain=q.example&limit=1").value["items"][0]["messages"] == 7
+    assert api("POST", "/v1/users/{user}/quota/recalculate", user=user).value["messages"] == 0
+    for path in ("/v1/usage", "/v1/quotas", "/v1/caps"):
+        assert api("GET", path, query="?domain=nowhere.example").status == 404
+    api("DELETE", "/v1/domains/{domain}", domain="q.example", query="?force=true")
+
+
+def test_caps(site: Site, api: API) -> None:
+    """Of a login and of a domain; what lets any number pass is shown as it is set, and taken off it is gone."""
+    path, domain_path = "/v1/users/{user}/caps/{counted}/{span}", "/v1/domains/{domain}/caps/{counted}/{span}"
+    cap = {"counted": "messages", "seconds": 3600, "most": 5}
+    assert api("PUT", path, {"most": 5}, user=ALICE, counted="messages", span="hour").value == {
+        "items": [{"by": ALICE, **cap}]
+    }
+    none = api("PUT", domain_path, {"most": None}, domain=DOMAIN, counted="recipients", span="day").value["items"]
+    assert none == [{"by": DOMAIN, "counted": "recipients", "seconds": 86_400, "most": None}]
+    assert api("GET", "/v1/users/{user}/caps", user=ALICE).value["items"] == [{"by": ALICE, **cap}]
+    assert api("GET", "/v1/domains/{domain}/caps", domain=DOMAIN).value["items"] == none
+    listed = api("GET", "/v1/caps", query=f"?domain={DOMAIN}").value["items"]
+    assert [each["whom"] for each in listed] == [ALICE, DOMAIN]
+    assert listed[0]["caps"] == [cap]
+    assert json.loads(site.cli("cap", "list", DOMAIN, "--json").stdout) == listed
+    part = api("GET", "/v1/caps", query="?limit=1").value
+    assert ([each["whom"] for each in part["items"]], part["next"]) == ([ALICE], ALICE)
+    for span in ("week", "hour"):
+        assert api("PUT", path, {"most": 1}, user=DOMAIN, counted="messages", span=span).status == (
+            404 if span == "week" else 422
+        )
+    assert api("DELETE", path, user=ALICE, counted="messages", span="hour").value["items"] == []
+    assert api("DELETE", domain_path, domain=DOMAIN, counted="recipients", span="day").value["items"] == []
+
+
+def test_a_user_who_leaves(site: Site, api: API) -> None:
+    """Mail goes on until a day, and is refused then; unless the user stays."""
+    user = f"gone@{DOMAIN}"
+    api("POST", "/v1/users", {"address": user})
+    said = {"until": 4_000_000_000, "targets": [ALICE]}
+    left = api("PUT", "/v1/users/{user}/leave", said, user=user).value
+    assert (left["leaves"], left["targets"]) == (4_000_000_000, [user, ALICE])
+    soon(site, user, KNOWN)
+    api("PUT", "/v1/users/{user}/leave", {"until": 1_000_000_000, "text": "Gone fishing"}, user=user)
+    soon(site, user, "550 5.1.6 Gone fishing")
+    assert api("DELETE", "/v1/users/{user}/leave", user=user).value["leaves"] is None
+    soon(site, user, KNOWN)
+    assert api("DELETE", "/v1/users/{user}/leave", user=user).status == 404
+    for wrong in ({"until": 1, "text": "\n"}, {"until": 1 << 40}, {"until": 1, "targets": [f"none@{DOMAIN}"]}, {}):
+        assert api("PUT", "/v1/users/{user}/leave", wrong, user=user).status == 422
+    assert api("GET", "/v1/users/{user}", user=user).value["leaves"] is None
+    api("DELETE", "/v1/users/{user}", user=user, query="?force=true")
+
+
+def test_a_shared_mailbox(site: Site, api: API) -> None:
+    """Several logins read it, until the last but its own is gone."""
+    box, reader = f"info@{DOMAIN}", f"bob.info@{DOMAIN}"
+    api("POST", "/v1/users", {"address": box, "password": secret(box)})
+    new = {"login": reader, "password": secret(reader)}
+    assert api("POST", "/v1/users/{user}/readers", new, user=box).status == 409
+    alone = {"mailbox": box, "shared": False, "expire_hidden": None, "readers": [box]}
+    assert api("GET", "/v1/users/{user}/sharing", user=box).value == alone
+    with site_session(site, box):
+        assert api("PUT", "/v1/users/{user}/sharing", {}, user=box).status == 409
+    shared = api("PUT", "/v1/users/{user}/sharing", {"expire_hidden": 30}, user=box).value
+    assert shared == {**alone, "shared": True, "expire_hidden": 30}
+    assert api("POST", "/v1/users/{user}/readers", new, user=box).value["readers"] == [reader, box]
+    assert api("POST", "/v1/users/{user}/readers", new, user=box).status == 409
+    assert api("GET", "/v1/users/{user}", user=reader).value["reads"] == box
+    until(lambda: not refused(site, reader, secret(reader)), 3, "the reader to be known")
+    assert api("DELETE", "/v1/users/{user}/sharing", user=box).status == 409
+    api("DELETE", "/v1/users/{user}", user=reader)
+    assert api("DELETE", "/v1/users/{user}/sharing", user=box).value == alone
+    api("DELETE", "/v1/users/{user}", user=box)
+
+
+@contextmanager
+def site_session(site: Site, user: str) -> Iterator[None]:
+    """Be logged in by POP3."""
+    session = until(lambda: logged_in(site, user), 3, "the user to be known")
+    try:
+        yield
+    finally:
+        session.quit()
+
+
+def logged_in(site: Site, user: str) -> poplib.POP3 | None:
+    """Return a session, if the user is known by now."""
+    try:
+        return pop3_session(site, user)
+    except poplib.error_proto:
+        return None
+
+
 def refused(site: Site, user: str, password: str) -> bool:
     """Say whether the password is refused."""
     try:
@@ -242,6 +373,25 @@ def test_the_queue(site: Site, api: API) -> None:
     assert api("POST", "/v1/queue/remove", {"id": "x"}).status == 404
 
 
+def test_holds(site: Site, api: API) -> None:
+    """Destinations, by the names that they have in the queue, and the queue as a whole."""
+    path = "/v1/queue/holds/destinations/{destination}"
+    nothing = {"queue_held": False, "destinations": []}
+    assert api("GET", "/v1/queue/holds").value == nothing
+    held = api("PUT", path, destination="route:away").value
+    assert (held["name"], held["held"]) == ("route:away", True)
+    assert api("GET", "/v1/queue/holds").value["destinations"] == ["route:away"]
+    assert "route:away" in site.cli("queue", "list").stderr
+    assert api("DELETE", path, destination="route:away").value["held"] is False
+    assert api("DELETE", path, destination="route:away").status == 404
+    for name, why in (("far.example", "name route:away"), (DOMAIN, "mailboxes of ours"), ("a/b", "no destination")):
+        refusal = api("PUT", path, destination=name)
+        assert (refusal.status, why in refusal.value["detail"]) == (422, True)
+    assert api("PUT", "/v1/queue/holds/queue").value["queue_held"]
+    assert api("GET", "/v1/queue").value["queue_held"]
+    assert api("DELETE", "/v1/queue/holds/queue").value == nothing
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "said"),
     [
@@ -281,6 +431,80 @@ def test_paths_and_queries(api: API) -> None:
     assert "Allow: GET, HEAD, POST" in api.curl("-X", "PUT", api.url + "/v1/domains", token=api.token).head
     body = ["-d", '{"name": "x.example"}']
     assert api.curl(api.url + "/v1/domains", *body, token=api.token).status == 415
+
+
+def test_changes_at_the_same_time(site: Site, api: API) -> None:
+    """Of many of the same kind one is done and the others are told so; of those of different kinds all are done."""
+    user = f"many@{DOMAIN}"
+
+    def asked(method: str, path: str, body: object = None) -> int:
+        connection = HTTPConnection("127.0.0.1", site.ports["admin"], timeout=60)
+        head = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), head)
+        answer = connection.getresponse()
+        said = answer.read()
+        connection.close()
+        assert answer.status != 500
+        assert answer.status == 204 or json.loads(said)
+        return answer.status
+
+    with ThreadPoolExecutor(12) as clients:
+
+        def all_of(*requests: tuple[Any, ...]) -> list[int]:
+            return sorted(each.result() for each in [clients.submit(asked, *request) for request in requests])
+
+        assert all_of(*[("POST", "/v1/users", {"address": user})] * 12) == [201] + [409] * 11
+        path = f"/v1/users/{user}"
+        for number in range(1, 6):
+            assert all_of(
+                ("PATCH", f"{path}/quota", {"octets": number}), ("PATCH", f"{path}/quota", {"messages": number}),
+                ("PATCH", path, {"frozen": True}), ("PATCH", path, {"must_change": True}),
+                *(("PUT", f"{path}/caps/{each}", {"most": number}) for each in ("messages/hour", "recipients/day")),
+                *(("POST", "/v1/aliases", {"address": user, "targets": [user, each]}) for each in
+                  (f"{number}a@far.example", f"{number}b@far.example")),
+            ) == [200] * 6 + [201] * 2  # fmt: skip
+            own = api("GET", "/v1/users/{user}/quota", user=user).value["own"]
+            assert own == {"octets": number, "messages": number}
+        found = api("GET", "/v1/users/{user}", user=user).value
+        assert (found["frozen"], found["must_change"], len(found["targets"])) == (True, True, 11)
+        assert [each["most"] for each in api("GET", "/v1/users/{user}/caps", user=user).value["items"]] == [5, 5]
+        gone = all_of(*[("DELETE", f"/v1/aliases/{user}")] * 6, *[("DELETE", f"{path}?force=true")] * 6)
+        assert set(gone) <= {200, 204, 404}
+        assert gone.count(200) == 1
+        assert all_of(*[("DELETE", f"/v1/domains/{DOMAIN}/x")] * 2) == [404] * 2
+
+
+def test_requests_in_one_write(site: Site, api: API) -> None:
+    """They are answered in their order, each whole, also where one of them changes what the next one shows."""
+    host, port = "127.0.0.1", site.ports["admin"]
+    head = f"Host: x\r\nAuthorization: Bearer {api.token}\r\n"
+    body = json.dumps({"name": "line.example"})
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    posted = f"POST /v1/domains HTTP/1.1\r\n{head}{kind}"
+    path = "/v1/domains/line.example"
+    said = f"GET {path} HTTP/1.1\r\n{head}\r\n{posted}{body}GET {path} HTTP/1.1\r\n{head}\r\n" * 2
+    last = f"DELETE {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n"
+    with socket.create_connection((host, port), 60) as connection:
+        connection.sendall((said + last + last).encode())
+        answers = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"404", b"201", b"200", b"200", b"409", b"200", b"200"]
+
+
+def test_another_protocol(site: Site, api: API) -> None:
+    """HTTP where TLS is expected, and TLS where HTTP is: the connection ends, and the server goes on."""
+    for port, said in (
+        (site.ports["admins"], b"GET /v1/users HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (site.ports["admin"], b"\x16\x03\x01\x00\x05hello\r\n\r\n"),
+        (site.ports["admin"], b"EHLO client.example\r\n"),
+    ):
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.sendall(said)
+            with suppress(ConnectionResetError):
+                assert b"200" not in b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert api("GET", "/v1/users").status == 200
+    url = f"https://{HOSTNAME}:{site.ports['admins']}/v1/users"
+    shown = ["--cacert", str(site.certificate), "--resolve", f"{HOSTNAME}:{site.ports['admins']}:127.0.0.1"]
+    assert api.curl(*shown, url, token=api.token).status == 200
 
 
 def test_tokens(site: Site, api: API) -> None:

@@ -1,5 +1,6 @@
 """HTTP held to its limits: the size of a body, the time for a request, and an orderly end."""
 
+import json
 from typing import Any
 
 import pytest
@@ -91,6 +92,36 @@ def test_the_size_of_a_body_in_chunks() -> None:
     answer = connection.say(head + chunk + b"1\r\nx\r\n0\r\n\r\n" + GET)
     assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 413 ") == 1
     assert connection.over
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (b"GET /\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n" + GET, 400),
+        (b"GET / HTTP/1.1\r\nbad name: x\r\n\r\n" + GET, 400),
+        (b"GET / HTTP/1.1\r\nX: a\0b\r\nHost: x\r\n\r\n" + GET, 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n" + GET, 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx" + GET, 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n" + GET, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n" + GET, 400),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 501 + b"\r\n" + GET, 400),
+        (b"GET / HTTP/1.1\r\n" + (b"X: " + b"y" * 4000 + b"\r\n") * 5 + b"\r\n" + GET, 400),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", 431),
+        (body(BODY_OCTETS + 1).replace(b"Host", b"Expect: 100-continue\r\nHost"), 413),
+    ],
+)
+def test_what_is_no_request(octets: bytes, status: int) -> None:
+    """It is told in JSON, once, and nothing of it or behind it is done."""
+    connection = Connection()
+    head, _, said = connection.say(octets).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    problem = json.loads(said)
+    assert (problem["status"], bool(problem["detail"])) == (status, True)
+    assert connection.over
+    assert connection.say(GET) == b""
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\n", body(5) + b"x", GET + b"G"])

@@ -6,16 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from mailsuite.admin.api.problems import UNFIT, Problem
-from mailsuite.admin.api.route import Answer, Asked, Forced, Page, Route, listed
+from mailsuite.admin.api.route import Answer, Asked, DomainPage, Forced, Route, listed
 from mailsuite.admin.site import Site
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import Alias
-
-
-class AliasPage(Page, forbid_unknown_fields=True):
-    """Part of the list of aliases, of one *domain* if that is named."""
-
-    domain: str | None = None
 
 
 class NewTargets(Struct, forbid_unknown_fields=True):
@@ -92,7 +86,7 @@ def _left(found: Alias | None) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/v1/aliases", list_all, query=AliasPage),
+    Route("GET", "/v1/aliases", list_all, query=DomainPage),
     Route("POST", "/v1/aliases", add, NewTargets),
     Route("GET", "/v1/aliases/<alias>", show),
     Route("DELETE", "/v1/aliases/<alias>", remove, query=Forced),

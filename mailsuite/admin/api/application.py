@@ -18,7 +18,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from mailsuite.admin.api import aliases, app_passwords, bans, domains, queue, quotas, users
+from mailsuite.admin.api import aliases, app_passwords, bans, caps, domains, queue, quotas, sharing, users
 from mailsuite.admin.api.caller import admit, peer_of, token_of
 from mailsuite.admin.api.problems import UNAVAILABLE, UNFIT, Problem, problem
 from mailsuite.admin.api.route import Answer, Asked, Route, decoded, told
@@ -29,8 +29,8 @@ from mailsuite.interfaces import IGuessingLimit, IMailLog
 T = TypeVar("T")
 
 ROUTES: tuple[Route, ...] = (
-    *domains.ROUTES, *users.ROUTES, *app_passwords.ROUTES, *quotas.ROUTES, *aliases.ROUTES, *bans.ROUTES,
-    *queue.ROUTES,
+    *domains.ROUTES, *users.ROUTES, *app_passwords.ROUTES, *sharing.ROUTES, *quotas.ROUTES, *caps.ROUTES,
+    *aliases.ROUTES, *bans.ROUTES, *queue.ROUTES,
 )  # fmt: skip
 # So long a client waits for an answer; what it has asked for goes on all the same.
 WORK_SECONDS = 60.0

@@ -6,6 +6,8 @@ from http import HTTPStatus
 import msgspec
 
 from mailsuite.admin.bans import BadBan
+from mailsuite.admin.destinations import NoDestination, NotHeld
+from mailsuite.admin.sharing import InTheWay
 from mailsuite.directory import errors as accounts
 from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.meaning import CannotJudge
@@ -32,6 +34,9 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     QueueError: UNAVAILABLE,
     BanFileError: UNAVAILABLE,
     BadBan: UNFIT,
+    InTheWay: HTTPStatus.CONFLICT,
+    NoDestination: UNFIT,
+    NotHeld: HTTPStatus.NOT_FOUND,
     UnfitPassword: UNFIT,
     msgspec.ValidationError: UNFIT,
     msgspec.DecodeError: HTTPStatus.BAD_REQUEST,
@@ -62,5 +67,3 @@ def problem(error: Exception) -> Problem | None:
         if isinstance(error, kind):
             return Problem(status, str(error), {"Retry-After": "10"} if status == UNAVAILABLE else None)
     return None
-
-

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, structs
 
+from mailsuite.admin import destinations
 from mailsuite.admin.api.problems import UNFIT, Problem
 from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Route
 from mailsuite.admin.queue import as_json, counts_as_json
@@ -35,7 +36,7 @@ def list_all(site: Site, asked: Asked) -> Answer:
     # One more tells whether there is more.
     further = structs.replace(wanted, limit=wanted.limit + 1)
     with Administration.open(site.queue) as admin:
-        held, destinations = admin.held()
+        held, names = admin.held()
         found = list(admin.list(further, wanted.after))
     more = len(found) > wanted.limit
     del found[wanted.limit :]
@@ -43,7 +44,7 @@ def list_all(site: Site, asked: Asked) -> Answer:
         "items": [as_json(each) for each in found],
         "next": found[-1].recipient.number if more else None,
         "queue_held": held,
-        "held_destinations": destinations,
+        "held_destinations": names,
     })  # fmt: skip
 
 
@@ -70,10 +71,38 @@ def change(what: Callable[[Administration], Callable[[Selection], Changed]], sit
         return Answer(asdict(what(admin)(selection)))
 
 
+def holds(site: Site, asked: Asked) -> Answer:
+    """Say whether the whole queue is held, and which destinations are."""
+    with Administration.open(site.queue) as admin:
+        return _holds(admin)
+
+
+def switch_queue(held: bool, site: Site, asked: Asked) -> Answer:
+    """Let the whole queue stand still, or go on."""
+    with Administration.open(site.queue) as admin:
+        admin.hold_queue(held)
+        return _holds(admin)
+
+
+def switch_destination(held: bool, site: Site, asked: Asked) -> Answer:
+    """Hold a destination as a whole, or let it go on."""
+    with Administration.open(site.queue) as admin:
+        return Answer(asdict(destinations.switch(site, admin, asked.path["destination"], held)))
+
+
+def _holds(admin: Administration) -> Answer:
+    return Answer({"queue_held": admin.held()[0], "destinations": destinations.held(admin)})
+
+
 ROUTES = (
     Route("GET", "/v1/queue", list_all, query=Looking),
     Route("GET", "/v1/queue/summary", summary),
     Route("GET", "/v1/queue/messages/<message>", show),
+    Route("GET", "/v1/queue/holds", holds),
+    Route("PUT", "/v1/queue/holds/queue", partial(switch_queue, True)),
+    Route("DELETE", "/v1/queue/holds/queue", partial(switch_queue, False)),
+    Route("PUT", "/v1/queue/holds/destinations/<path:destination>", partial(switch_destination, True)),
+    Route("DELETE", "/v1/queue/holds/destinations/<path:destination>", partial(switch_destination, False)),
     Route("POST", "/v1/queue/retry", partial(change, lambda admin: admin.retry), Changing),
     Route("POST", "/v1/queue/hold", partial(change, lambda admin: admin.hold), Changing),
     Route("POST", "/v1/queue/release", partial(change, lambda admin: admin.release), Changing),

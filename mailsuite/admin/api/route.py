@@ -77,6 +77,12 @@ class Page(Struct, forbid_unknown_fields=True):
             raise ValueError(f"limit must be from 1 to {MOST}")
 
 
+class DomainPage(Page, forbid_unknown_fields=True):
+    """Part of a list, of one *domain* if that is named."""
+
+    domain: str | None = None
+
+
 def listed(found: Iterable[T], limit: int, as_json: Callable[[T], Mapping[str, Any]], name: str) -> Answer:
     """Return *limit* entries of *found*, and in ``next`` what to ask for *after* if there are more: its *name*."""
     entries = [as_json(each) for each in islice(found, limit + 1)]
@@ -104,4 +110,9 @@ def told(body: Struct) -> str:
 
 def decoded(kind: type[Struct], text: bytes) -> Any:
     """Return the body *text* as *kind*. Raises `msgspec.DecodeError`, or as one of these `msgspec.ValidationError`."""
-    return kind() if kind is Nothing and not text else msgspec.json.decode(text, type=kind)
+    if kind is Nothing and not text:
+        return kind()
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("the body is not UTF-8 (RFC 8259 §8.1)") from None

@@ -1,17 +1,16 @@
 """``/v1/users``."""
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from mailsuite.admin import users
 from mailsuite.admin.api.problems import UNFIT, Problem
-from mailsuite.admin.api.route import Answer, Asked, Forced, Page, Route, done, listed
+from mailsuite.admin.api.route import Answer, Asked, DomainPage, Forced, Route, done, listed
 from mailsuite.admin.site import Site
 
-
-class UserPage(Page, forbid_unknown_fields=True):
-    """Part of the list of users, of one *domain* if that is named."""
-
-    domain: str | None = None
+# The last moment of the year 9999: there are no later ones that people can be told.
+_LATEST = 253_402_300_799
 
 
 class NewUser(Struct, forbid_unknown_fields=True):
@@ -34,6 +33,18 @@ class UserChange(Struct, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return "UserChange()"
+
+
+class Leaving(Struct, forbid_unknown_fields=True):
+    """From when mail for a user is refused (*until*, POSIX seconds), with which *text*, and where it goes until then.
+
+    Without *copy* the mailbox gets no more of it, if there are *targets*.
+    """
+
+    until: Annotated[int, Meta(ge=0, le=_LATEST)]
+    targets: list[str] = []
+    copy: bool = True
+    text: str = users.LEFT
 
 
 def list_all(site: Site, asked: Asked) -> Answer:
@@ -82,10 +93,27 @@ def remove(site: Site, asked: Asked) -> Answer:
         return done(removed, lambda each: users.as_json(site, each))
 
 
+def leave(site: Site, asked: Asked) -> Answer:
+    """Let a user leave."""
+    name, leaving = asked.path["user"], asked.body
+    with site.accounts() as accounts:
+        users.leave(accounts, name, leaving.until, leaving.targets, leaving.copy, leaving.text)
+        return Answer(users.details_as_json(site, accounts, name))
+
+
+def stay(site: Site, asked: Asked) -> Answer:
+    """Let a user stay."""
+    with site.accounts() as accounts:
+        users.stay(accounts, asked.path["user"])
+        return Answer(users.details_as_json(site, accounts, asked.path["user"]))
+
+
 ROUTES = (
-    Route("GET", "/v1/users", list_all, query=UserPage),
+    Route("GET", "/v1/users", list_all, query=DomainPage),
     Route("POST", "/v1/users", add, NewUser),
     Route("GET", "/v1/users/<user>", show),
     Route("PATCH", "/v1/users/<user>", change, UserChange),
     Route("DELETE", "/v1/users/<user>", remove, query=Forced),
+    Route("PUT", "/v1/users/<user>/leave", leave, Leaving),
+    Route("DELETE", "/v1/users/<user>/leave", stay),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from mailsuite.address import domain_key
-from mailsuite.cli.accounts import is_local
+from mailsuite.administered import is_local
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.routes import loops, port_of, tls_of
