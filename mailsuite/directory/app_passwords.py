@@ -61,7 +61,7 @@ class AppPasswords:
 
         Raises `BadName` for an unfit label and for one too many, `Exists`.
         """
-        if not label or len(label) > LABEL_CHARACTERS or not label.isprintable():
+        if not _is_label(label):
             raise BadName(f"{shown(label)} is no label; expected 1 to {LABEL_CHARACTERS} printable characters")
         name = self._users.show(address).name
         wanted = tuple(scope for scope in SCOPES if scope in scopes)
@@ -81,5 +81,9 @@ class AppPasswords:
         """Take back the one for *label*. Raises `NoSuch`."""
         name = self._users.show(address).name
         with transaction(self._connection):
-            if not self._connection.execute(_REMOVE, (PASSWORD, label, name)).rowcount or not label:
+            if not _is_label(label) or not self._connection.execute(_REMOVE, (PASSWORD, label, name)).rowcount:
                 raise NoSuch(f"{name} has no app password {shown(label)}; see mailsuite user app-password list {name}")
+
+
+def _is_label(text: str) -> bool:
+    return 0 < len(text) <= LABEL_CHARACTERS and text.isprintable()

@@ -84,6 +84,11 @@ def busy() -> Any:
     raise AccountsBusy("others hold it")
 
 
+def full() -> Any:
+    """Fail as a disk does."""
+    raise OSError(28, "No space left on device", "/srv/mail")
+
+
 def answer(transport: StringTransport) -> str:
     """Return the answer."""
     return str(transport.value(), "utf-8")
@@ -98,6 +103,14 @@ def test_accounts_that_are_busy(tmp_path: Path) -> None:
     assert "Retry-After: 10\r\n" in said
     assert said.endswith('"detail":"others hold it"}')
     assert world.log.lines[-1]["refused"] == "others hold it"
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """The same: it is the operator who has to mend it."""
+    said = answer(World(tmp_path, full).ask()[1])
+
+    assert said.startswith("HTTP/1.1 503 ")
+    assert "No space left on device: '/srv/mail'" in said
 
 
 def test_too_many_requests(tmp_path: Path) -> None:

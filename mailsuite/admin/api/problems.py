@@ -38,6 +38,8 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     NoDestination: UNFIT,
     NotHeld: HTTPStatus.NOT_FOUND,
     UnfitPassword: UNFIT,
+    # A disk that is full, or a folder that is not there.
+    OSError: UNAVAILABLE,
     msgspec.ValidationError: UNFIT,
     msgspec.DecodeError: HTTPStatus.BAD_REQUEST,
 }

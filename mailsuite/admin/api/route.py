@@ -75,6 +75,9 @@ class Page(Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MOST:
             raise ValueError(f"limit must be from 1 to {MOST}")
+        if "\0" in self.after:
+            # Not every database can be asked for it.
+            raise ValueError("after is a name from the part before, and no name has a NUL in it")
 
 
 class DomainPage(Page, forbid_unknown_fields=True):
