@@ -424,7 +424,8 @@ def test_paths_and_queries(api: API) -> None:
         ("/v1/domains", "PUT", 405), ("/v1/domains?limit=0", "GET", 422), ("/v1/domains?limit=1001", "GET", 422),
         ("/v1/domains?limit=2&limit=2", "GET", 422), ("/v1/domains?x=1", "GET", 422),
         ("/v1/users?after=%ff", "GET", 422), ("/v1/users?after=%00", "GET", 422),
-        ("/v1/users?after=%f0%9f%91%bb", "GET", 200), ("/v1/users/%00", "GET", 422), (f"/v1/users/{ALICE}/app-passwords/%00", "DELETE", 404),
+        ("/v1/users?after=%f0%9f%91%bb", "GET", 200), ("/v1/users/%00", "GET", 422),
+        (f"/v1/users/{ALICE}/app-passwords/%00", "DELETE", 404),
         ("/v1/domains?limit=1000", "GET", 200), ("/v1/domains", "HEAD", 200),
     ):  # fmt: skip
         shown = ["-I"] if method == "HEAD" else ["-X", method]
