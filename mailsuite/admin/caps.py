@@ -13,8 +13,8 @@ SPANS: Mapping[Span, int] = {"hour": HOUR, "day": DAY}
 
 
 def in_force(site: Site, accounts: Accounts, whom: str) -> Iterator[tuple[str, Cap]]:
-    """Yield the caps that hold for *whom*, with who has said so: those of a domain, or of a login, of all of its domain
-    together, and those that every login has and it has none of its own for. Raises `NoSuch`."""
+    """Yield the caps that hold for *whom*, with who has said so: those of a domain; or those of a login, of
+    all of its domain together, and of every login, where it has none of its own. Raises `NoSuch`."""
     own = accounts.caps.show(whom)
     yield from ((whom, each) for each in own)
     domain = whom.rpartition("@")[2]

@@ -118,4 +118,4 @@ def decoded(kind: type[Struct], text: bytes) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except UnicodeDecodeError:
-        raise msgspec.DecodeError("the body is not UTF-8 (RFC 8259 §8.1)") from None
+        raise msgspec.DecodeError("the body is not UTF-8") from None
