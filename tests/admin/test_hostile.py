@@ -145,6 +145,13 @@ def test_what_is_no_json(api: API, body: bytes, status: int) -> None:
     assert api.ask("POST", "/v1/domains", body) == status
 
 
+@pytest.mark.parametrize("query", ["status=null", "before=null", "domain=null&since=null", "limit=null"])
+def test_a_query_without_a_value(api: API, query: str) -> None:
+    """It is none, also where nothing need be said; but what is called so can be asked for."""
+    assert api.ask("GET", f"/v1/queue?{query}") == 422
+    assert api.ask("GET", "/v1/queue?domain=null") == 200
+
+
 @given(
     st.sampled_from(ROUTES),
     st.text(max_size=80) | st.sampled_from(HOSTILE),

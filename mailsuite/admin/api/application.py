@@ -218,7 +218,12 @@ def _query(route: Route, request: Request) -> Any:
             (given[name.decode()],) = (value.decode() for value in values)
     except ValueError:
         raise Problem(UNFIT, "each name in the query may stand once, in UTF-8") from None
-    return msgspec.convert(given, route.query, strict=False)
+    found = msgspec.convert(given, route.query, strict=False)
+    for name in given:
+        # Texts are taken for what they say, and "null" says None.
+        if getattr(found, name) is None:
+            raise Problem(UNFIT, f"{name} has no value: leave it out")
+    return found
 
 
 def _denied(status: int, detail: str, error: str) -> Problem:
