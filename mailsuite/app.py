@@ -46,7 +46,7 @@ from mailsuite.maillog import MailLog
 from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials, OwnChecks, load_own_checks
+from mailsuite.policies import Denials, OwnChecks, SenderChecks, load_own_checks
 from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
@@ -293,7 +293,8 @@ class Parts:
         )
         flush = Flush(self._outgoing.runner, self._outgoing.router, peers_in(settings.smtp.etrn_peers))
         self.roles = roles(
-            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"), (self._denials, own_checks),
+            settings, self.logins, flush, self._outgoing.backups, footing.state("rates"),
+            (self._denials, SenderChecks(settings, self._outgoing.resolver, directory), own_checks),
             caps(settings, footing.state("caps"), told),
         )
         policies = pop3_policies(settings)

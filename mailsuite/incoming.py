@@ -12,7 +12,7 @@ from mailsuite.envelope import Peer
 from mailsuite.interfaces import IBackupRecipients, ICaps, IRespondent, ISharedState
 from mailsuite.logins import terms
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials, OwnChecks, relay_rules
+from mailsuite.policies import Denials, OwnChecks, SenderChecks, relay_rules
 from mailsuite.policy.bans import BANNED, NotBanned
 from mailsuite.policy.checks import Checks
 from mailsuite.policy.connections import Caps, ConnectionLimit
@@ -160,7 +160,7 @@ def roles(
     flush: Flush,
     backups: IBackupRecipients,
     state: ISharedState,
-    before: Sequence[Denials | OwnChecks],
+    before: Sequence[Denials | SenderChecks | OwnChecks],
     caps: ICaps,
 ) -> Mapping[str, Role]:
     """Return how each listener that takes mail judges it, by its name in the configuration: *before* who may relay,

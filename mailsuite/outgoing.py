@@ -82,14 +82,7 @@ class Outgoing:
         delivery = settings.delivery
         self._grace = settings.limits.shutdown_grace
         self._reactor = reactor
-        self.resolver = Resolver(
-            reactor,
-            [name_server(text) for text in settings.dns.servers],
-            timeout=settings.dns.timeout,
-            tries=settings.dns.tries,
-            cache_size=settings.dns.cache,
-            trust_ad=settings.dns.trust_ad,
-        )
+        self.resolver = resolver(settings, reactor)
         self._connector = Connector(reactor, delivery.ca_file)
         self._policies = PolicyCache(os.path.join(settings.state_dir, "mta-sts.json"), reactor, deferToThread)
         policies = policy_web(settings, reactor, self.resolver)
@@ -215,6 +208,18 @@ def _route(settings: Settings, table: RouteTable) -> Route:
         source=table.source,
         # A host that the administrator names is meant.
         private=bool(table.host) or settings.delivery.allow_private,
+    )
+
+
+def resolver(settings: Settings, reactor: Any) -> Resolver:
+    """Return what asks DNS for the site."""
+    return Resolver(
+        reactor,
+        [name_server(text) for text in settings.dns.servers],
+        timeout=settings.dns.timeout,
+        tries=settings.dns.tries,
+        cache_size=settings.dns.cache,
+        trust_ad=settings.dns.trust_ad,
     )
 
 

@@ -13,7 +13,7 @@ from mailsuite.config.policy import LISTS, deny_listeners, relay_listeners
 from mailsuite.config.replies import written_reply
 from mailsuite.config.tables.policy import Check, Deny
 from mailsuite.envelope import Peer
-from mailsuite.interfaces import IPolicyCheck
+from mailsuite.interfaces import IMailboxDirectory, IPolicyCheck, IResolver
 from mailsuite.peers import peers_in
 from mailsuite.policy.address_table import AddressTable
 from mailsuite.policy.denials import DenyRule, Entries
@@ -24,6 +24,7 @@ from mailsuite.policy.denied_senders import DeniedSenders
 from mailsuite.policy.deny_file import read_into
 from mailsuite.policy.own_check import OwnCheck
 from mailsuite.policy.relay_rules import RelayRule
+from mailsuite.policy.sender_domain import SenderDomain
 
 
 class Denials:
@@ -53,6 +54,21 @@ class Denials:
             self._rules[name] for name, rule in settings.deny.items() if listener in deny_listeners(settings, rule)
         ]
         return (DeniedPeers(here), DeniedHelos(here), DeniedSenders(here), DeniedRecipients(here)) if here else ()
+
+
+class SenderChecks:
+    """Whether senders are looked up in DNS, and what becomes of those that it does not know."""
+
+    def __init__(self, settings: Settings, resolver: IResolver, directory: IMailboxDirectory) -> None:
+        self._settings = settings
+        exempt = peers_in(settings.limits.exempt, unix=True)
+        self._check = SenderDomain(resolver, directory, settings.smtp.verify_sender == "reject", exempt)
+
+    def checks(self, listener: str) -> Sequence[IPolicyCheck]:
+        """Return the check of *listener*, where it takes mail of strangers."""
+        settings = self._settings
+        wanted = settings.smtp.verify_sender != "off" and settings.listen[listener].service == "mta"
+        return [self._check] if wanted else []
 
 
 class BadCheck(Exception):

@@ -176,6 +176,11 @@ TOO_LARGE = Reply(552, "5.3.4", "Message too large")
 # RFC 6531 §3.5: 550 where it is the sender's, 553 where it is the recipient's.
 SENDER_NEEDS_SMTPUTF8 = Reply(550, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "An address that is not ASCII needs SMTPUTF8 at MAIL")
+SENDER_NOT_IN_DNS = Reply(550, "5.1.8", "The domain of the sender has no hosts in DNS")
+SENDER_NOT_IN_DNS_NOW = Reply(450, "4.1.8", "The domain of the sender has no hosts in DNS, try again later")
+SENDER_UNKNOWN_NOW = Reply(451, "4.4.3", "DNS does not tell of the sender's domain, try again later")
+# RFC 7505 §4.2
+SENDER_TAKES_NO_MAIL = Reply(550, "5.7.27", "The domain of the sender takes no mail (null MX)")
 BAD_SENDER_DOMAIN = Reply(553, "5.1.8", "The domain in the reverse-path is no valid internationalized name (IDNA)")
 BAD_RECIPIENT_DOMAIN = Reply(553, "5.1.2", "The domain in the forward-path is no valid internationalized name (IDNA)")
 # RFC 6531 §3.7.4.2

@@ -28,9 +28,9 @@ from mailsuite.mailbox.quotas import Quotas
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import FSync
 from mailsuite.maillog import MailLog
-from mailsuite.outgoing import backup_domains, default_route, route_rules
+from mailsuite.outgoing import backup_domains, default_route, resolver, route_rules
 from mailsuite.peers import peers_in
-from mailsuite.policies import Denials, OwnChecks
+from mailsuite.policies import Denials, OwnChecks, SenderChecks
 from mailsuite.policy.backup import BackupRecipients
 from mailsuite.policy.backup_store import ListStore
 from mailsuite.policy.ban_file import BanFile
@@ -51,7 +51,7 @@ class Reading:
     """The parts of the site of *settings*. To be closed.
 
     Nothing is written but what any look at them makes (``maildirsize``, a secret that the server would make), and
-    nobody is connected to but the place of the accounts. Raises what a start raises
+    nobody is asked but the place of the accounts and, where senders are verified, DNS. Raises what a start raises
     (`mailsuite.starting.START_TROUBLE`).
     """
 
@@ -91,6 +91,7 @@ class Reading:
         )
         self._backups.start()
         self._backups.stop()
+        self._resolver = resolver(settings, reactor)
         self.router = Routes(route_rules(settings), default_route(settings), self.directory.is_backup)
         self.caps = Caps(default_caps(settings), state, lambda login, reason: None)
         counted = ledger(settings)
@@ -128,7 +129,7 @@ class Reading:
         flush = Flush(cast(IRunner, None), self.router, lambda peer: False)
         return roles(
             self.settings, self.logins, flush, self._backups, MemoryState(time.monotonic),
-            (self._denials, self._own_checks), self.caps,
+            (self._denials, SenderChecks(self.settings, self._resolver, self.directory), self._own_checks), self.caps,
         )  # fmt: skip
 
     def core(self, listener: str, encrypted: bool) -> ServerSession:
@@ -139,6 +140,7 @@ class Reading:
 
     def close(self) -> Any:
         """Close the accounts; what is returned may have to be waited for."""
+        self._resolver.stop()
         return self._backend.stop()
 
 

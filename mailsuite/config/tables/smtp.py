@@ -28,6 +28,11 @@ class SMTP(Section, frozen=True, kw_only=True):
         description="For how many seconds more it waits where early_talkers is delay; RFC 5321 §4.5.3.2.1 has clients"
                     " wait for 300.",
     )] = 20.0
+    verify_sender: Annotated[Literal["off", "defer", "reject"], Meta(
+        description="What becomes of mail that mta gets from a sender whose domain has neither MX nor address records"
+                    " in DNS, or a null MX: nothing is asked; it is put off, or refused. While DNS does not answer it"
+                    " is put off. Domains of ours, who has logged in, and exempt of [limits] are not held by it.",
+    )] = "off"
     xclient_peers: Annotated[list[str], Meta(
         extra=PEERS,
         examples=[["192.0.2.80"]],
