@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -58,7 +59,8 @@ class Peer(ABC):
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.folder = ground.folder / self.name
+        # ext4 goes by the name where it puts a folder: each run has its own place, where none has just removed files.
+        self.folder = ground.folder / f"{self.name.replace(' ', '-')}-{secrets.token_hex(4)}"
         self.smtp_port, self.submission_port, self.pop3_port = free_ports(3)
         self.start_seconds = 0.0
         self._launched: subprocess.Popen[bytes] | None = None
