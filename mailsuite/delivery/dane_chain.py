@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
@@ -97,8 +97,11 @@ def _is_signed(certificate: x509.Certificate, der: bytes) -> bool:
         how = certificate.signature_algorithm_parameters
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(how, ec.ECDSA):
             key.verify(signature, signed, how)
-        elif isinstance(key, rsa.RSAPublicKey) and certificate.signature_hash_algorithm and how:
-            key.verify(signature, signed, how, certificate.signature_hash_algorithm)  # type: ignore[arg-type]
+        elif isinstance(key, rsa.RSAPublicKey) and isinstance(how, padding.PKCS1v15 | padding.PSS):
+            hashed = certificate.signature_hash_algorithm
+            if hashed is None:
+                return False
+            key.verify(signature, signed, how, hashed)
         elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             key.verify(signature, signed)
         else:

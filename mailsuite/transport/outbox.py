@@ -26,6 +26,9 @@ class Sender(Protocol):
     def kept_waiting(self) -> None:
         """What was sent, or the end of the connection, waits in the transport for the peer."""
 
+    def abort(self) -> None:
+        """End the connection now."""
+
 
 class Outbox:
     """Sends for many sessions. *crowded* says whether there are others whose replies are worth waiting for."""
@@ -81,8 +84,9 @@ class Outbox:
                 if sender in closing:
                     self.close(sender)
             except Exception:
-                # The others have waited long enough.
+                # The others have waited long enough; this one would wait for a reply that never comes.
                 self.log.failure("Sending failed")
+                sender.abort()
             finally:
                 release(sender.transport)
 

@@ -23,6 +23,10 @@ class _Sender:
     def __init__(self, transport: Any) -> None:
         self.transport = transport
         self.kept = 0
+        self.aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
 
     def kept_waiting(self) -> None:
         self.kept += 1
@@ -144,7 +148,7 @@ class TestSend:
         assert other.receive() == b"to you"
 
     def test_a_failure_is_logged(self, pair: Pair, logged: list[dict[str, Any]]) -> None:
-        """And the others are sent all the same."""
+        """And the connection ended; the others are sent all the same."""
         clock = Clock()
         outbox = Outbox(clock, lambda: True)
         broken = Pair(lambda reactor: Nobody())
@@ -156,6 +160,7 @@ class TestSend:
         broken.close()
 
         assert pair.receive() == b"y"
+        assert sender.aborted == 1
         assert [event["log_format"] for event in logged] == ["Sending failed"]
 
 
