@@ -111,7 +111,9 @@ def _entries(name: str, section: type[Section]) -> Iterator[str]:
 
 
 def _about(section: type[Section]) -> str:
-    return (section.__doc__ or "").replace("``", "").replace("*", "")
+    text = (section.__doc__ or "").replace("``", "").replace("*", "")
+    # Its paragraphs are one here, without the blanks that they are indented by.
+    return " ".join(text.split())
 
 
 def _default(key: Key) -> Any:

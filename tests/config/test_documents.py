@@ -69,6 +69,11 @@ def test_the_sample_file_is_the_one_that_the_code_makes() -> None:
     assert SAMPLE.read_text(encoding="utf-8") == sample()
 
 
+def test_the_sample_file_is_text_as_people_write_it() -> None:
+    """What indents a sentence in the code does not stand between two of them."""
+    assert [line for line in sample().splitlines() if "  " in line.lstrip("# ")] == []
+
+
 def test_the_manual_ends_with_the_reference_that_the_code_makes() -> None:
     """After a change: python -m mailsuite.config.manual docs/configuration.rst."""
     assert MANUAL.read_text(encoding="utf-8").endswith(reference())
