@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import suppress
+from math import inf
 
 from mailsuite.queue.damage import set_aside
 from mailsuite.queue.files import ContentFolder
@@ -18,7 +19,9 @@ def recover(connection: sqlite3.Connection, folder: ContentFolder, alone: bool, 
     """
     files = folder.names()
     rows = connection.execute("SELECT file, number, id FROM messages WHERE file IS NOT NULL").fetchall()
-    _remove_leftovers(folder, files.difference(row[0] for row in rows), now if alone else now - UNDER_WAY_SECONDS)
+    # (The clock may have been set back since.)
+    before = inf if alone else now - UNDER_WAY_SECONDS
+    _remove_leftovers(folder, files.difference(row[0] for row in rows), before)
     lost: list[str] = []
     for file, number, identity in rows:
         if file not in files and _is_still_wanted(connection, number):

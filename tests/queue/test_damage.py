@@ -151,13 +151,14 @@ class TestRecovery:
         queues.now = os.stat(path).st_ctime + seconds
         return path.name
 
-    def test_what_was_never_acknowledged_is_removed(self, queues: Queues) -> None:
-        """And what has its row stays."""
+    @pytest.mark.parametrize("seconds", [0.001, -7200.0])
+    def test_what_was_never_acknowledged_is_removed(self, queues: Queues, seconds: float) -> None:
+        """Though the clock was set back since; and what has its row stays."""
         queue = queues.open()
         queues.accept(queue, "bob@b.example", body=LARGE)
         kept = queues.files()
         queue.stop()
-        self.leftover(queues, 0.001)
+        self.leftover(queues, seconds)
         queues.open()
 
         assert queues.files() == kept
