@@ -2,7 +2,7 @@
 
 Every file of the time of the last barrier (`mailsuite.mailbox.run_mark`) less a minute, or younger, is compared with
 the size in its name. One that does not fit was never acknowledged, or its disk has lied; either way it is not a
-message.
+message. Mailboxes that have changed since then are counted anew when a quota next asks what lies in them.
 """
 
 import os
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from mailsuite.mailbox.aside import set_aside
 from mailsuite.mailbox.layout import INCOMING, maildirs
+from mailsuite.mailbox.maildirsize import FILE as SUM
+from mailsuite.mailbox.maildirsize import forget
 
 # What was written this long before the last recorded barrier is taken for durable, in seconds.
 DOUBT_SECONDS = 60.0
@@ -57,9 +59,13 @@ def forget_process(root: str, process: str) -> None:
 
 
 def _sweep_mailbox(mailbox: str, since: float, now: float, swept: Swept) -> None:
-    for folder in ("new", "cur"):
-        if _changed(f"{mailbox}/{folder}", since):
+    changed = [name for name in ("new", "cur", SUM) if _changed(f"{mailbox}/{name}", since)]
+    for folder in changed:
+        if folder != SUM:
             swept.damaged += [set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
+    if changed:
+        # A message has its name before it is in the sum, and neither is durable before the other.
+        forget(mailbox)
     remove_stale(mailbox, now)
 
 
@@ -68,9 +74,9 @@ def remove_stale(mailbox: str, now: float) -> None:
     _remove_older(f"{mailbox}/tmp", now - STALE_SECONDS)
 
 
-def _changed(folder: str, since: float) -> bool:
+def _changed(path: str, since: float) -> bool:
     try:
-        return os.stat(folder).st_mtime >= since
+        return os.stat(path, follow_symlinks=False).st_mtime >= since
     except FileNotFoundError:
         return False
 

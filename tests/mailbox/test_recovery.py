@@ -51,6 +51,20 @@ def test_only_what_is_young_enough_is_doubted(root: Path, age: float, doubted: b
     assert bool(sweep(str(root), CRASH, CRASH).damaged) is doubted
 
 
+@pytest.mark.parametrize("changed", ["new", "cur", "maildirsize"])
+@pytest.mark.parametrize(("age", "counted"), [(DOUBT_SECONDS, True), (DOUBT_SECONDS + 2, False)])
+def test_what_has_changed_is_counted_anew(root: Path, changed: str, age: float, counted: bool) -> None:
+    """Its sum may lack a message, or have one that is not there; that of a mailbox that was at rest is true."""
+    total = put(root, "", "maildirsize", b"1000S\n0 0\n", CRASH - 1000)
+    for name in ("new", "cur"):
+        os.utime(root / ALICE.path / name, (CRASH - 1000, CRASH - 1000))
+    os.utime(root / ALICE.path / changed, (CRASH - age, CRASH - age))
+
+    sweep(str(root), CRASH, CRASH)
+
+    assert total.exists() is not counted
+
+
 def test_stale_files_of_tmp_are_removed(root: Path) -> None:
     """Those that are younger may belong to another program's delivery."""
     old = put(root, "tmp", "old", b"x", CRASH - STALE_SECONDS - 1)

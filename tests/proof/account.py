@@ -9,8 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proof.place import USERS, Place
-from tests.proof.workload import LATER, MESSAGES, NEVER, Journal, Offer, connect, lines, log_in, octets
+from tests.proof.place import LIMITS, USERS, Place
+from tests.proof.workload import LATER, MESSAGES, NEVER, SENDER, Journal, Offer, connect, lines, log_in, octets
 from tests.system.far_end import Taken
 from tests.system.load import key_of
 from tests.system.messages import parted
@@ -26,6 +26,7 @@ _ROWS = """
     JOIN messages m ON m.number = r.message LEFT JOIN contents c ON c.message = m.number"""
 _SIZE = re.compile(r",S=(\d+)")
 _REPORT = f"\r\nFinal-Recipient: rfc822; {NEVER}\r\n".encode()
+_NEARLY_FULL = b"\r\nSubject: Your mailbox is "
 
 
 @dataclass(slots=True)
@@ -72,7 +73,31 @@ def settle(place: Place, over: Callable[[], bool]) -> list[str]:
             until(lambda: over() or idle(), _SECONDS, "the queue to be worked off")
         except AssertionError as error:
             return [str(error)]
-    return [wrong for user in USERS for wrong in _shown(place, user, over)]
+    return [*_turned_away(place, over), *(wrong for user in USERS for wrong in _shown(place, user, over))]
+
+
+def _turned_away(place: Place, over: Callable[[], bool]) -> list[str]:
+    """Return what is wrong with who is told that a mailbox has no room."""
+    wire = connect(place.ports.mta, over)
+    if wire is None:
+        return ["nobody can send mail"]
+    wrong: list[str] = []
+    try:
+        for command in ("", "EHLO client.example\r\n", f"MAIL FROM:<{SENDER}>\r\n"):
+            wire.send(command.encode())
+            wire.answer()
+        for user in USERS:
+            wire.send(f"RCPT TO:<{user}@{DOMAIN}>\r\n".encode())
+            said = wire.answer()
+            count = len(_files(place, user))
+            full = user in LIMITS and count >= LIMITS[user]
+            if not said.startswith(b"452 4.2.2" if full else b"250"):
+                wrong.append(f"{user} has {count} messages, and who sends one more hears {said!r}")
+    except (OSError, EOFError) as error:
+        wrong.append(f"nobody can send mail: {error!r}")
+    finally:
+        wire.socket.close()
+    return wrong
 
 
 def _shown(place: Place, user: str, over: Callable[[], bool]) -> list[str]:
@@ -123,6 +148,7 @@ class Account:
         self._reports = 0
         self._boxes: dict[str, Counter[str]] = {}
         self._old: dict[str, set[bytes]] = {}
+        self._warnings: Counter[str] = Counter()
 
     def close(self) -> Findings:
         """Make it, and return what was found."""
@@ -144,8 +170,10 @@ class Account:
         box = self._boxes[user] = Counter()
         old = self._old[user] = set()
         lying = set(self._place.lying.get(user, {}).values())
+        sizes: list[int] = []
         for path in _files(self._place, user):
             content = path.read_bytes()
+            sizes.append(len(content))
             size = _SIZE.search(path.name)
             if size is None or len(content) != int(size[1]):
                 self._wrong(f"{path.name} of {user} has {len(content)} octets")
@@ -155,13 +183,30 @@ class Account:
                 old.add(content)
             elif _REPORT in content and user == "alice":
                 self._reports += 1
+            elif _NEARLY_FULL in content and user in LIMITS:
+                self._warnings[user] += 1
             elif key in MESSAGES and sent == octets(key) and f"{user}@{DOMAIN}" in MESSAGES[key][2]:
                 box[key] += 1
             else:
                 self._wrong(f"{path.name} of {user} is no message that was sent to {user}")
+        self._check_quota(user, sizes)
         damaged = self._place.maildir(user) / "damaged"
         if damaged.exists() and not self._terms.damaged:
             self._wrong(f"files of {user} were found damaged")
+
+    def _check_quota(self, user: str, sizes: Sequence[int]) -> None:
+        """The sum is true, or there is none; nobody has more than there was room for, nor is told so twice."""
+        told = self._place.maildir(user) / "maildirsize"
+        rows = [row.split() for row in told.read_bytes().splitlines()[1:]] if told.exists() else []
+        said = [sum(int(row[at]) for row in rows) for at in (0, 1)]
+        # (What could not be removed counts as removed.)
+        if rows and said != [sum(sizes), len(sizes)] and not self._terms.stays:
+            self._wrong(f"{user} has {len(sizes)} messages of {sum(sizes)} octets, and maildirsize says {said}")
+        warnings = self._warnings[user]
+        if warnings > 1 + self._terms.damaged:
+            self._wrong(f"{user} was told {warnings} times that there is little room")
+        if user in LIMITS and len(sizes) - warnings > LIMITS[user]:
+            self._wrong(f"{user} has {len(sizes)} messages, and room for {LIMITS[user]}")
 
     def _look_at_queue(self) -> None:
         queue = self._place.root / "queue"

@@ -163,11 +163,15 @@ def _inode(stop: Stop, fd: int) -> int:
 
 def _position(stop: Stop) -> int:
     with open(f"/proc/{stop.pid}/fdinfo/{stop.arguments[0]}", "rb") as info:
-        return int(info.readline().split()[1])
+        position, flags = (row.split()[1] for row in (info.readline(), info.readline()))
+    if int(flags, 8) & os.O_APPEND:
+        return os.stat(f"/proc/{stop.pid}/fd/{stop.arguments[0]}").st_size
+    return int(position)
 
 
 _PLACES = (
     (re.compile(r"mail/\.incoming"), "incoming"),
+    (re.compile(r"mail/[^/]+/[^/]+/(maildirsize|mailsuite-quota-)"), "mailbox sum"),
     (re.compile(rf"mail/[^/]+/{READ}"), "read mailbox"),
     (re.compile(r"mail/[^/]+/[^/]+/tmp"), "mailbox tmp"),
     (re.compile(r"mail/[^/]+/[^/]+/new"), "mailbox new"),

@@ -16,12 +16,14 @@ from tests.system.site import DOMAIN, HOSTNAME, free_ports
 
 # What the death of a process leaves in memory it leaves on a disk too; there it takes so much room.
 MEMORY, ROOM = Path("/dev/shm"), 1 << 29
-USERS = ("alice", "bob", "carol", "dave", "erin")
+USERS = ("alice", "bob", "carol", "dave", "erin", "frank", "grace")
 # The one whose mailbox is not made before his first message comes.
 NEWCOMER = "erin"
 PASSWORD = "sesame-9f3b"
-# Those who have mail that is read and removed: so many messages.
-READERS = {"carol": 4, "dave": 2}
+# Those who have mail before: so many messages. The first two read and remove it.
+OLD = {"carol": 4, "dave": 2, "frank": 2, "grace": 2}
+# So many messages may lie in their mailboxes: one is full, one has room for one more.
+LIMITS = {"frank": 2, "grace": 3}
 FAR = {"dots.test": ("PIPELINING", "8BITMIME"), "chunks.test": ("PIPELINING", "8BITMIME", "CHUNKING")}
 # What becomes of recipients elsewhere, by their local parts; all others are taken.
 REPLIES = {"later": "450 4.2.1 Busy", "never": "550 5.1.1 Nobody", "": "250 2.1.5 OK"}
@@ -42,6 +44,9 @@ retry_first = 3600.0
 tls = "none"
 [directory]
 renew_hashes = false
+[quota]
+messages = 1000
+octets = 100_000_000
 [store]
 free_floor = 0
 sync = "{sync}"
@@ -73,8 +78,8 @@ class Place:
         self.ports = Ports(*free_ports(2))
         self.far_ends = far_ends
         self.ends: Mapping[str, FarEnd] = {domain: FarEnd(offers, rcpt=REPLIES) for domain, offers in FAR.items()}
-        # In the mailboxes of `READERS`, by user: unique ids and octets.
-        self.lying = {user: _lying(user, count) for user, count in READERS.items()}
+        # In the mailboxes of `OLD`, by user: unique ids and octets.
+        self.lying = {user: _lying(user, count) for user, count in OLD.items()}
         self._make()
 
     def begin(self) -> None:
@@ -117,6 +122,8 @@ class Place:
         users = site.parent / "users"
         users.write_text("".join(f"{user}@{DOMAIN}:{_hashed(PASSWORD)}\n" for user in USERS))
         assert run("user", "import", users, "--hashed", "--config", config).exit_code == 0
+        for user, most in LIMITS.items():
+            assert run("quota", "set", f"{user}@{DOMAIN}", "--messages", str(most), "--config", config).exit_code == 0
         shutil.rmtree(site / "mail" / DOMAIN / NEWCOMER)
         for user, messages in self.lying.items():
             for name, octets in messages.items():

@@ -15,7 +15,9 @@ from tests.system.site import DOMAIN
 from tests.system.wire import Wire
 
 SENDER = "peer@client.example"
-ALICE, BOB, DAVE, ERIN = (f"{name}@{DOMAIN}" for name in ("alice", "bob", "dave", "erin"))
+ALICE, BOB, DAVE, ERIN, FRANK, GRACE = (
+    f"{name}@{DOMAIN}" for name in ("alice", "bob", "dave", "erin", "frank", "grace")
+)
 NOW, CHUNKS, LATER, NEVER = "now@dots.test", "now@chunks.test", "later@chunks.test", "never@dots.test"
 # By name: octets, reverse-path, recipients.
 MESSAGES: dict[str, tuple[int, str, tuple[str, ...]]] = {
@@ -30,14 +32,17 @@ MESSAGES: dict[str, tuple[int, str, tuple[str, ...]]] = {
     "beside-1": (2_000, SENDER, (ALICE, BOB)),
     "beside-2": (900, SENDER, (BOB, CHUNKS)),
     "beside-3": (1_500, SENDER, (ALICE, DAVE)),
+    "no-room": (500, SENDER, (FRANK,)),
+    "either": (400, SENDER, (GRACE,)),
+    "or": (450, SENDER, (GRACE,)),
     "last": (800, SENDER, (LATER, ALICE)),
 }
 # One after the other over one connection; those of the same step at the same time, each over its own.
 STEPS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("first", "second", "newcomer"),),
     (("large", "onward"),),
-    (("mixed", "bulk", "reported"),),
-    (("beside-1",), ("beside-2",), ("beside-3",)),
+    (("mixed", "bulk", "no-room", "reported"),),
+    (("beside-1", "either"), ("beside-2", "or"), ("beside-3",)),
     (("last",),),
 )
 _ID = re.compile(rb"\[([^]]+)\]")
