@@ -22,6 +22,7 @@ from mailsuite.mailbox.maildirsize import forget, size_of
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.replacing import read_file
 from mailsuite.mailbox.scan import PREFIX, scan
+from mailsuite.mailbox.sync import fsync_path
 
 JOURNAL = b"mailsuite-brought"
 _FORMAT = b"mailsuite brought 1"
@@ -126,7 +127,8 @@ class Bringing:
             yield self._bring(batch)
 
     def _bring(self, batch: Sequence[Foreign]) -> Batch:
-        receipt = Receipt(folders=[*self._make(), *(f"{self._path}/{name}" for name in ("tmp", "new", "cur"))])
+        self._make()
+        receipt = Receipt(folders=[f"{self._path}/{name}" for name in ("tmp", "new", "cur")])
         receipt.devices.add(os.stat(self._path).st_dev)
         self._refuse_full(sum(each.size for each in batch))
         # What an earlier run has named and not told the journal of has its content, but perhaps not its date.
@@ -169,8 +171,9 @@ class Bringing:
         self._journal.add({each.base: each.size for each in batch if each.base in places})
         return Batch(len(places), gone, unread)
 
-    def _make(self) -> list[str]:
-        return make_folders(self._path)
+    def _make(self) -> None:
+        for folder in make_folders(self._path):
+            fsync_path(folder)
 
     def _tmp(self, name: bytes) -> bytes:
         return self._root + b"/tmp/" + name.partition(b":")[0]

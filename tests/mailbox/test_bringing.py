@@ -347,3 +347,16 @@ def test_mbox(world: World, tmp_path: Path) -> None:
 
     assert world.bring(list(mbox_messages(os.fsencode(box)))) == 1
     assert len(set(world.ids())) == 4
+
+
+def test_a_new_folder_is_durable_before_its_mail_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own name, too, is in a folder that has to be synced."""
+    world = World(tmp_path)
+    (world.old / "dovecot-uidlist").write_text("3 V7 N9\n1 :1700000001.M1P1.h:2,S\n")
+    world.put("cur/1700000001.M1P1.h:2,S")
+    synced: list[str] = []
+    monkeypatch.setattr(module, "fsync_path", synced.append)
+    box, world.box = world.box, world.box / ".Sent"
+
+    assert world.bring() == 1
+    assert str(box) in synced

@@ -34,6 +34,8 @@ from tests.system import test_kill, test_relay_kill, test_soak
 # For each of both ways to the disk. Of crashes and faults that is more than there are.
 ALL = 1_000_000
 POWER_CUTS = 2500
+# Among so many accounts a server is killed, too.
+MANY = 1_000_000
 _TOLD = 100
 # What befalls a server from outside: disks, surroundings, other servers, clients, and anything in place of a protocol.
 OUTSIDE = (
@@ -56,6 +58,7 @@ class Load:
 @click.option("--recoveries", default=ALL, help="Kills of the server that starts after a kill. [default: all points]")
 @click.option("--power-cuts", default=POWER_CUTS, show_default=True, help="Power cuts, for each way to the disk.")
 @click.option("--faults", default=ALL, help="System calls that fail, for each way to the disk. [default: all]")
+@click.option("--imports", default=ALL, help="The same while mail is imported, for each way to disk. [default: all]")
 @click.option("--kills", default=50, show_default=True, help="Kills at any moment under load, local and relayed mail.")
 @click.option("--soak", default=3600.0, show_default=True, help="Seconds of mixed traffic; 0 for none.")
 @click.option("--outside/--no-outside", default=True, help="Tests of full disks, far ends, abuse, odd input as well.")
@@ -65,7 +68,7 @@ class Load:
               help="Show that a product which is broken so is found out, and do nothing else. "
               + "; ".join(f"{name}: {each.told}" for name, each in BREAKS.items()) + ".")  # fmt: skip
 def main(
-    crashes: int, recoveries: int, power_cuts: int, faults: int, kills: int, soak: float, outside: bool,
+    crashes: int, recoveries: int, power_cuts: int, faults: int, imports: int, kills: int, soak: float, outside: bool,
     seed: int | None, as_json: bool, breaks: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Crash, cut and trouble the server at its system calls, and make the account of every message."""
@@ -75,7 +78,7 @@ def main(
     console = Console(stderr=as_json)
     if breaks:
         sys.exit(_break(list(BREAKS) if "all" in breaks else list(breaks), seed, console, as_json))
-    counts: dict[Part, int] = dict(zip(PARTS, (crashes, recoveries, power_cuts, faults), strict=True))
+    counts: dict[Part, int] = dict(zip(PARTS, (crashes, recoveries, power_cuts, faults, imports), strict=True))
     begun = time.monotonic()
     rows = _run(counts, seed, console)
     loads = [*([_outside()] if outside else []), *_loads(kills, soak, seed)]
@@ -118,6 +121,7 @@ def _loads(kills: int, soak: float, seed: int) -> list[Load]:
     if kills:
         loads += [_load(f"{kills} kills, local mail", lambda: test_kill.run(kills))]
         loads += [_load(f"{kills} kills, relayed mail", lambda: test_relay_kill.run(kills))]
+        loads += [_load(f"{kills} kills, {MANY:,} accounts", lambda: test_kill.run(kills, MANY))]
     if soak:
         loads += [_load(f"{soak:.0f} seconds of traffic", lambda: test_soak.soak(60, soak, 16_384))]
     return loads

@@ -52,7 +52,7 @@ class Terms:
 
 
 def settle(place: Place, over: Callable[[], bool]) -> list[str]:
-    """Let the server that lives now work off all there is; return what is wrong with what it shows by POP3."""
+    """Let the server that lives now work off all there is; return what is wrong with that."""
     queue = place.root / "queue" / "queue.sqlite"
     wire = connect(place.ports.pop3, over)
     if wire is None:
@@ -73,6 +73,11 @@ def settle(place: Place, over: Callable[[], bool]) -> list[str]:
             until(lambda: over() or idle(), _SECONDS, "the queue to be worked off")
         except AssertionError as error:
             return [str(error)]
+    return []
+
+
+def shown(place: Place, over: Callable[[], bool]) -> list[str]:
+    """Return what is wrong with what the server that lives now says to those who send mail, and shows by POP3."""
     return [*_turned_away(place, over), *(wrong for user in USERS for wrong in _shown(place, user, over))]
 
 
@@ -105,7 +110,7 @@ def _shown(place: Place, user: str, over: Callable[[], bool]) -> list[str]:
     if wire is None:
         return [f"{user} cannot fetch mail"]
     try:
-        count = len(log_in(wire, user))
+        count = len(log_in(wire, f"{user}@{DOMAIN}"))
         wire.send(b"LIST\r\n")
         sizes = [int(line.split()[1]) for line in lines(wire)]
         got: list[bytes] = []

@@ -172,9 +172,10 @@ def _position(stop: Stop) -> int:
 _PLACES = (
     (re.compile(r"mail/\.incoming"), "incoming"),
     (re.compile(r"mail/[^/]+/[^/]+/(maildirsize|mailsuite-quota-)"), "mailbox sum"),
+    (re.compile(r"mail/[^/]+/(?:[^/]+/)+mailsuite-"), "mailbox list"),
     (re.compile(rf"mail/[^/]+/{READ}"), "read mailbox"),
-    (re.compile(r"mail/[^/]+/[^/]+/tmp"), "mailbox tmp"),
-    (re.compile(r"mail/[^/]+/[^/]+/new"), "mailbox new"),
+    (re.compile(r"mail/[^/]+/[^/]+/(\.[^/]+/)?tmp"), "mailbox tmp"),
+    (re.compile(r"mail/[^/]+/[^/]+/(\.[^/]+/)?(new|cur)"), "mailbox new"),
     (re.compile(r"mail/[^/]+/"), "mailbox folder"),
     (re.compile(r"mail"), "mail root"),
     (re.compile(r"queue/content"), "queue content"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from tests.proof.account import Account, Findings, Terms, settle
+from tests.proof.account import Account, Findings, Terms, settle, shown
 from tests.proof.calls import Call, is_promise, numbered
 from tests.proof.lives import Lives, Order
 from tests.proof.place import Place
@@ -46,28 +46,32 @@ class Runs:
 
     def __init__(self, place: Place, lives: Lives) -> None:
         self.place = place
-        self._lives = lives
+        self.lives = lives
 
     def live(self, order: Order, journal: Journal) -> Seen:
         """Let peers do what they do with a server, up to its end."""
-        self._lives.begin(order)
+        self.lives.begin(order)
         work(self.place, journal, self.over)
-        seen = self._lives.stop()
+        seen = self.lives.stop()
         self.place.far_ends.settle()
         return seen
 
     def over(self) -> bool:
         """Whether the server has come to its end."""
-        return self._lives.over
+        return self.lives.over
 
     def next_life(self, order: Order) -> tuple[Seen, list[str]]:
         """Let a server work off what is left, up to its end; return what was wrong with what it showed, too."""
         self.place.forget_taken()
-        self._lives.begin(order)
-        wrong = settle(self.place, self.over)
-        seen = self._lives.stop()
+        self.lives.begin(order)
+        wrong = settle(self.place, self.over) or self.shown()
+        seen = self.lives.stop()
         self.place.far_ends.settle()
         return seen, wrong
+
+    def shown(self) -> list[str]:
+        """Return what is wrong with what the server that lives now shows."""
+        return shown(self.place, self.over)
 
     def recover(self, journal: Journal, before: Sequence[Sequence[Taken]], terms: Terms) -> Findings:
         """Start the next server, let it work off what is left, stop it, and make the account."""

@@ -50,15 +50,20 @@ class Life:
         return [Cut(call, call.ended, manner) for manner in MANNERS for call in self.calls if not call.failed]
 
     def promises(self) -> list[Cut]:
-        """Return the moments of promises, in the manners in which least is left of what was not synced."""
-        return [cut for cut in self.cuts() if cut.manner in LEAST and is_promise(cut.call)]
+        """Return the moments of promises, in the manners in which least is left of what was not synced.
+
+        An import promises by its end.
+        """
+        last = self.calls[-1] if self._journal.brought else None
+        return [cut for cut in self.cuts() if cut.manner in LEAST and (is_promise(cut.call) or cut.call is last)]
 
     def replay(self, cut: Cut, dice: random.Random) -> Outcome | None:
         """Start a server with what the cut has left, and make the account; ``None`` where that was done before."""
         image = self.disk.cut(cut.at, cut.manner, dice)
         journal, taken = self._known(cut)
         kept = sorted(name for name, offer in journal.offers.items() if offer.acknowledged)
-        state = f"{image.digest()} {kept} {len(taken)} {[removal.promised for removal in journal.removals]}"
+        gone = [removal.promised for removal in journal.removals]
+        state = f"{image.digest()} {kept} {len(taken)} {gone} {journal.brought}"
         if state in self._seen:
             return None
         self._seen.add(state)
@@ -76,7 +81,7 @@ class Life:
         """Return what peers knew when the power went, and what next hops had got."""
         before = [call for call in self.calls if call.began < cut.at]
         kept = promised(before)
-        known = Journal()
+        known = Journal(brought=self._journal.brought and cut.call is self.calls[-1])
         for name, offer in self._journal.offers.items():
             text = b"250" if offer.id in kept else b""
             known.offers[name] = Offer(name, True, text, offer.id)

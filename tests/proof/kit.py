@@ -4,19 +4,22 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tests.proof.crashes import Outcome, Recoveries, Runs, crash, list_points, spread
 from tests.proof.cuts import Life
 from tests.proof.faults import list_faults, meet
+from tests.proof.imports import Imports
 from tests.proof.lives import ROOT, Lives
 from tests.proof.place import new_place
 
-Part: TypeAlias = Literal["crashes", "recoveries", "power cuts", "faults"]
-PARTS: tuple[Part, ...] = ("crashes", "recoveries", "power cuts", "faults")
+Part: TypeAlias = Literal["crashes", "recoveries", "power cuts", "faults", "imports"]
+PARTS: tuple[Part, ...] = ("crashes", "recoveries", "power cuts", "faults", "imports")
+# What looks for the loss in a product that may be broken.
+Search: TypeAlias = Literal["crashes", "power cuts", "imports"]
 # Both ways to the disk that a site can have; each has a lane of its own.
 SYNCS = ("syncfs", "fsync")
 # Of so many crashes one befalls the real twistd; the others, what it runs.
@@ -90,7 +93,7 @@ def run(counts: Mapping[Part, int], seed: int, tell: Tell = lambda part, outcome
     return rows
 
 
-def search(product: Path, part: Literal["crashes", "power cuts"], seed: int) -> Outcome | None:
+def search(product: Path, part: Search, seed: int) -> Outcome | None:
     """Look at a product that may be broken until a loss is found, in one part; ``None`` where none is."""
     dice = random.Random(seed)
     with ExitStack() as stack:
@@ -102,9 +105,11 @@ def search(product: Path, part: Literal["crashes", "power cuts"], seed: int) -> 
     return None
 
 
-def _suspicious(runs: Runs, part: str, dice: random.Random) -> Iterator[Outcome]:
+def _suspicious(runs: Runs, part: Search, dice: random.Random) -> Iterator[Outcome]:
     """Yield what becomes of each promise, and then of the rest."""
-    if part == "crashes":
+    if part == "imports":
+        yield from islice(_imports(runs, dice)[1], 450)
+    elif part == "crashes":
         listed = list_points(runs)
         for each in (*(each for each in listed if each.promise), *islice(spread(listed, dice), 150)):
             yield crash(runs, each)
@@ -121,7 +126,9 @@ def _lane(stack: ExitStack, sync: str, product: Path = ROOT) -> Runs:
 
 
 def _work(runs: Runs, counts: Mapping[Part, int], dice: random.Random, rows: Rows, tell: Tell) -> None:
-    works = {"crashes": _crashes, "recoveries": _recoveries, "power cuts": _cuts, "faults": _faults}
+    works = {
+        "crashes": _crashes, "recoveries": _recoveries, "power cuts": _cuts, "faults": _faults, "imports": _imports,
+    }  # fmt: skip
     for part in PARTS:
         count = counts.get(part, 0)
         if not count:
@@ -159,3 +166,21 @@ def _cuts(runs: Runs, dice: random.Random) -> Work:
 def _faults(runs: Runs, dice: random.Random) -> Work:
     faults = list_faults(runs)
     return [fault.area for fault in faults], (meet(runs, fault) for fault in spread(faults, dice))
+
+
+def _imports(runs: Runs, dice: random.Random) -> Work:
+    """All of the above that befalls imports, in turns; the areas are what it was."""
+    imports = Imports(runs.place, runs.lives)
+    works = {"crashes": _crashes, "power cuts": _cuts, "faults": _faults}
+    areas: list[str] = []
+    outcomes: list[Iterator[Outcome]] = []
+    for name, work in works.items():
+        found, happened = work(imports, dice)
+        areas += [name] * len(found)
+        outcomes.append(_named(name, happened))
+    return areas, (outcome for turn in zip_longest(*outcomes) for outcome in turn if outcome is not None)
+
+
+def _named(area: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        yield replace(outcome, area=area)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -29,13 +30,17 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One life in the site *root*: *record* keeps its calls, *point* is where it ends, *trouble* what it meets."""
+    """One life in the site *root*: *record* keeps its calls, *point* is where it ends, *trouble* what it meets.
+
+    It is the life of the server, or one that carries out *commands* (what follows ``mailsuite`` in each).
+    """
 
     root: str
     record: bool = False
     point: Point | None = None
     trouble: Trouble | None = None
     twistd: bool = False
+    commands: tuple[tuple[str, ...], ...] = ()
 
     @property
     def watched(self) -> bool:
@@ -82,13 +87,17 @@ class Lives:
         """End it as a crash does (SIGKILL)."""
         return self._end(signal.SIGKILL)
 
-    def _end(self, number: int) -> Seen:
+    def end(self) -> Seen:
+        """Wait for its own end."""
+        return self._end()
+
+    def _end(self, number: int = 0) -> Seen:
         with suppress(ProcessLookupError):
-            if not self.over:
+            if number and not self.over:
                 os.kill(self._pid, number)
         if not self._pipe.poll(PATIENCE):
             os.kill(self._pid, signal.SIGKILL)
-            raise AssertionError(f"the server does not end within {PATIENCE} seconds of a signal")
+            raise AssertionError(f"a life does not end within {PATIENCE} seconds")
         self._pid = 0
         seen: Seen = self._received(PATIENCE)
         return seen
@@ -130,6 +139,7 @@ def _watched(order: Order, pid: int) -> Seen:
 def _load() -> None:
     """Load all that a server will need; what it hashes to have something to compare with is hashed once for all."""
     import mailsuite.app as app
+    import mailsuite.cli  # noqa: F401
     from mailsuite.directory.passwords import Passwords
 
     hashed = Passwords().hash("anything")
@@ -154,8 +164,11 @@ def _live(order: Order) -> None:
             be_watched()
         if order.twistd:
             _be_twistd(order.root)
-        _serve(f"{order.root}/mailsuite.toml")
-        status = 0
+        if order.commands:
+            status = _carry_out(order.commands)
+        else:
+            _serve(f"{order.root}/mailsuite.toml")
+            status = 0
     except BaseException:
         traceback.print_exc()
     finally:
@@ -169,6 +182,19 @@ def _be_twistd(root: str) -> None:
     arguments = ["--nodaemon", "--pidfile=", "mailsuite", "--config", f"{root}/mailsuite.toml"]
     os.environ["PYTHONPATH"] = f"{os.getcwd()}:{ROOT}"
     os.execv(program, [program, *arguments])
+
+
+def _carry_out(commands: Sequence[Sequence[str]]) -> int:
+    """Return what the first of *commands* that fails ends with, as a shell sees it."""
+    from mailsuite.cli import main as mailsuite
+
+    for command in commands:
+        try:
+            mailsuite(list(command))
+        except SystemExit as error:
+            if error.code:
+                return int(error.code)
+    return 0
 
 
 def _serve(config: str) -> None:

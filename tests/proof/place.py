@@ -120,7 +120,7 @@ class Place:
         for domain in FAR:
             assert run("domain", "add", domain, "--class", "relay", "--config", config).exit_code == 0
         users = site.parent / "users"
-        users.write_text("".join(f"{user}@{DOMAIN}:{_hashed(PASSWORD)}\n" for user in USERS))
+        users.write_text("".join(f"{user}@{DOMAIN}:{hashed(PASSWORD)}\n" for user in USERS))
         assert run("user", "import", users, "--hashed", "--config", config).exit_code == 0
         for user, most in LIMITS.items():
             assert run("quota", "set", f"{user}@{DOMAIN}", "--messages", str(most), "--config", config).exit_code == 0
@@ -146,7 +146,7 @@ def _lying(user: str, count: int) -> dict[str, bytes]:
     return {f"1790000000.M{number:06d}P1Q{number + 1}": each for number, each in enumerate(octets)}
 
 
-def _hashed(password: str) -> str:
+def hashed(password: str) -> str:
     """Return a hash that is checked in no time."""
     salt = b"proof-kit"
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()

@@ -13,7 +13,7 @@ from tests.proof.ptrace import SUPPORTED, WHY_NOT
 pytestmark = [pytest.mark.system, pytest.mark.skipif(not SUPPORTED, reason=WHY_NOT)]
 
 # For each of both ways to the disk.
-SHORT: dict[Part, int] = {"crashes": 20, "recoveries": 6, "power cuts": 22, "faults": 8}
+SHORT: dict[Part, int] = {"crashes": 20, "recoveries": 6, "power cuts": 22, "faults": 8, "imports": 9}
 
 
 def run(counts: dict[Part, int]) -> Rows:
@@ -47,6 +47,9 @@ def test_every_area_is_met(rows: Rows) -> None:
     )
     assert {row.area: row.hit > 0 for row in rows.of("power cuts")} == dict.fromkeys(
         ("loose names", "ordered names"), True
+    )
+    assert {row.area: row.hit > 0 for row in rows.of("imports")} == dict.fromkeys(
+        ("crashes", "faults", "power cuts"), True
     )
 
 

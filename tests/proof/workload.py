@@ -102,6 +102,8 @@ class Journal:
 
     offers: dict[str, Offer] = field(default_factory=dict)
     removals: list[Removal] = field(default_factory=list)
+    # Of an import: whether it has ended, and by that said that all is here.
+    brought: bool = False
     # What a server said that it should not have said to anybody, in any trouble.
     surprises: list[str] = field(default_factory=list)
 
@@ -201,7 +203,7 @@ def _read(place: Place, user: str, journal: Journal, over: Callable[[], bool], q
     with suppress(OSError, EOFError, AssertionError):
         if wire is None:
             return
-        unique_ids = log_in(wire, user)
+        unique_ids = log_in(wire, f"{user}@{DOMAIN}")
         wire.send(b"RETR 1\r\n")
         list(lines(wire))
         for number in range(1, len(unique_ids)):
@@ -216,10 +218,10 @@ def _read(place: Place, user: str, journal: Journal, over: Callable[[], bool], q
         wire.socket.close()
 
 
-def log_in(wire: Wire, user: str) -> list[str]:
+def log_in(wire: Wire, address: str) -> list[str]:
     """Begin a POP3 session; return the unique ids."""
     wire.ok()
-    wire.send(f"USER {user}@{DOMAIN}\r\nPASS {PASSWORD}\r\nUIDL\r\n".encode())
+    wire.send(f"USER {address}\r\nPASS {PASSWORD}\r\nUIDL\r\n".encode())
     wire.ok()
     wire.ok()
     return [line.split()[1].decode() for line in lines(wire)]

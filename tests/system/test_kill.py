@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks import accounts_fill
 from tests.system.fetchers import fetch_all, pop3_session, retrieve
 from tests.system.load import Ledger, Load, digest, key_of
 from tests.system.messages import without_trace
@@ -168,11 +169,16 @@ def check_collected(site: Site, ledger: Ledger, collector: Collector) -> None:
         assert times <= ledger.messages[key].tries or key in collector.doubtful, key
 
 
-def run(times: int) -> str:
-    """Kill the server *times* times and look at everything; return the figures. MAILSUITE_TEST_SEED repeats a run."""
+def run(times: int, among: int = 0) -> str:
+    """Kill the server *times* times and look at everything; return the figures. MAILSUITE_TEST_SEED repeats a run.
+
+    There are *among* other accounts, too.
+    """
     seed = int(os.environ.get("MAILSUITE_TEST_SEED") or secrets.randbelow(1 << 31))
     print(f"MAILSUITE_TEST_SEED={seed}")
     with Site(users=["alice", "bob", "carol", "dora", "noise"]) as site:
+        if among:
+            accounts_fill.fill(site.folder / "accounts.sqlite", among)
         ledger, collector = kill_and_restart(site, times, seed)
         check_files(site)
         counts = {user: check_mailbox(site, ledger, user) for user in READERS}
@@ -191,9 +197,10 @@ def run(times: int) -> str:
     return figures
 
 
-def test_kill() -> None:
+@pytest.mark.parametrize("among", [0, 10_000])
+def test_kill(among: int) -> None:
     """After four kills under load every acknowledged message is in each of its mailboxes, exactly as sent."""
-    run(4)
+    run(4, among)
 
 
 @pytest.mark.slow
