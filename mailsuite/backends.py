@@ -57,7 +57,9 @@ def backend(settings: Settings, reactor: Any, seconds: Callable[[], float], run:
         return SqliteBackend(settings.directory.path, seconds, run)
     if name == "postgresql":
         keys = settings.postgresql
-        made: Backend = module("directory.postgresql").PostgresBackend(keys.dsn, reactor, keys.connections, keys.poll)
+        made: Backend = module("directory.postgresql").PostgresBackend(
+            keys.dsn, reactor, keys.connections, keys.poll, keys.timeout
+        )
         return made
     if name == "passwd-file":
         return PasswdFileBackend(settings.passwd_file.path, settings.passwd_file.domains, seconds, run)

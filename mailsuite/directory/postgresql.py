@@ -1,5 +1,7 @@
 """Accounts in PostgreSQL as a back end: asked in a few threads, followed by NOTIFY, and missed without harm."""
 
+import os
+import socket
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import closing, suppress
 from functools import partial
@@ -32,9 +34,13 @@ from mailsuite.meaning import Mailbox
 
 T = TypeVar("T")
 
-# How long the server may think about one question, and how long we wait for an answer from one that is stuck.
-STATEMENT_MS = 5_000
-ANSWER_SECONDS = 8.0
+# A server that lives says itself that a question takes too long. One that has not said that so many seconds later is
+# stuck, or somewhere behind a dead wire.
+STUCK_SECONDS = 0.5
+# What is asked about all accounts at once, for nobody who waits, may take so long whatever else may.
+UNHURRIED_SECONDS = 8.0
+# Of a cluster the next node is tried after so many seconds, while who asks still waits. libpq takes no less.
+CONNECT_SECONDS = 2
 # So many questions may wait for a connection; who comes then is told to come again.
 WAITING = 1_000
 
@@ -44,14 +50,16 @@ _log = Logger()
 class PostgresBackend(Backend):
     """The accounts in the database that *dsn* names, over at most so many *connections*, each with its thread.
 
-    What changes there is told by the server, and looked for every *poll* seconds, since the word may be lost.
+    What changes there is told by the server, and looked for every *poll* seconds, since the word may be lost. What is
+    not answered within *timeout* seconds is given up.
     """
 
-    def __init__(self, dsn: str, reactor: Any, connections: int, poll: float) -> None:
+    def __init__(self, dsn: str, reactor: Any, connections: int, poll: float, timeout: float) -> None:
         self._dsn = dsn
         self._reactor = reactor
         self._connections = connections
         self._poll = poll
+        self._timeout = timeout
         self._pool: _Pool | None = None
         self._waiting = 0
         self._generation = 0
@@ -69,8 +77,9 @@ class PostgresBackend(Backend):
         except psycopg.OperationalError as error:
             _log.error("The accounts cannot be reached yet: {reason}", reason=_said(error))
         self._pool = _Pool(
-            "psycopg", conninfo(self._dsn, statement_timeout=STATEMENT_MS), autocommit=True, cp_min=1,
-            cp_max=self._connections, cp_reactor=self._reactor, cp_noisy=False, cp_openfun=check_version,
+            "psycopg", conninfo(self._dsn, CONNECT_SECONDS, statement_timeout=_milliseconds(self._timeout)),
+            autocommit=True, cp_min=1, cp_max=self._connections, cp_reactor=self._reactor, cp_noisy=False,
+            cp_openfun=check_version,
         )  # fmt: skip
         self._pool.start()
         self._polling.start(self._poll)
@@ -122,7 +131,13 @@ class PostgresBackend(Backend):
 
     def everybody_has(self, kinds: Collection[str]) -> Awaitable[frozenset[str]]:
         """See `Backend.everybody_has`."""
-        return self._ask(lambda records: records.held_by_all(kinds))
+        seconds = max(self._timeout, UNHURRIED_SECONDS)
+
+        def held(records: PostgresRecords) -> frozenset[str]:
+            with records.unhurried(_milliseconds(seconds)):
+                return records.held_by_all(kinds)
+
+        return self._ask(held, seconds)
 
     def site_secret(self) -> Awaitable[bytes]:
         """See `Backend.site_secret`."""
@@ -145,8 +160,8 @@ class PostgresBackend(Backend):
 
         return self._ask(in_snapshot)
 
-    async def _ask(self, work: Callable[[PostgresRecords], T]) -> T:
-        """Return what *work* reads, which can be done again. Raises `Away`.
+    async def _ask(self, work: Callable[[PostgresRecords], T], seconds: float | None = None) -> T:
+        """Return what *work* reads, which can be done again, within *seconds* where others are given. Raises `Away`.
 
         A connection of which the other end is gone says so once: then the next one is tried.
         """
@@ -156,17 +171,23 @@ class PostgresBackend(Backend):
         try:
             for _ in range(self._connections):
                 with suppress(_Dead):
-                    return await self._attempt(work)
-            return await self._attempt(work)
+                    return await self._attempt(work, seconds or self._timeout)
+            return await self._attempt(work, seconds or self._timeout)
         except (psycopg.OperationalError, _Dead, TimeoutError) as error:
             raise Away(f"PostgreSQL does not answer: {_said(error)}") from error
         finally:
             self._waiting -= 1
 
-    async def _attempt(self, work: Callable[[PostgresRecords], T]) -> T:
+    async def _attempt(self, work: Callable[[PostgresRecords], T], seconds: float) -> T:
         assert self._pool is not None
-        asked: Deferred[T] = self._pool.runWithConnection(_attempt, work)
-        return await asked.addTimeout(ANSWER_SECONDS, self._reactor)
+        line = _Line()
+        asked: Deferred[T] = self._pool.runWithConnection(line.attempt, work)
+        try:
+            return await asked.addTimeout(seconds + STUCK_SECONDS, self._reactor)
+        except TimeoutError:
+            # Its thread would else wait until the server goes on, though another node may serve by now.
+            line.cut()
+            raise
 
     def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
         if self._pool is None:
@@ -213,15 +234,38 @@ class _Dead(Exception):
     """The other end of the connection was gone."""
 
 
-def _attempt(pooled: _Quiet, work: Callable[[PostgresRecords], T]) -> T:
-    """Do *work* in the thread of *pooled*. Raises `_Dead`, or what *work* does."""
-    connection = cast("psycopg.Connection[Any]", pooled._connection)
-    try:
-        return work(PostgresRecords(lambda: PostgresConnection(connection)))
-    except psycopg.Error as error:
-        if connection.closed:
-            raise _Dead(_said(error)) from error
-        raise
+class _Line:
+    """One question on its way, in the thread of its connection."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def attempt(self, pooled: _Quiet, work: Callable[[PostgresRecords], T]) -> T:
+        """Do *work* in the thread of *pooled*. Raises `_Dead`, or what *work* does."""
+        connection = cast("psycopg.Connection[Any]", pooled._connection)
+        self._connection = connection
+        try:
+            return work(PostgresRecords(lambda: PostgresConnection(connection)))
+        except psycopg.Error as error:
+            if connection.closed:
+                raise _Dead(_said(error)) from error
+            raise
+        finally:
+            self._connection = None
+
+    def cut(self) -> None:
+        """End the connection under the work, which may be waiting for it in its thread; another thread may call."""
+        connection = self._connection
+        # It may come to its end at this very moment.
+        with suppress(OSError, psycopg.Error):
+            if connection is not None:
+                with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+                    wire.shutdown(socket.SHUT_RDWR)
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return *seconds* as PostgreSQL takes them. (0 would be for ever.)"""
+    return max(1, int(seconds * 1000))
 
 
 def _said(error: Exception) -> str:

@@ -78,6 +78,13 @@ class PostgresRecords(SqlRecords):
         (secret,) = self._connection.execute("SELECT secret FROM site").fetchone()
         return bytes(secret)
 
+    @contextmanager
+    def unhurried(self, milliseconds: int) -> Iterator[None]:
+        """Let what is asked inside take so long, whatever the connection's ``statement_timeout`` is."""
+        with self.snapshot():
+            self._connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+            yield
+
 
 def dial(dsn: str, **settings: Any) -> "psycopg.Connection[Any]":
     """Return a connection to the server that *dsn* names, on which each statement commits for itself.
@@ -87,13 +94,16 @@ def dial(dsn: str, **settings: Any) -> "psycopg.Connection[Any]":
     return psycopg.connect(conninfo(dsn, **settings), autocommit=True)
 
 
-def conninfo(dsn: str, **settings: Any) -> str:
-    """Return *dsn* with what every connection of ours has. Raises `NoAccounts` where it is none."""
+def conninfo(dsn: str, seconds: int = CONNECT_SECONDS, /, **settings: Any) -> str:
+    """Return *dsn* with what every connection of ours has, and *seconds* to be made in, where it does not say so.
+
+    *settings* are the server's. Raises `NoAccounts` where *dsn* is none.
+    """
     try:
         named = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError as error:
         raise NoAccounts(f"[postgresql] dsn cannot be read: {error}") from error
-    named.setdefault("connect_timeout", str(CONNECT_SECONDS))
+    named.setdefault("connect_timeout", str(seconds))
     # A server that is no more must not be waited for until the kernel gives up.
     named.setdefault("tcp_user_timeout", str(CONNECT_SECONDS * 1000))
     named.setdefault("application_name", "mailsuite")

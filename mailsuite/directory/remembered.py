@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 # How long an answer holds that says no: who is new should not wait for long, whatever cache_ttl is.
 NO_SECONDS = 10.0
-# A back end that was away is left alone for so long: each try may cost a wait for a connection.
+# A back end that was away is asked once in so many seconds: each try may cost a wait, for a connection or an answer.
 PAUSE_SECONDS = 1.0
 
 _log = Logger()
@@ -48,9 +48,13 @@ class Source:
         self._reason = ""
 
     def pause(self, now: float) -> Away | None:
-        """Return why nobody is asked now, where the last try was a moment ago and found nobody."""
-        if self._away_since is not None and 0 <= now - self._tried < PAUSE_SECONDS:
+        """Return why nobody is asked now, where the last try was a moment ago, and found nobody or still waits."""
+        if self._away_since is None:
+            return None
+        if 0 <= now - self._tried < PAUSE_SECONDS:
             return Away(self._reason)
+        # Who asks now is to find out, and may have to wait for it; who asks meanwhile need not.
+        self._tried = now
         return None
 
     @property

@@ -83,7 +83,7 @@ def test_tables_of_another_version_are_refused(server: Postgres, opened: Account
     """And so is a database without any; nobody touches them."""
     opened._connection.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
     try:
-        backend = PostgresBackend(server.dsn(), reactor, 1, 9.0)
+        backend = PostgresBackend(server.dsn(), reactor, 1, 9.0, 3.0)
         for opening in (partial(postgresql_schema.connect, server.dsn()), backend.start):
             with pytest.raises(NewerSchema, match=f"version {version}"):
                 opening()

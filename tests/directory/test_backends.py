@@ -1,6 +1,8 @@
 """One behaviour for all back ends, asked of the real servers: the same table, trouble and hostile names."""
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +13,12 @@ from twisted.logger import capturedLogs
 
 from mailsuite.address import Address
 from mailsuite.directory import postgresql
+from mailsuite.directory.backend import Backend
 from mailsuite.directory.errors import Away
 from mailsuite.directory.ldap import LdapBackend, Tree
 from mailsuite.directory.ldap_searches import LdapServers
+from mailsuite.directory.postgresql import PostgresBackend
+from mailsuite.directory.postgresql_schema import PostgresRecords
 from mailsuite.directory.replies import chosen
 from mailsuite.maybe import value_of
 from mailsuite.meaning import CannotJudge, Cap, Foreign, Login, Mailboxes, Quota, Refused, Relayed, Suspended, Unknown
@@ -269,22 +274,92 @@ def test_dead_connections_are_no_trouble(world: PostgresWorld) -> None:
     world.remove("erin")
 
 
+@pytest.fixture
+def hasty(world: PostgresWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresBackend]:
+    """PostgreSQL, to which *world* gives 0.3 s for an answer, over two connections."""
+    monkeypatch.setattr(world, "timeout", 0.3)
+    monkeypatch.setattr(postgresql, "STUCK_SECONDS", 0.2)
+    backend = world.made()
+    backend.start()
+    yield backend
+    finish(backend.stop())
+
+
 @pytest.mark.parametrize("world", ["postgresql"], indirect=True)
-def test_a_database_that_is_stuck_is_away(world: PostgresWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_stuck_is_away(
+    world: PostgresWorld, hasty: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has taken the question and never answers: nobody waits for it for long, and it is asked again."""
-    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(world, "backend", hasty)
     world.fresh()
     known = world.ask(world.directory.find(address("alice@one.example")))
     with capturedLogs():
         world.freeze(True)
         try:
             world.late += 120.0
+            began = reactor.seconds()
             assert world.ask(world.directory.find(address("alice@one.example"))) == known
             with pytest.raises(CannotJudge):
                 world.ask(world.directory.find(address("nobody@one.example")))
+            assert reactor.seconds() - began < world.timeout + postgresql.STUCK_SECONDS + 1.0
         finally:
             world.freeze(False)
         until(lambda: serves(world))
+    monkeypatch.undo()
+    world.fresh()
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_connections_that_are_stuck_are_left(world: PostgresWorld, hasty: PostgresBackend) -> None:
+    """Whoever serves by now, another node perhaps, is asked over new ones: no thread waits for the old ones."""
+    others = set(world.sessions())
+    assert all(world.ask(hasty.domain("one.example")) for _ in range(4))
+    stuck = set(world.sessions()) - others
+    for pid in stuck:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Away, match="does not answer"):
+            for _ in range(4):
+                world.ask(hasty.domain("one.example"))
+        until(lambda: has_answered(world, hasty))
+        assert all(world.ask(hasty.domain("one.example")) for _ in range(4))
+    finally:
+        for pid in stuck:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_database_that_is_slow_says_so(world: PostgresWorld, hasty: PostgresBackend) -> None:
+    """Its connections stay, so that it does not have to make new ones, too."""
+    assert world.ask(hasty.domain("one.example")) is not None
+    with world.busy():
+        before = set(world.sessions())
+        with pytest.raises(Away, match="statement timeout"):
+            world.ask(hasty.domain("one.example"))
+        assert set(world.sessions()) >= before
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_what_nobody_waits_for_may_take_longer(
+    world: PostgresWorld, hasty: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at all accounts, however many there are."""
+    monkeypatch.setattr(PostgresRecords, "held_by_all", slow_look)
+    assert world.ask(hasty.everybody_has(["scram-sha-256"])) == frozenset({"scram-sha-256"})
+
+
+def slow_look(records: PostgresRecords, kinds: Collection[str]) -> frozenset[str]:
+    """Look at accounts for longer than an answer to somebody may take."""
+    records._connection.execute("SELECT pg_sleep(1)")
+    return frozenset(kinds)
+
+
+def has_answered(world: World, backend: Backend) -> bool:
+    """Say whether *backend* answers."""
+    try:
+        return world.ask(backend.domain("one.example")) is not None
+    except CannotJudge:
+        return False
 
 
 def serves(world: World) -> bool:

@@ -114,6 +114,24 @@ def test_one_that_is_away_is_left_alone_for_a_moment(world: World) -> None:
     assert not world.source.is_away
 
 
+def test_while_it_is_away_one_at_a_time_finds_out(world: World) -> None:
+    """The others are answered at once by what is known, or told to come again, however long that takes."""
+    world.get("y")
+    world.generation += 1
+    world.trouble = Away("it says nothing")
+    with pytest.raises(Away):
+        world.get("a")
+    world.trouble, world.waiting = None, Deferred()
+    world.clock.advance(PAUSE_SECONDS)
+    asked = Deferred.fromCoroutine(value_of(world.get("b")))
+    assert world.get("y") == "yes"
+    with pytest.raises(Away):
+        world.get("c")
+    assert world.asked == ["y", "a", "b"]
+    world.waiting.callback("no")
+    assert CASE.successResultOf(asked) == "no"
+
+
 def test_it_is_told_once_and_for_all(world: World) -> None:
     """One line when it goes and one when it is back, whatever is asked meanwhile."""
     with capturedLogs() as told:

@@ -3,7 +3,8 @@
 import os
 import signal
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,8 @@ class SqliteWorld(SqlWorld):
 class PostgresWorld(SqlWorld):
     """PostgreSQL, in a database of its own."""
 
+    timeout = 3.0
+
     def __init__(self, server: Postgres) -> None:
         self._server = server
         with closing(postgresql_schema.dial(server.dsn())) as connection:
@@ -183,10 +186,10 @@ class PostgresWorld(SqlWorld):
             fill(accounts)
         super().__init__()
 
-    def made(self) -> Backend:
+    def made(self) -> PostgresBackend:
         """See `World.made`."""
         nodes = f"host=127.0.0.1,127.0.0.1 port={free_port()},{self._server.port} target_session_attrs=read-write"
-        return PostgresBackend(f"{self._server.dsn('mail')} {nodes}", reactor, 2, 0.2)
+        return PostgresBackend(f"{self._server.dsn('mail')} {nodes}", reactor, 2, 0.2, self.timeout)
 
     def accounts(self) -> Accounts:
         """See `SqlWorld.accounts`."""
@@ -195,6 +198,19 @@ class PostgresWorld(SqlWorld):
     def freeze(self, frozen: bool) -> None:
         """Let the server say nothing any more, or go on."""
         self._server.signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def sessions(self) -> list[int]:
+        """Return the processes of the server in which it answers us."""
+        with closing(postgresql_schema.dial(self._server.dsn())) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'mail'").fetchall()
+        return [pid for (pid,) in found]
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Let the server live, and answer nothing about domains."""
+        with closing(postgresql_schema.dial(self._server.dsn("mail"))) as connection, connection.transaction():
+            connection.execute("LOCK TABLE domains")
+            yield
 
     def cut(self) -> None:
         """End all sessions there are, as a server does that is started anew."""

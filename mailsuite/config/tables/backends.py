@@ -26,6 +26,11 @@ class PostgreSQL(Section, frozen=True, kw_only=True):
         gt=0, le=3600,
         description="Seconds between looks for changes, should the server's word of one be lost.",
     )] = 2.0
+    timeout: Annotated[float, Meta(
+        gt=0, le=60,
+        description="Seconds that the server may take for an answer; whoever is not known from before is told to come"
+                    " again then.",
+    )] = 3.0
 
 
 class LDAP(Section, frozen=True, kw_only=True):
