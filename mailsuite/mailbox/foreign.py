@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from mailsuite.mailbox.compressed import MESSAGE_OCTETS, plain
 from mailsuite.mailbox.imported_ids import FILE_NAME as OUR_LIST
@@ -54,6 +53,37 @@ class Foreign:
         return b"%b:2,%b" % (named, self.flags) if self.old else named
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Reads the file *name*, with its folder before it, of the Maildir *root*."""
+
+    root: bytes
+    name: bytes
+
+    def __call__(self) -> bytes:
+        """Return the octets of the message."""
+        fd = os.open(self.root + b"/" + self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            return plain(file.read())
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Reads *length* octets at *start* of the mbox *path*."""
+
+    path: bytes
+    start: int
+    length: int
+
+    def __call__(self) -> bytes:
+        """Return the octets of the message."""
+        with open(self.path, "rb") as file:
+            file.seek(self.start)
+            found = letter(file.read(self.length))
+        assert found is not None
+        return found.content
+
+
 def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[Foreign]:
     """Yield the messages of the Maildir *root*, without those of its folders; *form* is a ``pop3_uidl_format``.
 
@@ -62,6 +92,8 @@ def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[F
     Raises `BadSource` for a list of unique ids that cannot be followed, `OSError`.
     """
     ids = _listed_ids(root, form)
+    # Of a million messages there are no million copies of a few.
+    known_flags: dict[bytes, bytes] = {}
     for name in sorted(scan(root), key=lambda each: each[PREFIX:]):
         path = root + b"/" + name
         try:
@@ -73,10 +105,12 @@ def maildir_messages(root: bytes, form: str, header: bool = False) -> Iterator[F
         fields = name[PREFIX + len(key) :].partition(b":")[0]
         info = name.partition(b":2,")[2]
         unique_id = ids.get(key) or (_header_id(path) if header else None)
-        flags = bytes(sorted(each for each in set(info) if each in _FLAGS))
+        flags = known_flags.get(info)
+        if flags is None:
+            flags = known_flags[info] = bytes(sorted(each for each in set(info) if each in _FLAGS))
         old = not name.startswith(b"new/") or bool(flags)
         yield Foreign(
-            _short(key), fields, status.st_size, flags, old, status.st_mtime_ns, unique_id, partial(_read, path)
+            _short(key), fields, status.st_size, flags, old, status.st_mtime_ns, unique_id, _File(root, name)
         )  # fmt: skip
 
 
@@ -127,7 +161,7 @@ def mbox_messages(path: bytes) -> Iterator[Foreign]:
             seen[key] += 1
             yield Foreign(
                 b"%bQ%x" % (key, seen[key]), b"", len(found.content), found.flags, found.old, place.seconds * _SECOND,
-                found.unique_id, partial(_read_mbox, path, place.start, place.length),
+                found.unique_id, _Place(path, place.start, place.length),
             )  # fmt: skip
 
 
@@ -149,12 +183,6 @@ def _listed_ids(root: bytes, form: str) -> Mapping[bytes, bytes]:
     return found
 
 
-def _read(path: bytes) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        return plain(file.read())
-
-
 def _header_id(path: bytes) -> bytes | None:
     """Return the id in the header of the message; none where it cannot be read, which is told when it is brought."""
     try:
@@ -173,11 +201,3 @@ def _short(key: bytes) -> bytes:
     if len(key) <= _BASE_OCTETS:
         return key
     return key[:_BEGINNING_OCTETS] + b"-" + hashed(key).encode()
-
-
-def _read_mbox(path: bytes, start: int, length: int) -> bytes:
-    with open(path, "rb") as file:
-        file.seek(start)
-        found = letter(file.read(length))
-    assert found is not None
-    return found.content

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -360,3 +361,19 @@ def test_a_new_folder_is_durable_before_its_mail_is(tmp_path: Path, monkeypatch:
 
     assert world.bring() == 1
     assert str(box) in synced
+
+
+def test_what_is_kept_of_a_message(world: World) -> None:
+    """Folders with a million messages are moved: half a KiB each, however deep they lie."""
+    for number in range(500):
+        world.put(f"cur/{DAY + number}.M{number:06d}P1234.mail.example.org,S=9,W=12:2,RS")
+    world.found()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        found = world.found()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / len(found) < 512
+    assert {each.flags for each in found} == {b"RS"}
