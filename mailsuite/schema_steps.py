@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mailsuite.counted import counted
+
 Change: TypeAlias = Callable[[sqlite3.Connection], object]
 
 
@@ -67,14 +69,14 @@ def run(connection: sqlite3.Connection, *statements: str) -> None:
         connection.execute(statement)
 
 
-def counted(connection: sqlite3.Connection, questions: Sequence[tuple[str, str]]) -> Sequence[str]:
-    """Return how many there are of each thing, as ``3 frozen logins``; a question is that name and a table with its
-    condition. What there is none of is left out."""
+def present(connection: sqlite3.Connection, questions: Sequence[tuple[str, str, str]]) -> Sequence[str]:
+    """Return how many there are of each thing, as ``3 frozen logins``; a question is what one and what several are
+    called, and a table with its condition. What there is none of is left out."""
     found = []
-    for name, rows in questions:
+    for one, several, rows in questions:
         (count,) = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()  # noqa: S608 (our own words)
         if count:
-            found.append(f"{count} {name}")
+            found.append(counted(count, one, several))
     return found
 
 

@@ -16,6 +16,7 @@ from mailsuite.cli.output import progress
 from mailsuite.cli.site import config_path, with_site
 from mailsuite.cli.snapshot import drafted, is_database, settle_queue, snapshot
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
@@ -63,7 +64,8 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
         os.sync()
         _mark(folder, {"made": int(time.time())})
     done = mirror.done
-    click.echo(f"Backed up into {folder}: {done.new} files came new, {done.removed} were removed there.")
+    removed = counted(done.removed, "was", "were")
+    click.echo(f"Backed up into {folder}: {counted(done.new, 'file')} came new, {removed} removed there.")
 
 
 @click.command()
@@ -99,7 +101,8 @@ def restore(settings: Settings, folder: str, no_queue: bool) -> None:
             os.sync()
         finally:
             mark.release()
-    click.echo(f"Restored from {folder}: {mirror.done.new} files. mailsuite verify looks whether all is well.")
+    files = counted(mirror.done.new, "file")
+    click.echo(f"Restored from {folder}: {files}. mailsuite verify looks whether all is well.")
 
 
 def _claim(settings: Settings, folder: str) -> None:

@@ -22,6 +22,7 @@ from mailsuite.config import Settings
 from mailsuite.config.forms import is_web
 from mailsuite.config.tables.delivery import Backup
 from mailsuite.config.toml import dotted
+from mailsuite.counted import counted
 from mailsuite.directory.accepted import Accepted, accepted
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.spelling import parse_address, parse_domain
@@ -86,7 +87,7 @@ def export(settings: Settings, domain: str, output: str | None) -> None:
     except OSError as error:
         raise click.ClickException(f"the list could not be written: {_why(error)}") from error
     others = "; a catch-all takes the others" if found.everything else ""
-    click.echo(f"{len(found.locals)} addresses of {key} are in {path}{others}.")
+    click.echo(f"{counted(len(found.locals), f'address of {key} is', f'addresses of {key} are')} in {path}{others}.")
     click.echo("\nOn the backup, in its configuration:\n")
     click.echo(f'[{dotted(("backups", key))}]\nkey = "{shown_key(signer.public_key().public_bytes_raw())}"')
 
@@ -194,7 +195,7 @@ def _state(settings: Settings, domain: str, backup: Backup, domain_class: str) -
 
 
 def _contents(found: BackupList) -> str:
-    return f"{found.count} addresses" + (" and all others" if found.everything else "")
+    return counted(found.count, "address", "addresses") + (" and all others" if found.everything else "")
 
 
 def _time(found: BackupList) -> str:

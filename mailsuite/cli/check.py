@@ -22,6 +22,7 @@ from mailsuite.cli.checks.workers import workers
 from mailsuite.cli.output import print_json
 from mailsuite.cli.site import become_owner, config_option, config_path, site_settings
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 
 
 @click.command()
@@ -42,12 +43,8 @@ def check(config: str | None, as_json: bool) -> None:
         for finding in found:
             click.echo(str(finding))
         warnings = sum(finding.level == "warning" for finding in found)
-        click.echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
+        click.echo(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}")
     raise SystemExit(1 if errors else 0)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:

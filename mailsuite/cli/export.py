@@ -10,6 +10,7 @@ from mailsuite.cli.moving import refusals
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.mailbox.layout import folders_of
 from mailsuite.mailbox.mbox_writer import mbox as entries
 from mailsuite.mailbox.mirror import Mirror
@@ -65,7 +66,7 @@ def mbox(settings: Settings, address: str, folder: str) -> None:
                 file.flush()
                 os.fsync(fd)
             os.rename(f"{target}.part", target)
-            click.echo(f"{target}: {count} {'message' if count == 1 else 'messages'}")
+            click.echo(f"{target}: {counted(count, 'message')}")
 
 
 @export.command()
@@ -86,7 +87,8 @@ def maildir(settings: Settings, address: str, folder: str) -> None:
     mirror = Mirror(link=False, keep=True)
     with refusals(address, "the same command goes on"):
         mirror.mailbox(os.fsencode(path), os.fsencode(folder))
-    click.echo(f"{folder}: {mirror.done.new} files came new, {mirror.done.renamed} have other flags now.")
+    new = counted(mirror.done.new, "file")
+    click.echo(f"{folder}: {new} came new, {counted(mirror.done.renamed, 'has', 'have')} other flags now.")
 
 
 def _name(place: str, path: str) -> str:

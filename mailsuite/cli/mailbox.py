@@ -11,6 +11,7 @@ from mailsuite.administered import administered
 from mailsuite.cli.accounts import open_accounts, password_stdin, read_password
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.mailbox.imported_ids import ImportedIds, Reused
 from mailsuite.mailbox.names import base, is_fit
 from mailsuite.mailbox.scan import FOLDERS, PREFIX, scan
@@ -88,7 +89,8 @@ def import_uidl(
     for name, unique_id in unfit:
         click.echo(f"{os.fsdecode(name)}: {unique_id!r} is no unique id (RFC 1939 §7); it gets one of ours", err=True)
     lost = len({base(name[PREFIX:]) for name in names} - set(known))
-    click.echo(f"Kept the ids of {len(known)} messages of {found.name}; {lost} have ids of ours.")
+    kept = counted(len(known), "message")
+    click.echo(f"Kept the ids of {kept} of {found.name}; {counted(lost, 'has', 'have')} ids of ours.")
 
 
 @mailbox.command(name="set")
@@ -120,7 +122,7 @@ def set_(settings: Settings, address: str, shared: bool | None, days: int | None
         else:
             found = admin.unshare(site, accounts, address)
     if shared:
-        when = "never" if days is None else f"{days} days after all have hidden it"
+        when = "never" if days is None else f"{counted(days, 'day')} after all have hidden it"
         click.echo(f"{found.name} is shared by {', '.join(found.readers)}; a message is removed {when}.")
     else:
         click.echo(f"{found.name} is not shared.")

@@ -10,6 +10,7 @@ import click
 
 from mailsuite.cli.output import progress
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.rows import User
 from mailsuite.mailbox.bringing import Bringing, NoRoom
 from mailsuite.mailbox.foreign import Foreign, folders_there, maildir_messages, nested_folders
@@ -132,13 +133,14 @@ def report(folders: Iterable[Moved]) -> None:
         would = "would be " if moved.dry_run else ""
         click.echo(
             f"{moved.where}: {moved.brought} {would}brought ({moved.ids} with the unique ids they had),"
-            f" {moved.here} {'was' if moved.here == 1 else 'were'} here already."
+            f" {counted(moved.here, 'was', 'were')} here already."
         )
         if moved.gone:
-            click.echo(f"{moved.where}: {moved.gone} were moved or removed there meanwhile; run this again.", err=True)
+            gone = counted(moved.gone, "was", "were")
+            click.echo(f"{moved.where}: {gone} moved or removed there meanwhile; run this again.", err=True)
         unread += moved.unread
     if unread:
-        what = "1 message was" if unread == 1 else f"{unread} messages were"
+        what = counted(unread, "message was", "messages were")
         raise click.ClickException(f"{what} not brought; the same command tries again")
 
 

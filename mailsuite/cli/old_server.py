@@ -11,6 +11,7 @@ from mailsuite.cli.accounts import hash_keeper, make_mail_folder, open_accounts
 from mailsuite.cli.moving import Old, bring_tree, look_over, report
 from mailsuite.cli.output import progress
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName, NoSuch
 from mailsuite.directory.old_accounts import BadLine, OldAccount, placed
@@ -50,7 +51,7 @@ def move_accounts(
     for number, reason in sorted(wrong.items()):
         click.echo(f"line {number}: {reason}", err=True)
     if wrong:
-        raise click.ClickException(f"{len(wrong)} {'line was' if len(wrong) == 1 else 'lines were'} not brought whole")
+        raise click.ClickException(f"{counted(len(wrong), 'line was', 'lines were')} not brought whole")
 
 
 def _users(
@@ -69,7 +70,8 @@ def _users(
     made = [(old, name) for old, name in named if name not in there]
     if dry_run:
         fit = [(old, name) for old, name in made if _is_fit(settings, old, name, wrong)]
-        click.echo(f"{len(fit)} users would be added, {len(named) - len(made)} are here already.")
+        here = counted(len(named) - len(made), "is", "are")
+        click.echo(f"{counted(len(fit), 'user')} would be added, {here} here already.")
         return [(old, there.get(name, name)) for old, name in named if name in there or (old, name) in fit]
     _add_domains(settings, accounts, [name for _, name in made])
     for old, name in made:
@@ -88,7 +90,8 @@ def _users(
                 make_mail_folder(settings, outcome.user)
             else:
                 wrong[hashed[outcome.index][0].line] = outcome.reason
-    click.echo(f"Added {sum(name in there for _, name in made)} users; {len(named) - len(made)} were here already.")
+    added = counted(sum(name in there for _, name in made), "user")
+    click.echo(f"Added {added}; {counted(len(named) - len(made), 'was', 'were')} here already.")
     return [(old, there[name]) for old, name in named if name in there]
 
 

@@ -13,6 +13,7 @@ from mailsuite.cli.bulk_import import add_aliases
 from mailsuite.cli.output import progress
 from mailsuite.cli.rows import Row
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.postfix_maps import Entry, entries, targets, whole
@@ -55,14 +56,18 @@ def move_maps(settings: Settings, maps: Maps, dry_run: bool) -> None:
     plan = _planned(maps)
     with open_accounts(settings) as accounts:
         if dry_run:
-            click.echo(f"{len(plan.users)} users, {len(plan.aliases)} aliases, {len(plan.catch_alls)} catch-alls and"
-                       f" {len(plan.alias_domains)} alias domains would be made, or are here.")  # fmt: skip
+            numbers = (
+                counted(len(plan.users), "user"), counted(len(plan.aliases), "alias", "aliases"),
+                counted(len(plan.catch_alls), "catch-all"),
+            )  # fmt: skip
+            domains = counted(len(plan.alias_domains), "alias domain")
+            click.echo(f"{', '.join(numbers)} and {domains} would be made, or are here.")
         else:
             _make(settings, accounts, plan)
     for text in plan.wrong:
         click.echo(text, err=True)
     if plan.wrong:
-        raise click.ClickException(f"{len(plan.wrong)} entries cannot be used")
+        raise click.ClickException(f"{counted(len(plan.wrong), 'entry', 'entries')} cannot be used")
 
 
 def _planned(maps: Maps) -> _Plan:
@@ -144,7 +149,7 @@ def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
     with progress("aliases", len(plan.aliases)) as advance:
         done, wrong = add_aliases(accounts, plan.aliases, advance, stop=False)
     plan.wrong += [f"the alias of line {number}: {reason}" for number, reason in sorted(wrong.items())]
-    click.echo(f"{done} aliases are here.")
+    click.echo(f"{counted(done, 'alias is', 'aliases are')} here.")
     for name, target in plan.catch_alls.items():
         with _told(plan):
             accounts.domains.set_catch_all(name, target)
@@ -154,14 +159,16 @@ def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
 def _add_users(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
     there = {user.name for user in accounts.users.list()}
     names = [name for name in plan.users if name not in there]
+    done = 0
     with progress("users", len(names)) as advance:
         # Of passwords these tables tell nothing.
         for outcome in accounts.import_users([(name, "") for name in names], lambda name, _: Kept(""), advance):
             if isinstance(outcome, Imported):
                 make_mail_folder(settings, outcome.user)
+                done += 1
             else:
                 plan.wrong.append(outcome.reason)
-    click.echo(f"Added {len(names)} users; they log in once they have passwords: mailsuite user passwd.")
+    click.echo(f"Added {counted(done, 'user')}; they log in once they have passwords: mailsuite user passwd.")
 
 
 @contextmanager

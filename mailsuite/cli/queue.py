@@ -25,6 +25,7 @@ from mailsuite.cli.queue_words import (
 )
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.queue.admin import Administration, Changed, Progress
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import QueueError
@@ -267,7 +268,7 @@ def _confirm(admin: Administration, selection: Selection, everything: bool, yes:
     _refuse_vague(selection, everything)
     recipients, messages = admin.count(selection)
     if recipients and not yes:
-        what = f"{_recipients(recipients)} of {messages} message{'' if messages == 1 else 's'}"
+        what = f"{_recipients(recipients)} of {counted(messages, 'message')}"
         click.confirm(question.format(what=what), abort=True, err=True)
 
 
@@ -351,7 +352,7 @@ def _write_content(admin: Administration, message: str) -> None:
 
 
 def _recipients(count: int) -> str:
-    return f"{count} recipient{'' if count == 1 else 's'}"
+    return counted(count, "recipient")
 
 
 def _printable(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mailsuite.address import Address
 from mailsuite.admin.times import when
+from mailsuite.counted import counted
 from mailsuite.outcome import Delivered, Failed, Outcome
 from mailsuite.queue.admin import Counts
 from mailsuite.queue.entries import Entry
@@ -156,7 +157,7 @@ def _what_was_said(entry: Entry) -> Iterator[str]:
     if entry.recipient.last is not None and entry.status == "held" and not tries:
         yield f"It was held when it came: {_sentence(entry.recipient.last)}"
     elif entry.recipient.last is not None:
-        yield f"Of {tries} {'try' if tries == 1 else 'tries'} the last ended so: {_sentence(entry.recipient.last)}"
+        yield f"Of {counted(tries, 'try', 'tries')} the last ended so: {_sentence(entry.recipient.last)}"
     elif not tries:
         yield "No try has reached a verdict on it yet."
 

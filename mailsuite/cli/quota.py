@@ -11,6 +11,7 @@ from mailsuite.cli.accounts import as_json, open_accounts
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.quotas import Changes
 from mailsuite.directory.spelling import parse_address, parse_domain
@@ -173,7 +174,7 @@ def recalculate(settings: Settings, whom: str | None) -> None:
             if before is not None and before != usage:
                 wrong += 1
                 click.echo(f"{name}: was {_amounts(before)}, is {_amounts(usage)}")
-    click.echo(f"Counted {len(found)} mailbox{'' if len(found) == 1 else 'es'}; {wrong} had another sum before.")
+    click.echo(f"Counted {counted(len(found), 'mailbox', 'mailboxes')}; {wrong} had another sum before.")
 
 
 def _mailboxes(accounts: Accounts, whom: str | None) -> Sequence[tuple[str, Mailbox]]:
@@ -216,11 +217,11 @@ def _said(quota: Quota) -> str:
     octets = "default size" if quota.octets is None else in_units(quota.octets) if quota.octets else "any size"
     if quota.messages is None:
         return f"{octets}, default number of messages"
-    return f"{octets}, {quota.messages or 'any number of'} messages"
+    return f"{octets}, {counted(quota.messages, 'message') if quota.messages else 'any number of messages'}"
 
 
 def _amounts(usage: Usage) -> str:
-    return f"{in_units(usage.octets)} in {usage.messages} message{'' if usage.messages == 1 else 's'}"
+    return f"{in_units(usage.octets)} in {counted(usage.messages, 'message')}"
 
 
 def _cells(quota: Quota, usage: Usage) -> tuple[object, ...]:

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import click
 
+from mailsuite.counted import counted
+
 Form: TypeAlias = Literal["csv", "json"]
 
 form_option = click.option("--format", "form", type=click.Choice(("csv", "json")), default="csv", show_default=True,
@@ -47,9 +49,9 @@ def report(done: int, what: str, wrong: Mapping[int, str]) -> None:
     """Say how many were imported and, on standard error, which lines were not; these make the exit code 1."""
     for number, reason in sorted(wrong.items()):
         click.echo(f"line {number}: {reason}", err=True)
-    click.echo(f"Imported {done} {what if done == 1 else f'{what}es' if what.endswith('s') else f'{what}s'}.")
+    click.echo(f"Imported {counted(done, what, f'{what}es' if what.endswith('s') else '')}.")
     if wrong:
-        raise click.ClickException(f"{len(wrong)} {'line was' if len(wrong) == 1 else 'lines were'} not imported")
+        raise click.ClickException(f"{counted(len(wrong), 'line was', 'lines were')} not imported")
 
 
 def _csv(file: Iterable[str], known: Sequence[str]) -> Iterator[Row]:
@@ -70,7 +72,8 @@ def _csv(file: Iterable[str], known: Sequence[str]) -> Iterator[Row]:
                     f"the first line has to name the fields, {known[0]} and others of: {', '.join(known[1:])}"
                 )
         elif values and len(values) != len(names):
-            yield Row(reader.line_num, {}, f"it has {len(values)} fields, and the first line names {len(names)}")
+            has = counted(len(values), "field")
+            yield Row(reader.line_num, {}, f"it has {has}, and the first line names {len(names)}")
         elif values:
             yield Row(reader.line_num, dict(zip(names, values, strict=True)))
 

@@ -14,6 +14,7 @@ from mailsuite.cli.accounts import as_json
 from mailsuite.cli.output import print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
 from mailsuite.limits import ledger, quota_rules
 from mailsuite.mailbox.inspection import Finding, inspect_mailbox
@@ -74,7 +75,7 @@ def verify(settings: Settings, repair: bool, whole: bool, as_json: bool) -> None
         click.echo("All is as it should be.")
     if left:
         could = sum(each.repair is not None for each, state in found if not state)
-        what = "1 thing is not as it should be" if left == 1 else f"{left} things are not as they should be"
+        what = counted(left, "thing is not as it should be", "things are not as they should be")
         raise click.ClickException(f"{what}; --repair can mend {could} of them" if could else what)
 
 
@@ -119,7 +120,8 @@ def _drift(settings: Settings, path: str, mailbox: Mailbox | None) -> Iterator[F
         there = counting.drift(path)
         if there is not None:
             quota = mailbox.quota.otherwise(quota_rules(settings).default)
-            text = f"in the mailbox are {there.octets} octets in {there.messages} messages, and this says otherwise"
+            messages = counted(there.messages, "message")
+            text = f"in the mailbox are {counted(there.octets, 'octet')} in {messages}, and this says otherwise"
             yield Finding("quota-drift", f"{path}/{FILE}", text, partial(counting.count, path, quota))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mailsuite.address import Address
+from mailsuite.counted import counted
 from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
 from mailsuite.directory.references import (
     adopt_targets,
@@ -254,13 +255,17 @@ def _inhabitants(domain: Domain, users: tuple[User, ...]) -> int:
     return sum(user.has_password or user.name != bare for user in users)
 
 
+def _residents(users: int, aliases: int) -> str:
+    return f"{counted(users, 'user')} and {counted(aliases, 'alias', 'aliases')}"
+
+
 def _refuse_useless(domain: Domain, domain_class: DomainClass, users: tuple[User, ...]) -> None:
     inhabitants = 0 if domain_class == "send-only" else _inhabitants(domain, users)
     if inhabitants or domain.aliases or domain.catch_all:
         caught = " and a catch-all" if domain.catch_all else ""
         raise WrongClass(
-            f"{domain.name} has {inhabitants} users and {domain.aliases} aliases{caught} that would get no more mail"
-            f" if it were of class {domain_class}; remove these first, or use --force, which leaves them out of use"
+            f"{domain.name} has {_residents(inhabitants, domain.aliases)}{caught} that would get no more mail if"
+            f" it were of class {domain_class}; remove these first, or use --force, which leaves them out of use"
         )
 
 
@@ -268,7 +273,7 @@ def _refuse_inhabited(domain: Domain, users: tuple[User, ...]) -> None:
     inhabitants = _inhabitants(domain, users)
     if inhabitants or domain.aliases:
         raise StillNeeded(
-            f"{domain.name} still has {inhabitants} users and {domain.aliases} aliases;"
+            f"{domain.name} still has {_residents(inhabitants, domain.aliases)};"
             " remove these first, or use --force, which removes them too (mail stays on disk)"
         )
 

@@ -94,7 +94,7 @@ class LdapBackend(Backend):
         found = await self._search([self._tree.login], name)
         if len(found) != 1:
             if found:
-                _log.error("{count} entries have the login {name}: it is nobody's", count=len(found), name=name)
+                _log.error("Several entries have the login {name}: it is nobody's", name=name)
             return None
         (entry,) = found
         box = self._mailbox(entry)

@@ -7,7 +7,7 @@ done (`schema.make_derived`).
 import sqlite3
 from collections.abc import Sequence
 
-from mailsuite.schema_steps import Step, Steps, counted, run
+from mailsuite.schema_steps import Step, Steps, present, run
 
 # Column by column, so that the way down is the way up read backwards.
 _COLUMNS_2 = (
@@ -37,20 +37,32 @@ _CAPS_2 = """CREATE TABLE submission_caps (
         UNIQUE (login_id, counted, seconds),
         UNIQUE (domain_id, counted, seconds))"""
 _NEW_IN_2 = (
-    ("aliases of domains", "domains WHERE alias_of IS NOT NULL"),
-    ("domains with a rule of their own for senders", "domains WHERE senders != 'reached'"),
+    ("alias of a domain", "aliases of domains", "domains WHERE alias_of IS NOT NULL"),
     (
-        "quotas of domains",
+        "domain with a rule of its own for senders", "domains with a rule of their own for senders",
+        "domains WHERE senders != 'reached'",
+    ),
+    (
+        "quota of a domain", "quotas of domains",
         "domains WHERE coalesce(quota_octets, quota_messages, mailbox_octets, mailbox_messages) IS NOT NULL",
     ),
-    ("quotas of mailboxes", "mailboxes WHERE quota_octets IS NOT NULL OR quota_messages IS NOT NULL"),
-    ("frozen logins", "logins WHERE frozen"),
-    ("logins that must change their password", "logins WHERE must_change"),
-    ("passwords of which is known when they were last used", "credentials WHERE last_used IS NOT NULL"),
-    ("wildcard aliases", "addresses WHERE wildcard"),
-    ("addresses with a reply of their own", "addresses WHERE reject_code IS NOT NULL"),
-    ("caps of submission", "submission_caps"),
-)
+    (
+        "quota of a mailbox", "quotas of mailboxes",
+        "mailboxes WHERE quota_octets IS NOT NULL OR quota_messages IS NOT NULL",
+    ),
+    ("frozen login", "frozen logins", "logins WHERE frozen"),
+    ("login that must change its password", "logins that must change their password", "logins WHERE must_change"),
+    (
+        "password of which is known when it was last used", "passwords of which is known when they were last used",
+        "credentials WHERE last_used IS NOT NULL",
+    ),
+    ("wildcard alias", "wildcard aliases", "addresses WHERE wildcard"),
+    (
+        "address with a reply of its own", "addresses with a reply of their own",
+        "addresses WHERE reject_code IS NOT NULL",
+    ),
+    ("cap of submission", "caps of submission", "submission_caps"),
+)  # fmt: skip
 _WATCHED_1 = ("domains", "mailboxes", "logins", "credentials", "addresses", "alias_targets")
 _VIEWS_1 = (
     """CREATE VIEW lost_targets AS SELECT address_id, position, domain FROM alias_targets t WHERE NOT EXISTS (
@@ -105,7 +117,7 @@ def _no_hosting(connection: sqlite3.Connection) -> None:
 
 
 def _lost_hosting(connection: sqlite3.Connection) -> Sequence[str]:
-    return counted(connection, _NEW_IN_2)
+    return present(connection, _NEW_IN_2)
 
 
 def _drop_derived(connection: sqlite3.Connection) -> None:

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
+from mailsuite.counted import counted
 from mailsuite.mailbox.maildir import Receipt
 
 # In place only where a sync takes less than this: the reactor must not wait for a slow disk.
@@ -121,7 +122,8 @@ class Barrier:
             try:
                 self._timed_sync([receipt for commit in batch for receipt in commit.receipts])
             except OSError as caught:
-                self._log.error("The disk refused {count} messages: {reason}", count=len(batch), reason=str(caught))
+                messages = counted(len(batch), "message")
+                self._log.error("The disk refused {messages}: {reason}", messages=messages, reason=str(caught))
                 error = caught
             except Exception as caught:
                 # The committer must never die: nobody would get an answer again.

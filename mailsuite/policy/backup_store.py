@@ -7,6 +7,7 @@ import os
 import tempfile
 from typing import TypeAlias
 
+from mailsuite.counted import counted
 from mailsuite.policy.backup_list import AHEAD_SECONDS, LIST_OCTETS, BackupList, BadList, read
 
 FOLDER = "backup-mx"
@@ -59,7 +60,7 @@ class ListStore:
             # Damaged, or signed with a key that is no longer the right one: anything good is better.
             old = None
         if old is not None and new.made < old.made:
-            raise OlderList(f"it is older than the one that we have, by {old.made - new.made} seconds")
+            raise OlderList(f"it is older than the one that we have, by {counted(old.made - new.made, 'second')}")
         if old != new:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             replace_file(self.path(domain), data, 0o600)

@@ -4,17 +4,22 @@ Messages are counted, and recipients to whom the login has sent nothing within a
 that nobody stays over a cap for having been over it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from zope.interface import implementer
 
 from mailsuite.address import Address
+from mailsuite.counted import counted
 from mailsuite.interfaces import ICaps, ISharedState
-from mailsuite.meaning import Cap, Login
+from mailsuite.meaning import Cap, Counted, Login
 
 HOUR, DAY = 3600, 86_400
 # For so long a recipient is no new one, in seconds.
 KNOWN_SECONDS = DAY
+_WORDS: Mapping[Counted, tuple[str, str]] = {
+    "messages": ("message", "messages"),
+    "recipients": ("recipient that is new to the sender", "recipients that are new to the sender"),
+}
 _SPANS = {HOUR: "an hour", DAY: "a day"}
 
 # Tells that mail of a login is held from now on, and why.
@@ -63,9 +68,8 @@ class Caps:
 
     def _over(self, login: Login, cap: Cap, counter: str) -> str:
         whose = f"All users of {cap.domain} together have" if cap.domain else f"{login.name} has"
-        what = "messages" if cap.counted == "messages" else "recipients that are new to the sender"
-        span = _SPANS.get(cap.seconds, f"{cap.seconds} seconds")
-        reason = f"{whose} come to the cap of {cap.most} {what} in {span}"
+        span = _SPANS.get(cap.seconds, counted(cap.seconds, "second"))
+        reason = f"{whose} come to the cap of {counted(cap.most, *_WORDS[cap.counted])} in {span}"
         # Once, until nothing has been held for as long as the cap looks back.
         if self._state.add(f"told {counter}", 1, cap.seconds) == 1:
             self._tell(login, reason)

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.case import Case
+from mailsuite.counted import counted
 from mailsuite.interfaces import IPolicyCheck
 from mailsuite.maybe import Maybe
 from mailsuite.policy.denials import REACHED, is_always_reached
@@ -107,8 +108,9 @@ class OwnCheck:
         if now - self._told >= TOLD_SECONDS:
             # Where the time was over, a traceback would only lead here.
             trace = {} if failure.check(_Late) else {"log_failure": failure}
-            told = {"name": self.name, "times": self._untold, "reason": failure.getErrorMessage(), **trace}
-            _log.error("{name} has failed, {times} times since this was told last: {reason}", **told)
+            times = counted(self._untold, "time")
+            told = {"name": self.name, "times": times, "reason": failure.getErrorMessage(), **trace}
+            _log.error("{name} has failed, {times} since this was told last: {reason}", **told)
             self._told, self._untold = now, 0
         return self._otherwise
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailsuite.case import Case
+from mailsuite.counted import counted
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import ISharedState
 from mailsuite.policy.address_table import AddressTable
@@ -44,6 +45,6 @@ class RelayRule:
         rule, counter = f"relay.{self.name}", f"relayed {self.name} {case.peer.network}"
         if self.most and state.add(counter, 1, WINDOW) > self.most:
             state.add(counter, -1, WINDOW)
-            reason = f"[{rule}] lets one peer name {self.most} recipients within an hour"
+            reason = f"[{rule}] lets one peer name {counted(self.most, 'recipient')} within an hour"
             return Verdict(replies.TOO_MANY_ADDRESSED, reason, rule)
         return Verdict(None, f"[{rule}] lets the peer send to others", rule)

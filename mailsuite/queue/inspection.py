@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Literal, NamedTuple
 
+from mailsuite.counted import counted
 from mailsuite.queue.schema import connect
 from mailsuite.queue.store import DATABASE
 
@@ -39,7 +40,8 @@ def inspect_queue(folder: str, now: float) -> Iterator[Trouble]:
                 yield Trouble("queue-file", path, complaint)
         (lost,) = connection.execute(_LOST).fetchone()
         if lost:
-            yield Trouble("queue-file", path, f"{lost} recipients are of messages that are not there")
+            what = "recipient is of a message that is not there", "recipients are of messages that are not there"
+            yield Trouble("queue-file", path, counted(lost, *what))
         for name, size, has in connection.execute(_SMALL).fetchall():
             yield Trouble("queue-content", path, f"of {size} octets of the message {name} there are {has}")
         # Files first: one that is gone by now had a row until then.

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailsuite import outcome as outcomes
+from mailsuite.counted import counted
 from mailsuite.interfaces import IContent, IDraft, IQueue, IScheduled
 from mailsuite.queue import due
 from mailsuite.queue.accepting import Accepting
@@ -292,7 +293,7 @@ class SqliteQueue:
         lost = settle(work, self._lease.number, settled, self._folder, self._now(), self._lease.stale)
         work.after.append(partial(self._lease.let_go, settled))
         if lost:
-            self._log.warn("The outcome for {count} recipients came too late: they are not ours any more", count=lost)
+            self._log.warn("The outcome for {who} came too late: not ours any more", who=counted(lost, "recipient"))
 
     def put_off(self, destination: str, until: float, outcome: outcomes.Deferred) -> "Deferred[None]":
         """See `IQueue.put_off`."""

@@ -3,16 +3,22 @@
 import sqlite3
 from collections.abc import Sequence
 
-from mailsuite.schema_steps import Step, Steps, counted, run
+from mailsuite.schema_steps import Step, Steps, present, run
 
 _STATES_1 = "'bounce', 'damaged')"
 _STATES_2 = "'bounce', 'damaged', 'scheduled')"
 _NEW_IN_2 = (
-    ("recipients whose mail is scheduled for later", "recipients WHERE state = 'scheduled'"),
-    ("recipients with a priority", "recipients WHERE priority != 0"),
-    ("messages that need SMTPUTF8", "messages WHERE smtputf8"),
-    ("messages with what their sender has asked for", "messages WHERE asked IS NOT NULL"),
-)
+    (
+        "recipient whose mail is scheduled for later", "recipients whose mail is scheduled for later",
+        "recipients WHERE state = 'scheduled'",
+    ),
+    ("recipient with a priority", "recipients with a priority", "recipients WHERE priority != 0"),
+    ("message that needs SMTPUTF8", "messages that need SMTPUTF8", "messages WHERE smtputf8"),
+    (
+        "message with what its sender has asked for", "messages with what their sender has asked for",
+        "messages WHERE asked IS NOT NULL",
+    ),
+)  # fmt: skip
 
 
 def _what_senders_ask(connection: sqlite3.Connection) -> None:
@@ -53,7 +59,7 @@ def _nothing_asked(connection: sqlite3.Connection) -> None:
 
 
 def _lost_of_2(connection: sqlite3.Connection) -> Sequence[str]:
-    return counted(connection, _NEW_IN_2)
+    return present(connection, _NEW_IN_2)
 
 
 def _change_states(connection: sqlite3.Connection, old: str, new: str) -> None:

@@ -118,7 +118,8 @@ class Dialogue:
                 if not done:
                     raise
                 text = str(end).removesuffix(_NOTHING)
-                raise Ends(end.status, f"{text}; the first {done} recipients have the message") from end
+                first = "first recipient has" if done == 1 else f"first {done} recipients have"
+                raise Ends(end.status, f"{text}; the {first} the message") from end
             done += len(few)
         return refused
 

@@ -216,7 +216,7 @@ class TestExport:
         words = ("export", "maildir", ALICE, str(tmp_path / "out"))
         assert "3 files came new" in site.done(*words)
         (box / "new" / "1700000002.M1P7Q1").rename(box / "cur" / "1700000002.M1P7Q1:2,S")
-        assert "0 files came new, 1 have other flags" in site.done(*words)
+        assert "0 files came new, 1 has other flags" in site.done(*words)
 
         assert files(tmp_path / "out") == {
             name: data for name, data in files(box).items() if not name.startswith("tmp")

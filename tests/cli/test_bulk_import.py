@@ -133,7 +133,7 @@ class TestPostfix:
         words = ["import", "postfix-maps", "--domain", "example.com"]
         for name, table in (("--mailboxes", "vmailbox"), ("--virtual", "virtual"), ("--aliases", "aliases")):
             words += [name, str(tmp_path / table)]
-        assert "2 users, 4 aliases, 1 catch-alls and 1 alias domains" in site.run(*words, "--dry-run").stdout
+        assert "2 users, 4 aliases, 1 catch-all and 1 alias domain" in site.run(*words, "--dry-run").stdout
         result = site.run(*words)
 
         assert result.exit_code == 1

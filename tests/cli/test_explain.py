@@ -147,7 +147,7 @@ def test_what_the_log_says_of_limits(config: Path) -> None:
     _, steps = explained(config, "alice@example.org --peer 192.0.2.9")
     log.unlink()
 
-    assert steps["limits"].endswith("within the last hour, 1 times: recipient_rate was the last")
+    assert steps["limits"].endswith("within the last hour, 1 time: recipient_rate was the last")
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_courier(site: Site, tmp_path: Path) -> None:
     assert site.fits(ALICE, "open sesame")
     assert listed(site.folder / "mail/example.com/alice") == ["UID5-77"]
     accounts = site.done("import", "courier", str(tmp_path / "userdb"), "--domain", "example.com", "--no-mail")
-    assert accounts == "Added 0 users; 1 were here already.\n"
+    assert accounts == "Added 0 users; 1 was here already.\n"
 
 
 def test_nested_folders(site: Site, box: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class TestImport:
         said = site.done("mailbox", "import-uidl", ALICE, "--dovecot", written(tmp_path, text))
 
         assert "the ids of 2 messages" in said
-        assert "1 have ids of ours" in said
+        assert "1 has ids of ours" in said
         assert ids(box) == ["000000014afaba00", "0000000a4afaba00", "1700000003.M1P3.host"]
         site.done("mailbox", "import-uidl", ALICE, "--dovecot", written(tmp_path, text), "--format", "%v.%u")
         assert ids(box)[:2] == ["1257945600.1", "1257945600.10"]

@@ -85,7 +85,7 @@ def test_a_domain_with_users_is_not_removed_by_accident(accounts: Accounts) -> N
     """Users and aliases keep a domain; told so, the command takes them with it and names them."""
     accounts.aliases.add("sales@example.com", ["alice@example.com"])
 
-    with pytest.raises(StillNeeded, match="2 users and 1 aliases"):
+    with pytest.raises(StillNeeded, match="2 users and 1 alias;"):
         accounts.domains.remove("example.com")
 
     removed = accounts.domains.remove("example.com", force=True)
@@ -146,7 +146,7 @@ def test_a_domain_in_use_keeps_its_class_unless_forced(accounts: Accounts, domai
     """What would get no more mail is counted; forced, it stays, out of use until the class is changed back."""
     accounts.aliases.add("sales@example.com", ["alice@example.com"])
 
-    with pytest.raises(WrongClass, match=f"1 aliases that would get no more mail if it were of class {domain_class}"):
+    with pytest.raises(WrongClass, match=f"1 alias that would get no more mail if it were of class {domain_class}"):
         accounts.domains.set_class("example.com", domain_class)
     assert accounts.domains.show("example.com").domain_class == "local"
 

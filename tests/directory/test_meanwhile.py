@@ -107,7 +107,7 @@ def test_a_domain_that_is_not_empty_any_more(accounts: Accounts, overtaken: Open
     def fill() -> None:
         accounts.users.add("carol@example.net", "hash")
 
-    with pytest.raises(StillNeeded, match="1 users"):
+    with pytest.raises(StillNeeded, match="1 user and"):
         overtaken(fill).domains.remove("example.net")
     assert accounts.users.show("carol@example.net").has_password
     with pytest.raises(WrongClass):

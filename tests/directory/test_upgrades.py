@@ -18,16 +18,16 @@ from tests.shapes import shape
 OLD = {1: Path(__file__).with_name("version_1.sql")}
 # What version 1 has no place for, and how a change that makes use of it is told.
 NEW = {
-    "UPDATE domains SET alias_of = 1 WHERE id = 2": "1 aliases of domains",
-    "UPDATE domains SET senders = 'caught' WHERE id = 2": "1 domains with a rule of their own for senders",
+    "UPDATE domains SET alias_of = 1 WHERE id = 2": "1 alias of a domain",
+    "UPDATE domains SET senders = 'caught' WHERE id = 2": "1 domain with a rule of its own for senders",
     "UPDATE domains SET mailbox_octets = 0": "2 quotas of domains",
     "UPDATE mailboxes SET quota_messages = 0": "3 quotas of mailboxes",
-    "UPDATE logins SET frozen = 1 WHERE id = 2": "1 frozen logins",
-    "UPDATE logins SET must_change = 1 WHERE id = 2": "1 logins that must change their password",
+    "UPDATE logins SET frozen = 1 WHERE id = 2": "1 frozen login",
+    "UPDATE logins SET must_change = 1 WHERE id = 2": "1 login that must change its password",
     "UPDATE credentials SET last_used = 1": "3 passwords of which is known when they were last used",
-    "UPDATE addresses SET wildcard = 1 WHERE local = 's*les'": "1 wildcard aliases",
-    "UPDATE addresses SET reject_code = 550 WHERE id = 2": "1 addresses with a reply of their own",
-    "INSERT INTO submission_caps VALUES (2, NULL, 'messages', 3600, 10)": "1 caps of submission",
+    "UPDATE addresses SET wildcard = 1 WHERE local = 's*les'": "1 wildcard alias",
+    "UPDATE addresses SET reject_code = 550 WHERE id = 2": "1 address with a reply of its own",
+    "INSERT INTO submission_caps VALUES (2, NULL, 'messages', 3600, 10)": "1 cap of submission",
 }
 
 

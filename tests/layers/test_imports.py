@@ -15,6 +15,7 @@ LAYERS = {
         "address",
         "asked",
         "case",
+        "counted",
         "discover",
         "dns",
         "domain_table",

@@ -110,7 +110,7 @@ def test_lists_are_fetched_at_once_and_then_at_their_times(world: Pull) -> None:
             "its signature is wrong: it was changed, or signed with another key",
         ),
         (signed_list(domain="example.org", made=NOW + 5), "it is a list of example.org, not of example.net"),
-        (signed_list("alice", made=NOW - 1), "it is older than the one that we have, by 1 seconds"),
+        (signed_list("alice", made=NOW - 1), "it is older than the one that we have, by 1 second"),
     ],
 )
 def test_what_cannot_be_taken_leaves_the_old_list_and_is_said_once(

@@ -98,7 +98,7 @@ def test_they_are_told_once() -> None:
     world = World(Cap("messages", HOUR, 1))
     for _ in range(3):
         world.sends(ALICE)
-    assert world.told == [("alice@b.example", "alice@b.example has come to the cap of 1 messages in an hour")]
+    assert world.told == [("alice@b.example", "alice@b.example has come to the cap of 1 message in an hour")]
     world.clock.advance(HOUR - 1)
     world.sends(ALICE)
     world.clock.advance(2)

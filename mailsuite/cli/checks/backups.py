@@ -8,6 +8,7 @@ from mailsuite.backends import reading
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.tables.delivery import Backup
+from mailsuite.counted import counted
 from mailsuite.delivery.routes import Routes
 from mailsuite.directory.errors import AccountsError
 from mailsuite.outgoing import default_route, route_rules
@@ -75,7 +76,7 @@ def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterat
     if days >= OLD_DAYS:
         asked = backup.callout and _is_asked(settings, domain)
         new = "the primary is asked about newer ones" if asked else "all that are not in it are taken"
-        text = f"the list of its recipients is {days} days old: {new}"
+        text = f"the list of its recipients is {counted(days, 'day')} old: {new}"
         yield warning(where, text, "let the primary run mailsuite backup-mx export again and again")
     else:
-        yield ok(where, f"the list of its recipients has {found.count} addresses")
+        yield ok(where, f"the list of its recipients has {counted(found.count, 'address', 'addresses')}")

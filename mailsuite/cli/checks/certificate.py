@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from mailsuite.certificates import Pair, PairError, read_chain
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.transport.certificate_watch import unreadable, usable_pair
 
 SOON = datetime.timedelta(days=14)
@@ -89,6 +90,6 @@ def _dates(where: str, pair: Pair, now: datetime.datetime) -> Iterator[Finding]:
     elif now < pair.begins:
         yield error(where, f"it begins only on {pair.begins:%Y-%m-%d}", "look at this machine's clock, or " + mend)
     elif left < SOON:
-        yield warning(where, f"it ends in {left.days} days", mend)
+        yield warning(where, f"it ends in {counted(left.days, 'day')}", mend)
     else:
-        yield ok(where, f"it is valid for {left.days} more days")
+        yield ok(where, f"it is valid for {counted(left.days, 'more day')}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, ok, warning
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 
 # What the service needs beside a descriptor for each connection: databases, threads, deliveries, files of mail.
 RESERVE = 1000
@@ -26,7 +27,7 @@ def limits(settings: Settings) -> Iterator[Finding]:
     for name in ("recipient_rate", "login_recipients"):
         if 0 < getattr(values, name) < values.recipients:
             yield warning(
-                f"limits.{name}", f"one message may name {values.recipients} recipients, which is more",
+                f"limits.{name}", f"one message may name {counted(values.recipients, 'recipient')}, which is more",
                 "raise it, or lower recipients",
             )
 
@@ -41,9 +42,9 @@ def _descriptors(settings: Settings) -> Iterator[Finding]:
     if most != resource.RLIM_INFINITY and wanted + RESERVE > most:
         yield warning(
             "limits.connections",
-            f"{len(settings.listen)} listeners may have {wanted} connections together, and a process of this user"
-            f" {most} descriptors",
+            f"{counted(len(settings.listen), 'listener')} may have {counted(wanted, 'connection')} together, and a"
+            f" process of this user {counted(most, 'descriptor')}",
             "raise the limit (ulimit -Hn, or LimitNOFILE of the service), or lower connections",
         )
     else:
-        yield ok("limits.connections", f"room for {wanted} connections")
+        yield ok("limits.connections", f"room for {counted(wanted, 'connection')}")

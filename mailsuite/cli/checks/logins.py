@@ -10,6 +10,7 @@ from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.cli.checks.listeners import USERS
 from mailsuite.config import Settings
 from mailsuite.config.tables.logins import OAuth
+from mailsuite.counted import counted
 from mailsuite.directory.certified import BadCertificateList, read_certificate_list
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.secrets import APOP, CRAM_MD5, DIGEST_MD5
@@ -78,7 +79,7 @@ def _lacking(settings: Settings) -> Iterator[Finding]:
         for kind in settings.sasl.secrets:
             count = records.lacking(kind)
             if count:
-                users = "1 user has" if count == 1 else f"{count} users have"
+                users = counted(count, "user has", "users have")
                 then = "is not offered" if settings.sasl.offer == "all" else "does not work for them"
                 yield warning(
                     "sasl.secrets", f"{users} no {kind} secret yet, so that mechanism {then}",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mailsuite.cli.checks import Finding, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.tables.pop3 import POP3
+from mailsuite.counted import counted
 
 # Clients that look for mail on their own do so every five to fifteen minutes.
 USUAL_SECONDS = 900
@@ -30,11 +31,12 @@ def _terms(table: str, prefix: str, expire: int | str, delay: int, served: bool)
             'keep that if it is meant, else set a number of days, or "never"',
         )
     elif isinstance(expire, int):
-        yield ok(where, f"mail is removed {expire} days after it came")
+        yield ok(where, f"mail is removed {counted(expire, 'day')} after it came")
         if not served:
             yield warning(where, "nobody is told so: no listener serves pop3", 'add one, or set "never"')
     if delay > USUAL_SECONDS:
         yield warning(
-            f"{table}.{prefix}login_delay", f"clients look for mail more often than every {delay} seconds, and fail",
+            f"{table}.{prefix}login_delay",
+            f"clients look for mail more often than every {delay} seconds, and fail",
             f"set at most {USUAL_SECONDS}",
         )

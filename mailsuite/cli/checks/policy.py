@@ -7,6 +7,7 @@ from twisted.internet import reactor
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.config.policy import relay_listeners
+from mailsuite.counted import counted
 from mailsuite.policies import BadCheck, own_check, read_rule
 from mailsuite.policy.deny_file import BadDenyFile
 
@@ -19,7 +20,7 @@ def policy(settings: Settings) -> Iterator[Finding]:
         except BadDenyFile as problem:
             yield error(f"deny.{name}.file", str(problem), "mend the line; the service does not start before")
             continue
-        yield ok(f"deny.{name}", f"{count} {'entry refuses' if count == 1 else 'entries refuse'} mail")
+        yield ok(f"deny.{name}", counted(count, "entry refuses mail", "entries refuse mail"))
     for name, check in settings.check.items():
         try:
             own_check(name, check, reactor)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mailsuite.address import Address
 from mailsuite.cli.explaining.log_lines import Line
 from mailsuite.config import Settings
+from mailsuite.counted import counted
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IRouter
 from mailsuite.meaning import (
@@ -47,12 +48,12 @@ def means(meaning: Meaning) -> str:
 def connections(settings: Settings, exempt: bool) -> str:
     """Return how many connections there may be."""
     limits = settings.limits
-    least = f"at most {limits.connections} connections of a listener (connections)"
+    least = f"at most {counted(limits.connections, 'connection')} of a listener (connections)"
     if exempt:
         return f"{least}; the peer is exempt from the others"
-    by_address = f"{_number(limits.address_connections)} of one address (address_connections)"
-    by_network = f"{_number(limits.network_connections)} of one network (network_connections)"
-    new = f"{_number(limits.connection_rate)} new ones a minute (connection_rate)"
+    by_address = f"{_number(limits.address_connections, 'connection')} of one address (address_connections)"
+    by_network = f"{_number(limits.network_connections, 'connection')} of one network (network_connections)"
+    new = f"{_number(limits.connection_rate, 'new one')} a minute (connection_rate)"
     return f"{least}, {by_address}, {by_network}, {new}"
 
 
@@ -60,19 +61,20 @@ def rates(settings: Settings, exempt: bool, login: Login | None) -> str:
     """Return how much mail may come."""
     limits = settings.limits
     if login is not None:
-        messages = f"{_number(limits.login_messages)} messages (login_messages)"
-        recipients = f"{_number(limits.login_recipients)} recipients (login_recipients)"
+        messages = f"{_number(limits.login_messages, 'message')} (login_messages)"
+        recipients = f"{_number(limits.login_recipients, 'recipient')} (login_recipients)"
         return f"{login.name} may send {messages} to {recipients} an hour"
     if exempt:
         return "the peer is exempt from message_rate and recipient_rate"
-    of = _number(limits.message_rate), _number(limits.recipient_rate)
-    return f"one address may send {of[0]} messages (message_rate) to {of[1]} recipients (recipient_rate) a minute"
+    messages = f"{_number(limits.message_rate, 'message')} (message_rate)"
+    recipients = f"{_number(limits.recipient_rate, 'recipient')} (recipient_rate)"
+    return f"one address may send {messages} to {recipients} a minute"
 
 
 def capped(caps: Sequence[Cap]) -> str:
     """Return beyond which *caps* mail is held; empty where there are none."""
     told = [
-        f"{cap.most} {'messages' if cap.counted == 'messages' else 'new recipients'} in {cap.seconds // 3600} h"
+        f"{counted(cap.most, 'message' if cap.counted == 'messages' else 'new recipient')} in {cap.seconds // 3600} h"
         + (f" of all of {cap.domain}" if cap.domain else "")
         for cap in caps
     ]
@@ -91,7 +93,7 @@ def reached(lines: Iterable[Line], peer: Peer, login: Login | None, since: str) 
         return ""
     whose = peer.host if login is None else login.name
     last = found[-1].text("limit")
-    return f"{whose} went beyond limits within the last hour, {len(found)} times: {last} was the last"
+    return f"{whose} went beyond limits within the last hour, {counted(len(found), 'time')}: {last} was the last"
 
 
 def ways(onward: tuple[Address, ...], sender: Address | None, router: IRouter) -> Iterator[str]:
@@ -104,5 +106,5 @@ def ways(onward: tuple[Address, ...], sender: Address | None, router: IRouter) -
         yield f"{address} goes to {where}{by}, with TLS \"{route.tls}\""
 
 
-def _number(most: int) -> str:
-    return str(most) if most else "any number of"
+def _number(most: int, what: str) -> str:
+    return counted(most, what) if most else f"any number of {what}s"
