@@ -137,12 +137,25 @@ def test_bodies(api: API, route: Route) -> None:
         (b'{"x": ' + b'{"a":' * 9000 + b"1" + b"}" * 9001, 422),
         (b'{"name": "a.example", "name": "b c"}', 422),
         (b'{"name": 1' + b"0" * 60_000 + b"}", 422),
+        (b'{"name": 1.0, "x": ' + b"[" * 60_000, 422),
         (b"x" * (BODY_OCTETS + 1), 413),
     ],
 )
 def test_what_is_no_json(api: API, body: bytes, status: int) -> None:
     """However deep, long, or strange it is."""
     assert api.ask("POST", "/v1/domains", body) == status
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (b"7.0", 200), (b"7e1", 200), (b"7.5", 422), (b"7e-1", 422), (b"1e300", 422), (b"1e400", 422), (b'"7"', 422),
+        (b'7.0, "x": ' + b"[" * 60_000, 422),
+    ],
+)  # fmt: skip
+def test_integers(api: API, number: bytes, status: int) -> None:
+    """A number that is whole is one, however it is written."""
+    assert api.ask("PUT", f"/v1/users/{ALICE}/caps/messages/hour", b'{"most": %b}' % number) == status
 
 
 @pytest.mark.parametrize("query", ["status=null", "before=null", "domain=null&since=null", "limit=null"])

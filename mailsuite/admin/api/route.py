@@ -1,8 +1,10 @@
 """One request of the API as a value, and what answers it: a plain function that may block."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -112,10 +114,29 @@ def told(body: Struct) -> str:
 
 
 def decoded(kind: type[Struct], text: bytes) -> Any:
-    """Return the body *text* as *kind*. Raises `msgspec.DecodeError`, or as one of these `msgspec.ValidationError`."""
+    """Return the body *text* as *kind*. Raises `msgspec.DecodeError`, or as one of these `msgspec.ValidationError`.
+
+    An integer may be written as 1.0, as JSON Schema has it (Draft 2020-12, validation, §6.1.1).
+    """
     if kind is Nothing and not text:
         return kind()
     try:
         return msgspec.json.decode(text, type=kind)
     except UnicodeDecodeError:
         raise msgspec.DecodeError("the body is not UTF-8") from None
+    except msgspec.ValidationError as error:
+        with suppress(RecursionError):
+            if "`int" in str(error):
+                return msgspec.convert(_ANYTHING.decode(text), kind)
+        raise
+
+
+def _number(text: str) -> float:
+    """Return the number that JSON has as *text*, which has a fraction or an exponent; an integer where it is one."""
+    value = float(text)
+    if not isfinite(value):
+        raise msgspec.ValidationError("Number out of range")
+    return int(value) if value.is_integer() else value
+
+
+_ANYTHING = msgspec.json.Decoder(float_hook=_number)
