@@ -37,7 +37,8 @@ _TABLES = (
     f"PRAGMA user_version = {VERSION}",
 )
 _BANS = """
-    SELECT subject, until, reason, made_by, covers, since FROM bans WHERE until IS NULL OR until > ? ORDER BY number"""
+    SELECT number, subject, until, reason, made_by, covers, since FROM bans
+    WHERE (until IS NULL OR until > ?) AND number > ? ORDER BY number LIMIT ?"""
 _KNOWN = "SELECT account, place, used FROM known WHERE used >= ? ORDER BY used"
 # What an operator has said is not for us to change.
 _PUT = """
@@ -86,8 +87,13 @@ class BanFile:
 
     def bans(self, now: float) -> list[Ban]:
         """Return the bans that stand at *now*, the oldest first."""
+        return [ban for _, ban in self.numbered(now)]
+
+    def numbered(self, now: float, after: int = 0, limit: int = -1) -> list[tuple[int, Ban]]:
+        """Return the bans that stand at *now* with their numbers, the oldest first: those with a number beyond
+        *after*, and *limit* of them where that is given."""
         with self._trouble(), closing(self.connect()) as connection:
-            return [Ban(*row) for row in connection.execute(_BANS, (now,))]
+            return [(number, Ban(*row)) for number, *row in connection.execute(_BANS, (now, after, limit))]
 
     def known(self, since: float) -> list[Use]:
         """Return what was used since *since*, the oldest first."""

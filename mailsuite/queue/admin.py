@@ -29,7 +29,9 @@ from mailsuite.queued import QueuedMessage
 _COUNTS = """
     SELECT d.name, d.not_before, d.troubled, d.last, d.held, count(*), sum(r.state = 'held'), sum(r.owner IS NOT NULL)
     FROM recipients r JOIN destinations d ON d.number = r.destination
-    GROUP BY r.destination ORDER BY count(*) DESC, d.name"""
+    GROUP BY r.destination
+    HAVING ?1 IS NULL OR count(*) < ?1 OR (count(*) = ?1 AND d.name > ?2)
+    ORDER BY count(*) DESC, d.name LIMIT ?3"""
 
 _CHUNK = 65_536
 
@@ -113,9 +115,12 @@ class Administration:
         """Return how many recipients, and of how many messages, are selected."""
         return count(self._connection, selection)
 
-    def counts(self) -> Iterator[Counts]:
-        """Yield what is queued for each destination, the longest queue first."""
-        for name, not_before, troubled, last, held, *numbers in self._connection.execute(_COUNTS):
+    def counts(self, after: tuple[int | None, str] = (None, ""), limit: int = -1) -> Iterator[Counts]:
+        """Yield what is queued for each destination, the longest queue first.
+
+        Behind the one with so many recipients and the name in *after*, and *limit* of them, where these are given.
+        """
+        for name, not_before, troubled, last, held, *numbers in self._connection.execute(_COUNTS, (*after, limit)):
             yield Counts(Place(name, not_before, as_outcome(last) if troubled else None, bool(held)), *numbers)
 
     def held(self) -> tuple[bool, Sequence[str]]:

@@ -144,6 +144,16 @@ def test_an_operators_word_stays(file: BanFile, clock: Clock) -> None:
     assert file.bans(now) == [operators("192.0.2.1")]
 
 
+def test_bans_in_parts(file: BanFile, clock: Clock) -> None:
+    """The oldest first, without what has ended; one that is lifted between two parts takes no other with it."""
+    now = clock.seconds()
+    file.keep([operators(f"192.0.2.{n}", now + 10 if n == 2 else None) for n in range(1, 6)], [], now)
+    part = file.numbered(now + 10, limit=2)
+    assert [ban.subject for _, ban in part] == ["192.0.2.1", "192.0.2.3"]
+    file.remove(["192.0.2.3"])
+    assert [ban.subject for _, ban in file.numbered(now + 10, part[-1][0])] == ["192.0.2.4", "192.0.2.5"]
+
+
 def test_the_file_is_bounded(file: BanFile, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has ended, what was not used for long, and what is too much is dropped as others come."""
     monkeypatch.setattr(ban_file, "MOST", 2)

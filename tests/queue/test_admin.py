@@ -7,7 +7,7 @@ import pytest
 
 from mailsuite.address import Address
 from mailsuite.outcome import Answer, Deferred
-from mailsuite.queue.admin import Administration
+from mailsuite.queue.admin import Administration, Counts
 from mailsuite.queue.entries import PAGE, Entry, Selection, Status, pages
 from mailsuite.queue.errors import NotQueued, QueueBusy, QueueError
 from mailsuite.queue.store import SqliteQueue
@@ -169,6 +169,20 @@ class TestSeeing:
         assert (first.place.not_before, first.place.trouble, first.place.held) == (NOW + 900, DOWN, False)
         assert (second.place.name, second.recipients, second.held, second.claimed) == ("d.example", 1, 0, 1)
         assert (second.place.trouble, admin.held()) == (None, (False, ["d.example"]))
+
+    def test_how_much_waits_where_in_parts(
+        self, queues: Queues, queue: SqliteQueue, admin: Administration
+    ) -> None:
+        """Part by part everybody is told of once, those with equally much too."""
+        for name in ("b", "d", "c", "b", "a", "d"):
+            queues.accept(queue, f"x@{name}.example")
+        found: list[Counts] = []
+        after: tuple[int | None, str] = (None, "")
+        while part := list(admin.counts(after, 1)):
+            found += part
+            after = part[0].recipients, part[0].place.name
+        assert [(each.place.name[0], each.recipients) for each in found] == [("b", 2), ("d", 2), ("a", 1), ("c", 1)]
+        assert found == list(admin.counts())
 
     @pytest.mark.parametrize("body", [BODY, b"x" * 5000])
     def test_the_content(self, queues: Queues, queue: SqliteQueue, admin: Administration, body: bytes) -> None:

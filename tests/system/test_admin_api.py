@@ -338,6 +338,10 @@ def test_a_ban(site: Site, api: API) -> None:
     mistyped = api("POST", "/v1/bans", {"subject": f"alcie@{DOMAIN}", "seconds": 60}).value
     assert "There is no login alcie@" in mistyped["notes"][0]
     api("POST", "/v1/bans", {"subject": "192.0.2.9/24", "seconds": 60})
+    parts = [api("GET", "/v1/bans", query="?limit=1").value]
+    parts.append(api("GET", "/v1/bans", query=f"?limit=1&after={parts[0]['next']}").value)
+    subjects = [[each["subject"] for each in part["items"]] for part in parts]
+    assert (subjects, parts[1]["next"]) == ([[f"alcie@{DOMAIN}"], ["192.0.2.0/24"]], None)
     assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 204
     assert api("DELETE", "/v1/bans/{subject}", subject="192.0.2.0/24").status == 404
 
@@ -352,7 +356,10 @@ def test_the_queue(site: Site, api: API) -> None:
         return items if [each["state"] for each in items] == ["waiting"] * 2 else []
 
     entry = until(waiting, what="the mail to wait")[0]
-    assert api("GET", "/v1/queue/summary").value["items"][0]["recipients"] == 2
+    counts = api("GET", "/v1/queue/summary").value
+    assert (counts["items"][0]["recipients"], counts["next"]) == (2, None)
+    assert api("GET", "/v1/queue/summary", query=f"?after=2+{counts['items'][0]['destination']}").value["items"] == []
+    assert api("GET", "/v1/queue/summary", query="?after=far.example").status == 422
     found = api("GET", "/v1/queue/messages/{message}", message=entry["id"]).value["items"]
     assert [each["recipient"] for each in found] == ["a@far.example", "b@far.example"]
     assert api("GET", "/v1/queue/messages/{message}", message="none").status == 404

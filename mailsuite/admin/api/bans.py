@@ -6,12 +6,19 @@ from msgspec import Meta, Struct
 
 from mailsuite.admin import bans
 from mailsuite.admin.api.problems import Problem
-from mailsuite.admin.api.route import Answer, Asked, Route, done
+from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Route, done, part
 from mailsuite.admin.site import Site
 from mailsuite.policy.ban_file import BanFile
 
 # A hundred years: what lasts longer is for ever.
 _LONGEST = 3_153_600_000
+
+
+class BanPage(Struct, forbid_unknown_fields=True):
+    """Which bans are asked for: *limit* of them at most, behind the one of the number *after*."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = PAGE
+    after: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
 
 
 class NewBan(Struct, forbid_unknown_fields=True):
@@ -30,7 +37,9 @@ class NewBan(Struct, forbid_unknown_fields=True):
 
 def list_all(site: Site, asked: Asked) -> Answer:
     """List the bans that stand, the oldest first."""
-    return Answer({"items": [bans.as_json(each) for each in BanFile.of(site.state).bans(asked.now)]})
+    wanted: BanPage = asked.query
+    found, more = part(BanFile.of(site.state).numbered(asked.now, wanted.after, wanted.limit + 1), wanted.limit)
+    return Answer({"items": [bans.as_json(each) for _, each in found], "next": found[-1][0] if more else None})
 
 
 def add(site: Site, asked: Asked) -> Answer:
@@ -49,7 +58,7 @@ def remove(site: Site, asked: Asked) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/v1/bans", list_all),
+    Route("GET", "/v1/bans", list_all, query=BanPage),
     Route("POST", "/v1/bans", add, NewBan),
     Route("DELETE", "/v1/bans/<path:subject>", remove),
 )

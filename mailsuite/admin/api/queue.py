@@ -1,5 +1,6 @@
 """``/v1/queue``."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -9,7 +10,7 @@ from msgspec import Meta, structs
 
 from mailsuite.admin import destinations
 from mailsuite.admin.api.problems import UNFIT, Problem
-from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Route
+from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Page, Route, part
 from mailsuite.admin.queue import as_json, counts_as_json
 from mailsuite.admin.site import Site
 from mailsuite.queue import entries
@@ -24,6 +25,20 @@ class Looking(Selection, frozen=True, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0, le=entries.MOST)] = 0
 
 
+class SummaryPage(Page, forbid_unknown_fields=True):
+    """Which part of a summary is asked for; *after* is the ``next`` of the part before: a number and a destination."""
+
+    @property
+    def behind(self) -> tuple[int | None, str]:
+        """Behind which number of recipients, and which destination. Raises `Problem`."""
+        number, _, name = self.after.partition(" ")
+        if not self.after:
+            return None, ""
+        if not name or re.fullmatch("[0-9]{1,18}", number) is None:
+            raise Problem(UNFIT, "after is what next said in the part before")
+        return int(number), name
+
+
 class Changing(Selection, frozen=True, forbid_unknown_fields=True):
     """What to change; *all* of the queue only where that is said."""
 
@@ -33,13 +48,10 @@ class Changing(Selection, frozen=True, forbid_unknown_fields=True):
 def list_all(site: Site, asked: Asked) -> Answer:
     """List what is in the queue, the oldest first."""
     wanted: Looking = asked.query
-    # One more tells whether there is more.
     further = structs.replace(wanted, limit=wanted.limit + 1)
     with Administration.open(site.queue) as admin:
         held, names = admin.held()
-        found = list(admin.list(further, wanted.after))
-    more = len(found) > wanted.limit
-    del found[wanted.limit :]
+        found, more = part(admin.list(further, wanted.after), wanted.limit)
     return Answer({
         "items": [as_json(each) for each in found],
         "next": found[-1].recipient.number if more else None,
@@ -49,9 +61,14 @@ def list_all(site: Site, asked: Asked) -> Answer:
 
 
 def summary(site: Site, asked: Asked) -> Answer:
-    """Say how much waits for each destination."""
+    """Say how much waits for each destination, the longest queue first."""
+    wanted: SummaryPage = asked.query
     with Administration.open(site.queue) as admin:
-        return Answer({"items": [counts_as_json(each) for each in admin.counts()]})
+        found, more = part(admin.counts(wanted.behind, wanted.limit + 1), wanted.limit)
+    return Answer({
+        "items": [counts_as_json(each) for each in found],
+        "next": f"{found[-1].recipients} {found[-1].place.name}" if more else None,
+    })  # fmt: skip
 
 
 def show(site: Site, asked: Asked) -> Answer:
@@ -96,7 +113,7 @@ def _holds(admin: Administration) -> Answer:
 
 ROUTES = (
     Route("GET", "/v1/queue", list_all, query=Looking),
-    Route("GET", "/v1/queue/summary", summary),
+    Route("GET", "/v1/queue/summary", summary, query=SummaryPage),
     Route("GET", "/v1/queue/messages/<message>", show),
     Route("GET", "/v1/queue/holds", holds),
     Route("PUT", "/v1/queue/holds/queue", partial(switch_queue, True)),

@@ -90,10 +90,14 @@ class DomainPage(Page, forbid_unknown_fields=True):
 
 def listed(found: Iterable[T], limit: int, as_json: Callable[[T], Mapping[str, Any]], name: str) -> Answer:
     """Return *limit* entries of *found*, and in ``next`` what to ask for *after* if there are more: its *name*."""
-    entries = [as_json(each) for each in islice(found, limit + 1)]
-    more = len(entries) > limit
-    del entries[limit:]
+    entries, more = part(map(as_json, found), limit)
     return Answer({"items": entries, "next": entries[-1][name] if more else None})
+
+
+def part(found: Iterable[T], limit: int) -> tuple[list[T], bool]:
+    """Return *limit* entries of *found*, and whether there are more: of which it has to have one for that."""
+    entries = list(islice(found, limit + 1))
+    return entries[:limit], len(entries) > limit
 
 
 def done(change: Done[T], as_json: Callable[[T], Mapping[str, Any]], status: int = 200) -> Answer:
