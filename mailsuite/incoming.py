@@ -83,6 +83,7 @@ class Incoming:
             self._settings.limits.shutdown_grace,
             rules(self._settings, settings),
             user_of if settings.authentication == "peer" else None,
+            self._settings.pop3.vanished_after if settings.service == "pop3" else 0,
         )
 
     def _sessions(
@@ -150,7 +151,6 @@ def bounds(settings: Settings, listener: ListenerSettings) -> Bounds:
         lifetime=limits.session_time,
         greeting_delay=smtp.greeting_delay if greets_late else 0.0,
         early_delay=smtp.early_delay if smtp.early_talkers == "delay" else 0.0,
-        vanished_after=settings.pop3.vanished_after if listener.service == "pop3" else 0,
     )
 
 

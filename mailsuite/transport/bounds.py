@@ -18,8 +18,6 @@ class Bounds:
     # How long the peer waits for the greeting; and how much longer if it speaks meanwhile.
     greeting_delay: float = 0.0
     early_delay: float = 0.0
-    # After how long a peer counts as gone whose host answers nothing, by TCP; 0: as the system has it.
-    vanished_after: int = 0
 
 
 UNBOUNDED = Bounds()

@@ -97,6 +97,13 @@ class ClientProtocol(SessionProtocol):
     # Of what a server says, a reply is a sign of life, and not each octet of it.
     _counts_octets = False
 
+    def connectionMade(self) -> None:
+        """Begin the session. What is sent leaves at once: Nagle's algorithm would hold back the end of a message."""
+        no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if no_delay is not None:
+            no_delay(True)
+        super().connectionMade()
+
     def _note_progress(self) -> None:
         super()._note_progress()
         self._hasten()

@@ -98,7 +98,7 @@ class Listener(Service):
 
     *grace*: for how many seconds sessions may end in good order. *implicit*: TLS begins with the connection, else who
     builds the sessions sees to it. *rules*: who may come, and how. *user_of* names users of this system: with it, all
-    come by UNIX sockets, and sessions know whose they are.
+    come by UNIX sockets, and sessions know whose they are. *vanished_after*: see `bind`.
     """
 
     log = Logger()
@@ -113,11 +113,13 @@ class Listener(Service):
         grace: float,
         rules: Rules = OPEN,
         user_of: UserOf | None = None,
+        vanished_after: int = 0,
     ) -> None:
         self.setName(name)
         self._endpoints = endpoints
         self._clock = clock
         self._grace = grace
+        self._vanished_after = vanished_after
         self._sessions = sessions
         self._factory: Any = sessions
         if implicit is not None:
@@ -147,7 +149,7 @@ class Listener(Service):
     def privilegedStartService(self) -> None:
         """Bind the ports, as root where the process was started so. Raises `CannotListen`."""
         for text, endpoint in self._endpoints:
-            self._ports.append(bind(str(self.name), text, endpoint, self._factory))
+            self._ports.append(bind(str(self.name), text, endpoint, self._factory, self._vanished_after))
 
     def close(self) -> Deferred[Any]:
         """Close the ports: sessions that are open go on, and no more begin."""

@@ -11,6 +11,8 @@ from twisted.internet.unix import Port as UNIXPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailsuite.transport.accepted import for_connections
+
 # Connections that may wait to be accepted, where the endpoint does not say.
 BACKLOG = 1024
 
@@ -19,8 +21,13 @@ class CannotListen(Exception):
     """A listener's address cannot be bound; the text says which one and why."""
 
 
-def bind(name: str, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> IListeningPort:
-    """Return the port of *endpoint*, which *text* describes, of the listener *name*. Raises `CannotListen`."""
+def bind(
+    name: str, text: str, endpoint: IStreamServerEndpoint, factory: IProtocolFactory, vanished_after: int = 0
+) -> IListeningPort:
+    """Return the port of *endpoint*, which *text* describes, of the listener *name*. Raises `CannotListen`.
+
+    By TCP, a peer whose host answers nothing for *vanished_after* seconds counts as gone; 0: as the system has it.
+    """
     ports: list[IListeningPort] = []
     failures: list[Failure] = []
     # Stream servers of the reactor are bound when `listen` returns: there is nothing to wait for.
@@ -30,9 +37,11 @@ def bind(name: str, text: str, endpoint: IStreamServerEndpoint, factory: IProtoc
         reason = error.socketError if isinstance(error, CannotListenError) else error
         raise CannotListen(f"[listen.{name}] cannot listen on {text!r}: {reason}")
     listening = getattr(ports[0], "socket", None)
-    if listening is not None and "backlog=" not in text:
-        # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
-        listening.listen(BACKLOG)
+    if listening is not None:
+        if "backlog=" not in text:
+            # Twisted's 50 make a burst of connections wait for whole seconds; the kernel takes the new figure.
+            listening.listen(BACKLOG)
+        for_connections(listening, vanished_after)
     return ports[0]
 
 

@@ -21,7 +21,6 @@ from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.causes import cause
 from mailsuite.transport.client_tls import PeerTLS
 from mailsuite.transport.direct_tls import start_tls
-from mailsuite.transport.keep_alive import keep_alive
 from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.tls import TLSContext
 from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
@@ -95,11 +94,6 @@ class SessionProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """Begin the session: a server greets, a client waits for it."""
-        no_delay = getattr(self.transport, "setTcpNoDelay", None)
-        if no_delay is not None:
-            no_delay(True)
-        if self._bounds.vanished_after:
-            keep_alive(self.transport, self._bounds.vanished_after)
         self._shaking = isinstance(self.transport, TLSMemoryBIOProtocol)
         self._set_timer(self._left(self._clock.seconds()))
         delay = self._bounds.greeting_delay

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.endpoints import TCP4ClientEndpoint, serverFromString
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 
 from mailsuite.envelope import Peer
@@ -46,7 +47,8 @@ class Site:
     def listen(self, text: str, grace: float = 5.0) -> Listener:
         """Return a listener that has bound its port."""
         endpoints = [(text, serverFromString(reactor, text))]
-        listener = Listener("smtp", endpoints, SessionFactory(self.new_session, reactor, None), reactor, None, grace)
+        sessions = SessionFactory(self.new_session, reactor, None)
+        listener = Listener("smtp", endpoints, sessions, reactor, None, grace, vanished_after=110)
         listener.privilegedStartService()
         listener.startService()
         return listener
@@ -90,6 +92,18 @@ def test_a_session() -> None:
     assert site.listener.open_sessions == 0
     finish(site.listener.stopService())
     assert site.listener.addresses == []
+
+
+def test_connections_are_set_up() -> None:
+    """By the socket that accepts them: nothing delays what is sent, a peer that vanishes is noticed in its time."""
+    site = Site(5.0)
+    client = site.call(b"")
+    (connection,) = (each for each in reactor.getReaders() if isinstance(each, Server))
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+
+    assert [connection.getHandle().getsockopt(*option) for option in options] == [1, 1]
+    finish(site.listener.stopService())
+    until(lambda: client.over)
 
 
 def test_stopping_says_421() -> None:

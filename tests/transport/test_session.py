@@ -46,11 +46,10 @@ def test_interfaces() -> None:
 
 
 def test_greeting() -> None:
-    """The server speaks first, at once, and does not wait for more to send."""
+    """The server speaks first, at once."""
     talk = Talk()
 
     assert talk.codes() == [220]
-    assert talk.wire.no_delay is True
 
 
 class TestOrder:

@@ -18,6 +18,7 @@ from mailsuite.interfaces import IRespondent
 from mailsuite.smtp import events
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
+from mailsuite.transport.accepted import for_connections
 from mailsuite.transport.bounds import UNBOUNDED, Bounds
 from mailsuite.transport.session import SessionProtocol
 from mailsuite.transport.tls import TLSContext
@@ -50,9 +51,6 @@ class Wire(StringTransport):
 
     def startTLS(self, context: object) -> None:
         self.begun_tls.append(self.value())
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        self.no_delay = enabled
 
     def getHandle(self) -> "Wire":
         return self
@@ -143,6 +141,7 @@ class Pair:
 
     def __init__(self, protocol: Callable[[MemoryReactorClock], Protocol]) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
+        for_connections(listening, 0)
         self.client = socket.create_connection(listening.getsockname())
         server, _ = listening.accept()
         listening.close()
