@@ -118,19 +118,21 @@ class Outside:
             send(self._transport, data)
 
 
-def is_ready(transport: ITransport) -> bool:
-    """Say whether nothing is queued in *transport*: an open TCP connection, in the clear or within `Direct`."""
-    return transport.is_ready if isinstance(transport, Direct) else is_direct(transport)
+def hold(transport: ITransport) -> bool:
+    """Say whether nothing is queued in *transport*: an open TCP connection, in the clear or within `Direct`.
 
-
-def hold(transport: ITransport) -> None:
-    """Have `Direct` TLS wait for what is to be said in this turn, so that all of it is one send."""
-    if isinstance(transport, Direct):
+    Where that is so, `Direct` TLS waits for what is to be said in this turn, so that all of it is one send.
+    """
+    if not isinstance(transport, Direct):
+        return is_direct(transport)
+    ready = transport.is_ready
+    if ready:
         transport.hold()
+    return ready
 
 
 def release(transport: ITransport) -> None:
-    """End what `hold` began."""
+    """End what a `hold` that said yes has begun."""
     if isinstance(transport, Direct):
         transport.release()
 

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.transport.direct import close, send
-from mailsuite.transport.direct_tls import hold, is_ready, release
+from mailsuite.transport.direct_tls import hold, release
 
 # Of one session; with more it does not wait for the others.
 WAITING_OCTETS = 4096
@@ -45,21 +45,15 @@ class Outbox:
         """Send *data* at the end of this turn, after what waits for it already, or now."""
         waiting = self._waiting.get(sender)
         if waiting is not None:
-            data = waiting + data
-        elif not (self._crowded() and is_ready(sender.transport)):
+            self._waiting[sender] = waiting + data
+            if len(waiting) + len(data) > WAITING_OCTETS:
+                self.push(sender)
+        elif len(data) > WAITING_OCTETS or not (self._crowded() and hold(sender.transport)):
             self._leave(sender, data)
-            return
-        if len(data) > WAITING_OCTETS:
-            self._waiting.pop(sender, None)
-            self._leave(sender, data)
-            if waiting is not None:
-                release(sender.transport)
-            return
-        if not self._waiting:
-            self._clock.callLater(0, self._leave_all)
-        if waiting is None:
-            hold(sender.transport)
-        self._waiting[sender] = data
+        else:
+            if not self._waiting:
+                self._clock.callLater(0, self._leave_all)
+            self._waiting[sender] = data
 
     def push(self, sender: Sender) -> None:
         """Send now what waits of *sender*: what it does next is done to the transport itself."""

@@ -193,18 +193,17 @@ class SessionProtocol(Protocol):
         pending: list[bytes] = []
         size = sent = events = replies = 0
         core = self.core
-        moved = False
+        moved = caught_up = False
         try:
             while self._writable and not self._waiting:
                 event = core.next_event()
+                if event is None:
+                    caught_up = True
+                    break
                 output = core.bytes_to_send()
                 if output:
                     pending.append(output)
                     size += len(output)
-                if event is None:
-                    # What is silently skipped (the rest of a refused message) is heard all the same.
-                    moved = moved or bool(output or (self._counts_octets and core.term))
-                    break
                 moved = True
                 if core.phase != self._phase:
                     self._begin_phase()
@@ -227,14 +226,16 @@ class SessionProtocol(Protocol):
                     break
         finally:
             self._pumping = False
-            if moved:
-                self._note_progress()
         output = core.bytes_to_send()
+        # What is silently skipped (the rest of a refused message) is heard all the same.
+        if moved or output or (caught_up and self._counts_octets and core.term):
+            self._note_progress()
         if output:
             pending.append(output)
         if pending:
             self._send(pending)
-        self._balance()
+        if not (caught_up and self._reading):
+            self._balance()
 
     def _rest(self) -> None:
         """Go on in the reactor's next turn."""
@@ -341,13 +342,13 @@ class SessionProtocol(Protocol):
             self._outbox.close(self)
 
     def _send(self, pending: list[bytes]) -> None:
-        data = b"".join(pending)
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
         pending.clear()
         if data and not self._over:
             self._outbox.send(self, data)
 
     def _balance(self) -> None:
-        """Read from the peer only as fast as the core can go on."""
+        """Read from the peer only as fast as the core can go on: what has caught up leaves no more than a line."""
         wanted = self._leaving or self.core.unread <= UNREAD_OCTETS
         if wanted != self._reading and not self._over:
             self._reading = wanted
