@@ -20,6 +20,8 @@ from mailsuite.interfaces import IMailLog
 
 # A value that stands as it is; any other is written as a JSON string.
 _PLAIN = re.compile(r"[A-Za-z0-9@.:/<>+_\-]+")
+# Not `list | tuple`: that would be put together anew for each value.
+_SEVERAL = (list, tuple)
 
 
 @implementer(IMailLog)
@@ -68,7 +70,7 @@ def format_text(now: float, kind: str, fields: Mapping[str, object]) -> bytes:
     for key, value in fields.items():
         if value is None:
             continue
-        if isinstance(value, list | tuple):
+        if isinstance(value, _SEVERAL):
             text = ",".join(map(_text, value)) or "-"
         else:
             text = str(value)

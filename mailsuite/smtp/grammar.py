@@ -114,7 +114,7 @@ def mailbox(path: str, max_path: int, max_local: int, max_domain: int, utf8: boo
     # §4.5.3.1.3: the path counts with its punctuation; the limits of its parts count what was written.
     if len(path) > max_path or len(written) > max_local or len(domain) > max_domain:
         raise TooLong(path)
-    if any(len(label) > 63 for label in domain.split(".")) and not domain.startswith("["):
+    if len(domain) > 63 and any(len(label) > 63 for label in domain.split(".")) and not domain.startswith("["):
         raise TooLong(path)
     if domain.startswith("[") and not is_literal(domain):
         return None

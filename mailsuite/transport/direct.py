@@ -13,6 +13,9 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
+# Always the same, so that what it means is worked out once (`Failure.check`); Twisted has one of its own, too.
+_CLOSED = Failure(CONNECTION_DONE)
+
 
 def send(transport: ITransport, data: bytes) -> bool:
     """Send *data* now as far as the socket takes it; the transport does the rest, in order.
@@ -38,7 +41,7 @@ def close(transport: ITransport) -> bool:
     Return whether it is closed; its protocol's `connectionLost` was called then.
     """
     if is_direct(transport):
-        transport.connectionLost(Failure(CONNECTION_DONE))
+        transport.connectionLost(_CLOSED)
         return True
     transport.loseConnection()
     return False

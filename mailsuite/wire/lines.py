@@ -69,7 +69,7 @@ class Inbox:
         """
         end = self._data.find(b"\r\n", self._start)
         if end < 0:
-            if len(self) > limit or self._skipping:
+            if len(self._data) - self._start > limit or self._skipping:
                 self._skip_all()
             return None
         line = self._data[self._start : end]
