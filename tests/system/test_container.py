@@ -131,10 +131,55 @@ def test_it_is_built_and_served() -> None:
             assert list((site / "mail/example.org/postmaster/new").iterdir())
 
 
+# Either may be installed and not work: without its daemon, or within a container itself.
+MAKERS = {"podman": "podman", "docker": "docker.io"}
+
+
+def working() -> tuple[str | None, str]:
+    """Return the program that makes containers here, podman or else docker; or none, and why."""
+    reasons = []
+    for program, package in MAKERS.items():
+        if found(program) is None:
+            reasons.append(f"not installed: {program} (Debian package {package})")
+            continue
+        try:
+            told = run([program, "info"], status=None, seconds=30)
+        except subprocess.TimeoutExpired:
+            reasons.append(f"{program} info does not end")
+            continue
+        if told.returncode == 0:
+            return program, ""
+        reasons.append(f"{program} info fails: {(told.stderr or told.stdout).decode(errors='replace').strip()[-200:]}")
+    return None, "; ".join(reasons)
+
+
+@pytest.mark.parametrize(
+    ("programs", "chosen", "reason"),
+    [
+        ({"podman": 0, "docker": 0}, "podman", ""),
+        ({"docker": 0}, "docker", ""),
+        ({"podman": 125, "docker": 0}, "docker", ""),
+        ({"docker": 1}, None, "not installed: podman (Debian package podman); docker info fails: no daemon"),
+    ],
+)
+def test_which_program_makes_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str, int], chosen: str | None, reason: str
+) -> None:
+    """The first that works; where none does, each says why."""
+    for name, status in programs.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n[ $1 = info ] && echo no daemon >&2\nexit {status}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert working() == (chosen, reason)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(found("podman") is None, reason="not installed: podman (Debian package podman)")
-def test_podman_builds_it() -> None:
+def test_the_image() -> None:
     """The real thing, where there is one, and the network that it needs."""
-    run(["podman", "build", "--tag", "mailsuite-test", "--file", FILE, DOCUMENTS], seconds=900)
-    shown = run(["podman", "run", "--rm", "mailsuite-test", "mailsuite", "--version"], seconds=120)
+    program, reason = working()
+    if program is None:
+        pytest.skip(reason)
+    run([program, "build", "--tag", "mailsuite-test", "--file", FILE, DOCUMENTS], seconds=900)
+    shown = run([program, "run", "--rm", "mailsuite-test", "mailsuite", "--version"], seconds=120)
     assert b"mailsuite" in shown.stdout
