@@ -31,6 +31,11 @@ def make_mail_folder(site: Site, user: User) -> Done[User]:
     return Done(user, notes)
 
 
+def mend_mail_folder(site: Site, user: User) -> Done[User]:
+    """Make the Maildir of a *user* who has none: whoever added it was stopped before that."""
+    return Done(user) if os.path.isdir(mail_path(site, user)) else make_mail_folder(site, user)
+
+
 def left_mail(site: Site, user: User) -> str:
     """Return in words where the mail of a removed user lies; empty where there is none."""
     path = mail_path(site, user)

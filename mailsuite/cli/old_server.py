@@ -16,7 +16,7 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName, NoSuch
 from mailsuite.directory.old_accounts import BadLine, OldAccount, placed
 from mailsuite.directory.passwords import UnfitPassword
-from mailsuite.directory.rows import Imported, User
+from mailsuite.directory.rows import Imported, Rejected, User
 from mailsuite.directory.spelling import parse_address
 
 # Where neither the line nor an option says where mail is.
@@ -88,7 +88,7 @@ def _users(
             if isinstance(outcome, Imported):
                 there[outcome.user.name] = outcome.user
                 make_mail_folder(settings, outcome.user)
-            else:
+            elif isinstance(outcome, Rejected):
                 wrong[hashed[outcome.index][0].line] = outcome.reason
     added = counted(sum(name in there for _, name in made), "user")
     click.echo(f"Added {added}; {counted(len(named) - len(made), 'was', 'were')} here already.")

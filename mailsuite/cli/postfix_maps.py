@@ -18,7 +18,7 @@ from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.postfix_maps import Entry, entries, targets, whole
 from mailsuite.directory.resolve import POSTMASTER
-from mailsuite.directory.rows import Imported
+from mailsuite.directory.rows import Imported, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address, parse_domain
 
@@ -166,7 +166,7 @@ def _add_users(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
             if isinstance(outcome, Imported):
                 make_mail_folder(settings, outcome.user)
                 done += 1
-            else:
+            elif isinstance(outcome, Rejected):
                 plan.wrong.append(outcome.reason)
     click.echo(f"Added {counted(done, 'user')}; they log in once they have passwords: mailsuite user passwd.")
 

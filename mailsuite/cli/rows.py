@@ -45,11 +45,15 @@ def rows(file: Iterable[str], form: Form, known: Sequence[str]) -> Iterator[Row]
     yield from (_csv if form == "csv" else _json)(file, known)
 
 
-def report(done: int, what: str, wrong: Mapping[int, str]) -> None:
-    """Say how many were imported and, on standard error, which lines were not; these make the exit code 1."""
+def report(done: int, what: str, wrong: Mapping[int, str], there: int = 0) -> None:
+    """Say how many were imported, and how many were *there* before.
+
+    Which lines were not is told on standard error, and makes the exit code 1.
+    """
     for number, reason in sorted(wrong.items()):
         click.echo(f"line {number}: {reason}", err=True)
-    click.echo(f"Imported {counted(done, what, f'{what}es' if what.endswith('s') else '')}.")
+    before = f"; {counted(there, 'was', 'were')} here already" if there else ""
+    click.echo(f"Imported {counted(done, what, f'{what}es' if what.endswith('s') else '')}{before}.")
     if wrong:
         raise click.ClickException(f"{counted(len(wrong), 'line was', 'lines were')} not imported")
 

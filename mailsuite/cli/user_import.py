@@ -7,14 +7,14 @@ from typing import Literal
 
 import click
 
-from mailsuite.admin.mail_folders import make_mail_folder
+from mailsuite.admin.mail_folders import make_mail_folder, mend_mail_folder
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import hash_keeper, keeper, open_accounts, tell
 from mailsuite.cli.output import progress
 from mailsuite.cli.rows import Row, report, rows
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
-from mailsuite.directory.rows import Imported
+from mailsuite.directory.rows import Imported, Present
 from mailsuite.directory.secrets import Kept
 
 # The address ends at the first colon that is not in its quoted local part; the rest is the password.
@@ -36,7 +36,8 @@ def import_(
     """Make a user of each line ``address:password`` of FILE; - is standard input.
 
     Lines that cannot be used are named on standard error and make the exit code 1; all others are imported.
-    Empty lines are skipped. So the same file can be imported again.
+    Empty lines are skipped. Users that are here already stay as they are. So the same file can be imported again, and
+    an import that was stopped goes on.
 
     With --hashed a line has what another server kept in the place of the password: a hash of argon2, bcrypt or
     crypt(3) ($1$, $5$, $6$, $y$, DES...), of PBKDF2, {SSHA} and its kind, keys of SCRAM or CRAM-MD5, or {PLAIN} and
@@ -59,18 +60,21 @@ def import_(
         wrong, found = {first: wrong[first]}, [row for row in found if row.number < first]
     usable = [row for row in found if not row.wrong]
     pairs = [(row.text("address"), _marked(row)) for row in usable]
-    done = 0
+    done = there = 0
     site = administered(settings)
     with open_accounts(settings) as accounts, progress("importing", len(pairs)) as advance:
         for outcome in accounts.import_users(pairs, _keep(settings), advance):
             if isinstance(outcome, Imported):
                 tell(make_mail_folder(site, outcome.user))
                 done += 1
+            elif isinstance(outcome, Present):
+                tell(mend_mail_folder(site, outcome.user))
+                there += 1
             else:
                 wrong[usable[outcome.index].number] = outcome.reason
                 if stop:
                     break
-    report(done, "user", wrong)
+    report(done, "user", wrong, there)
 
 
 def _lines(file: Iterable[str], kind: str) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Importing many users and aliases: passwords are hashed on all cores, some hundreds of rows share a commit."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -11,11 +11,11 @@ from mailsuite.address import Address
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.errors import AccountsError, LeadsNowhere
 from mailsuite.directory.passwords import UnfitPassword
-from mailsuite.directory.rows import Imported, ImportOutcome, Rejected
+from mailsuite.directory.rows import Imported, ImportOutcome, Present, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address
 from mailsuite.directory.sql import Connection, transaction, undone_alone
-from mailsuite.directory.users import NewUser, free, insert_users, refuse_taken
+from mailsuite.directory.users import NewUser, free, insert_users, refuse_taken, users_among
 
 # So many rows share one commit; the write lock is held only while they are written, not while they are hashed.
 ROWS_PER_COMMIT = 500
@@ -34,8 +34,10 @@ class _Wanted:
     password: str
 
 
-# That, with what is kept of the password; or why there is none.
-_Hashed: TypeAlias = tuple[_Wanted, Kept] | Rejected
+# A row that needs nothing more: it is a user already, or cannot be one.
+_Left: TypeAlias = Present | Rejected
+# A row with what is kept of the password; or why there is none.
+_Hashed: TypeAlias = tuple[_Wanted, Kept] | _Left
 
 
 def import_users(
@@ -46,17 +48,21 @@ def import_users(
 ) -> Iterator[ImportOutcome]:
     """Make a user of each row, an address and a password; yield what became of it, when it is durable.
 
-    A row that cannot be used is left out and does not harm the others. *hashed* is called after each row that was
-    looked at. *keep* may raise `UnfitPassword`.
+    A row that cannot be used is left out and does not harm the others; so is one of a user who was there before, but
+    for the second of two rows that name the same one. *hashed* is called after each row that was looked at. *keep* may
+    raise `UnfitPassword`.
     """
     numbered = enumerate(rows)
+    made: set[str] = set()
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:  # argon2 lets other threads run
         while batch := list(islice(numbered, ROWS_PER_COMMIT)):
             ready: list[_Hashed] = []
-            for result in threads.map(lambda row: _hash(row, keep), _judged(connection, batch)):
+            for result in threads.map(lambda row: _hash(row, keep), _judged(connection, batch, made)):
                 ready.append(result)
                 hashed()
-            yield from _store(connection, ready)
+            stored = _store(connection, ready)
+            made.update(outcome.user.name for outcome in stored if isinstance(outcome, Imported))
+            yield from stored
 
 
 def import_aliases(
@@ -93,23 +99,32 @@ def import_aliases(
     return sorted((*rejected.values(), *lost.values()), key=lambda each: each.index)
 
 
-def _judged(connection: Connection, batch: Sequence[tuple[int, Row]]) -> list[_Wanted | Rejected]:
-    """Spare the rows that cannot be used the work of hashing: so an import can be run again."""
+def _judged(
+    connection: Connection, batch: Sequence[tuple[int, Row]], made: Collection[str]
+) -> list[_Wanted | _Left]:
+    """Spare the rows that cannot be used, or were, the work of hashing: so an import can be run again. Who is of those
+    *made* was not there before."""
     judged: list[_Wanted | Rejected] = []
     for index, (address, password) in batch:
         try:
             judged.append(_Wanted(index, parse_address(address), password))
         except AccountsError as error:
             judged.append(Rejected(index, str(error)))
-    possible = free(connection, [each.address for each in judged if isinstance(each, _Wanted)])
-    return [
-        each if isinstance(each, Rejected) or each.address in possible else _refused(connection, each) or each
-        for each in judged
-    ]
+    addresses = [each.address for each in judged if isinstance(each, _Wanted)]
+    possible = free(connection, addresses)
+    there = users_among(connection, [each for each in addresses if each not in possible])
+
+    def found(row: _Wanted) -> _Wanted | _Left:
+        user = there.get(str(row.address))
+        if user is not None and user.name not in made:
+            return Present(row.index, user)
+        return row if row.address in possible else _refused(connection, row) or row
+
+    return [each if isinstance(each, Rejected) else found(each) for each in judged]
 
 
-def _hash(row: _Wanted | Rejected, keep: Keep) -> _Hashed:
-    if isinstance(row, Rejected):
+def _hash(row: _Wanted | _Left, keep: Keep) -> _Hashed:
+    if not isinstance(row, _Wanted):
         return row
     try:
         return row, keep(str(row.address), row.password)
@@ -119,8 +134,8 @@ def _hash(row: _Wanted | Rejected, keep: Keep) -> _Hashed:
 
 def _store(connection: Connection, ready: Sequence[_Hashed]) -> list[ImportOutcome]:
     """Make users of what is *ready*, and return what became of each, in their order."""
-    outcomes: dict[int, ImportOutcome] = {each.index: each for each in ready if isinstance(each, Rejected)}
-    wanted = [each for each in ready if not isinstance(each, Rejected)]
+    outcomes: dict[int, ImportOutcome] = {each.index: each for each in ready if not isinstance(each, tuple)}
+    wanted = [each for each in ready if isinstance(each, tuple)]
     with transaction(connection):
         # Whatever was so before may have changed while passwords were hashed.
         possible = free(connection, [row.address for row, _ in wanted])

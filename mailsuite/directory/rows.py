@@ -69,6 +69,14 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """Row *index* (counted from 0) of an import names a *user* who was there before, and stays as it is."""
+
+    index: int
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Row *index* (counted from 0) of an import was left out, for *reason*."""
 
@@ -76,4 +84,4 @@ class Rejected:
     reason: str
 
 
-ImportOutcome: TypeAlias = Imported | Rejected
+ImportOutcome: TypeAlias = Imported | Present | Rejected

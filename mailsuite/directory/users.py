@@ -15,11 +15,11 @@ from mailsuite.directory.sql import Connection, transaction
 from mailsuite.meaning import Mailbox
 from mailsuite.pathnames import mailbox_path
 
-_USERS = """
+_USER = """
     SELECT l.name, l.suspended, EXISTS (SELECT 1 FROM credentials WHERE login_id = l.id), m.id, m.path, l.frozen,
         (SELECT min(coalesce(reject_from, 0)) FROM addresses WHERE mailbox_id = m.id AND reject_code IS NOT NULL),
-        l.must_change
-    FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"""
+        l.must_change"""
+_USERS = f"{_USER} FROM logins l JOIN mailboxes m ON m.id = l.mailbox_id"
 _OF_DOMAIN = " JOIN addresses a ON a.mailbox_id = m.id JOIN domains d ON d.id = a.domain_id WHERE d.name = ?"
 _PUT_CREDENTIAL = """
     INSERT INTO credentials (login_id, kind, stored) SELECT id, ?, ? FROM logins WHERE name = ?
@@ -260,6 +260,21 @@ def free(connection: Connection, addresses: Sequence[Address]) -> frozenset[Addr
         for each, key, (name,) in zip(possible, keys, names, strict=True)
         if key not in taken and name not in reading
     )
+
+
+def users_among(connection: Connection, addresses: Sequence[Address]) -> Mapping[str, User]:
+    """Return the users, by their names, whose own address is one of *addresses*, some hundreds."""
+    homes = _homes(connection, {each.domain for each in addresses})
+    wanted = [(homes[each.domain], each.local, str(each)) for each in addresses if each.domain in homes]
+    if not wanted:
+        return {}
+    rows = connection.execute(
+        f"WITH wanted (domain_id, local, name) AS (VALUES {_placeholders(wanted)}) {_USER} FROM wanted w"
+        " JOIN addresses a ON a.domain_id = w.domain_id AND a.local = w.local"
+        " JOIN logins l ON l.name = w.name AND l.mailbox_id = a.mailbox_id JOIN mailboxes m ON m.id = l.mailbox_id",
+        [value for row in wanted for value in row],
+    )
+    return {user.name: user for user in map(_user, rows)}
 
 
 def refuse_taken(connection: Connection, address: Address) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -358,15 +359,27 @@ def test_bad_lines_of_an_import_are_named_and_the_good_ones_stay(site: Site) -> 
 
 
 def test_an_import_can_be_repeated_after_mending(site: Site) -> None:
-    """Lines that are in are named as such; the new ones follow, from a file as well."""
+    """Users that are in stay as they are, also with --stop; the new ones follow, from a file as well."""
     (site.folder / "users").write_text("alice@example.com:secret\nbob@example.com:secret\n")
     site.done("user", "add", "alice@example.com", "--no-password")
 
-    result = site.run("user", "import", str(site.folder / "users"))
+    assert site.done("user", "import", str(site.folder / "users")) == "Imported 1 user; 1 was here already.\n"
+    assert not site.fits("alice@example.com", "secret")
+    again = site.done("user", "import", str(site.folder / "users"), "--stop")
+    assert again == "Imported 0 users; 2 were here already.\n"
 
-    assert result.exit_code == 1
-    assert result.stdout == "Imported 1 user.\n"
-    assert "1 line was not imported" in result.stderr
+
+def test_an_import_that_was_killed_goes_on(site: Site) -> None:
+    """Between the commit of some users and their mail folders it is made good, and nothing is said of it."""
+    lines = "alice@example.com:secret\nbob@example.com:secret\n"
+    site.done("user", "import", "-", typed=lines)
+    left = site.folder / "mail" / "example.com" / "bob"
+    shutil.rmtree(left)
+
+    result = site.run("user", "import", "-", typed=lines)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "Imported 0 users; 2 were here already.\n", "")
+    assert (left / "cur").is_dir()
 
 
 @pytest.mark.parametrize(

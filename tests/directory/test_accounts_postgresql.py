@@ -17,6 +17,11 @@ from mailsuite.directory.sql import transaction
 from tests.directory.servers import Postgres, running_postgres
 from tests.directory.test_accepted import *  # noqa: F403 (tests, to be run here too)
 from tests.directory.test_aliases import *  # noqa: F403
+from tests.directory.test_bulk import (  # noqa: F401
+    test_an_import_can_be_run_again_at_no_cost,
+    test_more_rows_are_no_more_statements,
+    test_who_was_there_before,
+)
 from tests.directory.test_domains import *  # noqa: F403
 from tests.directory.test_users import *  # noqa: F403
 from tests.transport.loop import reactor

@@ -10,7 +10,7 @@ import pytest
 from mailsuite.directory import bulk
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.rows import Imported, Rejected
+from mailsuite.directory.rows import Imported, Present, Rejected
 from mailsuite.directory.secrets import Kept, Secrets, keeping
 from mailsuite.directory.sql import Connection, Result
 
@@ -32,11 +32,11 @@ def test_good_rows_are_imported_and_bad_ones_named(accounts: Accounts, passwords
 
     assert [outcome.index for outcome in outcomes] == list(range(len(rows)))
     assert [type(outcome) for outcome in outcomes] == [
-        Imported, Rejected, Rejected, Rejected, Rejected, Rejected, Imported,
+        Imported, Rejected, Present, Rejected, Rejected, Rejected, Imported,
     ]  # fmt: skip
     reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Rejected)]
     for reason, told in zip(
-        reasons, ["not an address", "already", "domain add", "empty password", "already"], strict=True
+        reasons, ["not an address", "domain add", "empty password", "already"], strict=True
     ):
         assert told in reason
     assert len(looked_at) == len(rows)
@@ -70,8 +70,29 @@ def test_an_import_can_be_run_again_at_no_cost(accounts: Accounts) -> None:
     list(accounts.import_users(rows, keep))
     again = list(accounts.import_users([*rows, ("new@example.com", "new")], keep))
 
-    assert [type(outcome) for outcome in again] == [Rejected] * 5 + [Imported]
+    assert [type(outcome) for outcome in again] == [Present] * 5 + [Imported]
     assert sorted(hashed) == sorted(["new", *(password for _, password in rows)])
+
+
+def test_who_was_there_before(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user stays as it is; a second row for one, however far behind, an alias and a reader are no users to be."""
+    monkeypatch.setattr(bulk, "ROWS_PER_COMMIT", 2)
+    accounts.aliases.add("list@example.com", ["alice@example.com"])
+    accounts.users.add_reader("reader@example.com", "alice@example.com")
+    accounts.users.set_frozen("alice@example.com", True)
+    rows = [
+        (f"{name}@example.com", "secret")
+        for name in ("carol", "alice", '"a b"', "dave", "carol", "list", "reader", '"a b"')
+    ]
+
+    outcomes = list(accounts.import_users(rows, lambda name, password: Kept("hash")))
+    again = list(accounts.import_users(rows, lambda name, password: Kept("hash")))
+
+    assert [type(outcome) for outcome in outcomes] == [
+        Imported, Present, Imported, Imported, Rejected, Rejected, Rejected, Rejected,
+    ]  # fmt: skip
+    assert outcomes[1] == Present(1, accounts.users.show("alice@example.com"))
+    assert [outcome.index for outcome in again if isinstance(outcome, Rejected)] == [5, 6]
 
 
 class Counting:
