@@ -40,7 +40,9 @@ class Packed:
 
     def run(self, start: int, stop: int) -> bytes:
         """Return the texts from *start* to before *stop*, each with its end."""
-        return bytes(self._octets[self._place(start) : self._place(stop)])
+        # A slice of the bytearray would be a copy of its own.
+        with memoryview(self._octets) as octets:
+            return bytes(octets[self._place(start) : self._place(stop)])
 
     def settle(self) -> None:
         """Give memory back that was taken for more texts to come."""
