@@ -18,6 +18,8 @@ from mailsuite.mailbox.maildirsize import forget
 
 # What was written this long before the last recorded barrier is taken for durable, in seconds.
 DOUBT_SECONDS = 60.0
+# A process that has died changed mailboxes this long before at most, or was done with them, in seconds.
+JUST_SECONDS = 10.0
 # A file in tmp/ that is older belongs to a delivery that will never go on (36 hours: maildir(5)).
 STALE_SECONDS = 36 * 3600.0
 
@@ -49,22 +51,26 @@ def sweep(root: str, last_barrier: float, now: float) -> Swept:
     return swept
 
 
-def forget_process(root: str, process: str) -> None:
-    """Remove what came in by *process* (see `mailsuite.mailbox.maildir.Names`) when it died. Raises `OSError`.
+def forget_process(root: str, process: str, died: float) -> None:
+    """Remove what came in by *process* (see `mailsuite.mailbox.maildir.Names`) when it *died*. Raises `OSError`.
 
     What it has written besides is made durable: in a mailbox no file of its is left that a power cut would shorten.
+    Others are at work all the while.
     """
     os.sync()
     _remove_older(f"{root}/{INCOMING}", float("inf"), f"P{process}Q")
+    for mailbox in maildirs(root, lambda error: None):
+        if _changes(mailbox, died - JUST_SECONDS):
+            with suppress(OSError):
+                forget(mailbox)
 
 
 def _sweep_mailbox(mailbox: str, since: float, now: float, swept: Swept) -> None:
-    changed = [name for name in ("new", "cur", SUM) if _changed(f"{mailbox}/{name}", since)]
+    changed = _changes(mailbox, since)
     for folder in changed:
         if folder != SUM:
             swept.damaged += [set_aside(mailbox, path) for path in _misfits(f"{mailbox}/{folder}", since)]
     if changed:
-        # A message has its name before it is in the sum, and neither is durable before the other.
         forget(mailbox)
     remove_stale(mailbox, now)
 
@@ -72,6 +78,14 @@ def _sweep_mailbox(mailbox: str, since: float, now: float, swept: Swept) -> None
 def remove_stale(mailbox: str, now: float) -> None:
     """Remove what deliveries that will never go on have left in *mailbox*'s ``tmp/``. Raises `OSError`."""
     _remove_older(f"{mailbox}/tmp", now - STALE_SECONDS)
+
+
+def _changes(mailbox: str, since: float) -> list[str]:
+    """Return what has changed *since* then: folders of messages, or their sum.
+
+    If any, the sum may be wrong: a message has its name before it is counted, and neither is durable before the other.
+    """
+    return [name for name in ("new", "cur", SUM) if _changed(f"{mailbox}/{name}", since)]
 
 
 def _changed(path: str, since: float) -> bool:

@@ -188,7 +188,7 @@ class Parent(MultiService):
 
     def _died(self, worker: Worker) -> None:
         """Look at what a worker has left that was killed, or stopped for a trouble."""
-        looking = deferToThread(forget_process, self._settings.store.path, str(worker.pid))
+        looking = deferToThread(forget_process, self._settings.store.path, str(worker.pid), time.time())
         looking.addErrback(lambda failure: self._log.failure("What a worker has left was not looked at", failure))
         self._looking_after.add(looking)
         looking.addBoth(lambda _: self._looking_after.discard(looking))

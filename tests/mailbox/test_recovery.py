@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailsuite.mailbox.layout import create_maildir
-from mailsuite.mailbox.recovery import DOUBT_SECONDS, STALE_SECONDS, forget_process, remove_stale, sweep
+from mailsuite.mailbox.recovery import DOUBT_SECONDS, JUST_SECONDS, STALE_SECONDS, forget_process, remove_stale, sweep
 from mailsuite.meaning import Mailbox
 
 ALICE = Mailbox(1, "example.test/alice")
@@ -108,6 +108,18 @@ def test_a_delivery_that_ends_meanwhile_is_no_trouble(root: Path, monkeypatch: p
     remove_stale(str(root / ALICE.path), CRASH)
 
 
+@pytest.mark.parametrize(("age", "counted"), [(JUST_SECONDS, True), (JUST_SECONDS + 1, False)])
+def test_what_a_dead_process_may_have_changed_is_counted_anew(root: Path, age: float, counted: bool) -> None:
+    """Whoever else delivers there meanwhile: a sum that is gone is nowhere wrong."""
+    total = put(root, "", "maildirsize", b"1000S\n0 0\n", CRASH - age)
+    for name in ("new", "cur"):
+        os.utime(root / ALICE.path / name, (CRASH - 1000, CRASH - 1000))
+
+    forget_process(str(root), "7", CRASH)
+
+    assert total.exists() is not counted
+
+
 def test_what_a_dead_process_was_taking_in_is_removed(tmp_path: Path) -> None:
     """Its drafts, and nobody else's, whatever their numbers have in common."""
     folder = tmp_path / ".incoming"
@@ -115,6 +127,6 @@ def test_what_a_dead_process_was_taking_in_is_removed(tmp_path: Path) -> None:
     for process in ("71", "7", "17"):
         (folder / f"1700000000.M000001P{process}Q1").touch()
 
-    forget_process(str(tmp_path), "7")
+    forget_process(str(tmp_path), "7", CRASH)
 
     assert {path.name[-5:] for path in folder.iterdir()} == {"P71Q1", "P17Q1"}
