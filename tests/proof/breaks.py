@@ -76,8 +76,8 @@ BREAKS: Mapping[str, Break] = {
     "sum": Break(
         "after a crash mailboxes with a quota are not counted anew",
         "mailbox/recovery.py",
-        "        forget(mailbox)\n",
-        "        pass\n",
+        "    if changed:\n        forget(mailbox)\n",
+        "",
         "crashes",
     ),
     "brought": Break(
