@@ -58,7 +58,7 @@ from mailsuite.service.intake import Intake
 from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import MailboxSite
-from mailsuite.service.reception import Site
+from mailsuite.service.site import Site
 from mailsuite.starting import on_signal, settle, stop, told_plainly
 from mailsuite.workers.footing import Alone, Footing
 from mailsuite.workers.inheritance import ToParent, ToWorker

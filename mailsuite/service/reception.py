@@ -3,8 +3,8 @@
 What differs between MTA, MSA and MDA is a `Role`, composed in here.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from zope.interface import implementer
@@ -13,24 +13,18 @@ from mailsuite.asked import NOTHING_ASKED, Asked
 from mailsuite.case import Case
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Acceptance, Envelope, Peer, recipient_of
-from mailsuite.interfaces import (
-    IDraft,
-    IIntake,
-    IMailboxDirectory,
-    IMailLog,
-    IMailStore,
-    IQuotas,
-    IRespondent,
-)
+from mailsuite.interfaces import IDraft, IRespondent
 from mailsuite.maybe import Maybe, then
-from mailsuite.meaning import Broken, Login, Meaning, Refused, Suspended, Unknown
+from mailsuite.meaning import Login, Meaning
 from mailsuite.message.trace import Hop, hops, protocol_keyword, received, return_path, without_return_path
-from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
+from mailsuite.outcome import Deferred, Delivered, Outcome
 from mailsuite.service.asking import asked_by
 from mailsuite.service.holding import on_quota, over_cap
 from mailsuite.service.proxied import speak_for
+from mailsuite.service.refusals import reasons, refusal_of, trouble_of
 from mailsuite.service.role import Role
 from mailsuite.service.room import with_room
+from mailsuite.service.site import Site
 from mailsuite.service.smtp_login import give_up, log_in
 from mailsuite.service.smtp_records import record_limit, record_transaction
 from mailsuite.service.transaction import Transaction
@@ -39,42 +33,6 @@ from mailsuite.smtp.replies import Reply, tagged
 from mailsuite.smtp.server import Answer
 from mailsuite.smtp.verdict import Verdict
 from mailsuite.wire.text import has_bare_newline
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What all SMTP sessions of a site share. *now* gives POSIX time, *seconds* a monotonic one."""
-
-    hostname: str
-    directory: IMailboxDirectory
-    store: IMailStore
-    intake: IIntake
-    log: IMailLog
-    now: Callable[[], float]
-    seconds: Callable[[], float]
-    hop_limit: int = 100
-    # Who may have which priority: peer, whether it has logged in, what it wants (RFC 6710 §4.1).
-    priorities: Callable[[Peer, bool, int], int] = lambda peer, logged_in, wanted: min(wanted, 0)
-    # Who may have one more message wait for a time of their own (RFC 4865 §6).
-    may_hold: Callable[[Login], Maybe[bool]] = lambda login: True
-    quotas: IQuotas | None = None
-    # What is said of a mailbox that is full.
-    full: Reply = replies.MAILBOX_FULL
-
-
-# What the relay policy leaves to the directory.
-_REFUSALS: Mapping[type, Reply] = {
-    Unknown: replies.UNKNOWN_USER,
-    Suspended: replies.SUSPENDED_USER,
-    Broken: replies.ALIAS_LOOP,
-}
-
-# What a mailbox's or the disk's trouble is called to the peer; what it was stands in the log.
-_TROUBLES: Mapping[str, Reply] = {
-    "4.3.0": replies.TROUBLE,
-    "4.3.1": replies.NO_ROOM,
-    "5.4.6": replies.MAIL_LOOP,
-}
 
 
 @implementer(IRespondent)
@@ -243,7 +201,7 @@ class Reception:
         recipient = None if refusal is not None else recipient_of(event.forward_path, meaning, event.parameters)
         if recipient is not None:
             return with_room(self, transaction, recipient)
-        reply = refusal or _refusal(meaning)
+        reply = refusal or refusal_of(meaning)
         transaction.note(reply, event.forward_path)
         return reply
 
@@ -352,15 +310,15 @@ class Reception:
         if not troubles:
             return self._finish(transaction, accepted)
         if self.role.protocol == "LMTP":
-            transaction.trouble = _reasons(troubles)
-            each = tuple(accepted if isinstance(outcome, Delivered) else _trouble(outcome) for outcome in outcomes)
+            transaction.trouble = reasons(troubles)
+            each = tuple(accepted if isinstance(outcome, Delivered) else trouble_of(outcome) for outcome in outcomes)
             return self._finish_each(transaction, each)
         if len(troubles) < len(outcomes):
             return self._finish(transaction, accepted)
-        transaction.trouble = _reasons(troubles)
+        transaction.trouble = reasons(troubles)
         # Where one of them may do better next time the peer has to come again, with all of them.
         passing = (trouble for trouble in troubles if isinstance(trouble, Deferred))
-        return self._finish(transaction, _trouble(next(passing, troubles[0])))
+        return self._finish(transaction, trouble_of(next(passing, troubles[0])))
 
     # The end of a transaction
 
@@ -383,21 +341,6 @@ class Reception:
         transaction.discard()
         record_transaction(self, transaction, *each)
         return each
-
-
-def _refusal(meaning: Meaning) -> Reply:
-    """Return what is said of an address of ours to which nothing can be sent."""
-    if isinstance(meaning, Refused):
-        return Reply(meaning.code, meaning.status, meaning.text)
-    return _REFUSALS[type(meaning)]
-
-
-def _reasons(troubles: Iterable[Deferred | Failed]) -> str:
-    return "; ".join(dict.fromkeys(trouble.reason for trouble in troubles))
-
-
-def _trouble(outcome: Deferred | Failed) -> Reply:
-    return _TROUBLES.get(outcome.status, replies.MAILBOX_TROUBLE)
 
 
 _ANSWERS: Mapping[type, Callable[[Reception, Any], Any]] = {

@@ -21,8 +21,9 @@ from mailsuite.service.login import Logins
 from mailsuite.service.mda import DeliveryRole
 from mailsuite.service.msa import SubmissionRole
 from mailsuite.service.mta import InboundRole
-from mailsuite.service.reception import Reception, Site
+from mailsuite.service.reception import Reception
 from mailsuite.service.role import Role
+from mailsuite.service.site import Site
 from mailsuite.smtp.server import ServerSession
 from mailsuite.smtp.settings import Settings
 from mailsuite.wire.events import Close, Event, HangUp, StartTLS

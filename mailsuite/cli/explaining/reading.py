@@ -40,8 +40,8 @@ from mailsuite.policy.state import MemoryState
 from mailsuite.returns import Returns
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
-from mailsuite.service.reception import Site
 from mailsuite.service.role import Role
+from mailsuite.service.site import Site
 from mailsuite.smtp.server import ServerSession
 
 T = TypeVar("T")
