@@ -173,8 +173,10 @@ def _shown(whole: str, address: str) -> str:
 
 
 def _marked(whole: str, address: str) -> str:
-    # RFC 5322 §3.4: an empty group is what says least, and is never longer.
-    return _question_marks(whole) if address.isascii() else f"{'' if whole.isascii() else _ends(whole)}?:;"
+    # RFC 5322 §3.4: an empty group is what says least.
+    group = f"{_ends(whole)}?:;"
+    # It is longer than what was no address anyhow, such as a letter alone.
+    return group if not address.isascii() and len(group) <= len(whole.encode()) else _question_marks(whole)
 
 
 def _ends(whole: str) -> str:

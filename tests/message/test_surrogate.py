@@ -150,6 +150,11 @@ class TestHeader:
         assert len(text.encode()) < SHOWN_OCTETS
         converted(text + "\n")
 
+    @pytest.mark.parametrize("text", ["ü", " :ü", " a@b.example,ü", " a@b.example,\n ü", "\n ü", " ü;ü"])
+    def test_letters_that_leave_no_room(self, text: str) -> None:
+        """Not even a group that is empty is as short as a letter is."""
+        converted(f"From:{text}\n")
+
     @pytest.mark.parametrize("header", [b"Subject: plain\r\n", b"", b"Subject: gr\xfc\xdfe\r\nA: \xc3\xbc\r\n"])
     def test_what_stays(self, header: bytes) -> None:
         """ASCII, and what is in no UTF-8: that is nothing of RFC 6532."""
