@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.accounts import PASSWORD, salted
+from mailsuite.database import transaction
 from mailsuite.directory.schema import connect, without_triggers
-from mailsuite.directory.sql import transaction
 
 DOMAINS = 1000
 # What each user has beside a password, so that mechanisms are offered that need it.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from benchmarks.accounts import DEAD
 from mailsuite.address import Address
+from mailsuite.database import transaction
 from mailsuite.queue.accepting import Accepting
 from mailsuite.queue.files import ContentFolder, Placed
-from mailsuite.queue.schema import connect, transaction
+from mailsuite.queue.schema import connect
 from mailsuite.queue.store import DATABASE, JOB_RECIPIENTS
 from mailsuite.queued import QueuedMessage, QueuedRecipient
 

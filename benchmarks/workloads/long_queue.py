@@ -15,10 +15,11 @@ from benchmarks import queue_fill
 from benchmarks.peers.peer import RELAY, Ground, Peer
 from benchmarks.peers.suite import BIN, Suite
 from benchmarks.workloads.workload import Case, Scale, Workload
+from mailsuite.database import transaction
 from mailsuite.queue.claiming import Claim
 from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process, uptime
-from mailsuite.queue.schema import connect, transaction
+from mailsuite.queue.schema import connect
 from mailsuite.queue.store import DATABASE, JOB_RECIPIENTS
 
 RECIPIENTS = 1_000_000

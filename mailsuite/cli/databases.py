@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mailsuite.backends import module
 from mailsuite.config import Settings
+from mailsuite.database import transaction
 from mailsuite.directory import schema as accounts
 from mailsuite.directory import upgrades as accounts_upgrades
 from mailsuite.directory.errors import AccountsError
@@ -101,8 +102,7 @@ class Database:
         # In a write-ahead log what is not committed is seen by nobody else: so the snapshot has the file as it was.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             before = move(connection)
             after = version_of(connection)
             broken = connection.execute("PRAGMA foreign_key_check").fetchone()
@@ -111,11 +111,6 @@ class Database:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             snapshot = f"{self.path}.v{before}-{stamp}"
             _copy(self.path, snapshot, advance)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         return Changed(before, after, snapshot)
 
     @contextmanager

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from mailsuite.address import Address
+from mailsuite.database import transaction
 from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, TooMany
 from mailsuite.directory.references import (
     dangling,
@@ -19,7 +20,7 @@ from mailsuite.directory.replies import ChosenReply
 from mailsuite.directory.resolve import ROLES, Resolver
 from mailsuite.directory.rows import LOCAL, Alias
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written, place_of
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.wildcards import ANY, ASTERISKS, WILDCARDS
 from mailsuite.maybe import at_once

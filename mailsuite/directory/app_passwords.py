@@ -4,10 +4,11 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from mailsuite.database import transaction
 from mailsuite.directory.errors import BadName, Exists, NoSuch
 from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.spelling import shown
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.users import Users
 
 # Services that a credential can be for; IAuthenticator's *scope*.

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import TypeAlias
 
 from mailsuite.address import Address
+from mailsuite.database import transaction
 from mailsuite.directory.aliases import Aliases
 from mailsuite.directory.errors import AccountsError, LeadsNowhere
 from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.directory.rows import Imported, ImportOutcome, Present, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address
-from mailsuite.directory.sql import Connection, transaction, undone_alone
+from mailsuite.directory.sql import Connection, undone_alone
 from mailsuite.directory.users import NewUser, free, insert_users, refuse_taken, users_among
 
 # So many rows share one commit; the write lock is held only while they are written, not while they are hashed.

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from mailsuite.database import transaction
 from mailsuite.directory.errors import NoSuch
 from mailsuite.directory.references import domain_id
 from mailsuite.directory.spelling import parse_address, parse_domain
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.meaning import Cap, Counted
 
 # Each under whom it is of; a login stands after its domain's at sign.

@@ -5,6 +5,7 @@ from typing import Any
 
 from mailsuite.address import Address
 from mailsuite.counted import counted
+from mailsuite.database import transaction
 from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
 from mailsuite.directory.references import (
     adopt_targets,
@@ -18,7 +19,7 @@ from mailsuite.directory.references import (
 from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, Domain, DomainClass, SenderRule, User
 from mailsuite.directory.spelling import parse_address, parse_domain
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.users import NewUser, Users, delete_user, insert_user
 
 _DOMAINS = """

@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 
+from mailsuite.database import transaction
 from mailsuite.directory import schema
 from mailsuite.directory.errors import NoAccounts
 from mailsuite.directory.postgresql_schema import check_version, dial, make_tables, trouble, version_of
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.directory.tables import NUMBERED, WATCHED
 
 # So many rows are fetched at once.

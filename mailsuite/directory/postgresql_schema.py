@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
@@ -60,6 +61,11 @@ class PostgresConnection:
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
+
+    @property
+    def in_transaction(self) -> bool:
+        """See `Connection.in_transaction`."""
+        return self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Result:
         """See `Connection.execute`."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from mailsuite.address import Address
+from mailsuite.database import transaction
 from mailsuite.directory.errors import NoSuch
 from mailsuite.directory.references import domain_id
 from mailsuite.directory.spelling import parse_address, parse_domain, place_of
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.directory.sql import Connection
 from mailsuite.meaning import Mailbox, Quota
 
 # Each mailbox under its address, with what a lookup says of it (`sql_records`).

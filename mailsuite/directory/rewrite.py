@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 
-from mailsuite.directory.sql import Connection, transaction
+from mailsuite.database import transaction
+from mailsuite.directory.sql import Connection
 
 _PUT = """
     INSERT INTO credentials (login_id, kind, stored) VALUES (?, ?, ?)

@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mailsuite.database import primary_code, transaction
 from mailsuite.directory import upgrades
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, OlderSchema
-from mailsuite.directory.sql import transaction
 from mailsuite.directory.tables import WATCHED, Dialect, tables, views
 from mailsuite.schema_steps import version_of
 
@@ -78,7 +78,7 @@ def trouble(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise AccountsBusy(f"{path} is in use by another command; try again when it is done") from error
         raise NoAccounts(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:

@@ -26,7 +26,11 @@ class Result(Protocol):
 
 
 class Connection(Protocol):
-    """A connection on which each statement commits for itself, but within a transaction of its own."""
+    """A connection on which each statement commits for itself, but within a transaction (`mailsuite.database`)."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun that can still be undone."""
 
     def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> Result:
         """Run *statement* with *parameters* bound to it."""
@@ -46,15 +50,3 @@ def undone_alone(connection: Connection) -> Iterator[None]:
         raise
     finally:
         connection.execute("RELEASE SAVEPOINT one")
-
-
-@contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """Commit durably what is done inside, or nothing of it. One such goes on at a time: others wait for their turn."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

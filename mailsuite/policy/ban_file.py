@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
+from mailsuite.database import transaction
 from mailsuite.policy.bans import MOST, SERVER, Ban
 from mailsuite.policy.known import KNOWN_SECONDS, PAIRS, Use
 
@@ -121,10 +122,8 @@ class BanFile:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._trouble(), closing(self.connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._trouble(), closing(self.connect()) as connection, transaction(connection):
             yield connection
-            connection.execute("COMMIT")
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -140,12 +139,11 @@ class BanFile:
             )
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        # Another process may have been quicker.
-        for statement in () if tables else _TABLES:
-            connection.execute(statement)
-        connection.execute("COMMIT")
+        with transaction(connection):
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            # Another process may have been quicker.
+            for statement in () if tables else _TABLES:
+                connection.execute(statement)
 
     @contextmanager
     def _trouble(self) -> Iterator[None]:

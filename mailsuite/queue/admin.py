@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeAlias
 
+from mailsuite.database import transaction
 from mailsuite.queue import due
 from mailsuite.queue.damage import open_content
 from mailsuite.queue.entries import PAGE, Entry, Place, Selection, State, count, pages
@@ -20,7 +21,7 @@ from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process, uptime
 from mailsuite.queue.reading import FileContent, LoadedContent
 from mailsuite.queue.rows import as_outcome
-from mailsuite.queue.schema import connect, transaction, trouble
+from mailsuite.queue.schema import connect, trouble
 from mailsuite.queue.settling import remove_emptied
 from mailsuite.queue.store import DATABASE
 from mailsuite.queue.writer import Work

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
+from mailsuite.database import transaction
 from mailsuite.queue.due import forget_unused
 from mailsuite.queue.errors import QueueError
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.owners import Lease, free_orphans
 from mailsuite.queue.recovery import recover
-from mailsuite.queue.schema import connect, transaction, trouble
+from mailsuite.queue.schema import connect, trouble
 from mailsuite.queue.writer import Work
 
 # After so many seconds without work there is time to tidy up, and after as many again for the next bit of it.

@@ -2,10 +2,10 @@
 
 import sqlite3
 
+from mailsuite.database import primary_code
 from mailsuite.queue.due import refresh
 from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.reading import Damaged, FileContent, LoadedContent
-from mailsuite.queue.schema import primary_code
 
 _DAMAGE = "UPDATE recipients SET state = 'damaged' WHERE message = ? AND state != 'damaged'"
 

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mailsuite.database import primary_code, transaction
 from mailsuite.queue import upgrades
 from mailsuite.queue.errors import NewerQueue, NoQueue, OlderQueue, QueueBusy, QueueError
 from mailsuite.schema_steps import version_of
@@ -135,20 +136,6 @@ def connect(path: str, create: bool = False, wait: float = WAIT_SECONDS) -> sqli
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit durably what is done inside, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # Where the disk is full or fails, SQLite may have rolled it back by itself.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
 def trouble(path: str) -> Iterator[None]:
     """Turn SQLite's complaints about the file into ours."""
     try:
@@ -162,11 +149,6 @@ def trouble(path: str) -> Iterator[None]:
             f"{path} is damaged or no queue of mailsuite ({error}); it was not changed. Bring it back from a backup,"
             " or move the whole folder away and start with an empty queue"
         ) from error
-
-
-def primary_code(error: sqlite3.Error) -> int:
-    """Return SQLite's result code, without its details; that of a general error where Python itself complains."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _touch(path: str) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from twisted.logger import Logger
 
-from mailsuite.queue.schema import primary_code
+from mailsuite.database import primary_code
 
 # What cannot be read is looked at again after so many seconds.
 UNREADABLE_SECONDS = 300.0

@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
-from mailsuite.queue.schema import primary_code
+from mailsuite.database import primary_code
 
 T = TypeVar("T")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.database import transaction
 from mailsuite.directory import postgresql_schema
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
 from mailsuite.directory.postgresql import PostgresBackend
 from mailsuite.directory.postgresql_schema import PostgresRecords
 from mailsuite.directory.schema import VERSION, connect
-from mailsuite.directory.sql import transaction
 from tests.directory.servers import Postgres, running_postgres
 from tests.directory.test_accepted import *  # noqa: F403 (tests, to be run here too)
 from tests.directory.test_aliases import *  # noqa: F403

@@ -102,6 +102,11 @@ class Counting:
         self._connection = connection
         self.count = 0
 
+    @property
+    def in_transaction(self) -> bool:
+        """See `Connection.in_transaction`."""
+        return self._connection.in_transaction
+
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Result:
         """See `Connection.execute`."""
         self.count += 1

@@ -23,6 +23,11 @@ class Overtaken:
         self._connection = connection
         self._other = other
 
+    @property
+    def in_transaction(self) -> bool:
+        """See `Connection.in_transaction`."""
+        return self._connection.in_transaction
+
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Result:
         """See `Connection.execute`."""
         if statement == "BEGIN IMMEDIATE":

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.database import transaction
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
 from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, trouble
-from mailsuite.directory.sql import transaction
 
 Opening = Callable[[str], object]
 OPENINGS: list[Opening] = [Accounts.open, connect_for_lookups]
@@ -159,3 +159,10 @@ def test_each_site_draws_its_own_secret(tmp_path: Path) -> None:
 
     assert len(secrets) == 2
     assert {len(secret) for (secret,) in secrets} == {32}
+
+
+def test_text_that_is_no_utf_8_is_said(path: str, accounts: Accounts) -> None:
+    """Python complains of it, without a code of SQLite's; who runs a command is told of the file nonetheless."""
+    accounts.close()
+    with pytest.raises(NoAccounts, match="UTF-8"), trouble(path), closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT CAST(X'ff40' AS TEXT)").fetchall()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.database import transaction
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import OlderSchema
 from mailsuite.directory.schema import VERSION, connect, connect_for_lookups, make_derived
-from mailsuite.directory.sql import transaction
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.upgrades import STEPS
 from mailsuite.schema_steps import WouldLose, downgrade, upgrade

@@ -16,6 +16,7 @@ LAYERS = {
         "asked",
         "case",
         "counted",
+        "database",
         "discover",
         "dns",
         "domain_table",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.database import transaction
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.errors import NewerQueue, NoQueue, QueueBusy, QueueError
-from mailsuite.queue.schema import connect, transaction, trouble
+from mailsuite.queue.schema import connect, trouble
 from tests.queue.queues import Queues, names
 
 

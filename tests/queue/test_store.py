@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from mailsuite.address import Address
+from mailsuite.database import transaction
 from mailsuite.interfaces import IDraft, IQueue, IScheduled
 from mailsuite.mailbox.draft import MEMORY_OCTETS, Draft
 from mailsuite.meaning import Mailbox
@@ -26,7 +27,6 @@ from mailsuite.queue.files import ContentFolder
 from mailsuite.queue.owners import Lease
 from mailsuite.queue.process import started, this_process
 from mailsuite.queue.rows import as_outcome, as_text
-from mailsuite.queue.schema import transaction
 from mailsuite.queue.settling import settle
 from mailsuite.queue.store import SqliteQueue
 from mailsuite.queue.writer import Work

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from mailsuite.asked import NOTHING_ASKED
+from mailsuite.database import transaction
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Selection
 from mailsuite.queue.errors import OlderQueue
-from mailsuite.queue.schema import VERSION, connect, transaction
+from mailsuite.queue.schema import VERSION, connect
 from mailsuite.queue.upgrades import STEPS
 from mailsuite.schema_steps import WouldLose, downgrade, upgrade
 from tests.queue.queues import Queues, names
