@@ -114,7 +114,8 @@ class Bans:
 
     def keeps_out(self, peer: Peer, for_logins: bool) -> bool:
         """Say whether a connection of *peer* is refused; *for_logins*: nobody comes there but to log in."""
-        return any(
+        # Most sites have none most of the time, and this is asked of each connection.
+        return bool(self._bans) and any(
             ban.covers == ALL or (for_logins and (ban.by == OPERATOR or not self._trusted(peer)))
             for ban in self._of(peer)
         )

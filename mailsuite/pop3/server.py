@@ -110,7 +110,7 @@ class ServerSession:
     @property
     def unread(self) -> int:
         """See `SessionCore.unread`."""
-        return len(self._inbox)
+        return self._inbox.unread
 
     @property
     def patience(self) -> float:
@@ -294,7 +294,7 @@ class ServerSession:
         if self._sending is not None:
             self._told = (events.READ_BODY,)
             return True
-        if not self._inbox:
+        if not self._inbox.unread:
             return self._foreseen is not None and self._foresee(self._foreseen)
         if self._inbox.starts_with(TLS_RECORD):
             # It is longer than a line may be, and has no end of one.

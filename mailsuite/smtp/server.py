@@ -109,7 +109,7 @@ class ServerSession:
             return replies.NO_SERVICE
         if greeting.code >= 400:
             self.state = State.UNWELCOME
-        elif self._inbox and self.settings.early_talkers != "ignore":
+        elif self._inbox.unread and self.settings.early_talkers != "ignore":
             self.tell(events.LimitReached("early_talkers"))
             if self.settings.early_talkers == "drop":
                 self._close(HANG_UP)
@@ -121,7 +121,7 @@ class ServerSession:
     @property
     def unread(self) -> int:
         """See `SessionCore.unread`."""
-        return len(self._inbox)
+        return self._inbox.unread
 
     @property
     def patience(self) -> float:
@@ -325,6 +325,8 @@ class ServerSession:
         """Read one command, or what there is of a body; ``False`` where more octets are needed."""
         if self._octets is not None:
             return self._octets(self._inbox)
+        if not self._inbox.unread:
+            return False
         dialogue = self._dialogue
         if dialogue is not None:
             line = self._inbox.line(self._dialogue_octets)

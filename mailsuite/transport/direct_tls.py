@@ -119,12 +119,12 @@ class Outside:
 
 
 def hold(transport: ITransport) -> bool:
-    """Say whether nothing is queued in *transport*: an open TCP connection, in the clear or within `Direct`.
+    """Say whether *transport* is one of those that `send` sends straight to: what is to be said in this turn can wait.
 
-    Where that is so, `Direct` TLS waits for what is to be said in this turn, so that all of it is one send.
+    `Direct` TLS waits for it then, so that all of it is one send; where it has something queued, it does not.
     """
     if not isinstance(transport, Direct):
-        return is_direct(transport)
+        return isinstance(transport, Connection)
     ready = transport.is_ready
     if ready:
         transport.hold()

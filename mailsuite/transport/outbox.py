@@ -74,7 +74,8 @@ class Outbox:
         closing, self._closing = self._closing, set()
         for sender, data in waiting.items():
             try:
-                self._leave(sender, data)
+                if not send(sender.transport, data):
+                    sender.kept_waiting()
                 if sender in closing:
                     self.close(sender)
             except Exception:

@@ -23,7 +23,7 @@ from mailsuite.transport.client_tls import PeerTLS
 from mailsuite.transport.direct_tls import start_tls
 from mailsuite.transport.outbox import Outbox
 from mailsuite.transport.tls import TLSContext
-from mailsuite.wire.events import CLOSE, HANG_UP, SAID, START_TLS, Event, SessionCore
+from mailsuite.wire.events import HANG_UP, SAID, START_TLS, Event, SessionCore
 
 # Unread input past this stops the reading until the core has caught up.
 UNREAD_OCTETS = 65_536
@@ -207,12 +207,12 @@ class SessionProtocol(Protocol):
                 moved = True
                 if core.phase != self._phase:
                     self._begin_phase()
-                if event is START_TLS or event is CLOSE or event is HANG_UP:
+                if event.for_driver and event is not SAID:
                     self._send(pending)
                     self._obey(event)
                     size = 0
                     continue
-                if size > OUTPUT_OCTETS or (size and event.can_wait):
+                if size and (size > OUTPUT_OCTETS or event.can_wait):
                     self._send(pending)
                     sent += size
                     size = 0
@@ -342,7 +342,7 @@ class SessionProtocol(Protocol):
             self._outbox.close(self)
 
     def _send(self, pending: list[bytes]) -> None:
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        data = b"".join(pending)
         pending.clear()
         if data and not self._over:
             self._outbox.send(self, data)

@@ -17,6 +17,8 @@ class Event:
     asks: ClassVar[bool] = False
     # Told or asked when all that was said before is on its way: the peer need not wait for it.
     can_wait: ClassVar[bool] = False
+    # Told to the driver: no respondent hears of it.
+    for_driver: ClassVar[bool] = False
 
 
 class Ask(Event):
@@ -30,24 +32,28 @@ class StartTLS(Event):
     """Told to the driver: send what is pending, start TLS, then call `SessionCore.tls_started`."""
 
     __slots__ = ()
+    for_driver = True
 
 
 class Close(Event):
     """Told to the driver: send what is pending and close the connection."""
 
     __slots__ = ()
+    for_driver = True
 
 
 class HangUp(Event):
     """Told to the driver: send what is pending and close, though the peer may go on sending."""
 
     __slots__ = ()
+    for_driver = True
 
 
 class Said(Event):
     """Told to the driver: there is output that no question comes after; now it may send before more is made."""
 
     __slots__ = ()
+    for_driver = True
 
 
 START_TLS = StartTLS()

@@ -11,55 +11,48 @@ class Fault(Enum):
 
 
 class Inbox:
-    """Received octets that were not read yet, and the lines cut from them."""
+    """Received octets that were not read yet, *unread* in number, and the lines cut from them."""
 
-    __slots__ = ("_data", "_skipping", "_start")
+    __slots__ = ("_data", "_skipping", "unread")
 
     def __init__(self) -> None:
+        # What is unread is at its end.
         self._data = b""
-        self._start = 0
+        self.unread = 0
         self._skipping = False
-
-    def __len__(self) -> int:
-        return len(self._data) - self._start
 
     def receive(self, data: bytes) -> None:
         """Add *data* behind what is here."""
-        if self._start == len(self._data):
-            self._data = data
-        else:
-            self._data = self._data[self._start :] + data
-        self._start = 0
+        self._data = self._data[-self.unread :] + data if self.unread else data
+        self.unread += len(data)
 
     def clear(self) -> None:
         """Forget everything that was received and not read."""
         self._data = b""
-        self._start = 0
+        self.unread = 0
         self._skipping = False
 
     def starts_with(self, prefix: bytes) -> bool:
         """Say whether the next octets to be read are *prefix*."""
-        return self._data.startswith(prefix, self._start)
+        return self._data.startswith(prefix, len(self._data) - self.unread)
 
     def take(self) -> bytes:
         """Return all that is here, unread, and forget it."""
-        data = self._data[self._start :] if self._start else self._data
-        self._data = b""
-        self._start = 0
-        return data
+        return self.take_up_to(self.unread)
 
     def take_up_to(self, octets: int) -> bytes:
         """Return the next *octets* of what is here, or as many as there are, and forget them."""
-        if not self._start and len(self._data) <= octets:
-            return self.take()
-        data = self._data[self._start : self._start + octets]
-        self._start += len(data)
+        start = len(self._data) - self.unread
+        data = self._data[start : start + octets]
+        self.unread -= len(data)
+        if not self.unread:
+            self._data = b""
         return data
 
     def put_back(self, data: bytes) -> None:
         """Make *data*, the unread end of what `take` gave, the next to be read."""
         self._data = data
-        self._start = 0
+        self.unread = len(data)
 
     def line(self, limit: int) -> bytes | Fault | None:
         """Return the next line without its CRLF, or why there is none: ``None`` when its end has not come.
@@ -67,13 +60,15 @@ class Inbox:
         *limit* counts octets with the CRLF. A line past it is skipped whole, in bounded memory, and reported
         once as `Fault.TOO_LONG` when its end arrives; no part of it is ever returned.
         """
-        end = self._data.find(b"\r\n", self._start)
+        data = self._data
+        start = len(data) - self.unread
+        end = data.find(b"\r\n", start)
         if end < 0:
-            if len(self._data) - self._start > limit or self._skipping:
+            if self.unread > limit or self._skipping:
                 self._skip_all()
             return None
-        line = self._data[self._start : end]
-        self._start = end + 2
+        line = data[start:end]
+        self.unread = len(data) - end - 2
         if self._skipping:
             self._skipping = False
             return Fault.TOO_LONG
@@ -86,4 +81,4 @@ class Inbox:
     def _skip_all(self) -> None:
         self._skipping = True
         self._data = b"\r" if self._data.endswith(b"\r") else b""
-        self._start = 0
+        self.unread = len(self._data)

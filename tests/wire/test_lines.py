@@ -55,7 +55,7 @@ def test_lesson_5_a_long_line_is_skipped_whole_in_bounded_memory() -> None:
     for _ in range(1000):
         inbox.receive(b"NOOP " * 200)
         assert inbox.line(LIMIT) is None
-        assert len(inbox) <= 1
+        assert inbox.unread <= 1
     inbox.receive(b"\r\nNOOP\r\n")
 
     assert inbox.line(LIMIT) is Fault.TOO_LONG
@@ -84,7 +84,7 @@ def test_take_and_put_back() -> None:
     inbox.receive(b"DATA\r\nbody\r\n.\r\nQUIT\r\n")
     assert inbox.line(LIMIT) == b"DATA"
     assert inbox.take() == b"body\r\n.\r\nQUIT\r\n"
-    assert len(inbox) == 0
+    assert inbox.unread == 0
     inbox.put_back(b"QUIT\r\n")
 
     assert inbox.line(LIMIT) == b"QUIT"

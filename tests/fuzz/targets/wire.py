@@ -33,7 +33,7 @@ def lines(segments: Iterable[bytes]) -> list[bytes | Fault]:
         inbox.receive(segment)
         while (line := inbox.line(LIMIT)) is not None:
             found.append(line)
-        assert len(inbox) <= LIMIT
+        assert inbox.unread <= LIMIT
     return found
 
 
