@@ -44,6 +44,8 @@ def add(
     `BadBan`, `BadName` or `BanFileError`.
     """
     key = _fit(subject(text))
+    if not _is_text(reason):
+        raise BadBan("the reason has to be text in UTF-8")
     lasts = seconds if seconds is not None else site.ban_time
     if not (forever or lasts):
         raise BadBan("[limits] ban_time is 0, so there is no usual time: say for how long, or that it is for ever")
@@ -51,6 +53,14 @@ def add(
     ban = Ban(key, None if forever else now + lasts, reason, OPERATOR, covers, now)
     BanFile.of(site.state).keep([ban], [], now)
     return Done(ban, _notes(site, key))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fit(key: str) -> str:

@@ -44,6 +44,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; output that cannot be written ends it with exit code 1."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Names of files may be no text, or have letters that the encoding lacks: an escape, which JSON has, too.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

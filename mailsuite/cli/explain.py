@@ -18,7 +18,7 @@ from mailsuite.cli.explaining.log_lines import Line, lines_with, logs
 from mailsuite.cli.explaining.reading import Reading
 from mailsuite.cli.explaining.story import belongs, story
 from mailsuite.cli.explaining.walk import Explanation, Question, Walk
-from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.output import print_json, print_table, printable, progress
 from mailsuite.cli.queue_words import explanation
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
@@ -138,10 +138,10 @@ def message(settings: Settings, message: str, as_json: bool) -> None:
         print_json({"id": message, "log": log, "queue": [entry_json(entry) for entry in entries]})
         return
     for line, text in told:
-        click.echo(_printable(f"{line.time}  {text}"))
+        click.echo(printable(f"{line.time}  {text}"))
     now = time.time()
     for entry in entries:
-        click.echo(_printable(f"{when(now)}  {' '.join(explanation(entry, now))}"))
+        click.echo(printable(f"{when(now)}  {' '.join(explanation(entry, now))}"))
     if not entries:
         click.echo("It is not in the queue: nothing more will become of it here.")
 
@@ -216,7 +216,3 @@ def _queued(settings: Settings, message: str) -> list[Entry]:
         return []
     except QueueError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

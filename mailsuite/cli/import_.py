@@ -91,8 +91,8 @@ def mbox(settings: Settings, address: str, file: str, folder: str, dry_run: bool
     """
     with open_accounts(settings) as accounts:
         found = accounts.users.show(address)
-    if "/" in folder or folder.startswith("."):
-        raise click.UsageError("the name of a folder has no slash and does not begin with a dot")
+    if "/" in folder or folder.startswith(".") or not folder.isprintable():
+        raise click.UsageError("the name of a folder can be printed, has no slash and does not begin with a dot")
     messages = partial(mbox_messages, os.fsencode(file))
     place = f".{modified_utf7(folder)}" if folder else ""
     report([bring_folder(settings, found, place, messages, dry_run)])

@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from mailsuite.cli.output import progress
+from mailsuite.cli.output import printable, progress
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 from mailsuite.directory.rows import User
@@ -73,7 +73,7 @@ def bring_tree(settings: Settings, user: User, source: str, old: Old, dry_run: b
 def look_over(name: str, source: str, old: Old) -> Iterator[Moved]:
     """Yield what would become of each folder of the Maildir *source*, if there were a user *name* without mail."""
     for path, place in ({source: ""} | _folders(source, old)).items():
-        where = f"{name}, folder {place[1:]}" if place else name
+        where = _where(name, place)
         found = _found(partial(maildir_messages, os.fsencode(path), old.form, old.header), where)
         yield Moved(where, len(found), 0, sum(each.unique_id is not None for each in found), 0, True)
 
@@ -102,7 +102,7 @@ def bring_folder(
     root = settings.store.path
     box = maildir(root, user.mailbox)
     path = f"{box}/{place}" if place else box
-    where = f"{user.name}, folder {place[1:]}" if place else user.name
+    where = _where(user.name, place)
     with refusals(where), closing(Locks(f"{settings.state_dir}/locks")) as locks:
         if not locks.acquire(f"{path}#import"):
             raise click.ClickException(f"{where}: another import is at work there")
@@ -116,6 +116,11 @@ def bring_folder(
             known = [each for each in left if each.unique_id is not None]
             moved = Moved(where, len(left), len(found) - len(left), len(known), 0, dry_run)
             return moved if dry_run or not left else _bring(bringing, left, moved)
+
+
+def _where(name: str, place: str) -> str:
+    """Name the folder *place* of the user *name*; whoever had the mailbox before may have given it any name."""
+    return f"{name}, folder {printable(place[1:])}" if place else name
 
 
 def _found(messages: Callable[[], Iterable[Foreign]], where: str) -> list[Foreign]:

@@ -22,7 +22,7 @@ class Advance(Protocol):
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print *rows* under *headers*: framed on a terminal, otherwise as aligned plain text."""
-    cells = [[_printable(cell) for cell in row] for row in rows]
+    cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(headers, cells)
         return
@@ -63,8 +63,8 @@ def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def _printable(cell: object) -> str:
-    text = "" if cell is None else str(cell)
+def printable(text: str) -> str:
+    """Return *text* with escapes in the place of what would steer a terminal, begin a line, or be no UTF-8."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -12,7 +12,7 @@ import click
 from mailsuite.admin import destinations
 from mailsuite.admin.queue import as_json, counts_as_json
 from mailsuite.administered import administered
-from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.output import print_json, print_table, printable, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
     COUNT_HEADERS,
@@ -123,7 +123,7 @@ def explain(settings: Settings, message: str) -> None:
     now = time.time()
     with _open(settings) as admin:
         for entry in admin.show(message):
-            click.echo("\n  ".join(map(_printable, explanation(entry, now))))
+            click.echo("\n  ".join(map(printable, explanation(entry, now))))
         _tell_of_holds(admin)
 
 
@@ -311,7 +311,7 @@ def _tell_of_holds(admin: Administration) -> None:
     if whole:
         click.echo("The queue is held: nothing is tried until mailsuite queue release --queue.", err=True)
     if names:
-        click.echo(f"Held destinations: {', '.join(map(_printable, names))}.", err=True)
+        click.echo(f"Held destinations: {', '.join(map(printable, names))}.", err=True)
 
 
 def _print(
@@ -353,7 +353,3 @@ def _write_content(admin: Administration, message: str) -> None:
 
 def _recipients(count: int) -> str:
     return counted(count, "recipient")
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

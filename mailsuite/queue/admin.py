@@ -131,7 +131,10 @@ class Administration:
 
     def show(self, identity: str) -> Sequence[Entry]:
         """Return all entries of the message *identity*. Raises `NotQueued`."""
-        found = list(self.list(Selection(id=identity)))
+        try:
+            found = list(self.list(Selection(id=identity)))
+        except ValueError as error:
+            raise NotQueued(str(error)) from error
         if not found:
             raise NotQueued(f"{identity} is not in the queue: it has left it, or never was in it; the mail log tells")
         return found

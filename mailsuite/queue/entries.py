@@ -29,6 +29,8 @@ _OWN_COLUMNS = 9
 _MESSAGE_COLUMNS = len(MESSAGE.split(","))
 _ADDRESS = re.compile(r"@[^@>]+>?$")
 _NO_DOMAIN = re.compile(r"[@\s]")
+# Octets of a command line that are no UTF-8: the database cannot even be asked for them.
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 # CROSS JOIN: the recipients come first, in the order of their numbers, whatever else is asked for.
 _TABLES = """
     FROM recipients r CROSS JOIN messages m ON m.number = r.message
@@ -101,6 +103,9 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MOST)] | None = None
 
     def __post_init__(self) -> None:
+        for text in (self.id, self.sender, self.recipient, self.domain, self.destination):
+            if text is not None and _NO_TEXT.search(text):
+                raise ValueError(f"{text!r} is not UTF-8, so no mail can have it")
         for text in (self.sender if self.sender != "<>" else None, self.recipient):
             if text is not None and not _ADDRESS.search(text):
                 raise ValueError(f"{text!r} is no address; expected one such as a@example.org, or @example.org")

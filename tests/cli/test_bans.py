@@ -88,6 +88,7 @@ def test_a_ban_that_is_there_is_replaced(site: Path) -> None:
         (["add", "192.0.2.7", "--for", "36501d"], 2, "is too long; expected 36500d at most"),
         (["add", "192.0.2.7", "--for", "0m"], 2, "names no time; to lift a ban: mailsuite bans remove 192.0.2.7"),
         (["add", "192.0.2.7", "--for", "1h", "--forever"], 2, "exclude each other"),
+        (["add", "192.0.2.7", "--reason", "caf\udce9"], 2, "the reason has to be text in UTF-8"),
         (["add"], 2, "ADDRESS|NETWORK|LOGIN"),
         (["remove"], 2, "ADDRESS|NETWORK|LOGIN"),
         (["remove", "192.0.2.7"], 1, "not banned: 192.0.2.7; see mailsuite bans list"),

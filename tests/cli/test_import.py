@@ -1,5 +1,6 @@
 """``mailsuite import``: mail and accounts of another server, as a person at a terminal moves them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,34 @@ def test_what_cannot_be_read_keeps_nothing_back(site: Site, box: Path, tmp_path:
     assert f"{ALICE}, folder Good: 1 brought" in result.stdout
     assert "1700000002.M1P1.h cannot be read: it is compressed, and damaged" in result.stderr
     assert f"Error: {ALICE}, folder Bad: {source}/.Bad/dovecot-uidlist: this is no dovecot-uidlist" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [(b"caf\xe9", r"caf\udce9"), (b"a\nb", r"a\nb"), (b"a\x1b[2Jb", r"a\x1b[2Jb")]
+)
+def test_folders_of_any_name_are_told_in_one_line(
+    site: Site, box: Path, tmp_path: Path, name: bytes, told: str
+) -> None:
+    """A name that is no UTF-8 does not end the import before the last folder, and none steers a terminal."""
+    source = old(tmp_path / "old", "1700000001.M1P1.h:2,S")
+    old(tmp_path / "old" / f".{os.fsdecode(name)}", "1700000002.M1P1.h:2,S")
+    old(tmp_path / "old" / ".z", "1700000003.M1P1.h:2,S")
+
+    for words in (["--dry-run"], []):
+        said = site.done("import", "maildir", ALICE, source, *words).splitlines()
+        assert [each.partition(": 1 ")[0] for each in said] == [
+            ALICE, f"{ALICE}, folder {told}", f"{ALICE}, folder z"
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a/b", ".Sent", "a\nb", "caf\udce9"])
+def test_an_mbox_for_a_folder_that_cannot_be(site: Site, box: Path, tmp_path: Path, name: str) -> None:
+    """A slash would lead elsewhere, and what cannot be printed was not meant."""
+    (tmp_path / "mbox").write_bytes(MARK + b"A: 1\n\nx\n")
+
+    assert "the name of a folder can be printed" in site.misused(
+        "import", "mbox", ALICE, str(tmp_path / "mbox"), "--folder", name
+    )
 
 
 def test_links(site: Site, box: Path, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """What commands print."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.mailbox.layout import make_folders
+from tests.cli.site import new_site, run
 
 
 def test_a_table_for_a_pipe_is_aligned_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,6 +43,16 @@ def test_control_characters_are_shown_not_obeyed(capsys: pytest.CaptureFixture[s
     print_table(["Name"], [["a\x1b[2Jb\nc"]])
 
     assert capsys.readouterr().out == "Name\na\\x1b[2Jb\\nc\n"
+
+
+def test_names_that_are_no_text_can_be_read_back_from_json(tmp_path: Path) -> None:
+    """A terminal's encoding is a strict one: what it lacks is an escape, and the command goes on."""
+    config = new_site(tmp_path / "site")
+    odd = "caf\udce9"
+    make_folders(str(tmp_path / "site" / "mail" / "example.org" / odd))
+    result = run("verify", "--json", "-c", config)
+
+    assert [os.path.basename(each["path"]) for each in json.loads(result.stdout)] == [odd]
 
 
 def test_json_can_be_read_back(capsys: pytest.CaptureFixture[str]) -> None:

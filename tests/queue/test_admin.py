@@ -194,6 +194,8 @@ class TestSeeing:
     def test_what_is_not_there(self, admin: Administration) -> None:
         """Said as such."""
         for look in (admin.show, admin.content):
+            with pytest.raises(NotQueued, match="is not UTF-8"):
+                look("caf\udce9")
             with pytest.raises(NotQueued, match="m7 is not in the queue"):
                 look("m7")
 
