@@ -153,7 +153,7 @@ def _bring(bringing: Bringing, left: Sequence[Foreign], moved: Moved) -> Moved:
     refused = bringing.keep_ids(left)
     for each in refused[:_NAMED]:
         click.echo(
-            f"{moved.where}: {os.fsdecode(each.base)}: {each.unique_id!r} is no unique id (RFC 1939 §7), or another"
+            f"{moved.where}: {_named(each)}: {each.unique_id!r} is no unique id (RFC 1939 §7), or another"
             " message's; it gets one of ours", err=True,
         )  # fmt: skip
     if len(refused) > _NAMED:
@@ -167,7 +167,7 @@ def _bring(bringing: Bringing, left: Sequence[Foreign], moved: Moved) -> Moved:
             unread += batch.unread
             advance(batch.brought + batch.gone + len(batch.unread))
     for each, error in unread[:_NAMED]:
-        click.echo(f"{moved.where}: {os.fsdecode(each.base)} cannot be read: {error.strerror} (as {_who()})", err=True)
+        click.echo(f"{moved.where}: {_named(each)} cannot be read: {_strerror(error)}", err=True)
     if len(unread) > _NAMED:
         click.echo(f"{moved.where}: {len(unread)} such messages in all", err=True)
     ids = moved.ids - len(refused) - sum(each.unique_id is not None for each, _ in unread)
@@ -182,8 +182,18 @@ def refusals(where: str, after: str = "what was brought is kept, and the same co
     except (NoRoom, BadSource) as error:
         raise click.ClickException(f"{where}: {error}") from error
     except OSError as error:
-        what = os.fsdecode(error.filename or "the mailbox")
-        raise click.ClickException(f"{where}: {what}: {error.strerror} (as {_who()}); {after}") from error
+        what = printable(os.fsdecode(error.filename or "the mailbox"))
+        raise click.ClickException(f"{where}: {what}: {_strerror(error)}; {after}") from error
+
+
+def _named(each: Foreign) -> str:
+    return printable(os.fsdecode(each.base))
+
+
+def _strerror(error: OSError) -> str:
+    """Say what has failed, and to whom where another might do it."""
+    by = f" (as {_who()})" if isinstance(error, PermissionError) else ""
+    return f"{error.strerror}{by}"
 
 
 def _who() -> str:

@@ -88,7 +88,7 @@ def _json(file: Iterable[str], known: Sequence[str]) -> Iterator[Row]:
             continue
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Row(number, {}, f"this is no JSON: {error}")
             continue
         if not isinstance(found, dict) or not isinstance(found.get(known[0]), str) or not found.keys() <= set(known):

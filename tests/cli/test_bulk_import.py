@@ -35,12 +35,12 @@ class TestUsers:
         """An object in each line."""
         text = (
             '{"address": "ann@example.com", "password": "open sesame"}\n\n{"address": 3}\nha\n'
-            '{"address": "bob@example.com", "name": "Bob"}\n'
+            '{"address": "bob@example.com", "name": "Bob"}\n' + "[" * 100_000 + "\n"
         )
         result = site.run("user", "import", "-", "--format", "json", typed=text)
 
         assert result.stdout == "Imported 1 user.\n"
-        for number in (3, 4, 5):
+        for number in (3, 4, 5, 6):
             assert f"line {number}: " in result.stderr
         assert site.fits("ann@example.com", "open sesame")
 
