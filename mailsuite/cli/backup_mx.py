@@ -39,7 +39,8 @@ from mailsuite.policy.backup_list import (
     read,
     shown_key,
 )
-from mailsuite.policy.backup_store import FOLDER, ListStore, read_limited, replace_file
+from mailsuite.policy.backup_store import FOLDER, ListStore, read_limited
+from mailsuite.policy.durable_files import replace_file
 from mailsuite.route import CannotConnect
 
 PUBLISHED = "published"

@@ -1,7 +1,6 @@
 """The key with which a primary signs its lists of recipients: made when it is first needed, and kept."""
 
 import os
-import tempfile
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -12,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailsuite.policy.backup_list import BadKey
-from mailsuite.policy.backup_store import FOLDER, sync_folder
+from mailsuite.policy.backup_store import FOLDER
+from mailsuite.policy.durable_files import make_file
 
 _NAME = "signing.key"
 
@@ -26,7 +26,8 @@ def signing_key(state_dir: str) -> Ed25519PrivateKey:
     path = os.path.join(folder, _NAME)
     if not os.path.exists(path):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        _make(folder, path)
+        made = Ed25519PrivateKey.generate()
+        make_file(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with open(path, "rb") as file:
         pem = file.read()
     try:
@@ -36,20 +37,3 @@ def signing_key(state_dir: str) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise BadKey(f"{path} is not an Ed25519 key")
     return key
-
-
-def _make(folder: str, path: str) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".key-")  # its mode is 0600
-    try:
-        with open(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(handle)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another command was quicker, and that key counts
-    finally:
-        os.unlink(draft)
-    sync_folder(folder)

@@ -4,11 +4,11 @@ Everything here waits for the disk: it is for commands, and for threads beside t
 """
 
 import os
-import tempfile
 from typing import TypeAlias
 
 from mailsuite.counted import counted
 from mailsuite.policy.backup_list import AHEAD_SECONDS, LIST_OCTETS, BackupList, BadList, read
+from mailsuite.policy.durable_files import replace_file
 
 FOLDER = "backup-mx"
 
@@ -63,7 +63,7 @@ class ListStore:
             raise OlderList(f"it is older than the one that we have, by {counted(old.made - new.made, 'second')}")
         if old != new:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            replace_file(self.path(domain), data, 0o600)
+            replace_file(self.path(domain), data)
         return new
 
 
@@ -78,29 +78,3 @@ def read_limited(path: str) -> bytes:
     """Return what is in *path*, of which an octet past the limit of a list is enough. Raises `OSError`."""
     with open(path, "rb") as file:
         return file.read(LIST_OCTETS + 1)
-
-
-def replace_file(path: str, data: bytes, mode: int) -> None:
-    """Put *data* durably into *path*: whoever reads it finds the old file or the new one. Raises `OSError`."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".list-")
-    try:
-        with open(handle, "wb") as file:
-            os.fchmod(handle, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
-    sync_folder(folder)
-
-
-def sync_folder(folder: str) -> None:
-    """Make the names in *folder* durable. Raises `OSError`."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

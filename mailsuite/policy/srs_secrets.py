@@ -5,12 +5,10 @@ A line is the day on which the secret was made and its 32 octets in hexadecimal:
 
 import os
 import secrets
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date, timedelta
 
-from mailsuite.policy.backup_store import sync_folder
+from mailsuite.policy.durable_files import make_file, replace_file
 
 OCTETS = 32
 
@@ -34,7 +32,7 @@ class Secrets:
         """Read the file; make it, with one secret, where there is none. Blocks. Raises `BadSecrets` or `OSError`;
         what was read before stays then."""
         if not os.path.exists(self._path):
-            self._write([(today, secrets.token_bytes(OCTETS))], replacing=False)
+            make_file(self._path, _text([(today, secrets.token_bytes(OCTETS))]))
         with open(self._path, encoding="utf-8", errors="replace") as file:
             found = [_line(self._path, number, line) for number, line in enumerate(file, 1) if line.strip()]
         if not found:
@@ -50,28 +48,13 @@ class Secrets:
             if today - since <= timedelta(days + 1):
                 kept.append((made, secret))
             since = made
-        self._write(kept, replacing=True)
+        replace_file(self._path, _text(kept))
         self._secrets = kept
         return len(kept)
 
-    def _write(self, found: Sequence[tuple[date, bytes]], replacing: bool) -> None:
-        folder = os.path.dirname(self._path) or "."
-        handle, draft = tempfile.mkstemp(dir=folder, prefix=".srs-")  # its mode is 0600
-        try:
-            with open(handle, "wb") as file:
-                file.writelines(f"{made.isoformat()} {secret.hex()}\n".encode() for made, secret in found)
-                file.flush()
-                os.fsync(handle)
-            if replacing:
-                os.replace(draft, self._path)
-            else:
-                # Another process may have been quicker, and its secret counts.
-                with suppress(FileExistsError):
-                    os.link(draft, self._path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(draft)
-        sync_folder(folder)
+
+def _text(found: Sequence[tuple[date, bytes]]) -> bytes:
+    return "".join(f"{made.isoformat()} {secret.hex()}\n" for made, secret in found).encode()
 
 
 def _line(path: str, number: int, line: str) -> tuple[date, bytes]:

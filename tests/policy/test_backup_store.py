@@ -8,7 +8,7 @@ import pytest
 
 from mailsuite.policy import backup_list
 from mailsuite.policy.backup_list import AHEAD_SECONDS, BadList
-from mailsuite.policy.backup_store import FOLDER, ListStore, OlderList, read_limited, replace_file
+from mailsuite.policy.backup_store import FOLDER, ListStore, OlderList, read_limited
 from tests.policy.lists import KEY, NOW, OTHER, signed_list
 
 DOMAIN = "example.net"
@@ -102,23 +102,6 @@ def test_of_a_huge_file_little_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "huge").write_bytes(b"x" * 100)
 
     assert len(read_limited(str(tmp_path / "huge"))) == 11
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk leaves the old one, and no draft."""
-    path = str(tmp_path / "file")
-    replace_file(path, b"old", 0o644)
-
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        replace_file(path, b"new", 0o644)
-
-    assert os.listdir(tmp_path) == ["file"]
-    assert Path(path).read_bytes() == b"old"
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
 
 
 def test_the_folder_is_ours_alone(store: ListStore, tmp_path: Path) -> None:
