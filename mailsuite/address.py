@@ -57,6 +57,12 @@ def local_key(local: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
 
 
+def subaddress(local: str) -> tuple[str, str]:
+    """Return the user and the detail of which *local* is made; of what is no plus-address, all is user."""
+    user, _, detail = local.partition("+")
+    return (user, detail) if user else (local, "")
+
+
 def unquoted(local: str) -> str:
     """Return the local part that *local* is written for: without quotes and backslashes where it is a quoted string,
     else as it is. ``"alice"``, ``"al\\ice"`` and ``alice`` are the same (RFC 5321 §4.1.2)."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.address import Address, a_labels, domain_key
+from mailsuite.address import Address, a_labels, domain_key, subaddress
 
 # Letters of many scripts, each with a case, a width or a composition of its own somewhere.
 LETTERS = "aéßüжёя用户例子测试קनες0-"
@@ -96,3 +96,13 @@ def test_what_needs_smtputf8() -> None:
     """RFC 6531 §3.2: a domain can go as A-labels, a local part cannot."""
     assert Address("пётр", "b.example").needs_utf8
     assert not Address("peter", "пример.рф").needs_utf8
+
+
+@pytest.mark.parametrize(
+    ("local", "user", "detail"),
+    [("alice", "alice", ""), ("alice+lists", "alice", "lists"), ("alice+", "alice", ""), ("a+b+c", "a", "b+c"),
+     ("+lists", "+lists", ""), ("", "", "")],
+)
+def test_a_plus_address_is_somebodys(local: str, user: str, detail: str) -> None:
+    """Without a user before the plus there is nobody for it to be a part of."""
+    assert subaddress(local) == (user, detail)

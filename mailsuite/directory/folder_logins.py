@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from zope.interface import implementer
 
+from mailsuite.address import subaddress
 from mailsuite.interfaces import IAuthenticator
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login, Mailbox, Secret
@@ -56,8 +57,8 @@ class FolderLogins:
     def _split(self, name: str, scope: str) -> Maybe[tuple[str, str]]:
         """Return the login that *name* means, and the folder; an empty one is the inbox."""
         local, at, domain = name.rpartition("@")
-        base, plus, folder = local.partition("+")
-        if scope != POP3 or not (at and base and plus and _is_folder(folder)):
+        base, folder = subaddress(local)
+        if scope != POP3 or not (at and _is_folder(folder)):
             return name, ""
 
         def chosen(exact: Login | None) -> tuple[str, str]:

@@ -29,7 +29,7 @@ elsewhere: mail goes on to it. ``docs/addresses.rst`` has an example of each rul
 
 from collections.abc import Sequence
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import Address, domain_key, subaddress
 from mailsuite.directory.backend import Lookups
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import AddressRecord, DomainRecord
@@ -41,7 +41,6 @@ from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed, Unk
 POSTMASTER = "postmaster"
 # RFC 2142 §4 and §5: the names that every domain of ours answers to.
 ROLES = frozenset({POSTMASTER, "abuse"})
-DELIMITER = "+"
 
 # What mail for a domain of another class than local means (rule 2), but for those that only send.
 PASSED_ON: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}
@@ -199,5 +198,5 @@ class Resolver:
 
 def _names(local: str) -> Sequence[str]:
     """Return *local* and, where it is a plus-address, its base."""
-    base, plus, _ = local.partition(DELIMITER)
-    return (local, base) if plus and base else (local,)
+    base, _ = subaddress(local)
+    return (local,) if base == local else (local, base)

@@ -27,7 +27,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from mailsuite.address import Address
+from mailsuite.address import Address, subaddress
 
 HASH_OCTETS = 16
 SALT_OCTETS = 16
@@ -45,7 +45,6 @@ _SIGNATURE_LINE = 89
 _KEY = "ed25519:"
 _DOMAIN = re.compile(r"[a-z0-9.-]{1,253}")
 _SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_OCTETS}}}")
-_DELIMITER = "+"
 _NO_LIST = "it is not a list of recipients, or one of a newer form"
 
 
@@ -90,8 +89,8 @@ class BackupList:
         if self.everything:
             return True
         local, _ = address.key
-        base, plus, _ = local.partition(_DELIMITER)
-        return self._holds(local) or bool(plus and base and self._holds(base))
+        base, _ = subaddress(local)
+        return self._holds(local) or (base != local and self._holds(base))
 
     def _holds(self, local: str) -> bool:
         wanted, hashes = _hash(self.salt, local, self.domain), _Hashes(self.hashes)

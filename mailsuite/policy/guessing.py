@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
+from mailsuite.address import subaddress
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IGuessingLimit, ISharedState
 from mailsuite.maybe import Maybe
@@ -276,5 +277,5 @@ def _can_be_login(account: str) -> bool:
 def _base(account: str) -> str:
     """Return *account* without what a plus-address adds: that opens a folder of the same login."""
     local, at, domain = account.rpartition("@")
-    base, plus, _ = local.partition("+")
-    return f"{base}{at}{domain}" if plus and base else account
+    base, _ = subaddress(local)
+    return f"{base}{at}{domain}"

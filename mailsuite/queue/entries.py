@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from mailsuite.address import domain_key
+from mailsuite.address import domain_key, unquoted
 from mailsuite.outcome import Outcome
 from mailsuite.queue.rows import MESSAGE, RECIPIENT, as_message, as_outcome, as_recipient
 from mailsuite.queued import QueuedMessage, QueuedRecipient
@@ -206,15 +206,7 @@ def _address(local: str, domain: str, text: str | None) -> _Part:
     assert part is not None
     if not name:
         return part
-    return f"{local} = ? COLLATE NOCASE AND {part[0]}", [_unquoted(name), *part[1]]
-
-
-def _unquoted(local: str) -> str:
-    """Return a local part without the quoting of RFC 5321 §4.1.2: that is how it is kept."""
-    if len(local) < 2 or not (local.startswith('"') and local.endswith('"')):
-        return local
-    parts = iter(local[1:-1])
-    return "".join(next(parts, "") if letter == "\\" else letter for letter in parts)
+    return f"{local} = ? COLLATE NOCASE AND {part[0]}", [unquoted(name), *part[1]]
 
 
 def _status(status: Status | None) -> _Part:
