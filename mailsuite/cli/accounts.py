@@ -23,7 +23,6 @@ from mailsuite.logins import wanted_secrets
 T = TypeVar("T")
 
 force = click.option("--force", is_flag=True, help="Remove it although others lead there; they lose it.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, one line; do not ask."
 )

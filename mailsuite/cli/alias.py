@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import click
 
-from mailsuite.cli.accounts import as_json, day, force, open_accounts
+from mailsuite.cli.accounts import day, force, open_accounts
 from mailsuite.cli.bulk_import import import_aliases
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.replies import chosen

@@ -6,8 +6,8 @@ import click
 
 from mailsuite.admin import app_passwords as admin
 from mailsuite.admin.times import when
-from mailsuite.cli.accounts import as_json, open_accounts
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.accounts import open_accounts
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.app_passwords import SCOPES, AppPassword

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mailsuite.address import domain_key
 from mailsuite.backends import reading
-from mailsuite.cli.accounts import as_json, open_accounts
+from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.fetch import fetched
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.forms import is_web

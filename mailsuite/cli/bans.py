@@ -9,8 +9,8 @@ import click
 from mailsuite.admin import bans as admin
 from mailsuite.admin.times import when
 from mailsuite.administered import administered
-from mailsuite.cli.accounts import as_json, tell
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.accounts import tell
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.queue_filters import span
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings

@@ -9,15 +9,13 @@ from mailsuite.admin import domains as admin
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import open_accounts, tell
 from mailsuite.cli.output import Advance, progress
-from mailsuite.cli.rows import Form, Row, form_option, report, rows, stop_option
+from mailsuite.cli.rows import Form, Row, form_option, report, rows, stop_option, text_file
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, Exists
 from mailsuite.directory.rows import CLASSES, LOCAL
 
-# Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
-text_file = click.File(encoding="utf-8-sig", errors="surrogateescape")
 _DOMAIN = ("domain", "class", "catch_all", "alias_of")
 _ALIAS = ("address", "targets")
 

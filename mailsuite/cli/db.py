@@ -7,9 +7,8 @@ from functools import partial
 
 import click
 
-from mailsuite.cli.accounts import as_json
 from mailsuite.cli.databases import Changed, Database, Unusable, databases
-from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.output import as_json, print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.mailbox.run_mark import RunMark

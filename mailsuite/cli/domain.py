@@ -4,9 +4,9 @@ import click
 
 from mailsuite.admin import domains as admin
 from mailsuite.administered import administered
-from mailsuite.cli.accounts import as_json, open_accounts, tell
+from mailsuite.cli.accounts import open_accounts, tell
 from mailsuite.cli.bulk_import import import_domains
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.rows import CLASSES, LOCAL, SENDERS, Domain, DomainClass, SenderRule

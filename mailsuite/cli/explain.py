@@ -13,12 +13,11 @@ from twisted.internet.defer import Deferred
 
 from mailsuite.admin.queue import as_json as entry_json
 from mailsuite.admin.times import when
-from mailsuite.cli.accounts import as_json
 from mailsuite.cli.explaining.log_lines import Line, lines_with, logs
 from mailsuite.cli.explaining.reading import Reading
 from mailsuite.cli.explaining.story import belongs, story
 from mailsuite.cli.explaining.walk import Explanation, Question, Walk
-from mailsuite.cli.output import print_json, print_table, printable, progress
+from mailsuite.cli.output import as_json, print_json, print_table, printable, progress
 from mailsuite.cli.queue_words import explanation
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings

@@ -10,6 +10,7 @@ from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.moving import Old, bring_folder, bring_tree, report
 from mailsuite.cli.old_server import move_accounts
 from mailsuite.cli.postfix_maps import Maps, move_maps
+from mailsuite.cli.rows import text_file
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.old_accounts import passwd_file, userdb
@@ -25,8 +26,11 @@ uidl_format = click.option(
 header = click.option("--uidl-header", "header", is_flag=True, help="Where no list has a unique id, X-UIDL says it.")
 nested = click.option("--nested", is_flag=True, help="Folders lie in each other, as by Dovecot's LAYOUT=fs.")
 default_domain = click.option("--domain", metavar="DOMAIN", help="The domain of names that have none.")
-# Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
-_TEXT = click.File(encoding="utf-8-sig", errors="surrogateescape")
+old_mail = click.option(
+    "--mail", metavar="PATTERN", help="Where the Maildirs are: %u, %n, %d and %h stand for name, local part, domain"
+    " and home (default: what the line says, or else %h/Maildir).",
+)  # fmt: skip
+no_mail = click.option("--no-mail", is_flag=True, help="Bring the accounts alone.")
 
 
 @click.group(name="import")
@@ -99,15 +103,14 @@ def mbox(settings: Settings, address: str, file: str, folder: str, dry_run: bool
 
 
 @import_.command()
-@click.argument("file", metavar="PASSWD_FILE", type=_TEXT)
-@click.option("--mail", metavar="PATTERN", help="Where the Maildirs are: %u, %n, %d and %h stand for name, local part,"
-              " domain and home (default: what the line says, or else %h/Maildir).")
+@click.argument("file", metavar="PASSWD_FILE", type=text_file)
+@old_mail
 @click.option("--scheme", default="", help="That of passwords which name none (default_pass_scheme).")
 @default_domain
 @uidl_format
 @header
 @nested
-@click.option("--no-mail", is_flag=True, help="Bring the accounts alone.")
+@no_mail
 @dry_run
 @with_site
 def dovecot(
@@ -128,12 +131,11 @@ def dovecot(
 
 
 @import_.command()
-@click.argument("file", metavar="USERDB", type=_TEXT)
-@click.option("--mail", metavar="PATTERN", help="Where the Maildirs are: %u, %n, %d and %h stand for name, local part,"
-              " domain and home (default: what the line says, or else %h/Maildir).")
+@click.argument("file", metavar="USERDB", type=text_file)
+@old_mail
 @default_domain
 @header
-@click.option("--no-mail", is_flag=True, help="Bring the accounts alone.")
+@no_mail
 @dry_run
 @with_site
 def courier(
@@ -154,9 +156,9 @@ def courier(
 
 
 @import_.command(name="postfix-maps")
-@click.option("--mailboxes", type=_TEXT, metavar="FILE", help="The text of virtual_mailbox_maps.")
-@click.option("--virtual", type=_TEXT, metavar="FILE", help="The text of virtual_alias_maps.")
-@click.option("--aliases", type=_TEXT, metavar="FILE", help="The text of alias_maps, such as /etc/aliases.")
+@click.option("--mailboxes", type=text_file, metavar="FILE", help="The text of virtual_mailbox_maps.")
+@click.option("--virtual", type=text_file, metavar="FILE", help="The text of virtual_alias_maps.")
+@click.option("--aliases", type=text_file, metavar="FILE", help="The text of alias_maps, such as /etc/aliases.")
 @default_domain
 @dry_run
 @with_site

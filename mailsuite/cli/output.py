@@ -12,6 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
 
 class Advance(Protocol):
     """Moves a progress bar."""
@@ -22,7 +24,7 @@ class Advance(Protocol):
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print *rows* under *headers*: framed on a terminal, otherwise as aligned plain text."""
-    cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(headers, cells)
         return
@@ -35,6 +37,13 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def print_json(value: object) -> None:
     """Print *value* as JSON for other programs."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def printable(text: str) -> str:
+    """Return *text* with escapes in the place of what would steer a terminal, begin a line, or be no UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextmanager
@@ -61,10 +70,3 @@ def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
-
-
-def printable(text: str) -> str:
-    """Return *text* with escapes in the place of what would steer a terminal, begin a line, or be no UTF-8."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from mailsuite.admin import destinations
-from mailsuite.admin.queue import as_json, counts_as_json
+from mailsuite.admin.queue import as_json as entry_json
+from mailsuite.admin.queue import counts_as_json
 from mailsuite.administered import administered
-from mailsuite.cli.output import print_json, print_table, printable, progress
+from mailsuite.cli.output import as_json, print_json, print_table, printable, progress
 from mailsuite.cli.queue_filters import filters
 from mailsuite.cli.queue_words import (
     COUNT_HEADERS,
@@ -33,7 +34,6 @@ from mailsuite.queue.errors import QueueError
 # Rows of one table: the queue may be longer than fits in memory.
 _ROWS = 1000
 
-json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON, for programs.")
 all_option = click.option("--all", "everything", is_flag=True, help="All of the queue.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 queue_option = click.option("--queue", "whole", is_flag=True, help="The queue as a whole, with what is still to come.")
@@ -59,9 +59,9 @@ def queue() -> None:
 @queue.command(name="list")
 @filters()
 @click.option("--summary", is_flag=True, help="Only how much waits for each destination, and in what state that is.")
-@json_option
+@as_json
 @with_site
-def list_(settings: Settings, selection: Selection, summary: bool, as_json_: bool) -> None:
+def list_(settings: Settings, selection: Selection, summary: bool, as_json: bool) -> None:
     """List what is in the queue, the oldest first: one line for each recipient.
 
     \b
@@ -75,18 +75,18 @@ def list_(settings: Settings, selection: Selection, summary: bool, as_json_: boo
         if summary:
             if selection != Selection():
                 raise click.UsageError("--summary is about the whole queue")
-            _print(admin.counts(), COUNT_HEADERS, count_row, counts_as_json, as_json_)
+            _print(admin.counts(), COUNT_HEADERS, count_row, counts_as_json, as_json)
         else:
-            _print(admin.list(selection), HEADERS, lambda entry: row(entry, now), as_json, as_json_)
+            _print(admin.list(selection), HEADERS, lambda entry: row(entry, now), entry_json, as_json)
         _tell_of_holds(admin)
 
 
 @queue.command()
 @click.argument("message", metavar="ID")
 @click.option("--content", is_flag=True, help="Write the message itself to standard output.")
-@json_option
+@as_json
 @with_site
-def show(settings: Settings, message: str, content: bool, as_json_: bool) -> None:
+def show(settings: Settings, message: str, content: bool, as_json: bool) -> None:
     """Show the message ID: its envelope, and each recipient with its last answer.
 
     \b
@@ -94,15 +94,15 @@ def show(settings: Settings, message: str, content: bool, as_json_: bool) -> Non
       mailsuite queue show 4fk2m9a1-1
       mailsuite queue show 4fk2m9a1-1 --content | less
     """
-    if content and as_json_:
+    if content and as_json:
         raise click.UsageError("--content is the message as it is, and no JSON: give one of --content and --json")
     with _open(settings) as admin:
         if content:
             _write_content(admin, message)
             return
         entries = admin.show(message)
-        if as_json_:
-            print_json([as_json(entry) for entry in entries])
+        if as_json:
+            print_json([entry_json(entry) for entry in entries])
             return
         print_table(("message", message), list(message_facts(entries[0])))
         for entry in entries:
@@ -319,10 +319,10 @@ def _print(
     headers: tuple[str, ...],
     as_row: Callable[[Any], tuple[object, ...]],
     as_dict: Callable[[Any], dict[str, Any]],
-    as_json_: bool,
+    as_json: bool,
 ) -> None:
     """Print what was *found*, piece by piece: a queue may be longer than memory."""
-    if as_json_:
+    if as_json:
         _print_array(as_dict(each) for each in found)
         return
     rest = iter(found)

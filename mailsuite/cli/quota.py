@@ -7,8 +7,8 @@ import click
 
 from mailsuite.admin import quotas as admin
 from mailsuite.administered import administered
-from mailsuite.cli.accounts import as_json, open_accounts
-from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.accounts import open_accounts
+from mailsuite.cli.output import as_json, print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.counted import counted

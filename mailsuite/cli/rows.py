@@ -14,6 +14,8 @@ Form: TypeAlias = Literal["csv", "json"]
 
 form_option = click.option("--format", "form", type=click.Choice(("csv", "json")), default="csv", show_default=True,
                            help="CSV with a header, or JSON, an object in each line.")  # fmt: skip
+# Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
+text_file = click.File(encoding="utf-8-sig", errors="surrogateescape")
 stop_option = click.option("--stop", is_flag=True, help="Stop at the first row that cannot be used.")
 
 

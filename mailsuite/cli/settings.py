@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import click
 
 from mailsuite.cli.accounts import open_accounts
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
@@ -30,7 +30,7 @@ class Access:
 
 @click.command()
 @click.argument("address", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json
 @with_site
 def settings(settings: Settings, address: str | None, as_json: bool) -> None:
     """Print what to type into a mail program for the user ADDRESS."""

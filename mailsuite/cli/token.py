@@ -10,8 +10,7 @@ import click
 from mailsuite.admin.times import when
 from mailsuite.admin.tokens import SCOPES, Scope, Token, TokenError, TokenFolder
 from mailsuite.administered import tokens
-from mailsuite.cli.accounts import as_json
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 

@@ -8,7 +8,6 @@ import click
 from mailsuite.admin import users as admin
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import (
-    as_json,
     day,
     force,
     mail_path,
@@ -18,7 +17,7 @@ from mailsuite.cli.accounts import (
     tell,
 )
 from mailsuite.cli.app_password import app_password
-from mailsuite.cli.output import print_json, print_table
+from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings

@@ -11,7 +11,7 @@ from mailsuite.admin.mail_folders import make_mail_folder, mend_mail_folder
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import hash_keeper, keeper, open_accounts, tell
 from mailsuite.cli.output import progress
-from mailsuite.cli.rows import Row, report, rows
+from mailsuite.cli.rows import Row, report, rows, text_file
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.directory.rows import Imported, Present
@@ -23,8 +23,7 @@ _LINE = re.compile(r'((?:"(?:[^"\\]|\\.)*")?[^:"]*):(.*)', re.DOTALL)
 
 
 @click.command(name="import")
-# Octets that are no UTF-8 come through as surrogates, so that they spoil their own line only.
-@click.argument("file", type=click.File(encoding="utf-8-sig", errors="surrogateescape"))
+@click.argument("file", type=text_file)
 @click.option("--hashed", is_flag=True, help="The lines have what another server kept of the password.")
 @click.option("--format", "form", type=click.Choice(("lines", "csv", "json")), default="lines", show_default=True,
               help="Lines address:password, CSV with a header, or JSON, an object in each line.")

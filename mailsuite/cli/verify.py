@@ -10,8 +10,7 @@ from functools import partial
 import click
 
 from mailsuite.backends import accounts
-from mailsuite.cli.accounts import as_json
-from mailsuite.cli.output import print_json, print_table, progress
+from mailsuite.cli.output import as_json, print_json, print_table, progress
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.counted import counted
