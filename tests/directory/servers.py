@@ -19,6 +19,7 @@ from threading import Thread
 import pytest
 
 from mailsuite.certificates import self_signed, write_pair
+from tests.system.site import free_ports
 from tests.transport.loop import reactor
 
 PASSWORD = "pw of postgres"
@@ -41,19 +42,12 @@ def slapd_binary() -> str | None:
     return shutil.which("slapd", path="/usr/sbin:/sbin:/usr/bin")
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """A server in *folder* that runs as *user* where we are root."""
 
     def __init__(self, folder: Path, user: str) -> None:
         self.folder = folder
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self._user = user if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o755)
@@ -160,7 +154,7 @@ class Slapd(Server):
 
     def __init__(self, folder: Path, ldif: str) -> None:
         super().__init__(folder, "openldap")
-        self.secure_port = free_port()
+        (self.secure_port,) = free_ports(1)
         pair = self_signed("localhost", datetime.datetime.now(datetime.UTC))
         write_pair(str(folder / "cert.pem"), str(folder / "key.pem"), pair)
         (folder / "slapd.conf").write_text(f"""

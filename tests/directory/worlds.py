@@ -35,8 +35,8 @@ from tests.directory.servers import (
     Postgres,
     Slapd,
     entry,
-    free_port,
 )
+from tests.system.site import free_ports
 from tests.transport.loop import finish, reactor
 
 USERS = ("postmaster", "alice", "bob", "off", "o'brien", "a*b")
@@ -188,7 +188,7 @@ class PostgresWorld(SqlWorld):
 
     def made(self) -> PostgresBackend:
         """See `World.made`."""
-        nodes = f"host=127.0.0.1,127.0.0.1 port={free_port()},{self._server.port} target_session_attrs=read-write"
+        nodes = f"host=127.0.0.1,127.0.0.1 port={free_ports(1)[0]},{self._server.port} target_session_attrs=read-write"
         return PostgresBackend(f"{self._server.dsn('mail')} {nodes}", reactor, 2, 0.2, self.timeout)
 
     def accounts(self) -> Accounts:

@@ -1,6 +1,5 @@
 """The resolver with a real name server, dnsmasq, on the reactor that is used."""
 
-import socket
 import subprocess
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar, cast
@@ -13,6 +12,7 @@ from mailsuite.dns import MX, DnsTrouble, Found, NoSuchDomain
 from mailsuite.transport.dns.exchange import DnsReactor
 from mailsuite.transport.dns.resolver import Resolver
 from tests.system.programs import found
+from tests.system.site import free_ports
 
 T = TypeVar("T")
 
@@ -44,9 +44,7 @@ class Site:
     """dnsmasq, and a resolver that asks it."""
 
     def __init__(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.program = subprocess.Popen(
             [
                 str(found("dnsmasq")),
