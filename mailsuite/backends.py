@@ -15,7 +15,7 @@ from mailsuite.directory.backend import Backend
 from mailsuite.directory.errors import NoAccounts, ReadOnly
 from mailsuite.directory.passwd_file import PasswdFileBackend
 from mailsuite.directory.remembered import Source, Terms
-from mailsuite.directory.schema import connect_for_lookups
+from mailsuite.directory.schema import connect_for_lookups, trouble
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.directory.sqlite import SqliteBackend
 from mailsuite.directory.threads import Run
@@ -105,7 +105,8 @@ def reading(settings: Settings) -> Iterator[SqlRecords]:
         with module("directory.postgresql_schema").reading(settings.postgresql.dsn) as records:
             yield records
     elif name == "sqlite":
-        with closing(connect_for_lookups(settings.directory.path)) as connection:
+        path = settings.directory.path
+        with trouble(path), closing(connect_for_lookups(path)) as connection:
             yield SqlRecords(lambda: connection)
     else:
         raise ReadOnly(f'[directory] backend is "{name}", which this command cannot look through')

@@ -14,7 +14,7 @@ from mailsuite.backends import module
 from mailsuite.cli.databases import Unusable
 from mailsuite.cli.output import progress
 from mailsuite.cli.site import config_path, with_site
-from mailsuite.cli.snapshot import drafted, is_database, settle_queue, snapshot
+from mailsuite.cli.snapshot import complaint, drafted, is_database, settle_queue, snapshot
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
@@ -41,7 +41,8 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
     """Copy the whole site into FOLDER, consistent in itself, while it runs or not.
 
     Accounts, queue, mail, and what lies in state_dir beside them: keys and secrets too, so FOLDER is for its owner
-    alone. A second run into the same FOLDER copies what is new, and removes what is gone. On the file system of the
+    alone. A second run into the same FOLDER copies what is new, and removes what is gone; nothing is touched there
+    while the accounts or the queue are damaged. On the file system of the
     mail, messages are linked instead of copied, which takes no room, and is no help against a broken disk.
 
     Accounts in PostgreSQL become a file like ours. Those that are only read (LDAP, a passwd-file outside of state_dir)
@@ -52,6 +53,7 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
       mailsuite backup /backup/mail
     """
     with _refusals(folder):
+        _refuse_damaged(settings)
         _claim(settings, folder)
         mirror = Mirror(link=True, keep=keep_removed)
         _accounts(settings, f"{folder}/{_ACCOUNTS}")
@@ -103,6 +105,17 @@ def restore(settings: Settings, folder: str, no_queue: bool) -> None:
             mark.release()
     files = counted(mirror.done.new, "file")
     click.echo(f"Restored from {folder}: {files}. mailsuite verify looks whether all is well.")
+
+
+def _refuse_damaged(settings: Settings) -> None:
+    """What is damaged must not take the place of what may be the last that is whole."""
+    paths = [f"{settings.queue.path}/{DATABASE}"]
+    if settings.directory.backend == "sqlite":
+        paths.insert(0, settings.directory.path)
+    for path in filter(os.path.exists, paths):
+        damage = complaint(path)
+        if damage:
+            raise Unusable(f"{path} is damaged ({damage}): nothing was copied, and the backup is as it was")
 
 
 def _claim(settings: Settings, folder: str) -> None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from urllib.parse import quote
 
 from mailsuite.cli.databases import WAIT_SECONDS
 from mailsuite.mailbox.sync import fsync_path
@@ -15,6 +16,21 @@ def is_database(path: str) -> bool:
     """Say whether *path* is a file of SQLite's."""
     with open(path, "rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
+
+
+def complaint(path: str) -> str:
+    """Return what SQLite finds damaged in the database *path*; empty where it finds nothing.
+
+    Nobody has to wait for it. Raises `sqlite3.OperationalError` where the file cannot be read.
+    """
+    with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=WAIT_SECONDS)) as connection:
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            return str(error)
+    return "" if found == "ok" else str(found)
 
 
 def snapshot(path: str, target: str) -> None:

@@ -34,6 +34,7 @@ What it finds, and what --repair does about it:
   no-file          not a regular file: nothing
   unreadable       what the disk or the system does not give: nothing
   leftover         what a crash has left unfinished: removed
+  unique-ids       imported unique ids that cannot be read: nothing (mailbox import-uidl takes them again)
   quota-drift      a maildirsize that is not what lies in the mailbox: counted anew
   accounts-file    a database that SQLite calls damaged: nothing
   queue-file       the same: nothing

@@ -5,9 +5,11 @@ small file in the mailbox keeps them by base name. ``mailsuite mailbox import-ui
 later has an id of ours.
 """
 
+import os
 from collections.abc import Mapping, Set
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from mailsuite.counted import counted
 from mailsuite.mailbox.names import hashed, is_fit
 from mailsuite.mailbox.replacing import read_file, replace_file
 
@@ -15,6 +17,26 @@ FILE_NAME = b"mailsuite-imported-ids"
 _FORMAT = b"mailsuite imported ids 1\n"
 # Some million messages. A larger file is not read.
 MOST_OCTETS = 1 << 28
+
+
+def damage(root: bytes) -> str:
+    """Say what is wrong with the file in the mailbox *root*; empty where nothing is, or there is none."""
+    path = root + b"/" + FILE_NAME
+    if not os.path.lexists(path):
+        return ""
+    data = read_file(path, MOST_OCTETS)
+    if not data.startswith(_FORMAT):
+        return "it is no list of unique ids"
+    rows = data.removeprefix(_FORMAT).split(b"\n")
+    # The last one ends with the file.
+    unfit = sum(_row(row) is None for row in rows[:-1]) + bool(rows[-1])
+    return f"{counted(unfit, 'line')} cannot be read" if unfit else ""
+
+
+def _row(row: bytes) -> tuple[bytes, bytes] | None:
+    """Return base name and id; ``None`` where *row* is no such line."""
+    unique_id, _, base = row.partition(b" ")
+    return (unquote_to_bytes(base), unique_id) if base and is_fit(unique_id) else None
 
 
 class Reused(Exception):
@@ -29,10 +51,7 @@ class ImportedIds:
         self._ids: dict[bytes, bytes] = {}
         first, _, rows = read_file(self._path, MOST_OCTETS).partition(b"\n")
         if first + b"\n" == _FORMAT:
-            for row in rows.split(b"\n"):
-                unique_id, _, base = row.partition(b" ")
-                if base and is_fit(unique_id):
-                    self._ids[unquote_to_bytes(base)] = unique_id
+            self._ids.update(filter(None, map(_row, rows.split(b"\n"))))
         self._taken = frozenset(self._ids.values())
 
     def __len__(self) -> int:

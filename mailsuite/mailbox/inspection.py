@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from mailsuite.mailbox import imported_ids
 from mailsuite.mailbox.aside import numbered, rename_free, set_aside
 from mailsuite.mailbox.content import wire_size
 from mailsuite.mailbox.layout import FOLDERS, folders_of, make_folders
@@ -37,6 +38,10 @@ def inspect_mailbox(path: str, now: float, whole: bool) -> Iterator[Finding]:
             yield Finding("missing-folder", place, f"there is no {', '.join(missing)} in it", partial(_make, place))
         for folder in ("new", "cur"):
             yield from _messages(place, folder, whole)
+        wrong = imported_ids.damage(os.fsencode(place))
+        if wrong:
+            path_of_ids = os.path.join(place, os.fsdecode(imported_ids.FILE_NAME))
+            yield Finding("unique-ids", path_of_ids, f"{wrong}: clients fetch anew what had its id from there")
         yield from _leftovers(f"{place}/tmp", now)
 
 

@@ -124,6 +124,21 @@ class TestBackup:
         (backup / "mailsuite-backup.json").write_text('{"format": 2}')
         assert "another kind" in site.refused("restore", str(backup))
 
+    @pytest.mark.parametrize("database", ["accounts.sqlite", "queue/queue.sqlite"])
+    def test_what_is_damaged_takes_no_place(self, site: Site, box: Path, tmp_path: Path, database: str) -> None:
+        """The backup of before is whole still, and can be restored."""
+        backup = tmp_path / "backup"
+        site.done("backup", str(backup))
+        before = files(backup)
+        content = (site.folder / database).read_bytes()
+        (site.folder / database).write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+        assert f"{site.folder}/{database} is damaged (" in site.refused("backup", str(backup))
+        assert files(backup) == before
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "mailsuite.toml").write_text(CONFIG)
+        Site(tmp_path / "other").done("restore", str(backup))
+
     def test_a_backup_within_the_site(self, site: Site, box: Path) -> None:
         """It does not hold itself."""
         (site.folder / "backups").mkdir()

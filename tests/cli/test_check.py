@@ -447,6 +447,16 @@ def test_missing_accounts_are_an_error(config: Path) -> None:
     assert problem.startswith("error    directory.path: there is no accounts file")
 
 
+def test_damaged_accounts_are_an_error(config: Path) -> None:
+    """SQLite's own words, wherever it comes upon the damage."""
+    path = config.parent / "accounts.sqlite"
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    directory.path: {path} cannot be used as an accounts file: database disk")
+
+
 def test_accounts_of_a_newer_version_are_an_error(config: Path) -> None:
     """And are not touched."""
     with sqlite3.connect(config.parent / "accounts.sqlite") as connection:

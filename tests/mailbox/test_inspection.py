@@ -43,6 +43,28 @@ def test_all_is_well(box: Path, whole: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "it is no list"),
+        (b"junk\n", "it is no list"),
+        (b"mailsuite imported ids 1\nid-1 1.a\nnonsense\n 2.b\n", "2 lines cannot be read"),
+        (b"mailsuite imported ids 1\nid-1 1.a\nid-2 1700", "1 line cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["", ".Sent"])
+def test_imported_unique_ids_that_are_lost(box: Path, folder: str, content: bytes, text: str) -> None:
+    """Nothing else would tell before all clients fetch their mail again; there is nothing to mend them from."""
+    path = box / folder / "mailsuite-imported-ids"
+    path.write_bytes(b"mailsuite imported ids 1\nid-1 1.a\nid-2 2.b\n")
+    assert found(box) == []
+    path.write_bytes(content)
+
+    (finding,) = inspect_mailbox(str(box), NOW, whole=False)
+    assert (finding.kind, finding.path, finding.repair) == ("unique-ids", str(path), None)
+    assert finding.text.startswith(text)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "kind", "after"),
     [
         (f"cur/{OURS[:-1]}2,S=9,W=9:2,S", b"cut", "wrong-size", f"damaged/{OURS[:-1]}2,S=9,W=9:2,S"),
