@@ -12,8 +12,9 @@ from mailsuite.message.headers import fields, unfold, without
 
 # Domain or address-literal, as the From-domain of a Received field must be.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
-# White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8).
-_RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
+# White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8). In lower case and behind a line
+# end: what begins with so many letters that are known is found several times as fast.
+_RECEIVED = re.compile(rb"\nreceived[ \t]*:")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NOWHERE: frozenset[tuple[str, str]] = frozenset()
 
@@ -104,7 +105,7 @@ def date(now: int) -> str:
 
 def hops(header: bytes) -> int:
     """Count the Received fields of *header* (RFC 5321 §6.3)."""
-    return len(_RECEIVED.findall(header))
+    return len(_RECEIVED.findall(b"\n" + header.lower()))
 
 
 def without_return_path(header: bytes) -> bytes:

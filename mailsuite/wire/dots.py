@@ -35,9 +35,9 @@ class DotReader(TextWatch):
         Up to four octets that may begin the mark are held back until the next call.
         """
         data = self._held + data
-        # Most pieces have no line that begins with a dot, and need no second look.
-        dotted = _DOT in data
-        end = data.find(_MARK) if dotted else -1
+        # Most pieces have no line that begins with a dot, or the end mark's alone, and need no second look.
+        dot = data.find(_DOT)
+        end = data.find(_MARK, dot) if dot >= 0 else -1
         if end >= 0:
             rest: bytes | None = data[end + 5 :]
             self.doubtful = data.startswith(b"\r", end - 1) if end else self._after_cr
@@ -49,7 +49,7 @@ class DotReader(TextWatch):
             data = data[: len(data) - held]
             if data:
                 self._after_cr = data.endswith(b"\r")
-        return self._body(data, dotted), rest
+        return self._body(data, dotted=dot not in (-1, end)), rest
 
     def _body(self, data: bytes, dotted: bool) -> bytes:
         if not data:

@@ -74,8 +74,9 @@ class TextReader(TextWatch):
 
 def has_bare_newline(data: bytes) -> bool:
     """Say whether *data*, which cuts no CRLF in two, has a CR or an LF that stands alone."""
-    # A third of the time of counting: only pairs of octets and what is left are looked for, by memchr(3).
-    rest = data.replace(b"\r\n", b"")
+    # A tenth of the time of counting: pairs alone are looked for, and overwritten by something as long (to cut them
+    # out takes half as long again); then what is left is looked for by memchr(3).
+    rest = data.replace(b"\r\n", b"  ")
     return b"\n" in rest or b"\r" in rest
 
 
