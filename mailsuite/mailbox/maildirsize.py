@@ -136,13 +136,17 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
     ``None``: there is no file, and so nothing that could be wrong; or it could not be written, and was removed, so
     that it is made anew.
     """
+    file = f"{path}/{FILE}"
+    # Most mailboxes have none, and to raise an exception takes longer than to ask.
+    if not os.access(file, os.F_OK, follow_symlinks=False):
+        return None
     try:
-        fd = os.open(f"{path}/{FILE}", os.O_WRONLY | os.O_APPEND | _FILE)
+        fd = os.open(file, os.O_WRONLY | os.O_APPEND | _FILE)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
         with suppress(OSError):
-            os.unlink(f"{path}/{FILE}")
+            os.unlink(file)
         return None
     try:
         before = identity(os.fstat(fd))
@@ -151,7 +155,7 @@ def record(path: str, octets: int, messages: int) -> tuple[Identity, Identity] |
         return before, identity(os.fstat(fd))
     except OSError:
         with suppress(OSError):
-            os.unlink(f"{path}/{FILE}")
+            os.unlink(file)
         return None
     finally:
         os.close(fd)

@@ -43,13 +43,13 @@ def _greet(session: "ServerSession") -> Reply:
     """Return the answer to an accepted EHLO or HELO: our name, then the extensions (no enhanced codes: RFC 2034)."""
     hostname = session.settings.hostname
     if not session.extended:
-        return Reply(250, "", hostname)
+        return _greeting(hostname)
     offers = [extension.offer(session) for extension in EXTENSIONS if extension.offered(session)]
-    return _extended(hostname, *[offer for offer in offers if offer is not None])
+    return _greeting(hostname, *[offer for offer in offers if offer is not None])
 
 
 @lru_cache(maxsize=64)
-def _extended(hostname: str, *offers: str) -> Reply:
+def _greeting(hostname: str, *offers: str) -> Reply:
     # Put together once for all sessions that are offered the same.
     return Reply(250, "", hostname, *offers)
 
