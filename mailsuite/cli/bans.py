@@ -11,8 +11,8 @@ from mailsuite.admin.times import when
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import tell
 from mailsuite.cli.output import as_json, print_json, print_table
-from mailsuite.cli.queue_filters import span
 from mailsuite.cli.site import with_site
+from mailsuite.cli.spans import span
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError
 from mailsuite.policy.ban_file import BanFile, BanFileError

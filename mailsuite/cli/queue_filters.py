@@ -1,37 +1,18 @@
-"""What of the queue a command is about: its options, and spans of time as people write them."""
+"""What of the queue a command is about: its options."""
 
 import functools
-import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
+from mailsuite.cli.spans import span
 from mailsuite.queue.entries import MOST, Selection, Status
 
 R = TypeVar("R")
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-# Spans that are longer are no times of day that anybody can be told.
-_LONGEST_DAYS = 36_500
-_STATUSES = ("waiting", "scheduled", "held", "claimed", "bounce", "damaged")
-
-
-def span(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """Return the seconds of a span of time such as ``90m`` or ``1d12h``."""
-    if text is None:
-        return None
-    parts = _SPAN.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise click.BadParameter(f"{text!r} is no span of time; expected one such as 90m, 12h, 1d or 1d12h")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds > _LONGEST_DAYS * _UNITS["d"]:
-        raise click.BadParameter(f"{text!r} is too long; expected {_LONGEST_DAYS}d at most")
-    return seconds
-
-
+_STATUSES: tuple[Status, ...] = get_args(Status)
 _OPTIONS = (
     click.option("--id", "identity", metavar="ID", help="The message ID; the same as giving ID."),
     click.option("--sender", metavar="ADDRESS", help="From this address, or @domain; '<>' for reports."),
