@@ -36,7 +36,6 @@ class Quota:
 NO_QUOTA = Quota()
 
 
-
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """A place where mail lies: the directory's *id* and the *path* below the mail root.

@@ -5,7 +5,7 @@ server's real session core.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.address import Address
+from mailsuite.delivery.asked import Strictness
 from mailsuite.delivery.tls_policy import Demand
 from mailsuite.dns import DnsTrouble
 from mailsuite.encryption import Encryption
@@ -430,7 +431,7 @@ class FixedDemands:
         policy_domain: str,
         host: str,
         host_secure: bool,
-        strictness: Literal["", "required", "optional"] = "",
+        strictness: Strictness = "",
     ) -> Demand:
         self.wishes.append(strictness)
         self.asked.append((policy_domain, host, mx_secure, host_secure))

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from mailsuite.asked import Asked
 from mailsuite.outcome import Failed
 from mailsuite.queued import QueuedMessage
 from mailsuite.route import UNIX, Route
 from mailsuite.smtp.client_events import Capabilities
+
+# What a message wants of TLS: nothing of its own, TLS in any case (REQUIRETLS), or mail before TLS (TLS-Required).
+Strictness: TypeAlias = Literal["", "required", "optional"]
 
 NO_DELIVERBY = Failed("5.3.3", "It has to be delivered in a set time, which the next host cannot promise (DELIVERBY)")
 TOO_LATE = Failed("5.4.7", "The time in which it had to be delivered is over, or too short for the next host")
@@ -18,7 +21,7 @@ NO_REQUIRETLS = Failed("5.7.30", "It must go no way without TLS, and the next ho
 _SECONDS = 999_999_999
 
 
-def strictness(message: QueuedMessage, route: Route) -> Literal["", "required", "optional"]:
+def strictness(message: QueuedMessage, route: Route) -> Strictness:
     """Say what *message* wants of TLS on *route*, beside what the route and its domain ask for."""
     asked = message.asked
     if asked.tls_optional:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from twisted.internet.threads import deferToThread
 
 from mailsuite.delivery import trouble
+from mailsuite.delivery.asked import Strictness
 from mailsuite.delivery.mx import Hop
 from mailsuite.delivery.sending import Sending
 from mailsuite.delivery.session import RemoteSession
@@ -35,7 +36,7 @@ class Demands(Protocol):
         policy_domain: str,
         host: str,
         host_secure: bool,
-        strictness: Literal["", "required", "optional"] = "",
+        strictness: Strictness = "",
     ) -> Demand:
         """See `TLSPolicy.demand`."""
 
@@ -82,9 +83,7 @@ class Connections:
         self._nonce = nonce
         self._read_password = read_password
 
-    async def demand(
-        self, route: Route, hop: Hop, strictness: Literal["", "required", "optional"] = ""
-    ) -> Demand | Trouble:
+    async def demand(self, route: Route, hop: Hop, strictness: Strictness = "") -> Demand | Trouble:
         """Say what is asked of the host of *hop*, or why it cannot be used now. *strictness* is the message's own."""
         host = hop.address if route.host.startswith(UNIX) else hop.host
         domain = route.host or route.domain

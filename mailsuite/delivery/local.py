@@ -2,23 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import cast
 
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailsuite.address import Address
-from mailsuite.delivery.body import InThread, next_piece
+from mailsuite.delivery.body import PIECE_OCTETS, InThread, next_piece
 from mailsuite.interfaces import IContent, IDeliveryTarget, IDraft, IMailStore, IReceipt
-from mailsuite.maybe import Maybe
+from mailsuite.maybe import Maybe, value_of
 from mailsuite.meaning import CannotJudge, Mailbox
 from mailsuite.message.trace import return_path
 from mailsuite.outcome import Deferred, Delivered, Failed, Outcome
 from mailsuite.queued import Job
 
-T = TypeVar("T")
-PIECE_OCTETS = 1 << 18
 NO_ROOM = Deferred("4.3.1", "Not enough disk space here", whole=True)
 GONE = Failed("5.1.1", "The mailbox was removed before the message could be delivered")
 NO_ACCOUNTS = Deferred("4.3.0", "The accounts cannot be read now", whole=True)
@@ -66,7 +64,7 @@ class LocalDelivery:
     async def _place(self, kept: Mailbox) -> Mailbox | Outcome:
         """Return where the mailbox *kept* is by now, or why there is nothing to deliver to."""
         try:
-            box = await _later(self._current(kept))
+            box = await value_of(self._current(kept))
         except CannotJudge:
             # Who could not say has told so, once for all that ask.
             return NO_ACCOUNTS
@@ -99,12 +97,11 @@ class LocalDelivery:
         receipt: IReceipt = self._store.deliver(draft, mailboxes)
         if any(isinstance(outcome, Delivered) for outcome in receipt.outcomes):
             try:
-                await _later(self._store.barrier([receipt]))
+                await value_of(self._store.barrier([receipt]))
             except OSError:
                 receipt.withdraw()
                 raise
         return dict(zip(mailboxes, receipt.outcomes, strict=True))
-
 
     async def _write(
         self, draft: IDraft, job: Job, added: bytes, content: Callable[[], Awaitable[IContent]]
@@ -122,7 +119,3 @@ class LocalDelivery:
                 await self._in_thread(draft.write, piece)
         finally:
             reading.close()
-
-
-async def _later(value: Maybe[T]) -> T:
-    return await value if isinstance(value, Awaitable) else value

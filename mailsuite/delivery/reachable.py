@@ -39,5 +39,5 @@ def is_public(address: str) -> bool:
 
 
 def is_ipv6(address: str) -> bool:
-    """Say of which family a socket to *address* is."""
+    """Say whether *address* is one of IPv6, of the two families."""
     return ":" in address

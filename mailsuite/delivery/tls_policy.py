@@ -26,6 +26,7 @@ from typing import Literal
 
 from twisted.logger import Logger
 
+from mailsuite.delivery.asked import Strictness
 from mailsuite.delivery.certificate_names import host_key, is_ip
 from mailsuite.delivery.dane import Associated, Associations
 from mailsuite.delivery.dane_lookup import associations
@@ -102,7 +103,7 @@ class TLSPolicy:
         policy_domain: str,
         host: str,
         host_secure: bool,
-        strictness: Literal["", "required", "optional"] = "",
+        strictness: Strictness = "",
     ) -> Demand:
         """Say what is asked of *host*: a name, an IP address, or the path of a socket.
 

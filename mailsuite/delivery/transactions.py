@@ -18,7 +18,6 @@ UTF8_RECIPIENT = Failed("5.6.7", "The address has letters that are not ASCII, wh
 UTF8_HEADER = Failed("5.6.9", "The message has a header that is not ASCII, which the next host does not take")
 
 
-
 class _Kind(Enum):
     """What BODY calls the content (RFC 6152 §2, RFC 3030 §3)."""
 

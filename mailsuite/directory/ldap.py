@@ -4,7 +4,7 @@ Who has a mailbox is an entry with a login attribute; its mailbox is named by th
 alias, which keeps a copy where it is among its own. How it is asked is in `mailsuite.directory.ldap_searches`.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.secrets import stored_elsewhere
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written
 from mailsuite.directory.storage_rules import amount
-from mailsuite.maybe import Maybe, step
+from mailsuite.maybe import Maybe, step, value_of
 from mailsuite.meaning import Login, Mailbox, Quota
 from mailsuite.pathnames import mailbox_path, path_address
 
@@ -191,8 +191,7 @@ class _Once:
 
     async def _kept(self, key: tuple[str, ...], ask: Callable[[], Maybe[Any]]) -> Any:
         if key not in self._known:
-            found = ask()
-            self._known[key] = await found if isinstance(found, Awaitable) else found
+            self._known[key] = await value_of(ask())
         return self._known[key]
 
 

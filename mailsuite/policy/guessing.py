@@ -13,7 +13,7 @@ seconds. Exempt peers, a webmail say, pass the gate of the account alone.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -24,7 +24,7 @@ from zope.interface import implementer
 from mailsuite.address import subaddress
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IGuessingLimit, ISharedState
-from mailsuite.maybe import Maybe
+from mailsuite.maybe import Maybe, value_of
 from mailsuite.policy.bans import Bans
 from mailsuite.policy.known import KnownPlaces
 
@@ -201,8 +201,7 @@ class GuessingLimit:
             self._ended(lanes[:index])
             raise
         if entered:
-            rest = self._pass(lanes[index + 1 :])
-            if await rest if isinstance(rest, Awaitable) else rest:
+            if await value_of(self._pass(lanes[index + 1 :])):
                 return True
             index += 1
         self._ended(lanes[:index])

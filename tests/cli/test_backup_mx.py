@@ -248,7 +248,6 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
     """The address of a web server on loopback, and the file with its certificate."""
     monkeypatch.setenv("no_proxy", "localhost")
 
-
     certificate = str(tmp_path / "web.pem")
     pair = self_signed("localhost", datetime.datetime.now(datetime.UTC), ("localhost",))
     write_pair(certificate, str(tmp_path / "web.key"), pair)

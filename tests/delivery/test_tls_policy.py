@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from cryptography import x509
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
+from mailsuite.delivery.asked import Strictness
 from mailsuite.delivery.certificate_names import certifies
 from mailsuite.delivery.mta_sts import MTASTS
 from mailsuite.delivery.mta_sts_cache import PolicyCache
@@ -54,7 +55,7 @@ def demand(
     domain: str = "b.example",
     route: Route | None = None,
     troubled: str = "",
-    strictness: Literal["", "required", "optional"] = "",
+    strictness: Strictness = "",
 ) -> Demand:
     """Ask for the demand on a host of *domain* with these TLSA records and this MTA-STS policy of b.example."""
     secure = {"b.example", HOST, NAME} if host_secure else {"b.example"}

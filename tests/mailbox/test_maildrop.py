@@ -183,7 +183,6 @@ class TestReading:
         with pytest.raises(Damaged):
             octets(maildrop, 1)
 
-
     def test_usual_moves_cost_no_look(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A message that is where mail programs move messages is found without a look at all the others."""
         monkeypatch.setattr(module, "scan", None)

@@ -33,7 +33,6 @@ class Web:
             raise self.document
         return "application/octet-stream", self.document
 
-
     async def post(
         self, url: str, form: Mapping[str, str], limit: int, login: tuple[str, str] | None = None
     ) -> tuple[str, bytes]:

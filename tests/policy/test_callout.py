@@ -247,7 +247,6 @@ def test_a_domain_that_cannot_be_asked_is_left_alone_for_a_moment(trouble: Excep
     assert site.known("dave") == []
 
 
-
 def test_an_address_that_the_primary_puts_off_says_nothing_of_the_others() -> None:
     """Greylisting, say."""
     site = Site()

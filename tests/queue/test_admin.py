@@ -293,7 +293,6 @@ class TestChanging:
 
         assert admin.remove(Selection()).changed == 1
 
-
     def test_what_a_dead_server_had_claimed_is_said_to_wait(self, queues: Queues, queue: SqliteQueue) -> None:
         """There is no server that has it in its hands."""
         queues.accept(queue, "bob@b.example", claim=True)

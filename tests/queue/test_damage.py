@@ -279,7 +279,6 @@ class TestRows:
         assert [name for job in jobs if job.purpose == "try" for name in names([job])] == ["new@e.example"]
         assert sorted(names(jobs)) == ["eve@d.example", "new@e.example", "r1@b.example", "r3@b.example"]
 
-
     def test_content_in_a_damaged_page(self, queues: Queues) -> None:
         """It is set aside like content that is gone, and not tried again and again."""
         queue = queues.open()

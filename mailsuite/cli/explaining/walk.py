@@ -194,7 +194,6 @@ class Walk:
         found.reply = reply
         return found
 
-
     def _add_recent(self, login: Login | None) -> None:
         since = datetime.fromtimestamp(time.time() - 3600, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         lines = recent(self._reading.settings.log.path)
