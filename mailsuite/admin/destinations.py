@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from mailsuite.address import Address
 from mailsuite.admin.site import Site
-from mailsuite.directory.errors import BadName
-from mailsuite.directory.spelling import parse_domain, shown
+from mailsuite.directory.spelling import is_domain, shown
 from mailsuite.queue.admin import Administration
 from mailsuite.queued import LOCAL
 from mailsuite.service.asking import fates, plain
@@ -76,7 +75,7 @@ def _scheduled_as(site: Site, name: str) -> str:
 
 def _refuse_no_destination(site: Site, name: str) -> None:
     """Refuse what no mail can be scheduled under."""
-    if not _is_domain(name) and not (name.startswith("[") and name.endswith("]") and is_literal(name)):
+    if not is_domain(name) and not (name.startswith("[") and name.endswith("]") and is_literal(name)):
         raise NoDestination(
             f'"{shown(name) if name else ""}" is no destination: expected a domain, an address literal such as'
             f" [192.0.2.1], route:NAME, or {LOCAL} for our own mailboxes"
@@ -86,11 +85,3 @@ def _refuse_no_destination(site: Site, name: str) -> None:
             f"mail for {name} goes into mailboxes of ours, and waits in the queue only when they cannot take it: name"
             f" {LOCAL}, or hold only what is in the queue now, with --domain {name}"
         )
-
-
-def _is_domain(text: str) -> bool:
-    try:
-        parse_domain(text)
-    except BadName:
-        return False
-    return True

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
-from mailsuite.config.forms import is_domain, is_https, is_web
+from mailsuite.config.domains import name_problems
+from mailsuite.config.forms import is_https, is_web
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.delivery import Backup
 from mailsuite.directory.spelling import shown
@@ -13,13 +13,8 @@ from mailsuite.policy.backup_list import BadKey, parse_key
 
 def backup_problems(settings: Settings) -> Iterator[Problem]:
     """Yield what is wrong with the tables of backed up domains."""
-    taken: dict[str, str] = {}
+    yield from name_problems("backups", settings.backups)
     for name, backup in settings.backups.items():
-        if not is_domain(name):
-            text = f'"{shown(name)}" is not a domain name: write [backups."example.org"]'
-            yield Problem(("backups", name), text)
-        elif (other := taken.setdefault(domain_key(name), name)) != name:
-            yield Problem(("backups", name), f'this domain has a table already: [backups."{other}"]')
         for key, text in _list(backup):
             yield Problem(("backups", name, key), text)
 

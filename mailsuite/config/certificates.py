@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
-from mailsuite.config.forms import is_domain
 from mailsuite.config.settings import Settings
-from mailsuite.directory.spelling import shown
+from mailsuite.directory.spelling import is_domain, shown
 
 
 def certificate_problems(settings: Settings) -> Iterator[Problem]:

@@ -1,12 +1,11 @@
 """What types cannot say about POP3 and about the tables of domains: terms in range, a language that there is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
-from mailsuite.config.forms import is_domain
 from mailsuite.config.settings import Settings
-from mailsuite.directory.spelling import shown
+from mailsuite.directory.spelling import is_domain, shown
 from mailsuite.pop3.capabilities.lang import LANGUAGES
 
 DELAY_SECONDS = 86_400
@@ -20,15 +19,21 @@ def domain_problems(settings: Settings) -> Iterator[Problem]:
         known = ", ".join(LANGUAGES)
         text = f'"{shown(settings.pop3.language)}" is no language that there is here; these are: {known}'
         yield Problem(("pop3", "language"), text)
-    taken: dict[str, str] = {}
+    yield from name_problems("domains", settings.domains)
     for name, domain in settings.domains.items():
         path = ("domains", name)
-        if not is_domain(name):
-            yield Problem(path, f'"{shown(name)}" is not a domain name: write [domains."example.org"]')
-        elif (other := taken.setdefault(domain_key(name), name)) != name:
-            yield Problem(path, f'this domain has a table already: [domains."{other}"]')
         yield from _range((*path, "pop3_login_delay"), domain.pop3_login_delay, DELAY_SECONDS)
         yield from _range((*path, "pop3_expire"), domain.pop3_expire, EXPIRE_DAYS)
+
+
+def name_problems(table: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Yield what is wrong with *names* of tables below *table*: each is to be a domain, however written, and once."""
+    taken: dict[str, str] = {}
+    for name in names:
+        if not is_domain(name):
+            yield Problem((table, name), f'"{shown(name)}" is not a domain name: write [{table}."example.org"]')
+        elif (other := taken.setdefault(domain_key(name), name)) != name:
+            yield Problem((table, name), f'this domain has a table already: [{table}."{other}"]')
 
 
 def _range(path: tuple[str, ...], value: int | str, most: int) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from mailsuite.directory.errors import BadName
-from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.directory.spelling import is_domain, parse_address
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HTTPS = re.compile(r"https://(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/[!-~]*")
@@ -14,15 +14,6 @@ def is_mail_address(text: str) -> bool:
     """Say whether *text* is a mail address such as postmaster@example.org."""
     try:
         parse_address(text)
-    except BadName:
-        return False
-    return True
-
-
-def is_domain(text: str) -> bool:
-    """Say whether *text* is a domain name, in letters of any script."""
-    try:
-        parse_domain(text)
     except BadName:
         return False
     return True

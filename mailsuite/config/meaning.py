@@ -8,13 +8,13 @@ from mailsuite.config.certificates import certificate_problems
 from mailsuite.config.decoding import Problem
 from mailsuite.config.domains import domain_problems
 from mailsuite.config.endpoints import place
-from mailsuite.config.forms import ip, is_domain, is_mail_address, is_peer, network_around
-from mailsuite.config.oauth import login_problems
+from mailsuite.config.forms import ip, is_mail_address, is_peer, network_around
+from mailsuite.config.logins import login_problems
 from mailsuite.config.policy import policy_problems
 from mailsuite.config.routes import route_problems
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.listen import Listener
-from mailsuite.directory.spelling import shown
+from mailsuite.directory.spelling import is_domain, shown
 from mailsuite.smtp.commands import EXTENSIONS
 
 SMTP_PORT = 25

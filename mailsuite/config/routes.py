@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from mailsuite.address import domain_key
 from mailsuite.config.decoding import Problem
 from mailsuite.config.endpoints import Place, place
-from mailsuite.config.forms import ip, is_domain, is_pattern
+from mailsuite.config.forms import ip, is_pattern
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.delivery import OutboundTLS, RouteTable
 from mailsuite.config.tables.listen import Listener
-from mailsuite.directory.spelling import shown
+from mailsuite.directory.spelling import is_domain, shown
 from mailsuite.route import UNIX
 from mailsuite.sasl.choice import MECHANISMS
 

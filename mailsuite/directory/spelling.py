@@ -26,6 +26,15 @@ def parse_domain(text: str) -> str:
     return key
 
 
+def is_domain(text: str) -> bool:
+    """Say whether *text* is a domain name, in letters of any script."""
+    try:
+        parse_domain(text)
+    except BadName:
+        return False
+    return True
+
+
 def parse_address(text: str) -> Address:
     """Return the address *text* in key form. Raises `BadName`."""
     written = parse_written(text)
