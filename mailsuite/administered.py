@@ -15,7 +15,7 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.secrets import Kept, keeping
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.interfaces import IGuessingLimit, IMailLog
 from mailsuite.limits import default_caps, ledger, quota_rules
 from mailsuite.logins import mechanisms_of, wanted_secrets
@@ -85,7 +85,7 @@ class AdminAPI:
     def __init__(self, settings: Settings, reactor: Any, guessing: IGuessingLimit, log: IMailLog) -> None:
         from mailsuite.admin.api.application import Application  # It loads a web server, which few sites need.
 
-        self._threads = HashingThreads(reactor, AT_ONCE, WAITING, "requests")
+        self._threads = BoundedThreads(reactor, AT_ONCE, WAITING, "requests")
         application = Application(
             administered(settings), tokens(settings), guessing, log, self._threads.run, time.time, reactor
         )

@@ -30,7 +30,7 @@ from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, certificate_watch, has_tls, pop3_policies, roles
 from mailsuite.limits import caps, full, ledger, notices, quotas
@@ -229,7 +229,7 @@ class Parts:
         self._denials.load()
         own_checks = OwnChecks(settings, reactor)
         self._reloading = DeferredLock()
-        self._hashing = HashingThreads(reactor, settings.directory.hash_threads)
+        self._hashing = BoundedThreads(reactor, settings.directory.hash_threads)
         self._backend = backend(settings, reactor, clocks.seconds, self._hashing.run)
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)

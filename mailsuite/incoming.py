@@ -15,7 +15,7 @@ from mailsuite.peers import peers_in
 from mailsuite.policies import Denials, OwnChecks, SenderChecks, relay_rules
 from mailsuite.policy.bans import BANNED, NotBanned
 from mailsuite.policy.checks import Checks
-from mailsuite.policy.connections import Caps, ConnectionLimit
+from mailsuite.policy.connections import ConnectionCaps, ConnectionLimit
 from mailsuite.policy.rates import Allowances, Rates
 from mailsuite.policy.relay import InboundRelay, OwnOnly, SubmissionRelay
 from mailsuite.pop3 import responses as pop3_responses
@@ -100,7 +100,7 @@ class Incoming:
 
     def _admission(self, name: str, settings: ListenerSettings) -> Admission:
         limits = self._settings.limits
-        caps = Caps(
+        caps = ConnectionCaps(
             limits.connections, limits.address_connections, limits.network_connections, limits.connection_rate
         )
         words = _WORDS.get(settings.service, _SMTP_WORDS)

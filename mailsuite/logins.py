@@ -20,7 +20,7 @@ from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.remembered import Source
 from mailsuite.directory.secrets import Secrets
 from mailsuite.directory.served import Served
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.encryption import Encryption
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IAuthenticator, IMailLog, IResolver, ISharedState, ITokens
@@ -73,7 +73,7 @@ def authenticator(
     backend: Backend,
     source: Source,
     passwords: Passwords,
-    hashing: HashingThreads,
+    hashing: BoundedThreads,
     used: Callable[[int], None],
 ) -> IAuthenticator:
     """Return what tells of names and passwords whose they are; *used* hears of the use of app passwords."""

@@ -1,6 +1,6 @@
 """Domains of ours, each of a class: a local one has a postmaster (RFC 5321 §4.5.1, RFC 2142), perhaps a catch-all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from mailsuite.address import Address
@@ -9,6 +9,7 @@ from mailsuite.database import transaction
 from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
 from mailsuite.directory.references import (
     adopt_targets,
+    aliases_of,
     dangling,
     domain_id,
     prune,
@@ -164,7 +165,7 @@ class Domains:
             for user in users:
                 delete_user(self._connection, user, force=True)
             number = domain_id(self._connection, domain.name)
-            aliases = self._aliases_of(domain.name)
+            aliases = aliases_of(self._connection, domain.name)
             if aliases and not force:
                 raise StillNeeded(
                     f"{', '.join(aliases)} is an alias of {domain.name}; remove that first, or use --force, which"
@@ -190,12 +191,6 @@ class Domains:
         if postmaster and taken is None:
             insert_user(self._connection, NewUser(Address(POSTMASTER, key), None))
 
-    def _aliases_of(self, key: str) -> Sequence[str]:
-        rows = self._connection.execute(
-            "SELECT a.name FROM domains a JOIN domains o ON o.id = a.alias_of WHERE o.name = ? ORDER BY a.name", (key,)
-        )
-        return [name for (name,) in rows.fetchall()]
-
     def _refuse_alias(self, domain: Domain, domain_class: DomainClass) -> None:
         """Refuse another class for a domain that is an alias or has such: only in local ones is anything looked up."""
         if domain.alias_of:
@@ -203,7 +198,7 @@ class Domains:
                 f"{domain.name} is an alias of {domain.alias_of}, so it can only be local;"
                 f" to change that: mailsuite domain set {domain.name} --no-alias-of"
             )
-        aliases = self._aliases_of(domain.name)
+        aliases = aliases_of(self._connection, domain.name)
         if aliases:
             raise WrongClass(
                 f"{domain.name} cannot be of class {domain_class}: {', '.join(aliases)} is an alias of it;"
@@ -218,7 +213,7 @@ class Domains:
                 f"{key}, of class {domain_class}, cannot be an alias of {other}, which is {what}: both must be local,"
                 " and one step is all that is gone"
             )
-        aliases = self._aliases_of(key)
+        aliases = aliases_of(self._connection, key)
         if aliases:
             raise StillNeeded(f"{key} cannot be an alias: {', '.join(aliases)} is one of it")
         self._connection.execute(

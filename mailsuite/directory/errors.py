@@ -1,6 +1,5 @@
 """What can be wrong with a request about accounts; each message says what, and how to mend it."""
 
-
 from mailsuite.meaning import CannotJudge
 
 
@@ -62,3 +61,8 @@ class ReadOnly(AccountsError):
 
 class Away(CannotJudge):
     """What keeps the accounts does not answer now: that says nothing about any address or login."""
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what *error* says, in one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

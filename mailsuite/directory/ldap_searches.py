@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailsuite.directory.errors import Away
+from mailsuite.directory.errors import Away, in_one_line
 
 # Entries that one question may find; more than one is an error of who keeps them.
 ENTRIES = 50
@@ -121,7 +121,7 @@ class LdapServers:
             client.send_multiResponse(request, handle).addErrback(lost)
         except Exception as error:
             self.close()
-            raise Away(f"the LDAP server does not answer: {_said(error)}") from error
+            raise Away(f"the LDAP server does not answer: {in_one_line(error)}") from error
         answer = await self._answer(client, done)
         if answer.resultCode in (ldaperrors.Success.resultCode, ldaperrors.LDAPNoSuchObject.resultCode):
             return found
@@ -156,7 +156,7 @@ class LdapServers:
                 return await self._connect(url)
             except Exception as error:
                 # Whatever it was: with this server nothing can be done now.
-                trouble = f"{url}: {_said(error)}"
+                trouble = f"{url}: {in_one_line(error)}"
         raise Away(f"no LDAP server can be reached ({trouble})")
 
     async def _answer(self, client: Any, asked: "Deferred[Any]") -> Any:
@@ -167,7 +167,7 @@ class LdapServers:
             client.transport.abortConnection()
             if client is self._client:
                 self._client = None
-            raise Away(f"the LDAP server does not answer: {_said(error)}") from error
+            raise Away(f"the LDAP server does not answer: {in_one_line(error)}") from error
 
 
 def any_equal(attributes: Sequence[str], value: str, object_class: str = "") -> Any:
@@ -200,7 +200,3 @@ def _text(octets: Any) -> str:
 def _close(client: Any) -> None:
     if client.connected:
         client.unbind()
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from mailsuite.directory.backend import Backend, Lookups, Rewrite, WriteUses
-from mailsuite.directory.errors import AccountsError, Away
+from mailsuite.directory.errors import AccountsError, Away, in_one_line
 from mailsuite.directory.notifications import Notifications
 from mailsuite.directory.postgresql_schema import (
     PostgresConnection,
@@ -75,7 +75,7 @@ class PostgresBackend(Backend):
                 check_version(connection)
                 self._generation = PostgresRecords(lambda: PostgresConnection(connection)).generation()
         except psycopg.OperationalError as error:
-            _log.error("The accounts cannot be reached yet: {reason}", reason=_said(error))
+            _log.error("The accounts cannot be reached yet: {reason}", reason=in_one_line(error))
         self._pool = _Pool(
             "psycopg", conninfo(self._dsn, CONNECT_SECONDS, statement_timeout=_milliseconds(self._timeout)),
             autocommit=True, cp_min=1, cp_max=self._connections, cp_reactor=self._reactor, cp_noisy=False,
@@ -174,7 +174,7 @@ class PostgresBackend(Backend):
                     return await self._attempt(work, seconds or self._timeout)
             return await self._attempt(work, seconds or self._timeout)
         except (psycopg.OperationalError, _Dead, TimeoutError) as error:
-            raise Away(f"PostgreSQL does not answer: {_said(error)}") from error
+            raise Away(f"PostgreSQL does not answer: {in_one_line(error)}") from error
         finally:
             self._waiting -= 1
 
@@ -248,7 +248,7 @@ class _Line:
             return work(PostgresRecords(lambda: PostgresConnection(connection)))
         except psycopg.Error as error:
             if connection.closed:
-                raise _Dead(_said(error)) from error
+                raise _Dead(in_one_line(error)) from error
             raise
         finally:
             self._connection = None
@@ -266,7 +266,3 @@ class _Line:
 def _milliseconds(seconds: float) -> int:
     """Return *seconds* as PostgreSQL takes them. (0 would be for ever.)"""
     return max(1, int(seconds * 1000))
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
+from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, in_one_line
 from mailsuite.directory.schema import VERSION, WAIT_SECONDS
 from mailsuite.directory.sql import Result
 from mailsuite.directory.sql_records import SqlRecords
@@ -210,7 +210,7 @@ def trouble() -> Iterator[None]:
     except psycopg.errors.LockNotAvailable as error:
         raise AccountsBusy("the accounts are in use by another command; try again when it is done") from error
     except psycopg.Error as error:
-        raise NoAccounts(f"the database of [postgresql] dsn: {' '.join(str(error).split())}") from error
+        raise NoAccounts(f"the database of [postgresql] dsn: {in_one_line(error)}") from error
 
 
 @lru_cache(maxsize=200)

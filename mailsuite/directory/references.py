@@ -128,15 +128,20 @@ def prune(connection: Connection, domain: str) -> None:
         connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
 
 
+def aliases_of(connection: Connection, domain: str) -> list[str]:
+    """Return the domains that are aliases of *domain*."""
+    rows = connection.execute(
+        "SELECT a.name FROM domains a JOIN domains d ON d.id = a.alias_of WHERE d.name = ? ORDER BY a.name", (domain,)
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
 def _called(connection: Connection, domain: str) -> list[str]:
     """Return the names under which addresses of *domain* are reached: its own, and those of its aliases; none where
     its mail does not end here."""
     if is_elsewhere(connection, domain):
         return []
-    aliases = connection.execute(
-        "SELECT a.name FROM domains a JOIN domains d ON d.id = a.alias_of WHERE d.name = ? ORDER BY a.name", (domain,)
-    )
-    return [domain, *(name for (name,) in aliases.fetchall())]
+    return [domain, *aliases_of(connection, domain)]
 
 
 def _domain(connection: Connection, name: str) -> tuple[int, str]:

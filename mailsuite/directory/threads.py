@@ -1,4 +1,4 @@
-"""The threads in which passwords are checked: few, with a bounded queue before them."""
+"""Threads for what would hold the reactor up, such as hashing: few, with a bounded queue before them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -21,13 +21,13 @@ class TooBusy(CannotJudge):
 
 
 class Run(Protocol):
-    """Runs work in another thread: `HashingThreads.run`."""
+    """Runs work in another thread: `BoundedThreads.run`."""
 
     def __call__(self, work: Callable[[], T]) -> Awaitable[T]:
         """Return what *work* returns, later. May raise `TooBusy` at once."""
 
 
-class HashingThreads:
+class BoundedThreads:
     """Runs work in *threads* threads; *waiting* pieces of what *name* says may wait. To be started and stopped."""
 
     def __init__(

@@ -11,12 +11,12 @@ from zope.interface import implementer
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IConnectionLimit, ISharedState
 
-# Within so many seconds `Caps.rate` new connections may come.
+# Within so many seconds `ConnectionCaps.connection_rate` new connections may come.
 RATE_WINDOW = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class ConnectionCaps:
     """The keys of ``[limits]`` that tell of connections; 0: any number."""
 
     connections: int
@@ -29,7 +29,7 @@ class Caps:
 class ConnectionLimit:
     """The connections of the listener *name*. Peers that are *exempt* count, but only against the cap on all."""
 
-    def __init__(self, name: str, caps: Caps, state: ISharedState, exempt: Callable[[Peer], bool]) -> None:
+    def __init__(self, name: str, caps: ConnectionCaps, state: ISharedState, exempt: Callable[[Peer], bool]) -> None:
         self._caps = caps
         self._state = state
         self._exempt = exempt

@@ -21,7 +21,7 @@ from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import NoAccounts
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.maybe import value_of
 from mailsuite.meaning import Mailboxes
 from tests.commands import DOCUMENTS
@@ -80,7 +80,7 @@ def configure(folder: Path, example: str, *moved: tuple[str, str]) -> None:
 def serving(folder: Path) -> Iterator[tuple[Directory, Authenticator]]:
     """Yield what answers for the site in *folder*."""
     settings = load(folder / "mailsuite.toml")
-    threads = HashingThreads(reactor, 1)
+    threads = BoundedThreads(reactor, 1)
     threads.start()
     made = backend(settings, reactor, reactor.seconds, threads.run)
     made.start()

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from mailsuite.directory.threads import HashingThreads, TooBusy
+from mailsuite.directory.threads import BoundedThreads, TooBusy
 
 
 @implementer(IReactorFromThreads)
@@ -37,9 +37,9 @@ def calls() -> Calls:
 
 
 @pytest.fixture
-def threads(calls: Calls) -> Iterator[HashingThreads]:
+def threads(calls: Calls) -> Iterator[BoundedThreads]:
     """One thread, with two places to wait."""
-    threads = HashingThreads(calls, 1, waiting=2)
+    threads = BoundedThreads(calls, 1, waiting=2)
     threads.start()
     yield threads
     threads.stop()
@@ -50,7 +50,7 @@ def test_the_double_is_a_reactor_for_threads(calls: Calls) -> None:
     assert verifyObject(IReactorFromThreads, calls)
 
 
-def test_work_is_done_in_another_thread(calls: Calls, threads: HashingThreads) -> None:
+def test_work_is_done_in_another_thread(calls: Calls, threads: BoundedThreads) -> None:
     """The answer comes back on the reactor's side."""
     answers: list[str] = []
     threads.run(lambda: threading.current_thread().name).addCallback(answers.append)
@@ -62,7 +62,7 @@ def test_work_is_done_in_another_thread(calls: Calls, threads: HashingThreads) -
     assert answers[0] != threading.current_thread().name
 
 
-def test_beyond_the_queue_work_is_refused_until_some_is_done(calls: Calls, threads: HashingThreads) -> None:
+def test_beyond_the_queue_work_is_refused_until_some_is_done(calls: Calls, threads: BoundedThreads) -> None:
     """One at work and two that wait; the fourth is told at once to come back."""
     go = threading.Event()
     answers: list[bool] = []
@@ -81,7 +81,7 @@ def test_beyond_the_queue_work_is_refused_until_some_is_done(calls: Calls, threa
     assert answers == [True] * 4
 
 
-def test_failed_work_frees_its_place(calls: Calls, threads: HashingThreads) -> None:
+def test_failed_work_frees_its_place(calls: Calls, threads: BoundedThreads) -> None:
     """An exception comes back as such, and counts no longer."""
     failures: list[Failure] = []
     for _ in range(5):

@@ -24,7 +24,7 @@ from mailsuite.directory.remembered import Source, Terms
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.secrets import Secrets, keeping
 from mailsuite.directory.sqlite import SqliteBackend
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.maybe import Maybe, value_of
 from mailsuite.transport.ldap import LdapConnector
 from tests.directory.servers import (
@@ -59,7 +59,7 @@ class World:
 
     def __init__(self) -> None:
         self.late = 0.0
-        self.threads = HashingThreads(reactor, 2)
+        self.threads = BoundedThreads(reactor, 2)
         self.threads.start()
         self.backend = self.made()
         self.backend.start()

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyClass, verifyObject
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IConnectionLimit
 from mailsuite.policy.bans import ALL, BANNED, LOGINS, OPERATOR, SERVER, Ban, Bans, NotBanned, network_subject
-from mailsuite.policy.connections import Caps, ConnectionLimit
+from mailsuite.policy.connections import ConnectionCaps, ConnectionLimit
 from mailsuite.policy.state import MemoryState
 
 ALICE = "alice@b.example"
@@ -163,7 +163,7 @@ def test_what_is_dropped_leaves_nothing_behind(steps: list[tuple[bool, int, int]
 
 def test_the_limit_on_connections(bans: Bans, clock: Clock) -> None:
     """Who is banned is not counted; all others are the limit's."""
-    limit = ConnectionLimit("pop3", Caps(1, 0, 0, 0), MemoryState(clock.seconds), lambda peer: False)
+    limit = ConnectionLimit("pop3", ConnectionCaps(1, 0, 0, 0), MemoryState(clock.seconds), lambda peer: False)
     gate = NotBanned(limit, lambda: bans, for_logins=True)
     assert verifyClass(IConnectionLimit, NotBanned)
     assert verifyObject(IConnectionLimit, gate)

@@ -6,7 +6,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from mailsuite.envelope import Peer
 from mailsuite.interfaces import IConnectionLimit
-from mailsuite.policy.connections import RATE_WINDOW, Caps, ConnectionLimit
+from mailsuite.policy.connections import RATE_WINDOW, ConnectionCaps, ConnectionLimit
 from mailsuite.policy.state import MemoryState
 
 HOME = Peer("192.0.2.1", 1025)
@@ -19,7 +19,7 @@ class Door:
     def __init__(self, connections: int = 100, address: int = 0, network: int = 0, rate: int = 0) -> None:
         self.clock = Clock()
         self.state = MemoryState(self.clock.seconds, counters=50)
-        caps = Caps(connections, address, network, rate)
+        caps = ConnectionCaps(connections, address, network, rate)
         self.limit = ConnectionLimit("mta", caps, self.state, lambda peer: peer.host in (FRIEND.host, "unix"))
 
     def knock(self, *hosts: str) -> list[str]:

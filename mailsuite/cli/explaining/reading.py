@@ -15,7 +15,7 @@ from mailsuite.delivery.routes import Routes
 from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.returned import Returned
-from mailsuite.directory.threads import HashingThreads
+from mailsuite.directory.threads import BoundedThreads
 from mailsuite.incoming import roles, smtp_session_settings
 from mailsuite.interfaces import IIntake, IMailStore, IRunner
 from mailsuite.limits import default_caps, full, ledger, quota_rules
@@ -82,7 +82,7 @@ class Reading:
         if os.path.exists(bans.path):
             self.bans.replace(bans.bans(clocks.now()))
             self.known.learn(bans.known(clocks.now() - KNOWN_SECONDS))
-        hashing = HashingThreads(reactor, 1)
+        hashing = BoundedThreads(reactor, 1)
         self.logins = Logins(
             authenticator(settings, self._backend, seen, Passwords(), hashing, lambda used: None), held.guessing
         )
