@@ -139,6 +139,9 @@ class Bringing:
         try:
             for each in batch:
                 if each.base in places:
+                    # A power cut may have done half of a rename: then it has both names.
+                    with suppress(FileNotFoundError):
+                        os.unlink(self._tmp(places[each.base][PREFIX:]))
                     continue
                 try:
                     content = each.read()

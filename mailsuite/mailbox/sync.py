@@ -127,6 +127,21 @@ def sync_folders(root: str, wanted: str, folders: Iterable[str]) -> None:
             fsync_path(folder)
 
 
+def sync_volume(path: str) -> None:
+    """Have all that lies on the file system of the folder *path* written, as well as it can: no promise hangs on it.
+
+    Raises `OSError`.
+    """
+    if platform.system() != "Linux":
+        os.sync()
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _syncfs()(fd)
+    finally:
+        os.close(fd)
+
+
 def _by_syncfs(root: str, wanted: str) -> bool:
     return wanted == "syncfs" or (wanted == "auto" and syncfs_is_good(root))
 
