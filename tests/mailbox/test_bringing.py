@@ -377,3 +377,17 @@ def test_what_is_kept_of_a_message(world: World) -> None:
         tracemalloc.stop()
     assert (after - before) / len(found) < 512
     assert {each.flags for each in found} == {b"RS"}
+
+
+def test_half_a_rename(tmp_path: Path) -> None:
+    """After a power cut a message may have both its names: it is here, and the other one goes."""
+    world = World(tmp_path)
+    world.put("cur/1700000001.M1P1.h:2,S")
+    world.bring()
+    (world.box / os.fsdecode(JOURNAL)).unlink()
+    (there,) = (world.box / "cur").iterdir()
+    os.link(there, world.box / "tmp" / there.name.partition(":")[0])
+
+    assert world.bring() == 1
+    assert not [*(world.box / "tmp").iterdir()]
+    assert [*(world.box / "cur").iterdir()] == [there]
