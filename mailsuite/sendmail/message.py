@@ -14,6 +14,8 @@ _FROM_LINE = re.compile(rb">?From [^\n]*\n")
 _DOT_LINE = re.compile(rb"^\.\r?\n", re.MULTILINE)
 # Longer lines must not be sent (without CR LF).
 _LINE = 998
+# Looked for at the beginning of a line alone: from anywhere else it would take as long as lines are, times that.
+_LONG_LINE = re.compile(rb"^[^\n]{%d,}" % (_LINE + 1), re.MULTILINE)
 _AUTHORS = ("from", "sender", "reply-to")
 _RECIPIENTS = ("to", "cc", "bcc")
 _ADDRESSES = frozenset(f"{resent}{name}" for resent in ("", "resent-") for name in (*_AUTHORS, *_RECIPIENTS))
@@ -48,21 +50,20 @@ def _lines(text: bytes) -> bytes:
 
 def _broken(body: bytes) -> bytes:
     """Return *body* with a line break and a space in lines that nobody has to take."""
-    if not re.search(rb"[^\n]{%d}" % (_LINE + 1), body):
-        return body
-    return b"\n".join(b"\n ".join(_pieces(line)) for line in body.split(b"\n"))
+    return _LONG_LINE.sub(lambda found: b"\n ".join(pieces(found[0])), body)
 
 
-def _pieces(line: bytes) -> Iterator[bytes]:
-    room = _LINE
-    while len(line) > room:
-        cut = room
+def pieces(line: bytes) -> Iterator[bytes]:
+    """Yield *line* in parts that fit, each but the first behind a space; no octet is looked at more than once or so."""
+    start, room = 0, _LINE
+    while len(line) - start > room:
+        cut = start + room
         # Not within a character of UTF-8.
-        while cut > room - 4 and line[cut] & 0xC0 == 0x80:
+        while cut > start + room - 4 and line[cut] & 0xC0 == 0x80:
             cut -= 1
-        yield line[:cut]
-        line, room = line[cut:], _LINE - 1
-    yield line
+        yield line[start:cut]
+        start, room = cut, _LINE - 1
+    yield line[start:]
 
 
 def named(header: bytes) -> list[str]:

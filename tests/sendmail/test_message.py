@@ -1,13 +1,14 @@
 """A message as a program writes it becomes one that can be sent."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.sendmail.exit_codes import DATAERR, NOUSER, Ends
-from mailsuite.sendmail.message import completed, ended, listed, named, qualified, split
+from mailsuite.sendmail.message import completed, ended, listed, named, pieces, qualified, split
 
 ORIGIN = "mail.b.example"
 
@@ -62,6 +63,27 @@ def test_long_lines_are_broken() -> None:
     assert all(len(line) <= 998 for line in lines)
     assert len(lines) == 4
     assert "".join(line.decode().removeprefix(" ") for line in lines) == "x" + much.decode()
+
+
+class Counting(bytes):
+    """Counts the octets that are copied out of it, and out of what was copied."""
+
+    copied = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return what bytes have there."""
+        found = super().__getitem__(index)
+        if isinstance(found, int):
+            return found
+        Counting.copied += len(found)
+        return Counting(found)
+
+
+def test_a_line_of_any_length_is_copied_once() -> None:
+    """A job that shows its progress in one line of many megabytes must not keep a processor busy for hours."""
+    Counting.copied = 0
+
+    assert sum(map(len, pieces(Counting(b"x" * 100_000)))) == Counting.copied == 100_000
 
 
 def test_recipients_of_the_header() -> None:
