@@ -54,7 +54,7 @@ def _broken(body: bytes) -> bytes:
 
 
 def pieces(line: bytes) -> Iterator[bytes]:
-    """Yield *line* in parts that fit, each but the first behind a space; no octet is looked at more than once or so."""
+    """Yield *line* in parts that fit, each but the first behind a space; each octet is copied once."""
     start, room = 0, _LINE
     while len(line) - start > room:
         cut = start + room
