@@ -26,6 +26,8 @@ class Quota:
 
     def otherwise(self, default: "Quota") -> "Quota":
         """Return this, and *default* for what it does not say."""
+        if self.octets is None and self.messages is None:
+            return default
         octets = default.octets if self.octets is None else self.octets
         return Quota(octets, default.messages if self.messages is None else self.messages)
 

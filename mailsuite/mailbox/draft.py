@@ -1,6 +1,7 @@
 """A message on its way in: small ones stay in memory, large ones go to a file on the mail file system."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from zope.interface import implementer
@@ -13,14 +14,14 @@ MEMORY_OCTETS = 262_144
 
 @implementer(IDraft)
 class Draft:
-    """See `IDraft`. *spill_path* is where the file will lie if the message grows large."""
+    """See `IDraft`. *place* returns where the file is to lie, if the message grows large."""
 
-    __slots__ = ("_fd", "_last", "chunks", "path", "size", "spill_path")
+    __slots__ = ("_fd", "_last", "_place", "chunks", "path", "size")
 
-    def __init__(self, spill_path: str) -> None:
+    def __init__(self, place: Callable[[], str]) -> None:
         self.size = 0
         self.chunks: list[bytes] = []
-        self.spill_path = spill_path
+        self._place = place
         # The file's path once there is one.
         self.path: str | None = None
         self._fd = -1
@@ -65,8 +66,9 @@ class Draft:
 
     def _spill(self) -> None:
         if self._fd < 0:
-            self._fd = create(self.spill_path)
-            self.path = self.spill_path
+            path = self._place()
+            self._fd = create(path)
+            self.path = path
         chunks, self.chunks = self.chunks, []
         write_all(self._fd, chunks)
 

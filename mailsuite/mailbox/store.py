@@ -86,7 +86,10 @@ class MaildirStore:
 
     def draft(self) -> IDraft:
         """See `IMailStore.draft`."""
-        return cast(IDraft, Draft(f"{self._writer.root}/{INCOMING}/{self._names.next()}"))
+        return cast(IDraft, Draft(self._place))
+
+    def _place(self) -> str:
+        return f"{self._writer.root}/{INCOMING}/{self._names.next()}"
 
     def deliver(self, draft: IDraft, mailboxes: Sequence[Mailbox], keep: bool = False) -> IReceipt:
         """See `IMailStore.deliver`."""

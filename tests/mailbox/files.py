@@ -31,7 +31,7 @@ class MailRoot:
 
     def draft(self, content: bytes) -> Draft:
         """Return a draft of *content*."""
-        draft = Draft(f"{self.root}/{INCOMING}/{self.names.next()}")
+        draft = Draft(lambda: f"{self.root}/{INCOMING}/{self.names.next()}")
         draft.write(content)
         return draft
 

@@ -14,12 +14,12 @@ from tests.mailbox.files import mode
 
 def test_interface(tmp_path: Path) -> None:
     """It is what the services ask for."""
-    assert verifyObject(IDraft, Draft(str(tmp_path / "x")))
+    assert verifyObject(IDraft, Draft(lambda: str(tmp_path / "x")))
 
 
 def test_small_ones_stay_in_memory(tmp_path: Path) -> None:
     """At the cap there is no file."""
-    draft = Draft(str(tmp_path / "x"))
+    draft = Draft(lambda: str(tmp_path / "x"))
     draft.write(b"x" * (MEMORY_OCTETS - 1))
     draft.write(b"y")
 
@@ -30,7 +30,7 @@ def test_small_ones_stay_in_memory(tmp_path: Path) -> None:
 
 def test_lesson_13_large_ones_go_to_a_file(tmp_path: Path) -> None:
     """One octet past the cap, and all later ones, are in the file, in order; nothing stays in memory."""
-    draft = Draft(str(tmp_path / "x"))
+    draft = Draft(lambda: str(tmp_path / "x"))
     draft.write(b"a" * MEMORY_OCTETS)
     draft.write(b"b")
     draft.write(b"c")
@@ -44,7 +44,7 @@ def test_lesson_13_large_ones_go_to_a_file(tmp_path: Path) -> None:
 
 def test_discarding(tmp_path: Path) -> None:
     """Memory and file are freed; it may be done twice."""
-    draft = Draft(str(tmp_path / "x"))
+    draft = Draft(lambda: str(tmp_path / "x"))
     draft.write(b"x" * (MEMORY_OCTETS + 1))
     draft.discard()
     draft.discard()
@@ -70,7 +70,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(draft_module, "write_all", full)
-    draft = Draft(str(tmp_path / "x"))
+    draft = Draft(lambda: str(tmp_path / "x"))
     with pytest.raises(OSError, match="No space"):
         draft.write(b"x" * (MEMORY_OCTETS + 1))
     draft.discard()

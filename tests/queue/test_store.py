@@ -169,7 +169,7 @@ class TestContent:
             monkeypatch.setattr(os, "link", _no_links)
         queue = queues.open(inline_size=inline_size)
         body = b"y" * MEMORY_OCTETS + b"the end"
-        spilled = Draft(str(tmp_path / "incoming"))
+        spilled = Draft(lambda: str(tmp_path / "incoming"))
         spilled.write(b"Return-Path: <>\r\n" + body)
         assert spilled.path is not None
         asked = queue.accept(_message(), [to("bob@b.example")], cast(IDraft, spilled), 17, lambda _: False)
@@ -197,7 +197,7 @@ class TestContent:
     def test_a_draft_that_is_not_whole_is_refused(self, queues: Queues, tmp_path: Path) -> None:
         """What is not there cannot be promised; nothing is left of it."""
         queue = queues.open()
-        short = Draft(str(tmp_path / "incoming"))
+        short = Draft(lambda: str(tmp_path / "incoming"))
         short.write(b"x" * (MEMORY_OCTETS + 1))
         assert short.path is not None
         os.truncate(short.path, 1000)
@@ -210,7 +210,7 @@ class TestContent:
     def test_a_large_draft_that_is_gone_is_refused_at_once(self, queues: Queues, tmp_path: Path) -> None:
         """The caller hears of it where it stands."""
         queue = queues.open()
-        gone = Draft(str(tmp_path / "incoming"))
+        gone = Draft(lambda: str(tmp_path / "incoming"))
         gone.write(b"x" * (MEMORY_OCTETS + 1))
         assert gone.path is not None
         os.unlink(gone.path)

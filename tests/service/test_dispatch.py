@@ -300,7 +300,7 @@ def test_a_report_that_cannot_be_kept(trouble: Exception) -> None:
 def test_the_message_is_at_hand(tmp_path: Path, octets: int) -> None:
     """A report reads it without what is for mailboxes alone, in memory or from its file."""
     sending = Sending()
-    draft = Draft(str(tmp_path / "draft"))
+    draft = Draft(lambda: str(tmp_path / "draft"))
     draft.write(PREFIX + b"x" * octets)
     message = acceptance(to(SALES, ONE, NOTIFY="SUCCESS"))
 
