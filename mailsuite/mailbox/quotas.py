@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,6 +17,7 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IQuotas, ISharedState
 from mailsuite.mailbox.content import InThread
+from mailsuite.mailbox.kept_room import Hold, KeptRoom
 from mailsuite.mailbox.maildirsize import STALE_SECONDS, Identity, Ledger, Usage, first_line, look, read, record
 from mailsuite.mailbox.quota_rules import Rules
 from mailsuite.mailbox.scan import folder_times
@@ -33,9 +33,6 @@ AGAIN_SECONDS = 60.0
 # The sum of a domain is good for so long, in seconds, or for so many times as long as it took.
 SUM_SECONDS = 60.0
 SUM_TIMES = 100.0
-# For so long, in seconds, room is kept for a message that does not come: whoever says that a large one is coming, and
-# then nothing more, keeps nobody else out for longer.
-HOLD_SECONDS = 600.0
 
 # Tells the owner of a mailbox that so much lies in it, of so much, which is more than so many percent.
 Warn = Callable[[Mailbox, Usage, Quota, int], None]
@@ -63,16 +60,9 @@ class _Sum:
     until: float
 
 
-class _Kept(NamedTuple):
-    """Room that is kept *since* then: counters, and how much of each."""
-
-    since: float
-    amounts: Sequence[tuple[str, int]]
-
-
 @implementer(IQuotas)
 class Quotas:
-    """See `IQuotas`. Mail lies below *root*. What is kept for messages on their way is in *state*.
+    """See `IQuotas`. Mail lies below *root*. What is kept for messages on their way is counted in *state*.
 
     *in_thread* runs what may take long off the reactor's thread.
     """
@@ -92,15 +82,12 @@ class Quotas:
         self._root = root
         self._ledger = ledger
         self._rules = rules
-        self._state = state
+        self._kept = KeptRoom(state, clocks.seconds)
         self._in_thread = in_thread
         self._clocks = clocks
         self._warn = warn
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._sums: OrderedDict[str, _Sum] = OrderedDict()
-        # What is kept, the oldest first: since when, and how much of each counter.
-        self._kept: dict[int, _Kept] = {}
-        self._last_kept = 0
         # Who waits for what is being looked at just now.
         self._looking: dict[str, list[Deferred[None]]] = {}
 
@@ -110,7 +97,7 @@ class Quotas:
         limited = [box for box in mailboxes if box.quota.otherwise(default) or box.shared_quota]
         if not limited:
             return _UNLIMITED
-        self._give_back_old()
+        self._kept.give_back_old()
         if all(self._is_known(box) for box in limited):
             found = self._keep(limited, octets, len(limited) < len(mailboxes))
             if not found.lack or not any(map(self._is_doubtful, limited)):
@@ -177,43 +164,20 @@ class Quotas:
 
     def _keep(self, mailboxes: Sequence[Mailbox], octets: int, otherwise: bool) -> Room:
         """Keep room in those of *mailboxes* that have it; *otherwise*: there is somewhere else for the message."""
-        kept: list[tuple[str, int]] = []
+        kept: list[Hold] = []
         small = True
         for box in mailboxes:
             holds = [*self._holds(box, octets)]
-            if all(self._fits(hold) for hold in holds):
-                kept += [(hold.counter, hold.amount) for hold in holds]
+            if all(map(self._kept.fits, holds)):
+                kept += holds
                 otherwise = True
             else:
                 small = small and any(hold.amount > hold.most for hold in holds)
         if not otherwise:
             return Room(_nothing, "too small" if small and octets else "full")
-        if not kept:
-            return _UNLIMITED
-        for counter, amount in kept:
-            self._state.hold(counter, amount)
-        self._last_kept += 1
-        self._kept[self._last_kept] = _Kept(self._clocks.seconds(), kept)
-        return Room(partial(self._release, self._last_kept))
+        return Room(self._kept.keep(kept)) if kept else _UNLIMITED
 
-    def _fits(self, hold: "_Hold") -> bool:
-        return hold.used + self._state.hold(hold.counter, 0) + hold.amount <= hold.most
-
-    def _release(self, number: int) -> None:
-        kept = self._kept.pop(number, None)
-        if kept is not None:
-            for counter, amount in kept.amounts:
-                self._state.hold(counter, -amount)
-
-    def _give_back_old(self) -> None:
-        now = self._clocks.seconds()
-        while self._kept:
-            number, oldest = next(iter(self._kept.items()))
-            if now - oldest.since < HOLD_SECONDS:
-                return
-            self._release(number)
-
-    def _holds(self, mailbox: Mailbox, octets: int) -> Iterator["_Hold"]:
+    def _holds(self, mailbox: Mailbox, octets: int) -> Iterator[Hold]:
         """Yield what a message of *octets* takes of each limit that *mailbox* is under."""
         known = self._known.get(f"{self._root}/{mailbox.path}")
         if known is not None:
@@ -222,12 +186,12 @@ class Quotas:
         if total is not None and mailbox.shared_quota:
             yield from self._limits(_domain(mailbox), total.usage, mailbox.shared_quota, octets)
 
-    def _limits(self, name: str, usage: Usage, quota: Quota, octets: int) -> Iterator["_Hold"]:
+    def _limits(self, name: str, usage: Usage, quota: Quota, octets: int) -> Iterator[Hold]:
         if quota.octets:
             wanted = octets or min(self._rules.unknown, quota.octets)
-            yield _Hold(f"octets {name}", usage.octets, wanted, quota.octets)
+            yield Hold(f"octets {name}", usage.octets, wanted, quota.octets)
         if quota.messages:
-            yield _Hold(f"messages {name}", usage.messages, 1, quota.messages)
+            yield Hold(f"messages {name}", usage.messages, 1, quota.messages)
 
     async def _reserve_later(
         self, mailboxes: Sequence[Mailbox], octets: int, otherwise: bool
@@ -314,16 +278,6 @@ class Quotas:
             known.level = level
             if self._rules.mark(f"{self._root}/{mailbox.path}", level):
                 self._warn(mailbox, known.usage, known.quota, level)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """What a message takes of one limit: *amount*, where *used* of *most* is taken, beside what is held."""
-
-    counter: str
-    used: int
-    amount: int
-    most: int
 
 
 def _domain(mailbox: Mailbox) -> str:

@@ -16,11 +16,12 @@ from mailsuite.interfaces import IMaildrop, IQuotas, IReceipt, ISharedState
 from mailsuite.mailbox import quotas as module
 from mailsuite.mailbox.barrier import Barrier, CommitReactor
 from mailsuite.mailbox.expiry import Expiry
+from mailsuite.mailbox.kept_room import HOLD_SECONDS
 from mailsuite.mailbox.listings import Listings
 from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildirsize import STALE_SECONDS, Ledger, Usage
 from mailsuite.mailbox.quota_rules import Rules
-from mailsuite.mailbox.quotas import AGAIN_SECONDS, HOLD_SECONDS, SUM_SECONDS, Quotas
+from mailsuite.mailbox.quotas import AGAIN_SECONDS, SUM_SECONDS, Quotas
 from mailsuite.mailbox.store import Clocks, MaildirStore
 from mailsuite.mailbox.sync import FSync
 from mailsuite.meaning import Mailbox, Quota, Room
