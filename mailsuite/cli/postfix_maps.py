@@ -35,10 +35,14 @@ class Maps:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to be made: users, aliases, and what whole domains lead to; and what cannot be used, in words."""
+    """What is to be made: users, aliases, and what whole domains lead to; and what cannot be used, in words.
+
+    The number of an alias is its index in *lines*, which say where it stands: two tables have lines of one number.
+    """
 
     users: dict[str, None] = field(default_factory=dict)
     aliases: list[Row] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     catch_alls: dict[str, str] = field(default_factory=dict)
     alias_domains: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -103,7 +107,8 @@ def _alias(plan: _Plan, table: str, entry: Entry, domain: str) -> None:
         plan.wrong.append(f"{table}, line {entry.line}: {error}")
         return
     if found != [address]:
-        plan.aliases.append(Row(entry.line, {"address": address, "targets": found}))
+        plan.aliases.append(Row(len(plan.lines), {"address": address, "targets": found}))
+        plan.lines.append(f"{table}, line {entry.line}")
 
 
 def _whole_domain(plan: _Plan, entry: Entry, domain: str) -> None:
@@ -134,7 +139,8 @@ def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
     site = administered(settings)
     there = {found.name for found in accounts.domains.list()}
     aliased = {row.text("address") for row in plan.aliases}
-    for name in plan.domains.keys() - there:
+    # In the order of the tables: the first of all is where <Postmaster> goes.
+    for name in [name for name in plan.domains if name not in there]:
         with _told(plan):
             # A postmaster that is an alias there is no user here.
             own = admin.needs_postmaster(site, name) and f"{POSTMASTER}@{name}" not in aliased
@@ -148,7 +154,7 @@ def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
     _add_users(settings, accounts, plan)
     with progress("aliases", len(plan.aliases)) as advance:
         done, wrong = add_aliases(accounts, plan.aliases, advance, stop=False)
-    plan.wrong += [f"the alias of line {number}: {reason}" for number, reason in sorted(wrong.items())]
+    plan.wrong += [f"{plan.lines[number]}: {reason}" for number, reason in sorted(wrong.items())]
     click.echo(f"{counted(done, 'alias is', 'aliases are')} here.")
     for name, target in plan.catch_alls.items():
         with _told(plan):

@@ -119,6 +119,28 @@ class TestAliases:
 class TestPostfix:
     """``import postfix-maps``."""
 
+    def test_lines_of_two_tables(self, site: Site, tmp_path: Path) -> None:
+        """Each that cannot be used is named by its own table, whatever number it has in the other one."""
+        (tmp_path / "virtual").write_text("a@example.com nobody\nb@example.com postmaster\n")
+        (tmp_path / "aliases").write_text("c: nothing\nd: none, nothing\ne: b\n")
+        result = site.run(
+            "import", "postfix-maps", "--virtual", str(tmp_path / "virtual"), "--aliases", str(tmp_path / "aliases"),
+            "--domain", "example.com",
+        )  # fmt: skip
+
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "2 aliases are here.")
+        assert [line.partition(": no user")[0] for line in result.stderr.splitlines()] == [
+            "virtual, line 1", "aliases, line 1", "aliases, line 2", "Error: 3 entries cannot be used",
+        ]  # fmt: skip
+
+    def test_domains_come_in_the_order_of_the_tables(self, site: Site, tmp_path: Path) -> None:
+        """The first that a site has is where mail for the postmaster of none goes."""
+        names = [f"{letter}.example" for letter in "qwertyuiop"]
+        (tmp_path / "vmailbox").write_text("".join(f"ann@{name} x\n" for name in names))
+        said = site.done("import", "postfix-maps", "--mailboxes", str(tmp_path / "vmailbox"))
+
+        assert said.splitlines()[: len(names)] == [f"Added the domain {name}." for name in names]
+
     def test_tables(self, site: Site, tmp_path: Path) -> None:
         """Users, aliases, catch-alls and whole domains; a second run makes nothing, and says the same."""
         (tmp_path / "vmailbox").write_text("# users\nann@old.example  ann/\nbob@old.example x\n@old.example x\n")
