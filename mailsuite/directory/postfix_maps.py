@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 # What only a mail program of that machine can do.
-_LOCAL_WORK = re.compile(r'["\s]*(?:\||/|:include:)')
+_LOCAL_WORK = re.compile(r'"*(?:\||/|:include:)')
+# An address or the like; white space and commas in quotes are part of it.
+_TARGET = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s,"()<>])+')
+_BETWEEN = re.compile(r"[\s,]*")
 
 
 class Entry(NamedTuple):
@@ -33,11 +36,15 @@ def entries(lines: Iterable[str], colon: bool) -> Iterator[Entry]:
 
 
 def targets(value: str, domain: str) -> list[str]:
-    """Return the addresses in *value*, parted by commas; *domain* is that of names without one. Raises `ValueError`
-    for what is no address: a command, a file, a list in a file."""
+    """Return the addresses in *value*, parted by commas or white space, as Postfix takes them.
+
+    *domain* is that of names without one. Raises `ValueError` for what is no address: a command, a file, a list.
+    """
+    if not _BETWEEN.fullmatch(_TARGET.sub("", value)):
+        raise ValueError(f"{value} has something else than addresses in it, or quotes that do not end")
     found: list[str] = []
-    for part in value.split(","):
-        text = part.strip().lstrip("\\").strip()
+    for part in _TARGET.findall(value):
+        text = part.lstrip("\\")
         if _LOCAL_WORK.match(text):
             raise ValueError(f"{text} is a command, a file or a list in a file, and no address")
         if text:
