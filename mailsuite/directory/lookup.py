@@ -14,6 +14,7 @@ from mailsuite.directory.resolve import PASSED_ON, Resolver
 from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
+from mailsuite.directory.trail import Trail
 from mailsuite.interfaces import IMailboxDirectory
 from mailsuite.maybe import Maybe, step, then, value_of
 from mailsuite.meaning import CannotJudge, Login, Mailbox, Mailboxes, Meaning, Relayed
@@ -67,6 +68,19 @@ class Directory:
         return returned or self._meanings.get(
             address.key, lambda: self._backend.read(lambda view: self._resolver(view).find(address))
         )
+
+    def way(self, address: Address) -> Maybe[Sequence[Address]]:
+        """Return the users and aliases by which `find` comes to what it says of *address*, in the order of the lookup;
+        none for a return address of ours. Nothing is remembered."""
+        if self._returned is not None and self._returned.covers(address):
+            return ()
+
+        async def look(view: Lookups) -> Sequence[Address]:
+            trail = Trail(view)
+            await self._resolver(trail).find(address)
+            return tuple(trail.found)
+
+        return self._backend.read(look)
 
     def current(self, mailbox: Mailbox) -> Maybe[Mailbox | None]:
         """Return *mailbox*, which was one of ours, as it is now; ``None`` where it was removed."""

@@ -52,6 +52,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("alias", "add", "fans@example.org", "alice@example.org", "bob@bank.example", "joe@example.net"),
         ("domain", "add", "backed.example", "--class", "backup"),
         ("domain", "add", "passed.example", "--class", "relay"),
+        ("alias", "add", "all@example.org", "fans@example.org", "carol@example.org"),
+        ("alias", "add", "*-bills@example.org", "carol@example.org"),
+        ("domain", "add", "caught.example", "--catch-all", "alice@example.org"),
+        ("domain", "add", "alias.example", "--alias-of", "example.org"),
         ("bans", "add", "192.0.2.66", "--forever"),
         ("user", "add", "full@example.org", "--no-password"),
         ("quota", "set", "full@example.org", "--messages", "1"),
@@ -115,6 +119,25 @@ def test_why(config: Path, arguments: str, reply: str, step: str, why: str) -> N
 
     assert answer.startswith(reply), (answer, steps)
     assert steps[step].startswith(why), steps
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("Alice@example.org", ""),
+        ("alice+x@example.org", ", by way of alice@example.org"),
+        ("shop-bills@example.org", ", by way of *-bills@example.org, carol@example.org"),
+        ("anybody@caught.example", ", by way of alice@example.org"),
+        ("all+x@alias.example", ", by way of all@example.org, fans@example.org, alice@example.org, carol@example.org"),
+        ("abuse@alias.example", ", by way of postmaster@example.org"),
+        ("nobody@example.org", ""),
+    ],
+)
+def test_by_which_users_and_aliases(config: Path, address: str, way: str) -> None:
+    """Why mail goes to whom it goes to is told where it is not by the address itself."""
+    why = explained(config, address)[1]["directory"]
+
+    assert "".join(why.partition(", by way of")[1:]) == way
 
 
 def test_a_login_and_an_alias(config: Path) -> None:

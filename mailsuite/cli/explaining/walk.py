@@ -167,7 +167,7 @@ class Walk:
         if str(address) != question.recipient:
             found.add("address", "note", f"what is looked up is {address}")
         meaning = await value_of(reading.directory.find(address))
-        found.add("directory", "note", words.means(meaning))
+        found.add("directory", "note", words.found(meaning, await value_of(reading.directory.way(address)), address))
         case = Case(question.peer, question.helo, login, sender, address, meaning)
         # Its counters are new: the session has counted in others.
         for check in reading.roles()[question.listener].relay.checks:

@@ -29,6 +29,12 @@ _MEANINGS: dict[type[Meaning], str] = {
 }
 
 
+def found(meaning: Meaning, way: Sequence[Address], address: Address) -> str:
+    """Return what *address* means here, and by *way* of which users and aliases it does, where others than itself."""
+    names = [str(each) for each in way if each.key != address.key]
+    return f"{means(meaning)}, by way of {', '.join(names)}" if names else means(meaning)
+
+
 def means(meaning: Meaning) -> str:
     """Return what an address means here."""
     match meaning:
