@@ -15,11 +15,15 @@ _whom = click.argument("whom", metavar="USER|DOMAIN")
 
 def _number(context: click.Context, option: click.Parameter, text: str) -> int | None:
     """Return the number that *text* is, 0 for "none", ``None`` for "default"."""
-    if text == "default":
-        return None
-    if text != "none" and not (text.isascii() and text.isdigit() and int(text) < 1 << 63):
+    if text in ("default", "none"):
+        return None if text == "default" else 0
+    found = int(text) if text.isascii() and text.isdigit() else -1
+    if not found:
+        # What is kept as 0 is the contrary of what 0 seems to say.
+        raise click.BadParameter('0 is no cap; no limit is "none", and to let nothing be sent: mailsuite user freeze')
+    if not 0 < found < 1 << 63:
         raise click.BadParameter(f'{text!r} is no cap; expected a number, "none" or "default"')
-    return 0 if text == "none" else int(text)
+    return found
 
 
 @click.group()

@@ -120,6 +120,8 @@ def test_lists(site: Path) -> None:
         (["cap", "set", "example.net", "messages", "day", "1"], 1, "example.net"),
         (["cap", "set", ALICE, "messages", "week", "1"], 2, "week"),
         (["cap", "set", ALICE, "messages", "day", "few"], 2, "expected a number"),
+        (["cap", "set", ALICE, "messages", "day", str(1 << 63)], 2, "expected a number"),
+        (["cap", "set", ALICE, "messages", "day", "0"], 2, 'no limit is "none"'),
         (["queue", "list", "--held", "--status", "waiting"], 2, "exclude each other"),
     ],
 )
