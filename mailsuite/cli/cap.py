@@ -17,7 +17,7 @@ def _number(context: click.Context, option: click.Parameter, text: str) -> int |
     """Return the number that *text* is, 0 for "none", ``None`` for "default"."""
     if text in ("default", "none"):
         return None if text == "default" else 0
-    found = int(text) if text.isascii() and text.isdigit() else -1
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
     if not found:
         # What is kept as 0 is the contrary of what 0 seems to say.
         raise click.BadParameter('0 is no cap; no limit is "none", and to let nothing be sent: mailsuite user freeze')

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from mailsuite.mailbox.uidl_format import DOVECOT_FORMAT, BadFormat, expanded
 
-_DOVECOT_HEAD = re.compile(rb"3 (?:.* )?V(\d+)|1 (\d+) \d+$")
+# Numbers of 32 bits; what has more digits was never written by it.
+_DOVECOT_HEAD = re.compile(rb"3 (?:.* )?V(\d{1,10})(?!\d)|1 (\d{1,10}) \d+$")
+_DOVECOT_UID = re.compile(rb"\d{1,10}")
 _COURIER_HEAD = re.compile(rb"/([23]) \d+ \d+")
 _COURIER = re.compile(rb"(.+) \d+ (\d+):(\d+)(?::\d+)?")
 _COURIER_OLD = re.compile(rb"([^ ]+) (\d+)")
@@ -31,7 +33,7 @@ def dovecot(lines: Iterable[bytes], form: str = DOVECOT_FORMAT) -> Iterator[Pair
     for line in rest:
         facts, colon, name = line.rstrip(b"\n").partition(b" :" if head[1] else b" ")
         uid, *more = facts.split(b" ")
-        if not colon or not uid.isdigit():
+        if not colon or _DOVECOT_UID.fullmatch(uid) is None:
             continue
         told = {fact[:1]: fact[1:] for fact in more}
         name = name.partition(b":")[0]

@@ -121,6 +121,7 @@ def test_lists(site: Path) -> None:
         (["cap", "set", ALICE, "messages", "week", "1"], 2, "week"),
         (["cap", "set", ALICE, "messages", "day", "few"], 2, "expected a number"),
         (["cap", "set", ALICE, "messages", "day", str(1 << 63)], 2, "expected a number"),
+        (["cap", "set", ALICE, "messages", "day", "9" * 5000], 2, "expected a number"),
         (["cap", "set", ALICE, "messages", "day", "0"], 2, 'no limit is "none"'),
         (["queue", "list", "--held", "--status", "waiting"], 2, "exclude each other"),
     ],

@@ -12,7 +12,8 @@ UIDLIST = b"""3 V1257945600 N10 G1234567890abcdef
 12 Pold-id-of-a-move W7 :1257945603.M1P4.host
 broken
 x :1257945604.M1P5.host
-"""
+%b :1257945605.M1P6.host
+""" % (b"9" * 5000)
 
 
 class TestDovecot:
@@ -58,7 +59,9 @@ class TestDovecot:
             (b"1257945602.b.host", b"1257945600.2"),
         ]
 
-    @pytest.mark.parametrize("lines", [[], [b"2 V1 N2\n"], [b"/2 1 2\n"], [b"anything\n"]])
+    @pytest.mark.parametrize(
+        "lines", [[], [b"3 V%b N2\n" % (b"9" * 5000)], [b"2 V1 N2\n"], [b"/2 1 2\n"], [b"anything\n"]]
+    )
     def test_what_it_is_not(self, lines: list[bytes]) -> None:
         """Another file is refused."""
         with pytest.raises(BadSource):
