@@ -1,6 +1,7 @@
 """The layers of docs/architecture.rst: an import goes down, never up. Read from the source, without running it."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,17 @@ LAYERS = {
         "administered", "app", "backends", "incoming", "limits", "logins", "outgoing", "own_objects", "peers",
         "policies", "returns", "starting", "tap", "config", "cli", "workers", "sendmail",
     },
+}
+# What the table in the document calls them.
+WRITTEN = {
+    "values": "values",
+    "pure protocol cores": "cores",
+    "interfaces": "interfaces",
+    "parts": "parts",
+    "services": "services",
+    "administration": "administration",
+    "transport": "transport",
+    "composition root": "root",
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # The layers below; a package may always import itself.
@@ -125,6 +137,19 @@ def top(module: str) -> str:
 def test_every_module_has_its_layer() -> None:
     """Nothing stands outside the picture."""
     assert {top(name) for name in CODE} == set(LAYER_OF)
+
+
+def test_the_document_says_the_same() -> None:
+    """The table there is what a newcomer reads."""
+    rows = (ROOT / "docs" / "architecture.rst").read_text("utf-8").partition("\nlayer  ")[2].split("\n====")[1]
+    written: dict[str, set[str]] = {}
+    layer = ""
+    for row in rows.splitlines()[1:]:
+        layer = row[:20].strip() or layer
+        names = re.findall(r"``([a-z0-9_]+)(?:/|\.py)?``", row[20:84])
+        written.setdefault(WRITTEN[layer], set()).update(names)
+
+    assert written == LAYERS
 
 
 @pytest.mark.parametrize("module", CODE)
