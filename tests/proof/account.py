@@ -135,6 +135,13 @@ def _named(content: bytes) -> str:
     return f"{key_of(parted(content)[1]) or 'a message'} ({content[:400]!r})"
 
 
+def _key(content: bytes) -> str:
+    """Return the key of a message of ours that is whole; of anything else, none."""
+    sent = parted(content)[1]
+    key = (key_of(sent) or "").removeprefix("key-")
+    return key if key in MESSAGES and sent == octets(key) else ""
+
+
 def _files(place: Place, user: str) -> list[Path]:
     folders = (place.maildir(user) / name for name in ("new", "cur"))
     return [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
@@ -182,15 +189,14 @@ class Account:
             size = _SIZE.search(path.name)
             if size is None or len(content) != int(size[1]):
                 self._wrong(f"{path.name} of {user} has {len(content)} octets")
-            _, sent = parted(content)
-            key = (key_of(sent) or "").removeprefix("key-")
+            key = _key(content)
             if content in lying:
                 old.add(content)
             elif _REPORT in content and user == "alice":
                 self._reports += 1
             elif _NEARLY_FULL in content and user in LIMITS:
                 self._warnings[user] += 1
-            elif key in MESSAGES and sent == octets(key) and f"{user}@{DOMAIN}" in MESSAGES[key][2]:
+            elif key and f"{user}@{DOMAIN}" in MESSAGES[key][2]:
                 box[key] += 1
             else:
                 self._wrong(f"{path.name} of {user} is no message that was sent to {user}")
@@ -232,9 +238,8 @@ class Account:
             self._check_database(accounts, "the accounts")
 
     def _look_at_row(self, recipient: str, content: bytes, state: str) -> None:
-        sent = parted(content)[1]
-        key = (key_of(sent) or "").removeprefix("key-")
-        if key not in MESSAGES or sent != octets(key) or recipient not in MESSAGES[key][2]:
+        key = _key(content)
+        if not key or recipient not in MESSAGES[key][2]:
             self._wrong(f"what waits for {recipient} is no message that was sent to it")
         elif state != "waiting" and not (state == "bounce" and self._terms.waits):
             self._wrong(f"{key} for {recipient} is {state}")
@@ -299,9 +304,7 @@ def _copies(taken: Sequence[Taken]) -> Counter[tuple[str, str]]:
     """Return how often each message came to each recipient elsewhere; one that is none of ours counts as that."""
     copies: Counter[tuple[str, str]] = Counter()
     for each in taken:
-        sent = parted(each.octets)[1]
-        key = (key_of(sent) or "").removeprefix("key-")
-        whole = key in MESSAGES and sent == octets(key)
+        key = _key(each.octets) or "damaged"
         for recipient in each.recipients:
-            copies[key if whole else "damaged", recipient] += 1
+            copies[key, recipient] += 1
     return copies

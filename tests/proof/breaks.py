@@ -90,7 +90,8 @@ BREAKS: Mapping[str, Break] = {
 """,
         "imports",
     ),
-    "tmp": Break(        "messages are written where they are read",
+    "tmp": Break(
+        "messages are written where they are read",
         "mailbox/maildir.py",
         'path = f"{maildir(self.root, mailbox)}/{_TMP}/{name}"',
         'path = f"{maildir(self.root, mailbox)}/new/{name}"',

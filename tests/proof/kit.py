@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from tests.proof.crashes import Outcome, Recoveries, Runs, crash, list_points, spread
 from tests.proof.cuts import Life
@@ -17,7 +17,7 @@ from tests.proof.lives import ROOT, Lives
 from tests.proof.place import new_place
 
 Part: TypeAlias = Literal["crashes", "recoveries", "power cuts", "faults", "imports"]
-PARTS: tuple[Part, ...] = ("crashes", "recoveries", "power cuts", "faults", "imports")
+PARTS: tuple[Part, ...] = get_args(Part)
 # What looks for the loss in a product that may be broken.
 Search: TypeAlias = Literal["crashes", "power cuts", "imports"]
 # Both ways to the disk that a site can have; each has a lane of its own.
