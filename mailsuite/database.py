@@ -1,9 +1,12 @@
-"""What our databases have in common: a transaction that is kept whole or not at all, and what SQLite complains of."""
+"""What our databases have in common: transactions that are kept whole or not at all, numbers, SQLite's complaints."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+# The largest whole number that they keep.
+LARGEST = (1 << 63) - 1
 
 
 class Transacting(Protocol):

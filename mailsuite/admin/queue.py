@@ -1,4 +1,4 @@
-"""The queue for programs, and what of it a change may be about."""
+"""The queue for programs."""
 
 from dataclasses import asdict
 from typing import Any

@@ -8,6 +8,7 @@ from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
+from mailsuite.database import LARGEST
 from mailsuite.meaning import Cap, Counted
 
 _whom = click.argument("whom", metavar="USER|DOMAIN")
@@ -21,7 +22,7 @@ def _number(context: click.Context, option: click.Parameter, text: str) -> int |
     if not found:
         # What is kept as 0 is the contrary of what 0 seems to say.
         raise click.BadParameter('0 is no cap; no limit is "none", and to let nothing be sent: mailsuite user freeze')
-    if not 0 < found < 1 << 63:
+    if not 0 < found <= LARGEST:
         raise click.BadParameter(f'{text!r} is no cap; expected a number, "none" or "default"')
     return found
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 import click
 
 from mailsuite.cli.spans import span
-from mailsuite.queue.entries import MOST, Selection, Status
+from mailsuite.database import LARGEST
+from mailsuite.queue.entries import Selection, Status
 
 R = TypeVar("R")
 
@@ -22,7 +23,7 @@ _OPTIONS = (
     click.option("--younger", callback=span, metavar="SPAN", help="That arrived within SPAN."),
     click.option("--status", type=click.Choice(_STATUSES), help="In this state; claimed: in the server's hands now."),
     click.option("--held", is_flag=True, help="The same as --status held."),
-    click.option("--limit", type=click.IntRange(1, MOST), metavar="N", help="The first N, the oldest first."),
+    click.option("--limit", type=click.IntRange(1, LARGEST), metavar="N", help="The first N, the oldest first."),
 )
 _SELECTING = ("message", "identity", "sender", "recipient", "domain", "older", "younger", "status", "held", "limit")
 _destination = click.option(

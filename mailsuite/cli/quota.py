@@ -15,7 +15,7 @@ from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.quotas import Changes
 from mailsuite.directory.spelling import parse_address, parse_domain
-from mailsuite.directory.storage_rules import MOST, amount
+from mailsuite.directory.storage_rules import amount
 from mailsuite.limits import quota_rules
 from mailsuite.mailbox.layout import maildir
 from mailsuite.mailbox.maildirsize import Usage
@@ -33,7 +33,7 @@ def _size(context: click.Context, option: click.Parameter, text: str | None) -> 
     if text == "default":
         return _DEFAULT
     found = 0 if text == "none" else amount(text)
-    if found is None or found > MOST:
+    if found is None:
         raise click.BadParameter(f'{text!r} is no quota; expected one such as 500M, 2G, 1000, "none" or "default"')
     return found
 

@@ -7,12 +7,11 @@ Dovecot 2.3: ``userdb_quota_rule=*:storage=1G`` (without a unit kibibytes), ``*:
 import re
 from collections.abc import Iterable
 
+from mailsuite.database import LARGEST
 from mailsuite.meaning import NO_QUOTA, Quota
 
 _AMOUNT = re.compile(r"(\d{1,18})([KMGT]?)(?:I?B)?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-# What a database keeps.
-MOST = (1 << 63) - 1
 
 
 def amount(text: str, unit: int = 1) -> int | None:
@@ -21,7 +20,7 @@ def amount(text: str, unit: int = 1) -> int | None:
     if found is None:
         return None
     plain = not found[2] and not text.strip()[len(found[1]):]
-    return min(int(found[1]) * (unit if plain else _UNITS[found[2].upper()]), MOST)
+    return min(int(found[1]) * (unit if plain else _UNITS[found[2].upper()]), LARGEST)
 
 
 def quota_of(words: Iterable[str]) -> Quota:

@@ -64,7 +64,7 @@ class Changed:
 
 
 class Administration:
-    """The queue in the folder *path*. A context manager; every method raises `QueueError`.
+    """The queue in the folder *path*. A context manager, which turns what the database complains of into `QueueError`.
 
     *progress* of a method is called with the number of recipients that were looked at. *sleep* lets a time go by.
     """

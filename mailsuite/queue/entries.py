@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from mailsuite.address import domain_key, unquoted
+from mailsuite.database import LARGEST
 from mailsuite.outcome import Outcome
 from mailsuite.queue.rows import MESSAGE, RECIPIENT, as_message, as_outcome, as_recipient
 from mailsuite.queued import QueuedMessage, QueuedRecipient
@@ -17,7 +18,6 @@ State: TypeAlias = Literal["waiting", "scheduled", "held", "bounce", "damaged"]
 Status: TypeAlias = Literal["waiting", "scheduled", "held", "claimed", "bounce", "damaged"]
 
 # More rows than a database counts.
-MOST = (1 << 63) - 1
 # Entries that are read, or changed, in one transaction: neither keeps the server waiting.
 PAGE = 500
 
@@ -100,7 +100,7 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True):
     before: float | None = None
     since: float | None = None
     status: Status | None = None
-    limit: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=LARGEST)] | None = None
 
     def __post_init__(self) -> None:
         for text in (self.id, self.sender, self.recipient, self.domain, self.destination):

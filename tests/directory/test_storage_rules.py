@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.directory.storage_rules import MOST, amount, quota_of
+from mailsuite.database import LARGEST
+from mailsuite.directory.storage_rules import amount, quota_of
 from mailsuite.meaning import NO_QUOTA, Quota
 
 
@@ -12,7 +13,7 @@ from mailsuite.meaning import NO_QUOTA, Quota
     ("text", "found"),
     [
         ("0", 0), ("1000", 1000), ("10k", 10_240), ("5MB", 5 << 20), ("2GiB", 2 << 30), (" 1T ", 1 << 40),
-        ("7B", 7), ("999999999999999999T", MOST),
+        ("7B", 7), ("999999999999999999T", LARGEST),
         ("", None), ("G", None), ("-1", None), ("1.5G", None), ("1X", None), ("1" * 19, None), ("٣", None),
         ("1\u212a", None),
     ],

@@ -8,6 +8,7 @@ from mailsuite.admin import bans
 from mailsuite.admin.api.problems import Problem
 from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Route, done, part
 from mailsuite.admin.site import Site
+from mailsuite.database import LARGEST
 from mailsuite.policy.ban_file import BanFile
 
 # A hundred years: what lasts longer is for ever.
@@ -18,7 +19,7 @@ class BanPage(Struct, forbid_unknown_fields=True):
     """Which bans are asked for: *limit* of them at most, behind the one of the number *after*."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST)] = PAGE
-    after: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
+    after: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 
 
 class NewBan(Struct, forbid_unknown_fields=True):

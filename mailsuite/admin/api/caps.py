@@ -9,9 +9,9 @@ from mailsuite.admin import caps
 from mailsuite.admin.api.problems import Problem
 from mailsuite.admin.api.route import Answer, Asked, DomainPage, Route, listed
 from mailsuite.admin.site import Site
+from mailsuite.database import LARGEST
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.spelling import parse_address, parse_domain
-from mailsuite.directory.storage_rules import MOST
 from mailsuite.meaning import Counted
 
 _COUNTED: tuple[Counted, ...] = get_args(Counted)
@@ -24,7 +24,7 @@ _CAPS: Mapping[tuple[str, str], tuple[Counted, int]] = {
 class Most(Struct, forbid_unknown_fields=True):
     """How much may be sent in the span; ``None``: any number."""
 
-    most: Annotated[int, Meta(ge=1, le=MOST)] | None
+    most: Annotated[int, Meta(ge=1, le=LARGEST)] | None
 
 
 def list_all(site: Site, asked: Asked) -> Answer:

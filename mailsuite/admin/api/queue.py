@@ -13,7 +13,7 @@ from mailsuite.admin.api.problems import UNFIT, Problem
 from mailsuite.admin.api.route import MOST, PAGE, Answer, Asked, Page, Route, part
 from mailsuite.admin.queue import as_json, counts_as_json
 from mailsuite.admin.site import Site
-from mailsuite.queue import entries
+from mailsuite.database import LARGEST
 from mailsuite.queue.admin import Administration, Changed
 from mailsuite.queue.entries import Selection
 
@@ -22,7 +22,7 @@ class Looking(Selection, frozen=True, forbid_unknown_fields=True):
     """What to list, and which part of it: *limit* entries at most, those behind the one of the number *after*."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST)] = PAGE
-    after: Annotated[int, Meta(ge=0, le=entries.MOST)] = 0
+    after: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 
 
 class SummaryPage(Page, forbid_unknown_fields=True):

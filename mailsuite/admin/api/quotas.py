@@ -11,12 +11,13 @@ from mailsuite.admin import quotas
 from mailsuite.admin.api.problems import UNAVAILABLE, UNFIT, Problem
 from mailsuite.admin.api.route import Answer, Asked, DomainPage, Route, listed
 from mailsuite.admin.site import Site
+from mailsuite.database import LARGEST
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.quotas import Changes
 from mailsuite.directory.spelling import parse_domain
 
 # 0: any amount; null: it is left to the domain, and for that to the configuration. As many as a database counts.
-_Amount = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Amount = Annotated[int, Meta(ge=0, le=LARGEST)]
 
 
 class Limits(Struct, forbid_unknown_fields=True):

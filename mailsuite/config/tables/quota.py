@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from mailsuite.config.section import Section, written
+from mailsuite.database import LARGEST
 
-_MOST = (1 << 63) - 1
 _MARKS = "{percent}, {used}, {limit}, {messages}, {message_limit} and {mailbox}"
 _WARNING = """\
 Your mailbox {mailbox} is {percent} % full: {used} of {limit}.
@@ -20,11 +20,11 @@ class Quotas(Section, frozen=True, kw_only=True):
     """Quotas of mailboxes, for those that neither the accounts nor their domain give one (mailsuite quota set)."""
 
     octets: Annotated[int, Meta(
-        ge=0, le=_MOST,
+        ge=0, le=LARGEST,
         description="Octets that a mailbox may hold; 0 means any number.",
     )] = 0
     messages: Annotated[int, Meta(
-        ge=0, le=_MOST,
+        ge=0, le=LARGEST,
         description="Messages that a mailbox may hold; 0 means any number.",
     )] = 0
     full: Annotated[Literal["defer", "reject"], Meta(
