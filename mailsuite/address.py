@@ -12,6 +12,9 @@ from functools import lru_cache
 
 import idna
 
+POSTMASTER = "postmaster"
+# RFC 2142 §4 and §5: the names that every domain of ours answers to.
+ROLES = frozenset({POSTMASTER, "abuse"})
 _DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
                          r"(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+)*")
 # A domain name on the wire (RFC 5321 §4.1.2), and the most octets that one has (§4.5.3.1.2).

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from mailsuite.address import POSTMASTER
 from mailsuite.admin.mail_folders import left_mail, make_mail_folder
 from mailsuite.admin.site import Done, Site
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, Domain, DomainClass
 from mailsuite.directory.spelling import login_name, parse_domain
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from mailsuite.address import POSTMASTER
 from mailsuite.admin import domains as admin
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import make_mail_folder, open_accounts, tell
@@ -17,7 +18,6 @@ from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.postfix_maps import Entry, entries, targets, whole
-from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import Imported, Rejected
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address, parse_domain

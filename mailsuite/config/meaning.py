@@ -11,13 +11,12 @@ from mailsuite.config.endpoints import place
 from mailsuite.config.forms import ip, is_mail_address, is_peer, network_around
 from mailsuite.config.logins import login_problems
 from mailsuite.config.policy import policy_problems
-from mailsuite.config.routes import route_problems
+from mailsuite.config.routes import SMTP_PORT, route_problems
 from mailsuite.config.settings import Settings
 from mailsuite.config.tables.listen import Listener
 from mailsuite.directory.spelling import is_domain, shown
 from mailsuite.smtp.commands import EXTENSIONS
 
-SMTP_PORT = 25
 LMTP_NEEDS = ("PIPELINING", "ENHANCEDSTATUSCODES")
 # The extensions that have a key of their own, and what switches them off.
 _SWITCHED_BY = {"STARTTLS": 'tls = "none"', "AUTH": 'auth = "off"'}

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mailsuite.address import Address
+from mailsuite.address import ROLES, Address
 from mailsuite.directory.errors import NoSuch, WrongClass
-from mailsuite.directory.resolve import ROLES, Resolver
+from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once

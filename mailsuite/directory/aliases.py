@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from mailsuite.address import Address
+from mailsuite.address import ROLES, Address
 from mailsuite.database import transaction
 from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, TooMany
 from mailsuite.directory.references import (
@@ -17,7 +17,7 @@ from mailsuite.directory.references import (
     refuse_lost,
 )
 from mailsuite.directory.replies import ChosenReply
-from mailsuite.directory.resolve import ROLES, Resolver
+from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, Alias
 from mailsuite.directory.spelling import parse_address, parse_domain, parse_written, place_of
 from mailsuite.directory.sql import Connection

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mailsuite.address import Address
+from mailsuite.address import POSTMASTER, Address
 from mailsuite.counted import counted
 from mailsuite.database import transaction
 from mailsuite.directory.errors import Exists, StillNeeded, WrongClass
@@ -17,7 +17,6 @@ from mailsuite.directory.references import (
     refuse_dangling,
     refuse_lost,
 )
-from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, Domain, DomainClass, SenderRule, User
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.sql import Connection

@@ -29,7 +29,7 @@ elsewhere: mail goes on to it. ``docs/addresses.rst`` has an example of each rul
 
 from collections.abc import Sequence
 
-from mailsuite.address import Address, domain_key, subaddress
+from mailsuite.address import POSTMASTER, ROLES, Address, domain_key, subaddress
 from mailsuite.directory.backend import Lookups
 from mailsuite.directory.expansion import Expansion
 from mailsuite.directory.records import AddressRecord, DomainRecord
@@ -37,10 +37,6 @@ from mailsuite.directory.rows import LOCAL, REACHED
 from mailsuite.directory.wildcards import best
 from mailsuite.maybe import value_of
 from mailsuite.meaning import Foreign, Mailbox, Mailboxes, Meaning, Relayed, Unknown
-
-POSTMASTER = "postmaster"
-# RFC 2142 §4 and §5: the names that every domain of ours answers to.
-ROLES = frozenset({POSTMASTER, "abuse"})
 
 # What mail for a domain of another class than local means (rule 2), but for those that only send.
 PASSED_ON: dict[str, Meaning] = {"relay": Relayed(), "backup": Relayed(backup=True)}

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mailsuite.address import Address
+from mailsuite.address import POSTMASTER, Address
 from mailsuite.database import transaction
 from mailsuite.directory.errors import Exists, NoSuch, StillNeeded
 from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.references import dangling, domain_id, inhabited_id, is_elsewhere, prune, refuse_dangling
-from mailsuite.directory.resolve import POSTMASTER
 from mailsuite.directory.rows import LOCAL, DomainClass, User
 from mailsuite.directory.secrets import NO_SECRETS, NONE_POSSIBLE
 from mailsuite.directory.spelling import parse_address, parse_domain

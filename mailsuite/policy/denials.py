@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
+from mailsuite.address import ROLES
 from mailsuite.case import Case
 from mailsuite.domain_table import DomainTable
 from mailsuite.envelope import Peer
@@ -20,8 +21,6 @@ from mailsuite.smtp.verdict import Verdict
 
 Kind: TypeAlias = Literal["peer", "helo", "sender", "recipient"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# RFC 5321 §4.5.1, RFC 2142 §4: who is refused by mistake must be able to say so.
-ALWAYS_REACHED = frozenset({"postmaster", "abuse"})
 
 REACHED = Verdict(None, "postmaster and abuse of our own domains are reached by everybody")
 
@@ -84,7 +83,8 @@ def judged(
 
 def is_always_reached(case: Case) -> bool:
     """Say whether nobody may be kept from the recipient of *case*."""
-    return case.recipient.key[0] in ALWAYS_REACHED and not isinstance(case.meaning, Foreign)
+    # RFC 5321 §4.5.1, RFC 2142 §4: who is refused by mistake must be able to say so.
+    return case.recipient.key[0] in ROLES and not isinstance(case.meaning, Foreign)
 
 
 def _written_helo(text: str) -> str:

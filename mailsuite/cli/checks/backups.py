@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from mailsuite.address import Address, domain_key
+from mailsuite.address import POSTMASTER, Address, domain_key
 from mailsuite.backends import reading
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
@@ -57,7 +57,7 @@ def _recipients(settings: Settings, domain: str, backup: Backup) -> Iterator[Fin
 def _is_asked(settings: Settings, domain: str) -> bool:
     """Say whether the way of *domain*'s mail is one on which its primary is asked."""
     router = Routes(route_rules(settings), default_route(settings), lambda name: True)
-    return can_ask(router.route(Address("postmaster", domain), None))
+    return can_ask(router.route(Address(POSTMASTER, domain), None))
 
 
 def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterator[Finding]:
