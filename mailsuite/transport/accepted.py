@@ -21,8 +21,9 @@ def for_connections(listening: socket.socket, vanished_after: int) -> None:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # A socket that another process has bound may have been set up otherwise: what is not wanted is taken back.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, vanished_after > 0)
-    # For what was sent and is not acknowledged the kernel asks nothing, and would send it for long.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, vanished_after * 1000)
+    # For what was sent and is not acknowledged the kernel asks nothing, and would send it for long. (Linux has this.)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, vanished_after * 1000)
     if vanished_after:
         # Half of the time in silence, the other half in questions.
         between = max(vanished_after // 2 // PROBES, 1)
