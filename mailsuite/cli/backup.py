@@ -1,10 +1,10 @@
-"""``mailsuite backup`` and ``mailsuite restore``: a site as it was, from a copy that was made while it ran."""
+"""``mailsuite backup``: a copy of a site that is made while it runs, of which ``mailsuite restore`` makes a site."""
 
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import click
@@ -21,16 +21,18 @@ from mailsuite.directory.errors import AccountsError
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
 from mailsuite.mailbox.replacing import replace_file
-from mailsuite.mailbox.run_mark import RunMark
+from mailsuite.mailbox.restore_mark import NAME as RESTORING
+from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
+from mailsuite.mailbox.run_mark import SiteInUse
 from mailsuite.queue.store import DATABASE
 
 # What makes a folder a backup of ours: written first without, and at the end with when it was made.
 MANIFEST = "mailsuite-backup.json"
 _FORMAT = 1
-_ACCOUNTS = "accounts.sqlite"
+ACCOUNTS = "accounts.sqlite"
 CONFIG = "mailsuite.toml"
 # Of a running service, and of no use to another one.
-_PASSING = frozenset({"running", "locks"})
+_PASSING = frozenset({"running", "locks", RESTORING})
 
 
 @click.command()
@@ -52,59 +54,24 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
     Example:
       mailsuite backup /backup/mail
     """
-    with _refusals(folder):
+    with refusals(folder):
+        # What is not here yet would be removed from the backup.
+        RestoreMark(settings.state_dir).refuse()
         _refuse_damaged(settings)
         _claim(settings, folder)
         mirror = Mirror(link=True, keep=keep_removed)
-        _accounts(settings, f"{folder}/{_ACCOUNTS}")
+        _accounts(settings, f"{folder}/{ACCOUNTS}")
         _state(settings, folder)
         config = config_path(click.get_current_context().params["config"])
         mirror.file(os.fsencode(config), os.fsencode(f"{folder}/{CONFIG}"))
         # The queue comes before the mailboxes: what is delivered meanwhile is in both, and never in neither.
         _queue(settings, folder)
-        _mail(settings.store.path, f"{folder}/mail", mirror)
+        copy_mail(settings.store.path, f"{folder}/mail", mirror)
         os.sync()
         _mark(folder, {"made": int(time.time())})
     done = mirror.done
     removed = counted(done.removed, "was", "were")
     click.echo(f"Backed up into {folder}: {counted(done.new, 'file')} came new, {removed} removed there.")
-
-
-@click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False))
-@click.option("--no-queue", is_flag=True, help="Leave the queue out: what was delivered since would go out again.")
-@with_site
-def restore(settings: Settings, folder: str, no_queue: bool) -> None:
-    """Make the site what it was when the backup in FOLDER was made. The server must not run.
-
-    The configuration comes first: copy it from FOLDER, or write a new one. Nothing is written over: where there
-    are accounts, mail or a queue already, move them away before.
-
-    \b
-    Example:
-      mailsuite restore /backup/mail --config /srv/mail/mailsuite.toml
-    """
-    mark = RunMark(settings.state_dir, time.monotonic)
-    with _refusals(folder):
-        if "made" not in _manifest(folder):
-            raise Unusable(f"{folder} is no backup of ours, or one that was not finished: there is no {MANIFEST} that"
-                           " says when it was made")  # fmt: skip
-        mark.take()
-        try:
-            mirror = Mirror(link=False, keep=True)
-            _refuse_inhabited(settings, folder, no_queue)
-            _restore_state(settings, folder, mirror)
-            _restore_accounts(settings, f"{folder}/{_ACCOUNTS}")
-            if not no_queue and os.path.isdir(f"{folder}/queue"):
-                os.makedirs(settings.queue.path, 0o700, exist_ok=True)
-                mirror.files(os.fsencode(f"{folder}/queue/content"), os.fsencode(f"{settings.queue.path}/content"))
-                snapshot(f"{folder}/queue/{DATABASE}", f"{settings.queue.path}/{DATABASE}")
-            _mail(f"{folder}/mail", settings.store.path, mirror)
-            os.sync()
-        finally:
-            mark.release()
-    files = counted(mirror.done.new, "file")
-    click.echo(f"Restored from {folder}: {files}. mailsuite verify looks whether all is well.")
 
 
 def _refuse_damaged(settings: Settings) -> None:
@@ -125,7 +92,7 @@ def _claim(settings: Settings, folder: str) -> None:
         if os.path.commonpath([real, os.path.realpath(place)]) == os.path.realpath(place):
             raise Unusable(f"{folder} lies within {place}, which is to be copied")
     os.makedirs(folder, 0o700, exist_ok=True)
-    if os.listdir(folder) and not _manifest(folder):
+    if os.listdir(folder) and not manifest_of(folder):
         raise Unusable(f"{folder} has other files in it: name a folder that is new, empty, or a backup of ours")
     # There are everybody's mail and secrets in it.
     os.chmod(folder, 0o700)
@@ -137,7 +104,8 @@ def _mark(folder: str, facts: dict[str, object]) -> None:
     replace_file(os.fsencode(f"{folder}/{MANIFEST}"), text.encode() + b"\n")
 
 
-def _manifest(folder: str) -> dict[str, object]:
+def manifest_of(folder: str) -> dict[str, object]:
+    """Return what *folder* says of itself as a backup; nothing where it is none. Raises `Unusable`."""
     try:
         with open(f"{folder}/{MANIFEST}", encoding="utf-8") as file:
             found = json.load(file)
@@ -158,20 +126,6 @@ def _accounts(settings: Settings, target: str) -> None:
             save(settings.postgresql.dsn, draft, advance)
     else:
         click.echo(f"The accounts ({backend}) are not copied: back them up by tools of their own.", err=True)
-
-
-def _restore_accounts(settings: Settings, source: str) -> None:
-    """Bring back the accounts of any back end that we write, into any that we write."""
-    backend = settings.directory.backend
-    if not os.path.exists(source):
-        return
-    if backend == "sqlite":
-        snapshot(source, settings.directory.path)
-    elif backend == "postgresql":
-        with progress("accounts") as advance:
-            module("directory.postgresql_copy").load(source, settings.postgresql.dsn, advance)
-    else:
-        click.echo(f"The accounts in the backup were left out: [directory] backend is {backend}.", err=True)
 
 
 def _queue(settings: Settings, folder: str) -> None:
@@ -220,19 +174,8 @@ def _state_names(settings: Settings, folder: str) -> Iterator[str]:
             yield entry.name
 
 
-def _restore_state(settings: Settings, folder: str, mirror: Mirror) -> None:
-    """Bring back what lay in ``state_dir``, but what is there now: a configuration that was written anew, say."""
-    for entry in sorted(os.scandir(f"{folder}/state"), key=lambda each: each.name):
-        target = f"{settings.state_dir}/{entry.name}"
-        if os.path.lexists(target):
-            continue
-        if entry.is_dir():
-            mirror.files(os.fsencode(entry.path), os.fsencode(target))
-        else:
-            mirror.file(os.fsencode(entry.path), os.fsencode(target))
-
-
-def _mail(source: str, target: str, mirror: Mirror) -> Mirrored:
+def copy_mail(source: str, target: str, mirror: Mirror) -> Mirrored:
+    """Let the mailboxes below *target* be those below *source*; a folder that cannot be listed is told."""
     if not os.path.isdir(source):
         return mirror.done
     os.makedirs(target, 0o700, exist_ok=True)
@@ -263,26 +206,12 @@ def _drop_mailboxes(target: str, places: set[str], mirror: Mirror) -> None:
         mirror.drop_others(os.fsencode(f"{target}/{domain}"), names)
 
 
-def _refuse_inhabited(settings: Settings, folder: str, no_queue: bool) -> None:
-    places = [settings.store.path, *([] if no_queue else [settings.queue.path])]
-    found: Sequence[str] = [place for place in places if os.path.isdir(place) and _inhabited(place)]
-    # (A database is looked at when accounts go into it: what opens it may be among what is restored before.)
-    ours = settings.directory.backend == "sqlite" and os.path.exists(settings.directory.path)
-    if ours and os.path.exists(f"{folder}/{_ACCOUNTS}"):
-        found = [settings.directory.path, *found]
-    if found:
-        raise Unusable(f"nothing was restored: {', '.join(found)} would be written over; move that away first")
-
-
-def _inhabited(place: str) -> bool:
-    return any(name != INCOMING for name in os.listdir(place))
-
-
 @contextmanager
-def _refusals(folder: str) -> Iterator[None]:
+def refusals(folder: str) -> Iterator[None]:
+    """Tell plainly what is in the way of copying from or to *folder*."""
     try:
         yield
-    except (Unusable, AccountsError) as error:
+    except (Unusable, AccountsError, SiteInUse, HalfRestored) as error:
         raise click.ClickException(str(error)) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"a database cannot be copied: {error}; the backup is not finished") from error

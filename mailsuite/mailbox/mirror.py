@@ -31,12 +31,16 @@ class Mirrored:
 class Mirror:
     """Copies mailboxes; with *link* by links where that can be had, with *keep* what is gone stays in the copy.
 
+    With *doubt* a message in the copy counts only if it has the size and the time of its original: one that was copied
+    shortly before the power went may be cut off.
+
     Everything blocks, and raises `OSError`. Nothing is durable before the caller syncs.
     """
 
-    def __init__(self, link: bool, keep: bool) -> None:
+    def __init__(self, link: bool, keep: bool, doubt: bool = False) -> None:
         self._link = link
         self._keep = keep
+        self._doubt = doubt
         self.done = Mirrored()
 
     def mailbox(self, source: bytes, target: bytes) -> None:
@@ -113,9 +117,9 @@ class Mirror:
     def _message(self, source: bytes, target: bytes, name: bytes, copied: dict[bytes, bytes]) -> bool:
         """Let the copy have the message *name*; say whether it was still there."""
         old = copied.get(base(name[PREFIX:]))
-        if old == name:
+        if old == name and not (self._doubt and self._differs(source + b"/" + name, target + b"/" + name)):
             return True
-        if old is not None and _is_one(source + b"/" + name, target + b"/" + old):
+        if old is not None and old != name and _is_one(source + b"/" + name, target + b"/" + old):
             os.rename(target + b"/" + old, target + b"/" + name)
             self.done.renamed += 1
         else:
@@ -125,6 +129,13 @@ class Mirror:
                 return False
         copied[base(name[PREFIX:])] = name
         return True
+
+    @staticmethod
+    def _differs(one: bytes, other: bytes) -> bool:
+        # (What is gone is no reason to copy.)
+        with suppress(FileNotFoundError):
+            return not _is_one(one, other)
+        return False
 
     def _place(self, source: bytes, target: bytes) -> None:
         if self._link:

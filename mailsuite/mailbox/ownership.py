@@ -7,6 +7,7 @@ from twisted.logger import Logger
 
 from mailsuite.mailbox.layout import INCOMING
 from mailsuite.mailbox.recovery import sweep
+from mailsuite.mailbox.restore_mark import RestoreMark
 from mailsuite.mailbox.run_mark import RunMark
 from mailsuite.mailbox.sync import sync_volume
 
@@ -27,12 +28,13 @@ class Ownership:
         return self._mark.lock
 
     def begin(self) -> None:
-        """Serve from now on. Raises `SiteInUse`, or `OSError`.
+        """Serve from now on. Raises `SiteInUse`, `HalfRestored`, or another `OSError`.
 
         Blocks, after an unclean stop for as long as it takes to set aside what that has damaged: nobody can read yet.
         """
         self._mark.take()
         try:
+            RestoreMark(self._mark.folder).refuse()
             os.makedirs(f"{self._root}/{INCOMING}", 0o700, exist_ok=True)
             self._recover()
         except BaseException:

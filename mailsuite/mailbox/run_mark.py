@@ -30,6 +30,11 @@ class RunMark:
         self._lock = -1
 
     @property
+    def folder(self) -> str:
+        """The state folder."""
+        return self._folder
+
+    @property
     def lock(self) -> int:
         """The descriptor that holds the lock. Who inherits it keeps the site, too, until it ends."""
         return self._lock

@@ -40,7 +40,7 @@ class Footing(Protocol):
         """Return the shared state *name*, which has bounds of its own."""
 
     def begin(self) -> None:
-        """To be called before anything of the site is opened. Raises `SiteInUse` and other `OSError`."""
+        """To be called before anything of the site is opened. Raises `OSError`, also `SiteInUse`, `HalfRestored`."""
 
     def committed(self) -> None:
         """A barrier has ended well."""

@@ -10,6 +10,7 @@ import pytest
 
 from mailsuite.cli.snapshot import settle_queue
 from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.mirror import Mirror
 from mailsuite.mailbox.run_mark import RunMark
 from mailsuite.mailbox.taking import take_listing
 from tests.cli.test_accounts import CONFIG, Site, site
@@ -50,6 +51,33 @@ def ids(box: Path) -> list[str]:
 def files(folder: Path) -> dict[str, bytes]:
     """All files below *folder*."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Killed(BaseException):
+    """What nothing catches stands for the end of the process."""
+
+
+def interrupt(patched: pytest.MonkeyPatch, place: str) -> None:
+    """Let a restore end in the middle of *place*."""
+
+    def killed(*args: object) -> None:
+        raise Killed
+
+    name = {
+        "srs": "restore._restore_state", "accounts": "restore._restore_accounts", "queue": "restore._restore_queue",
+        "end": "restore.os.sync",
+    }.get(place)  # fmt: skip
+    if name is not None:
+        patched.setattr(f"mailsuite.cli.{name}", killed)
+        return
+    mailbox = Mirror.mailbox
+
+    def half(self: Mirror, source: bytes, target: bytes) -> None:
+        mailbox(self, source, target)
+        if source.endswith(b"alice"):
+            raise Killed
+
+    patched.setattr(Mirror, "mailbox", half)
 
 
 class TestBackup:
@@ -123,6 +151,40 @@ class TestBackup:
         assert "not finished" in site.refused("restore", str(backup))
         (backup / "mailsuite-backup.json").write_text('{"format": 2}')
         assert "another kind" in site.refused("restore", str(backup))
+
+    @pytest.mark.parametrize("place", ["srs", "accounts", "queue", "mail", "end"])
+    def test_a_restore_that_is_interrupted(
+        self, site: Site, box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """It is known, nothing is backed up from there, another restore is refused, and the same one goes on."""
+        backup, other = tmp_path / "backup", tmp_path / "other"
+        site.done("backup", str(backup))
+        other.mkdir()
+        shutil.copy(backup / "mailsuite.toml", other)
+        half = Site(other)
+        with monkeypatch.context() as patched:
+            interrupt(patched, place)
+            with pytest.raises(Killed):
+                half.run("restore", str(backup))
+        again = f"run 'mailsuite restore {backup}' again"
+        assert again in half.refused("backup", str(tmp_path / "second"))
+        assert not (tmp_path / "second").exists()
+        assert again in half.run("check").output
+        assert "another restore" in half.refused("restore", str(backup), "--no-queue")
+        # As after a power cut: it has a name, and not all of its octets.
+        for path in other.glob("mail/example.com/alice/cur/*"):
+            path.write_bytes(b"")
+        (other / "mailsuite.toml").write_text(CONFIG + "# of our own")
+
+        half.done("restore", str(backup))
+        assert "All is as it should be" in half.done("verify")
+        assert files(other / "mail") == files(site.folder / "mail")
+        assert files(other / "queue" / "content") == files(site.folder / "queue" / "content")
+        assert half.fits(ALICE, "open sesame")
+        assert (other / "srs-secrets").read_text() == "secret"
+        assert (other / "mailsuite.toml").read_text().endswith("# of our own")
+        assert not (other / "restoring").exists()
+        assert "written over" in half.refused("restore", str(backup))
 
     @pytest.mark.parametrize("database", ["accounts.sqlite", "queue/queue.sqlite"])
     def test_what_is_damaged_takes_no_place(self, site: Site, box: Path, tmp_path: Path, database: str) -> None:

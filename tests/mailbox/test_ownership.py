@@ -6,6 +6,7 @@ import pytest
 
 from mailsuite.mailbox import ownership as module
 from mailsuite.mailbox.ownership import Ownership
+from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.mailbox.run_mark import RunMark
 
 
@@ -43,3 +44,20 @@ def test_a_disk_that_fails_at_the_end(site: Ownership, tmp_path: Path, monkeypat
 
     assert next_one.left_behind() is not None
     next_one.release()
+
+
+@pytest.mark.parametrize("text", ['{"source": "/backup"}', "[]", "damaged"])
+def test_a_restore_that_was_not_finished(tmp_path: Path, text: str) -> None:
+    """Nobody serves a part of the mail; the refusal says what to do, and keeps nobody from doing it."""
+    (tmp_path / "restoring").write_text(text)
+    mark = RunMark(str(tmp_path), lambda: 0.0)
+    served = Ownership(mark, str(tmp_path / "mail"), lambda: 0.0)
+
+    with pytest.raises(HalfRestored, match=r"run 'mailsuite restore (/backup|FOLDER)' again"):
+        served.begin()
+    assert not (tmp_path / "running").exists()
+    mark.take()
+    RestoreMark(str(tmp_path)).clear()
+    mark.release()
+    served.begin()
+    served.end()

@@ -201,6 +201,16 @@ def test_accounts_missing(spoilt: Site) -> None:
     assert not (spoilt.folder / "accounts.sqlite").exists()
 
 
+def test_half_restored(spoilt: Site) -> None:
+    """A restore that was killed left part of the mail; the message says how to go on."""
+    mark = spoilt.folder / "restoring"
+    mark.write_text('{"source": "/backup"}')
+    try:
+        assert "run 'mailsuite restore /backup' again" in refusal(spoilt)
+    finally:
+        mark.unlink()
+
+
 def test_databases_of_an_older_version(spoilt: Site) -> None:
     """They are not touched; the command that the refusal names is all there is to do."""
     accounts, queue = spoilt.folder / "accounts.sqlite", spoilt.folder / "queue" / "queue.sqlite"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
+from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.queue.errors import NoQueue, QueueBusy, QueueError
 from mailsuite.queue.schema import connect
 from mailsuite.queue.store import DATABASE
@@ -19,6 +20,7 @@ def storage(settings: Settings) -> Iterator[Finding]:
     if not os.path.isdir(settings.state_dir):
         yield error("state_dir", f"{settings.state_dir} is not a folder", "make the site with mailsuite init")
         return
+    yield from _restored(settings.state_dir)
     yield from _root(settings)
     yield from _folder("state_dir", settings.state_dir)
     yield from _mail(settings)
@@ -44,6 +46,13 @@ def _queue(path: str) -> Iterator[Finding]:
         return  # the service makes it, or has it in use
     except QueueError as problem:
         yield error("queue.path", str(problem), "do that: the service does not start before")
+
+
+def _restored(path: str) -> Iterator[Finding]:
+    try:
+        RestoreMark(path).refuse()
+    except HalfRestored as half:
+        yield error("state_dir", str(half), "do that: the service does not start before")
 
 
 def _root(settings: Settings) -> Iterator[Finding]:
