@@ -105,9 +105,10 @@ class Relayed(Meaning):
 
 @dataclass(frozen=True, slots=True)
 class Broken(Meaning):
-    """The address is ours, but its aliases form a loop or grow past the limit (RFC 3463 X.4.6)."""
+    """The address is ours, but its aliases form a loop (RFC 3463 X.4.6), lead too far, or lead nowhere (X.2.4)."""
 
     reason: str
+    kind: Literal["loop", "far", "nowhere"] = "loop"
 
 
 class CannotJudge(Exception):

@@ -15,6 +15,7 @@ from mailsuite.directory.references import (
     refuse_broken,
     refuse_dangling,
     refuse_lost,
+    refuse_too_deep,
 )
 from mailsuite.directory.replies import ChosenReply
 from mailsuite.directory.resolve import Resolver
@@ -55,7 +56,8 @@ class Aliases:
 
         A user's own address may become an alias if it is among its targets: so the user keeps a copy. An asterisk in a
         new address makes it a wildcard. Raises `NoSuch`, `WrongClass` for an address of a domain that is not local,
-        `BadName`, `TooMany`, or `LeadsNowhere` for a target that should be here and is not, or that only leads back.
+        `BadName`, `TooMany`, or `LeadsNowhere` for a target that should be here and is not, or that only leads back,
+        and where aliases would be nested too deeply.
         """
         with transaction(self._connection):
             self.add_within(address, targets)
@@ -193,7 +195,7 @@ class Aliases:
         for text in targets:
             target = self._target(address, text)
             self._connection.execute(_APPEND, (number, target.local, target.domain, number))
-        refuse_broken(self._connection, address)
+        refuse_too_deep(self._connection, address, refuse_broken(self._connection, address))
 
     def _reject(self, address: Address, reply: ChosenReply, since: int | None) -> None:
         place = (reply.code, reply.status, reply.text, since, self._make(address))

@@ -34,21 +34,27 @@ class Expansion:
         self._followed = 0
         self._suspended = False
         self._refused: Refused | None = None
-        self._trouble = ""
+        self._deepest = 0
+        self._trouble = Broken("")
         self._too_large = ""
+
+    @property
+    def deepest(self) -> int:
+        """How deep below what was followed the deepest alias was met: 0 where it was the only one."""
+        return self._deepest
 
     async def meaning(self, record: AddressRecord) -> Meaning:
         """Say where *record* leads."""
         await self._follow(record, ())
         if self._too_large:
-            return Broken(self._too_large)
+            return Broken(self._too_large, "far")
         if self._mailboxes or self._onward:
             return Mailboxes(tuple(self._mailboxes), tuple(self._onward))
         if self._refused is not None:
             return self._refused
         if self._suspended:
             return Suspended()
-        return Broken(self._trouble)
+        return self._trouble
 
     async def _follow(self, record: AddressRecord, above: tuple[int, ...]) -> None:
         refused = record.refused(self._now)
@@ -62,6 +68,7 @@ class Expansion:
             self._too_large = f"aliases are nested deeper than {DEPTH}"
         elif record.id not in self._done:
             self._done.add(record.id)
+            self._deepest = max(self._deepest, len(above))
             await self._follow_targets(record, (*above, record.id))
 
     async def _follow_targets(self, record: AddressRecord, above: tuple[int, ...]) -> None:
@@ -76,13 +83,13 @@ class Expansion:
                 continue
             member = await self._look(target)
             if member is None:
-                self._trouble = f"{target} is in an alias and does not exist"
+                self._trouble = Broken(f"{target} is in an alias and does not exist", "nowhere")
             else:
                 await self._follow(member, above)
 
     def _keep(self, record: AddressRecord) -> None:
         if record.mailbox is None:
-            self._trouble = "aliases form a loop"
+            self._trouble = Broken("aliases form a loop")
         elif record.suspended and not self._suspended_too:
             self._suspended = True
         else:

@@ -4,13 +4,26 @@ from collections.abc import Iterable
 
 from mailsuite.address import Address, local_key
 from mailsuite.directory.errors import LeadsNowhere, NoSuch, StillNeeded, WrongClass
-from mailsuite.directory.expansion import Expansion
+from mailsuite.directory.expansion import DEPTH, Expansion
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL, DomainClass
 from mailsuite.directory.sql import Connection
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once
-from mailsuite.meaning import Broken
+from mailsuite.meaning import Broken, Meaning
+
+# Those that lead to an alias in so many steps; a few of them show whether one is too deep.
+_ABOVE = """
+    WITH RECURSIVE above (local, domain, level) AS (
+        SELECT a.local, d.name, 1 FROM alias_targets t
+        JOIN addresses a ON a.id = t.address_id JOIN domains d ON d.id = a.domain_id
+        WHERE t.local = ? AND t.domain = ? AND NOT (a.local = t.local AND d.name = t.domain)
+        UNION
+        SELECT a.local, d.name, above.level + 1 FROM above
+        JOIN alias_targets t ON t.local = above.local AND t.domain = above.domain
+        JOIN addresses a ON a.id = t.address_id JOIN domains d ON d.id = a.domain_id
+        WHERE above.level < ? AND NOT (a.local = t.local AND d.name = t.domain)
+    ) SELECT local, domain FROM above WHERE level = ? ORDER BY domain, local LIMIT 20"""
 
 
 def domain_id(connection: Connection, name: str) -> int:
@@ -49,13 +62,35 @@ def refuse_lost(connection: Connection, address: Address, what: str) -> None:
     raise LeadsNowhere(f"no user or alias {address} here; add it first with: mailsuite user add {address}")
 
 
-def refuse_broken(connection: Connection, address: Address) -> None:
-    """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit."""
-    resolver = Resolver(SqlRecords(lambda: connection))
-    record = at_once(resolver.listed(address))
-    meaning = None if record is None else at_once(Expansion(resolver.listed, resolver.is_remote, 0.0).meaning(record))
+def refuse_broken(connection: Connection, address: Address) -> int:
+    """Raise `LeadsNowhere` where *address* is an alias that reaches nobody or grew past a limit; else return how deep
+    aliases are nested below it."""
+    meaning, deepest = _followed(connection, address)
     if isinstance(meaning, Broken):
         raise LeadsNowhere(f"{address} would lead to no mailbox: {meaning.reason}")
+    return deepest
+
+
+def refuse_too_deep(connection: Connection, address: Address, below: int) -> None:
+    """Raise `LeadsNowhere` where an alias that leads to the alias *address* by its name is nested too deeply by it.
+
+    *below* is what `refuse_broken` has returned. Only where the chain above may be so long is it followed from there:
+    a mailbox that keeps a copy may be counted twice.
+    """
+    level = DEPTH - below
+    for row in connection.execute(_ABOVE, (address.local, address.domain, level, level)).fetchall():
+        other = Address(*row)
+        meaning, _ = _followed(connection, other)
+        if isinstance(meaning, Broken) and meaning.kind == "far":
+            raise LeadsNowhere(f"{other}, which leads to {address}, would lead to no mailbox: {meaning.reason}")
+
+
+def _followed(connection: Connection, address: Address) -> tuple[Meaning | None, int]:
+    """Return what the alias *address* leads to, ``None`` where it is none, and how deep aliases are nested below."""
+    resolver = Resolver(SqlRecords(lambda: connection))
+    record = at_once(resolver.listed(address))
+    expansion = Expansion(resolver.listed, resolver.is_remote, 0.0)
+    return None if record is None else at_once(expansion.meaning(record)), expansion.deepest
 
 
 def adopt_targets(connection: Connection, domain: str) -> None:

@@ -11,7 +11,11 @@ from mailsuite.smtp.replies import Reply
 _REFUSALS: Mapping[type, Reply] = {
     Unknown: replies.UNKNOWN_USER,
     Suspended: replies.SUSPENDED_USER,
-    Broken: replies.ALIAS_LOOP,
+}
+_BROKEN: Mapping[str, Reply] = {
+    "loop": replies.ALIAS_LOOP,
+    "far": replies.ALIAS_TOO_FAR,
+    "nowhere": replies.ALIAS_NOWHERE,
 }
 
 # What a mailbox's or the disk's trouble is called to the peer; what it was stands in the log.
@@ -26,7 +30,7 @@ def refusal_of(meaning: Meaning) -> Reply:
     """Return what is said of an address of ours to which nothing can be sent."""
     if isinstance(meaning, Refused):
         return Reply(meaning.code, meaning.status, meaning.text)
-    return _REFUSALS[type(meaning)]
+    return _BROKEN[meaning.kind] if isinstance(meaning, Broken) else _REFUSALS[type(meaning)]
 
 
 def reasons(troubles: Iterable[Deferred | Failed]) -> str:

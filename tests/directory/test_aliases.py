@@ -1,9 +1,12 @@
 """Aliases: they always lead to somebody, here or elsewhere."""
 
+import itertools
+
 import pytest
 
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import BadName, Exists, LeadsNowhere, NoSuch, StillNeeded, TooMany, WrongClass
+from mailsuite.directory.expansion import DEPTH
 from mailsuite.directory.replies import chosen
 from mailsuite.directory.rows import Alias, DomainClass
 from mailsuite.directory.wildcards import ASTERISKS, WILDCARDS
@@ -35,6 +38,28 @@ def test_an_alias_to_nobody_is_refused(accounts: Accounts, target: str, told: st
         accounts.aliases.add(SALES, [target] if target == SALES else [ALICE, target])
 
     assert list(accounts.aliases.list()) == []
+
+
+def test_a_chain_grows_too_deep_wherever_it_grows(accounts: Accounts) -> None:
+    """At its end or in its middle; what is in the way is named, and a copy that a user keeps is no step."""
+    names = [f"a{number}@example.com" for number in range(DEPTH + 1)]
+    accounts.aliases.add("b@example.com", [ALICE])
+    for name in names:
+        accounts.aliases.add(name, ["friend@elsewhere.example"])
+    for name, target in itertools.pairwise(names[:DEPTH]):
+        accounts.aliases.add(name, [target])
+    accounts.aliases.add(ALICE, [ALICE, "friend@elsewhere.example"])
+
+    with pytest.raises(LeadsNowhere, match=r"a0@example\.com, which leads to .* deeper than 20"):
+        accounts.aliases.add(names[DEPTH - 1], [names[DEPTH]])
+    accounts.aliases.add("c12@example.com", [ALICE])
+    for number in range(12, 0, -1):
+        accounts.aliases.add(f"c{number - 1}@example.com", [f"c{number}@example.com"])
+    with pytest.raises(LeadsNowhere, match=r"which leads to a10@.* deeper than 20"):
+        accounts.aliases.add(names[DEPTH // 2], ["c0@example.com"])
+    assert accounts.aliases.add(names[1], ["b@example.com"]).targets[-1] == "b@example.com"
+    (rejected,) = accounts.import_aliases([(names[DEPTH - 1], [names[DEPTH]])], lambda: None, False)
+    assert "deeper than" in rejected.reason
 
 
 def test_a_postmasters_alias_to_itself_is_refused_too(accounts: Accounts) -> None:

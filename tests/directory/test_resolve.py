@@ -155,7 +155,7 @@ TABLE = [
     ("diamond@one.example", (3,)),
     ("offs@one.example", Suspended()),
     ("loop@one.example", Broken("aliases form a loop")),
-    ("gone-only@one.example", Broken("gone@one.example is in an alias and does not exist")),
+    ("gone-only@one.example", Broken("gone@one.example is in an alias and does not exist", "nowhere")),
     # plus-addresses: what is there exactly comes first, then the base, mailbox or alias, up to the first plus
     ("alice+exact@one.example", (5,)),
     ("alice+x@one.example", (2,)),
@@ -296,7 +296,7 @@ def test_aliases_nest_only_so_deep(depth: int, reached: bool) -> None:
 
     meaning = at_once(Resolver(written).find(address("a0@x.example")))
 
-    assert meaning == (meant((depth,)) if reached else Broken(f"aliases are nested deeper than {DEPTH}"))
+    assert meaning == (meant((depth,)) if reached else Broken(f"aliases are nested deeper than {DEPTH}", "far"))
 
 
 @pytest.mark.parametrize(("members", "reached"), [(MEMBERS, True), (MEMBERS + 1, False)])

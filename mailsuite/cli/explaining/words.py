@@ -44,6 +44,8 @@ def means(meaning: Meaning) -> str:
             return f"it leads to {' and '.join([*places, *map(str, onward)])}"
         case Refused(code, status, text):
             return f"the address is ours, and answered by a reply of its own: {code} {status} {text}"
+        case Broken(reason, "far"):
+            return f"the address is ours, and its aliases lead too far: {reason}"
         case Broken(reason):
             return f"the address is ours, and its aliases lead nowhere: {reason}"
         case Relayed(backup=True):
