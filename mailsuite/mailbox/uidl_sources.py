@@ -26,7 +26,11 @@ class BadSource(ValueError):
 def dovecot(lines: Iterable[bytes], form: str = DOVECOT_FORMAT) -> Iterator[Pair]:
     """Read a ``dovecot-uidlist``; *form* is the ``pop3_uidl_format``, and what the file itself says of an id wins."""
     rest = iter(lines)
-    head = _DOVECOT_HEAD.match(next(rest, b""))
+    first = next(rest, b"")
+    if not first:
+        # Taken for no list, clients would fetch all mail again if it was lost in a copy.
+        raise BadSource("it is empty, as none of Dovecot's is: copy it again, or remove it, and messages get new ids")
+    head = _DOVECOT_HEAD.match(first)
     if head is None:
         raise BadSource("this is no dovecot-uidlist of version 1 or 3")
     validity = head[1] or head[2]

@@ -60,12 +60,17 @@ class TestDovecot:
         ]
 
     @pytest.mark.parametrize(
-        "lines", [[], [b"3 V%b N2\n" % (b"9" * 5000)], [b"2 V1 N2\n"], [b"/2 1 2\n"], [b"anything\n"]]
+        "lines", [[b"3 V%b N2\n" % (b"9" * 5000)], [b"2 V1 N2\n"], [b"/2 1 2\n"], [b"anything\n"]]
     )
     def test_what_it_is_not(self, lines: list[bytes]) -> None:
         """Another file is refused."""
         with pytest.raises(BadSource):
             list(dovecot(lines))
+
+    def test_empty(self) -> None:
+        """What to do is said: whoever copied it may have lost it."""
+        with pytest.raises(BadSource, match="copy it again, or remove it"):
+            list(dovecot([]))
 
     @pytest.mark.parametrize(
         "form",
