@@ -1,9 +1,9 @@
 """A passwd-file in Dovecot's format as a back end: read as a whole when it has changed, and never written.
 
-Each line is ``user:password:uid:gid:gecos:home:shell:extra_fields``, where only the first field is needed; empty lines
-and those that begin with ``#`` say nothing. Mail lies where ours does, so of the fields behind the password the last
-alone is looked at: ``nologin`` there refuses the login and keeps the mail, and a quota is taken as Dovecot writes it
-(`storage_rules`; extra fields are parted by spaces or tabs, ``name=value`` or a name).
+Each line is ``user:password:uid:gid:gecos:home:shell:extra_fields``, where the first two fields are needed and the
+second may be empty; empty lines and those that begin with ``#`` say nothing. Mail lies where ours does, so of the fields
+behind the password the last alone is looked at: ``nologin`` there refuses the login and keeps the mail, and a quota is
+taken as Dovecot writes it (`storage_rules`; extra fields are parted by spaces or tabs, ``name=value`` or a name).
 
 A password without ``{SCHEME}`` is of scheme CRYPT, as Dovecot has it; a scheme may say how it is encoded
 (``{SSHA256.b64}``), which we take where that is its usual form.
@@ -207,11 +207,14 @@ class PasswdFileBackend(Backend):
 
     def _user(self, line: str) -> _User:
         fields = line.split(":", 7)
+        if len(fields) < 2:
+            # (Not shown: it may be the rest of a line that was broken within a hash.)
+            raise BadName("it has no colon: a user's line goes on with one, also where there is no password")
         name = fields[0] if "@" in fields[0] else f"{fields[0]}@{self._domains[0]}"
         address = parse_address(name)
         if address.domain not in self._domains:
             raise BadName(f"{address} is in no domain that [passwd_file] domains names")
-        stored = fields[1] if len(fields) > 1 else ""
+        stored = fields[1]
         extra = fields[7].split() if len(fields) > 7 else []
         nologin = any(word == "nologin" or word.startswith("nologin=") for word in extra)
         path = mailbox_path(address)

@@ -68,12 +68,13 @@ def test_a_line(tmp_path: Path, line: str) -> None:
 
 
 def test_lines_that_are_left_out(tmp_path: Path) -> None:
-    """Of two the first counts; what is no address, or of another domain, is told and harms nobody."""
+    """Of two the first counts; what is no address, of another domain, or has no colon, is told and harms nobody."""
     path = tmp_path / "users"
-    path.write_bytes(b"alice:first\nalice@example.org:x\n:x\nx@elsewhere.example:y\nno name@:z\n\xff\xfe:q\nbob:b\n")
+    bad = b":x\nx@elsewhere.example:y\nno name@:z\n\xff\xfe:q\nbroken\n"
+    path.write_bytes(b"alice:first\nalice@example.org:x\n" + bad + b"bob:b\n")
     with capturedLogs() as told:
         backend = over(path)
-    assert [event["line"] for event in told] == [3, 4, 5, 6]
+    assert [event["line"] for event in told] == [3, 4, 5, 6, 7]
     login = backend.login("alice@example.org")
     assert login is not None and login.credentials[0].stored == "first"
     assert len(backend.mailboxes("example.org", 0)) == 2
