@@ -1,9 +1,10 @@
 """A passwd-file in Dovecot's format as a back end: read as a whole when it has changed, and never written.
 
 Each line is ``user:password:uid:gid:gecos:home:shell:extra_fields``, where the first two fields are needed and the
-second may be empty; empty lines and those that begin with ``#`` say nothing. Mail lies where ours does, so of the fields
-behind the password the last alone is looked at: ``nologin`` there refuses the login and keeps the mail, and a quota is
-taken as Dovecot writes it (`storage_rules`; extra fields are parted by spaces or tabs, ``name=value`` or a name).
+second may be empty; empty lines and those that begin with ``#`` say nothing. Mail lies where ours does, so of the
+fields behind the password the last alone is looked at: ``nologin`` there refuses the login and keeps the mail, and a
+quota is taken as Dovecot writes it (`storage_rules`; extra fields are parted by spaces or tabs, ``name=value`` or a
+name).
 
 A password without ``{SCHEME}`` is of scheme CRYPT, as Dovecot has it; a scheme may say how it is encoded
 (``{SSHA256.b64}``), which we take where that is its usual form.
