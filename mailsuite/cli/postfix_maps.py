@@ -1,8 +1,10 @@
 """Postfix's tables become domains, users and aliases here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 import click
 
@@ -18,9 +20,11 @@ from mailsuite.counted import counted
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.errors import AccountsError, BadName
 from mailsuite.directory.postfix_maps import Entry, entries, targets, whole
-from mailsuite.directory.rows import Imported, Rejected
+from mailsuite.directory.rows import Imported, Rejected, User
 from mailsuite.directory.secrets import Kept
 from mailsuite.directory.spelling import parse_address, parse_domain
+
+Say: TypeAlias = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,16 @@ class Maps:
     virtual: Iterable[str]
     aliases: Iterable[str]
     domain: str
+
+
+@dataclass(slots=True)
+class _Done:
+    """So many of what was planned are made, or were here."""
+
+    users: int = 0
+    aliases: int = 0
+    catch_alls: int = 0
+    alias_domains: int = 0
 
 
 @dataclass(slots=True)
@@ -60,14 +74,16 @@ def move_maps(settings: Settings, maps: Maps, dry_run: bool) -> None:
     plan = _planned(maps)
     with open_accounts(settings) as accounts:
         if dry_run:
+            with accounts.rehearsed() as rehearsed:
+                done = _make(settings, rehearsed, plan, _quiet)
             numbers = (
-                counted(len(plan.users), "user"), counted(len(plan.aliases), "alias", "aliases"),
-                counted(len(plan.catch_alls), "catch-all"),
+                counted(done.users, "user"), counted(done.aliases, "alias", "aliases"),
+                counted(done.catch_alls, "catch-all"),
             )  # fmt: skip
-            domains = counted(len(plan.alias_domains), "alias domain")
+            domains = counted(done.alias_domains, "alias domain")
             click.echo(f"{', '.join(numbers)} and {domains} would be made, or are here.")
         else:
-            _make(settings, accounts, plan)
+            _make(settings, accounts, plan, click.echo, partial(make_mail_folder, settings))
     for text in plan.wrong:
         click.echo(text, err=True)
     if plan.wrong:
@@ -135,7 +151,10 @@ def _keyed(plan: _Plan, table: str, entry: Entry, domain: str) -> str:
         return ""
 
 
-def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
+def _make(
+    settings: Settings, accounts: Accounts, plan: _Plan, say: Say, make_folder: Callable[[User], None] | None = None
+) -> _Done:
+    """Make what is planned, and *say* so; return how much of it there is then. Without *make_folder* no folders."""
     site = administered(settings)
     there = {found.name for found in accounts.domains.list()}
     aliased = {row.text("address") for row in plan.aliases}
@@ -145,24 +164,32 @@ def _make(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
             # A postmaster that is an alias there is no user here.
             own = admin.needs_postmaster(site, name) and f"{POSTMASTER}@{name}" not in aliased
             accounts.domains.add(name, None, own)
-            click.echo(f"Added the domain {name}.")
+            say(f"Added the domain {name}.")
+    done = _Done()
     for name, other in plan.alias_domains.items():
-        if name not in there:
-            with _told(plan):
-                tell(admin.add(site, accounts, name, alias_of=other))
-                click.echo(f"Added the domain {name}, an alias of {other}.")
-    _add_users(settings, accounts, plan)
+        if name in there:
+            done.alias_domains += 1
+            continue
+        with _told(plan):
+            # (It gets no postmaster, so no folder either.)
+            tell(admin.add(site, accounts, name, alias_of=other))
+            done.alias_domains += 1
+            say(f"Added the domain {name}, an alias of {other}.")
+    done.users = _add_users(accounts, plan, say, make_folder)
     with progress("aliases", len(plan.aliases)) as advance:
-        done, wrong = add_aliases(accounts, plan.aliases, advance, stop=False)
+        done.aliases, wrong = add_aliases(accounts, plan.aliases, advance, stop=False)
     plan.wrong += [f"{plan.lines[number]}: {reason}" for number, reason in sorted(wrong.items())]
-    click.echo(f"{counted(done, 'alias is', 'aliases are')} here.")
+    say(f"{counted(done.aliases, 'alias is', 'aliases are')} here.")
     for name, target in plan.catch_alls.items():
         with _told(plan):
             accounts.domains.set_catch_all(name, target)
-            click.echo(f"The catch-all of {name} is {target}.")
+            done.catch_alls += 1
+            say(f"The catch-all of {name} is {target}.")
+    return done
 
 
-def _add_users(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
+def _add_users(accounts: Accounts, plan: _Plan, say: Say, make_folder: Callable[[User], None] | None) -> int:
+    """Add those who are not there; return how many of the planned ones there are then."""
     there = {user.name for user in accounts.users.list()}
     names = [name for name in plan.users if name not in there]
     done = 0
@@ -170,11 +197,17 @@ def _add_users(settings: Settings, accounts: Accounts, plan: _Plan) -> None:
         # Of passwords these tables tell nothing.
         for outcome in accounts.import_users([(name, "") for name in names], lambda name, _: Kept(""), advance):
             if isinstance(outcome, Imported):
-                make_mail_folder(settings, outcome.user)
+                if make_folder is not None:
+                    make_folder(outcome.user)
                 done += 1
             elif isinstance(outcome, Rejected):
                 plan.wrong.append(outcome.reason)
-    click.echo(f"Added {counted(done, 'user')}; they log in once they have passwords: mailsuite user passwd.")
+    say(f"Added {counted(done, 'user')}; they log in once they have passwords: mailsuite user passwd.")
+    return len(plan.users) - len(names) + done
+
+
+def _quiet(text: str) -> None:
+    """Say nothing."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Everything that changes accounts, in SQLite or PostgreSQL: used by the command line, in one thread, and it waits."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import TracebackType
 
@@ -11,6 +11,7 @@ from mailsuite.directory.bulk import Keep, Row, import_aliases, import_users
 from mailsuite.directory.caps import Caps
 from mailsuite.directory.domains import Domains
 from mailsuite.directory.quotas import Quotas
+from mailsuite.directory.rehearsal import rehearsal
 from mailsuite.directory.rows import ImportOutcome, Rejected
 from mailsuite.directory.schema import connect, trouble
 from mailsuite.directory.sql import Connection
@@ -49,6 +50,12 @@ class Accounts:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    @contextmanager
+    def rehearsed(self) -> Iterator["Accounts"]:
+        """Yield accounts whose changes are refused as these would be, and undone at the end; others wait for it."""
+        with rehearsal(self._connection) as connection:
+            yield Accounts(connection, self._trouble)
 
     def generation(self) -> int:
         """Return the number that every change raises."""

@@ -1,5 +1,6 @@
 """Many domains, users and aliases at once, out of CSV, JSON and Postfix's tables."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,16 @@ class TestPostfix:
         """Each that cannot be used is named by its own table, whatever number it has in the other one."""
         (tmp_path / "virtual").write_text("a@example.com nobody\nb@example.com postmaster\n")
         (tmp_path / "aliases").write_text("c: nothing\nd: none, nothing\ne: b\n")
-        result = site.run(
+        words = (
             "import", "postfix-maps", "--virtual", str(tmp_path / "virtual"), "--aliases", str(tmp_path / "aliases"),
             "--domain", "example.com",
         )  # fmt: skip
+        before = [site.done(each, "list") for each in ("domain", "user", "alias")], os.listdir(site.folder)
+        rehearsed = site.run(*words, "--dry-run")
+        assert rehearsed.stdout == "0 users, 2 aliases, 0 catch-alls and 0 alias domains would be made, or are here.\n"
+        assert before == ([site.done(each, "list") for each in ("domain", "user", "alias")], os.listdir(site.folder))
+        result = site.run(*words)
+        assert rehearsed.stderr == result.stderr
 
         assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "2 aliases are here.")
         assert [line.partition(": no user")[0] for line in result.stderr.splitlines()] == [
@@ -155,8 +162,12 @@ class TestPostfix:
         words = ["import", "postfix-maps", "--domain", "example.com"]
         for name, table in (("--mailboxes", "vmailbox"), ("--virtual", "virtual"), ("--aliases", "aliases")):
             words += [name, str(tmp_path / table)]
-        assert "2 users, 4 aliases, 1 catch-all and 1 alias domain" in site.run(*words, "--dry-run").stdout
+        rehearsed = site.run(*words, "--dry-run")
+        assert "2 users, 4 aliases, 1 catch-all and 1 alias domain" in rehearsed.stdout
+        assert "old.example" not in site.done("domain", "list")
+        assert not (site.folder / "mail" / "old.example").exists()
         result = site.run(*words)
+        assert rehearsed.stderr == result.stderr
 
         assert result.exit_code == 1
         for told in (

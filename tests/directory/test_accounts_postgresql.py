@@ -23,6 +23,7 @@ from tests.directory.test_bulk import (  # noqa: F401
     test_who_was_there_before,
 )
 from tests.directory.test_domains import *  # noqa: F403
+from tests.directory.test_rehearsal import *  # noqa: F403
 from tests.directory.test_users import *  # noqa: F403
 from tests.transport.loop import reactor
 
