@@ -24,6 +24,7 @@ from mailsuite.mailbox.replacing import replace_file
 from mailsuite.mailbox.restore_mark import NAME as RESTORING
 from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.mailbox.run_mark import SiteInUse
+from mailsuite.mailbox.sync import fsync_path
 from mailsuite.queue.store import DATABASE
 
 # What makes a folder a backup of ours: written first without, and at the end with when it was made.
@@ -31,6 +32,8 @@ MANIFEST = "mailsuite-backup.json"
 _FORMAT = 1
 ACCOUNTS = "accounts.sqlite"
 CONFIG = "mailsuite.toml"
+# Until all is here, a database waits under this name beside that of the last run.
+_NEXT = ".next"
 # Of a running service, and of no use to another one.
 _PASSING = frozenset({"running", "locks", RESTORING})
 
@@ -59,16 +62,22 @@ def backup(settings: Settings, folder: str, keep_removed: bool) -> None:
         RestoreMark(settings.state_dir).refuse()
         _refuse_damaged(settings)
         _claim(settings, folder)
-        mirror = Mirror(link=True, keep=keep_removed)
-        _accounts(settings, f"{folder}/{ACCOUNTS}")
-        _state(settings, folder)
+        mirror, lesser = Mirror(link=True, keep=keep_removed), Mirror(link=False, keep=False)
+        _accounts(settings, f"{folder}/{ACCOUNTS}{_NEXT}")
+        _state(settings, folder, lesser)
         config = config_path(click.get_current_context().params["config"])
         mirror.file(os.fsencode(config), os.fsencode(f"{folder}/{CONFIG}"))
         # The queue comes before the mailboxes: what is delivered meanwhile is in both, and never in neither.
-        _queue(settings, folder)
+        _queue(settings, folder, lesser)
         copy_mail(settings.store.path, f"{folder}/mail", mirror)
         os.sync()
+        # So far something has come beside what the last run left, and nothing has gone. Each of these is whole by
+        # itself: with accounts or a queue of before, or of now, there is all the mail that they tell of.
+        _take_place(f"{folder}/{ACCOUNTS}")
+        _take_place(f"{folder}/queue/{DATABASE}")
         _mark(folder, {"made": int(time.time())})
+        mirror.drop_gone()
+        lesser.drop_gone()
     done = mirror.done
     removed = counted(done.removed, "was", "were")
     click.echo(f"Backed up into {folder}: {counted(done.new, 'file')} came new, {removed} removed there.")
@@ -86,17 +95,23 @@ def _refuse_damaged(settings: Settings) -> None:
 
 
 def _claim(settings: Settings, folder: str) -> None:
-    """Make the folder, and let nobody take it for a finished backup while we are at it."""
+    """Make the folder, and let nobody take a new one for a finished backup while we are at it."""
     real = os.path.realpath(folder)
     for place in (settings.store.path, settings.queue.path):
         if os.path.commonpath([real, os.path.realpath(place)]) == os.path.realpath(place):
             raise Unusable(f"{folder} lies within {place}, which is to be copied")
     os.makedirs(folder, 0o700, exist_ok=True)
-    if os.listdir(folder) and not manifest_of(folder):
+    manifest = manifest_of(folder)
+    if os.listdir(folder) and not manifest:
         raise Unusable(f"{folder} has other files in it: name a folder that is new, empty, or a backup of ours")
     # There are everybody's mail and secrets in it.
     os.chmod(folder, 0o700)
-    _mark(folder, {})
+    if not manifest:
+        _mark(folder, {})
+    # What another run has left waiting is of its time, and not of ours.
+    for waiting in (f"{folder}/{ACCOUNTS}{_NEXT}", f"{folder}/queue/{DATABASE}{_NEXT}"):
+        with suppress(FileNotFoundError):
+            os.unlink(waiting)
 
 
 def _mark(folder: str, facts: dict[str, object]) -> None:
@@ -116,6 +131,13 @@ def manifest_of(folder: str) -> dict[str, object]:
     return found
 
 
+def _take_place(path: str) -> None:
+    """Let the database that waits be *path*, durably; where none came there is nothing to do."""
+    with suppress(FileNotFoundError):
+        os.rename(f"{path}{_NEXT}", path)
+        fsync_path(os.path.dirname(path))
+
+
 def _accounts(settings: Settings, target: str) -> None:
     backend = settings.directory.backend
     if backend == "sqlite":
@@ -128,7 +150,7 @@ def _accounts(settings: Settings, target: str) -> None:
         click.echo(f"The accounts ({backend}) are not copied: back them up by tools of their own.", err=True)
 
 
-def _queue(settings: Settings, folder: str) -> None:
+def _queue(settings: Settings, folder: str, mirror: Mirror) -> None:
     """Copy the queue: its content before and after the file, so that all is there that the file tells of."""
     source = settings.queue.path
     if not os.path.exists(f"{source}/{DATABASE}"):
@@ -137,18 +159,18 @@ def _queue(settings: Settings, folder: str) -> None:
     content = os.fsencode(f"{source}/content"), os.fsencode(f"{folder}/queue/content")
     contents = Mirror(link=True, keep=True)
     contents.linked_files(*content)
-    snapshot(f"{source}/{DATABASE}", f"{folder}/queue/{DATABASE}")
+    database = f"{folder}/queue/{DATABASE}{_NEXT}"
+    snapshot(f"{source}/{DATABASE}", database)
     contents.linked_files(*content)
-    wanted = settle_queue(f"{folder}/queue/{DATABASE}", set(os.listdir(f"{folder}/queue/content")))
-    Mirror(link=True, keep=False).drop_others(content[1], {os.fsencode(name) for name in wanted})
+    wanted = settle_queue(database, set(os.listdir(f"{folder}/queue/content")))
+    mirror.drop_others(content[1], {os.fsencode(name) for name in wanted})
 
 
-def _state(settings: Settings, folder: str) -> None:
+def _state(settings: Settings, folder: str, mirror: Mirror) -> None:
     """Copy what lies in ``state_dir`` besides accounts, queue, mail and log."""
     target = f"{folder}/state"
     os.makedirs(target, 0o700, exist_ok=True)
     there = set[bytes]()
-    mirror = Mirror(link=False, keep=False)
     for name in _state_names(settings, folder):
         path = f"{settings.state_dir}/{name}"
         there.add(os.fsencode(name))

@@ -31,6 +31,8 @@ class Mirrored:
 class Mirror:
     """Copies mailboxes; with *link* by links where that can be had, with *keep* what is gone stays in the copy.
 
+    Nothing is removed before `drop_gone`: so a complete copy loses nothing by one that is begun and not ended.
+
     With *doubt* a message in the copy counts only if it has the size and the time of its original: one that was copied
     shortly before the power went may be cut off.
 
@@ -41,6 +43,7 @@ class Mirror:
         self._link = link
         self._keep = keep
         self._doubt = doubt
+        self._gone: list[bytes] = []
         self.done = Mirrored()
 
     def mailbox(self, source: bytes, target: bytes) -> None:
@@ -88,8 +91,19 @@ class Mirror:
                     self._place(source + b"/" + name, target + b"/" + name)
 
     def drop_others(self, target: bytes, names: set[bytes]) -> None:
-        """Remove from the folder *target* whatever has none of *names*, unless what is gone is kept."""
+        """Count as gone whatever in the folder *target* has none of *names*, unless what is gone is kept."""
         self._drop(target, names)
+
+    def drop_gone(self) -> None:
+        """Remove from the copy what was gone when it was looked at."""
+        for path in self._gone:
+            with suppress(FileNotFoundError):
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+                self.done.removed += 1
+        self._gone.clear()
 
     def _messages(self, source: bytes, target: bytes) -> None:
         for _ in range(TRIES):
@@ -105,14 +119,13 @@ class Mirror:
             self._drop_messages(target, {*now, *scan(source)})
 
     def _drop_messages(self, target: bytes, current: set[bytes]) -> None:
-        """Remove from the copy what has none of the *current* names; not the only copy of one that has just moved."""
+        """Count as gone what has none of the *current* names; not the only copy of one that has just moved."""
         copied = set(scan(target))
         mirrored = {base(name[PREFIX:]) for name in current & copied}
         missing = {base(name[PREFIX:]) for name in current} - mirrored
         for name in copied - current:
             if base(name[PREFIX:]) not in missing:
-                os.unlink(target + b"/" + name)
-                self.done.removed += 1
+                self._gone.append(target + b"/" + name)
 
     def _message(self, source: bytes, target: bytes, name: bytes, copied: dict[bytes, bytes]) -> bool:
         """Let the copy have the message *name*; say whether it was still there."""
@@ -171,14 +184,7 @@ class Mirror:
     def _drop(self, target: bytes, names: set[bytes]) -> None:
         if self._keep:
             return
-        for entry in _entries(target):
-            if entry.name in names:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
-            self.done.removed += 1
+        self._gone += [entry.path for entry in _entries(target) if entry.name not in names]
 
 
 def _is_one(one: bytes, other: bytes) -> bool:

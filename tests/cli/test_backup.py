@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.cli import backup as backup_module
 from mailsuite.cli.snapshot import settle_queue
 from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.mirror import Mirror
@@ -80,6 +81,25 @@ def interrupt(patched: pytest.MonkeyPatch, place: str) -> None:
     patched.setattr(Mirror, "mailbox", half)
 
 
+def interrupt_backup(patched: pytest.MonkeyPatch, place: str) -> None:
+    """Let a backup end at *place*."""
+
+    def killed(*args: object) -> None:
+        raise Killed
+
+    if place == "mail":
+        interrupt(patched, place)
+    elif place == "drop_gone":
+        patched.setattr(Mirror, "drop_gone", killed)
+    elif place.endswith(".sqlite"):
+        take_place = backup_module._take_place
+        patched.setattr(
+            backup_module, "_take_place", lambda path: killed() if path.endswith(place) else take_place(path)
+        )
+    else:
+        patched.setattr(f"mailsuite.cli.backup.{place}", killed)
+
+
 class TestBackup:
     """``backup`` and ``restore``."""
 
@@ -122,6 +142,56 @@ class TestBackup:
         assert not list((tmp_path / "backup" / "queue" / "content").iterdir())
         assert files(tmp_path / "backup" / "mail") == files(site.folder / "mail")
         assert os.listdir(tmp_path / "backup" / "mail" / "example.com") == os.listdir(site.folder / "mail/example.com")
+
+    @pytest.mark.parametrize(
+        "place", ["_state", "_queue", "mail", "os.sync", "accounts.sqlite", "queue.sqlite", "_mark", "drop_gone"]
+    )
+    def test_a_run_that_is_interrupted(
+        self, site: Site, box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """What the last complete one had can be restored, whatever came beside it; and the next run is complete."""
+        backup, other = tmp_path / "backup", tmp_path / "other"
+        site.done("backup", str(backup))
+        before = files(backup / "mail")
+        # Of two that waited one is delivered; of the mail one is fetched, one read, and one comes.
+        site.done("queue", "remove", "small", "--yes")
+        (box / "new" / "1700000008.small").write_bytes(b"it was in the queue")
+        (box / ".Sent" / "cur" / "1700000003.M1P7Q1:2,S").unlink()
+        (box / "new" / "1700000002.M1P7Q1").rename(box / "cur" / "1700000002.M1P7Q1:2,S")
+        (box / "new" / "1700000009.new").write_bytes(b"new")
+        site.done("user", "add", "bob@example.com", "--no-password")
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            interrupt_backup(patched, place)
+            site.done("backup", str(backup))
+        other.mkdir()
+        shutil.copy(backup / "mailsuite.toml", other)
+        restored = Site(other)
+        restored.done("restore", str(backup))
+
+        found = list(files(other / "mail").values())
+        assert all(content in found for content in before.values())
+        waits = restored.run("queue", "show", "small").exit_code == 0
+        assert waits or b"it was in the queue" in found
+        assert restored.done("queue", "show", "large", "--content")
+        assert restored.fits(ALICE, "open sesame")
+        kinds = {each["kind"] for each in json.loads(restored.run("verify", "--read", "--json").stdout)}
+        assert kinds <= {"orphaned-folder", "missing-folder"}
+        assert "written over" in restored.refused("restore", str(backup))
+        site.done("backup", str(backup))
+        assert files(backup / "mail") == files(site.folder / "mail")
+        assert sorted(os.listdir(backup)) == [
+            "accounts.sqlite", "mail", "mailsuite-backup.json", "mailsuite.toml", "queue", "state",
+        ]  # fmt: skip
+
+    def test_what_an_interrupted_run_left_waiting_is_not_taken(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """Where there is no queue any more the one that waits is of another time."""
+        site.done("backup", str(tmp_path / "backup"))
+        (tmp_path / "backup" / "queue" / "queue.sqlite.next").write_bytes(b"of another time")
+        shutil.rmtree(site.folder / "queue")
+        site.done("backup", str(tmp_path / "backup"))
+
+        assert sorted(os.listdir(tmp_path / "backup" / "queue")) == ["content", "queue.sqlite"]
+        assert (tmp_path / "backup" / "queue" / "queue.sqlite").read_bytes() != b"of another time"
 
     def test_content_that_left_the_queue_meanwhile(self, site: Site, box: Path, tmp_path: Path) -> None:
         """Its message is in no copy of the queue; the others are."""

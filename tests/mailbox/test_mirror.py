@@ -29,7 +29,10 @@ class World:
     def mirror(self, link: bool = True, keep: bool = False) -> Mirrored:
         """Bring the copy up to date; return what there was to do."""
         mirror = Mirror(link, keep)
+        before = self.names()
         mirror.mailbox(os.fsencode(self.box), os.fsencode(self.copy))
+        assert len(self.names()) >= len(before)
+        mirror.drop_gone()
         return mirror.done
 
     def names(self) -> set[str]:
