@@ -4,6 +4,8 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import click
@@ -11,6 +13,9 @@ import click
 from mailsuite.counted import counted
 
 Form: TypeAlias = Literal["csv", "json"]
+# Of those who were there before so many are named.
+_NAMED = 5
+_NOBODY: Mapping[int, str] = MappingProxyType({})
 
 form_option = click.option("--format", "form", type=click.Choice(("csv", "json")), default="csv", show_default=True,
                            help="CSV with a header, or JSON, an object in each line.")  # fmt: skip
@@ -47,14 +52,19 @@ def rows(file: Iterable[str], form: Form, known: Sequence[str]) -> Iterator[Row]
     yield from (_csv if form == "csv" else _json)(file, known)
 
 
-def report(done: int, what: str, wrong: Mapping[int, str], there: int = 0) -> None:
-    """Say how many were imported, and how many were *there* before.
+def report(done: int, what: str, wrong: Mapping[int, str], there: Mapping[int, str] = _NOBODY) -> None:
+    """Say how many were imported, and how many were *there* before, by the number of the line.
 
-    Which lines were not is told on standard error, and makes the exit code 1.
+    Which lines were not imported is told on standard error, and makes the exit code 1. Of those who were there the
+    first few are named there, too: what the line says of them was not heeded.
     """
     for number, reason in sorted(wrong.items()):
         click.echo(f"line {number}: {reason}", err=True)
-    before = f"; {counted(there, 'was', 'were')} here already" if there else ""
+    for number, name in islice(there.items(), _NAMED):
+        click.echo(f"line {number}: {name} is a {what} already, and stays as it is", err=True)
+    if len(there) > _NAMED:
+        click.echo(f"({counted(len(there) - _NAMED, 'more is', 'more are')}, too)", err=True)
+    before = f"; {counted(len(there), 'was', 'were')} here already" if there else ""
     click.echo(f"Imported {counted(done, what, f'{what}es' if what.endswith('s') else '')}{before}.")
     if wrong:
         raise click.ClickException(f"{counted(len(wrong), 'line was', 'lines were')} not imported")

@@ -59,7 +59,8 @@ def import_(
         wrong, found = {first: wrong[first]}, [row for row in found if row.number < first]
     usable = [row for row in found if not row.wrong]
     pairs = [(row.text("address"), _marked(row)) for row in usable]
-    done = there = 0
+    done = 0
+    there: dict[int, str] = {}
     site = administered(settings)
     with open_accounts(settings) as accounts, progress("importing", len(pairs)) as advance:
         for outcome in accounts.import_users(pairs, _keep(settings), advance):
@@ -68,7 +69,7 @@ def import_(
                 done += 1
             elif isinstance(outcome, Present):
                 tell(mend_mail_folder(site, outcome.user))
-                there += 1
+                there[usable[outcome.index].number] = outcome.user.name
             else:
                 wrong[usable[outcome.index].number] = outcome.reason
                 if stop:

@@ -370,15 +370,17 @@ def test_an_import_can_be_repeated_after_mending(site: Site) -> None:
 
 
 def test_an_import_that_was_killed_goes_on(site: Site) -> None:
-    """Between the commit of some users and their mail folders it is made good, and nothing is said of it."""
-    lines = "alice@example.com:secret\nbob@example.com:secret\n"
+    """Between the commit of some users and their mail folders it is made good. The first of them are named."""
+    lines = "".join(f"{name}@example.com:secret\n" for name in ("alice", "bob", "carol", "dave", "erin", "frank"))
     site.done("user", "import", "-", typed=lines)
     left = site.folder / "mail" / "example.com" / "bob"
     shutil.rmtree(left)
 
     result = site.run("user", "import", "-", typed=lines)
 
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "Imported 0 users; 2 were here already.\n", "")
+    assert (result.exit_code, result.stdout) == (0, "Imported 0 users; 6 were here already.\n")
+    assert result.stderr.startswith("line 1: alice@example.com is a user already, and stays as it is\n")
+    assert result.stderr.endswith("erin@example.com is a user already, and stays as it is\n(1 more is, too)\n")
     assert (left / "cur").is_dir()
 
 
