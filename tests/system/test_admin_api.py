@@ -567,4 +567,5 @@ def test_guessing(site: Site, api: API) -> None:
 
     assert (answers[0], answers[-1]) == (401, 429)
     assert api("GET", "/v1/users").status == 429
-    assert "127.0.0.1" in site.cli("bans", "list").stdout
+    # The file is written beside the work.
+    until(lambda: "127.0.0.1" in site.cli("bans", "list").stdout, what="the ban to be in the file")
