@@ -133,7 +133,8 @@ def letter(octets: bytes) -> Letter | None:
         return None
     unique_id = header_id(head)
     flags, old = _noted(head)
-    whole = _NOTES.sub(b"", head) + rest
+    # Of a message that had notes alone an empty line is left.
+    whole = _NOTES.sub(b"", head) + rest or b"\n"
     if not (_UNQUOTED.search(rest) and b"\ncontent-length:" in b"\n" + head.lower()):
         whole = _QUOTED.sub(rb"\1", whole)
     return Letter(whole.replace(b"\n", b"\r\n"), flags, old, unique_id)

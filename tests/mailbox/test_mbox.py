@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailsuite.mailbox.layout import make_folders
@@ -148,6 +148,7 @@ class TestLetter:
         """Its first message is none."""
         assert letter(b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n\nx\n") is None
 
+    @example(b"Status:")
     @given(st.binary(max_size=300))
     def test_any_octets(self, octets: bytes) -> None:
         """Whatever stands there, lines end in CRLF and nothing breaks."""
