@@ -1,9 +1,9 @@
 """The durability barrier: one sync for all messages in flight (docs/architecture.rst, "Durability").
 
-A batch forms by itself, in the reactor's turn that it begins in and while the previous sync runs; there is no timer.
-The committer is a thread that is woken once a batch: each wake costs a fight for the interpreter's lock. What is
-synced is decided by the file system: `syncfs` where it is known to report errors and to be cheap, else every file and
-every folder.
+A batch forms by itself, in a few turns of the reactor (`mailsuite.gathering`) and while the previous sync runs; there
+is no timer. The committer is a thread that is woken once a batch: each wake costs a fight for the interpreter's lock.
+What is synced is decided by the file system: `syncfs` where it is known to report errors and to be cheap, else every
+file and every folder.
 """
 
 from collections import deque
@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.counted import counted
+from mailsuite.gathering import Gathering
 from mailsuite.mailbox.maildir import Receipt
 
 # In place only where a sync takes less than this: the reactor must not wait for a slow disk.
@@ -69,6 +70,7 @@ class Barrier:
         self._lone = lone
         self._seconds = seconds
         self._committed = committed
+        self._gathering = Gathering(reactor.callLater, lambda: not lone(), self._hand_over)
         self._queue: SimpleQueue[list[_Commit] | None] = SimpleQueue()
         self._recent: deque[float] = deque(maxlen=15)
         self._waiting: list[_Commit] = []
@@ -98,9 +100,8 @@ class Barrier:
         commit = _Commit(receipts, Deferred())
         self._waiting.append(commit)
         if not self._busy:
-            # At the end of the reactor's turn: what else it brings goes into the same batch.
             self._busy = True
-            self._reactor.callLater(0, self._hand_over)
+            self._gathering.start()
         return commit.done
 
     def _quick(self) -> bool:
@@ -134,7 +135,7 @@ class Barrier:
     def _settle(self, batch: list[_Commit], error: OSError | None) -> None:
         """In the reactor: tell everybody. A failed sync fails its whole batch and is never tried again."""
         if self._waiting:
-            self._hand_over()
+            self._gathering.start()
         else:
             self._busy = False
         for commit in batch:

@@ -1,9 +1,9 @@
 """The one thread of a process that touches the queue's file: all that waits is done in one durable transaction.
 
-A batch forms by itself, in the reactor's turn that it begins in and while the one before is committed; there is no
-timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing of it is kept.
-For some troubles SQLite undoes the whole transaction: what may meet them again and again has one of its own.
-What is asked for very often, in few statements for many, is a `Joint` operation.
+A batch forms by itself, in a few turns of the reactor (`mailsuite.gathering`) and while the one before is committed;
+there is no timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing is
+kept of it. For some troubles SQLite undoes the whole transaction: what may meet them again and again has one of its
+own. What is asked for very often, in few statements for many, is a `Joint` operation.
 """
 
 import errno
@@ -21,6 +21,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.database import primary_code
+from mailsuite.gathering import Gathering
 
 T = TypeVar("T")
 
@@ -117,6 +118,15 @@ class _Asked:
     after: list[Callable[[], None]] = field(default_factory=list)
     joint: Joint[Any] | None = None
 
+    @property
+    def callers(self) -> int:
+        """How many have asked for it."""
+        return 1 if self.joint is None else len(self.joint.told)
+
+
+def _callers(batch: Iterable[_Asked]) -> int:
+    return sum(asked.callers for asked in batch)
+
 
 class Writer:
     """Runs operations in its thread. To be started and stopped."""
@@ -129,6 +139,9 @@ class Writer:
         self._queue: SimpleQueue[list[_Asked] | None] = SimpleQueue()
         self._waiting: list[_Asked] = []
         self._busy = False
+        # How many have asked for what was in the last batch.
+        self._last = 0
+        self._gathering = Gathering(reactor.callLater, self._in_company, self._hand_over)
         self._thread: Thread | None = None
 
     def start(self) -> None:
@@ -182,14 +195,17 @@ class Writer:
     def _put(self, asked: _Asked) -> "Deferred[Any]":
         self._waiting.append(asked)
         if not self._busy:
-            # At the end of the reactor's turn: what else it brings goes into the same transaction.
             self._busy = True
-            self._reactor.callLater(0, self._hand_over)
+            self._gathering.start()
         return asked.done
+
+    def _in_company(self) -> bool:
+        return self._last > 1 or _callers(self._waiting) > 1
 
     def _hand_over(self) -> None:
         count = next((index for index, asked in enumerate(self._waiting[:BATCH]) if asked.alone), BATCH) or 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._last = _callers(batch)
         for asked in batch:
             if asked.joint is not None:
                 asked.joint.close()
@@ -198,7 +214,7 @@ class Writer:
     def _settle(self, batch: list[_Asked]) -> None:
         """In the reactor: tell everybody."""
         if self._waiting:
-            self._hand_over()
+            self._gathering.start()
         else:
             self._busy = False
         for asked in batch:

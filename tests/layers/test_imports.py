@@ -23,6 +23,7 @@ LAYERS = {
         "domain_table",
         "encryption",
         "envelope",
+        "gathering",
         "identity",
         "maybe",
         "meaning",

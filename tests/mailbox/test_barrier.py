@@ -7,16 +7,17 @@ from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 
+from mailsuite.gathering import TURNS
 from mailsuite.mailbox.barrier import IN_PLACE_SECONDS, Barrier, CommitReactor
 from mailsuite.mailbox.maildir import Receipt
+from tests.turning_clock import TurningClock
 
 # A test that would hang fails after so many seconds.
 PATIENCE = 10.0
 
 
-class ThreadClock(Clock):
+class ThreadClock(TurningClock):
     """A clock whose calls from threads wait until the test runs them."""
 
     def __init__(self) -> None:
@@ -146,6 +147,19 @@ def test_what_one_turn_brings_is_one_batch(world: World) -> None:
     assert world.sync.began.get(timeout=PATIENCE) == receipts
 
 
+def test_in_company_some_turns_are_one_batch(world: World) -> None:
+    """With other sessions open theirs go along."""
+    world.alone = False
+    receipts = [Receipt() for _ in range(TURNS)]
+    for receipt in receipts:
+        world.commit(receipt)
+        world.reactor.turn()
+    assert world.sync.began.empty()
+    world.reactor.turn()
+
+    assert world.sync.began.get(timeout=PATIENCE) == receipts
+
+
 def test_a_batch_forms_while_the_sync_before_it_runs(world: World) -> None:
     """What comes meanwhile waits together, and is not part of the sync that runs."""
     first, second, third = Receipt(), Receipt(), Receipt()
@@ -160,6 +174,7 @@ def test_a_batch_forms_while_the_sync_before_it_runs(world: World) -> None:
     world.sync.go.set()
     world.reactor.run_one()
     assert world.results == [None]
+    world.turn()
     assert world.sync.began.get(timeout=PATIENCE) == [second, third]
     world.reactor.run_one()
 
@@ -181,12 +196,12 @@ def test_a_failing_sync_fails_its_batch_and_no_other(world: World, trouble: Exce
     failures = [cast(Any, result).value for result in world.results]
     assert [isinstance(failure, OSError) for failure in failures] == [True, True]
     world.sync.trouble = None
-    # The third may have begun before the trouble ended, or after: it is a batch of its own either way.
+    world.turn()
     world.reactor.run_one()
 
     assert len(world.results) == 3
-    assert len(world.sync.synced) <= 1
-    assert world.marks == len(world.sync.synced)
+    assert len(world.sync.synced) == 1
+    assert world.marks == 1
 
 
 class TestInPlace:

@@ -8,7 +8,6 @@ from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from mailsuite.address import Address
@@ -18,6 +17,7 @@ from mailsuite.queue.store import SqliteQueue
 from mailsuite.queue.writer import WriterReactor
 from mailsuite.queued import Job, QueuedMessage, QueuedRecipient, Settled
 from tests.doubles import MemoryDraft
+from tests.turning_clock import TurningClock
 
 T = TypeVar("T")
 # A test that would hang fails after so many seconds.
@@ -28,7 +28,7 @@ WARNING = 14_400.0
 BODY = b"Subject: hello\r\n\r\nbody\r\n"
 
 
-class ThreadClock(Clock):
+class ThreadClock(TurningClock):
     """A clock whose calls from threads wait until the test runs them."""
 
     def __init__(self) -> None:

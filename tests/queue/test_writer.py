@@ -12,6 +12,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from mailsuite.gathering import TURNS
 from mailsuite.queue.errors import QueueError
 from mailsuite.queue.writer import BATCH, Joint, Work, Writer, WriterReactor
 from tests.queue.queues import PATIENCE, Queues, ThreadClock, names
@@ -191,6 +192,38 @@ def joint(world: World, calls: list[list[int]], trouble: Exception | None = None
             raise trouble
 
     return Joint(operation, world.undone.extend)
+
+
+def test_who_is_alone_waits_for_nobody(world: World) -> None:
+    """One operation after the other: each begins at the end of its turn."""
+    for number in range(3):
+        world.put(number)
+        world.reactor.turn()
+        world.reactor.threads.get(timeout=PATIENCE)()
+
+    assert world.rows() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("joint_ones", [False, True])
+def test_where_several_have_come_the_next_batch_waits_for_company(world: World, joint_ones: bool) -> None:
+    """Some turns, that is; it is the same whether each has its own operation, or they have joined in one."""
+    if joint_ones:
+        both = joint(world, [])
+        for number in (1, 2):
+            world.writer.join(both, [number])
+    else:
+        world.put(1)
+        world.put(2)
+    world.turn()
+    for number in range(TURNS):
+        world.put(10 + number)
+        world.reactor.turn()
+    assert world.reactor.threads.empty()
+    assert world.results.keys() <= {1, 2}
+    world.reactor.turn()
+    world.reactor.threads.get(timeout=PATIENCE)()
+
+    assert world.rows() == [1, 2, *range(10, 10 + TURNS)]
 
 
 def test_a_joint_operation_takes_all_that_the_thread_has_not_begun_with(world: World) -> None:
