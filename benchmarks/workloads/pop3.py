@@ -3,14 +3,17 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from benchmarks.loads.pop3 import Session, log_in_often, retrieve_all
 from benchmarks.peers.peer import POP3, Mailboxes, Peer
-from benchmarks.workloads.workload import Case, Scale, Setting, Workload, using
+from benchmarks.workloads.workload import Case, Scale, Setting, Used, Workload, using
 
 _CLIENTS = 20
 _LOGINS = 1600
 _USERS = [f"u{number}" for number in range(200)]
+# A mailbox is opened again so often, and the median counts: one opening of a few milliseconds says little.
+_AGAIN = 9
 # Those that stay open before memory is read, so that what all sessions share is there.
 _WARM = 100
 _REST_MESSAGES = 100
@@ -47,7 +50,8 @@ class Pop3(Workload[Pop3Case]):
     title = "W4: POP3"
     note = (
         "*logins*: USER, PASS, STAT, QUIT, 20 clients, mailboxes of 100 messages. *open*: seconds from PASS to the end"
-        " of LIST and UIDL: the *first* time, *again*, and *after one* new message; CPU of the first for each message."
+        " of LIST and UIDL: the *first* time, *again* (median of nine times), and *after one* new message; CPU of the"
+        " first for each message."
         " The mail lies in new/, a file for each message (of 500,000: a name), named as the server's own delivery does"
         " it, and nobody has an index or a list of unique ids yet; *no sizes*: with LF ends and names that tell no"
         " sizes, as others leave it."
@@ -109,17 +113,13 @@ class Pop3(Workload[Pop3Case]):
             peer.fill_as_others(user, case.size)
         else:
             peer.fill(user, case.size, files=case.size <= _FILES)
-        figures: dict[str, float] = {}
-        for what in ("first", "again", "after_one"):
-            if what == "after_one":
-                peer.deliver(user)
-            session = Session(peer.pop3_port, user, log_in=False)
-            used = using(peer, session.open)
-            figures[what] = used.seconds
-            if what == "first":
-                figures["cpu"] = used.cpu * 1e6 / case.size
-            session.quit()
-        return figures
+        first = _opening(peer, user)
+        again = median(_opening(peer, user).seconds for _ in range(_AGAIN))
+        peer.deliver(user)
+        after_one = _opening(peer, user).seconds
+        return {
+            "first": first.seconds, "again": again, "after_one": after_one, "cpu": first.cpu * 1e6 / case.size
+        }  # fmt: skip
 
     def _read(self, peer: Mailboxes, case: Pop3Case, turn: int) -> dict[str, float]:
         user = f"read{case.size}"
@@ -134,6 +134,14 @@ class Pop3(Workload[Pop3Case]):
             self._filled.add(peer.name)
             for user in _USERS:
                 peer.fill(user, _REST_MESSAGES)
+
+
+def _opening(peer: Mailboxes, user: str) -> Used:
+    """Return what it took to open the mailbox of *user* once."""
+    session = Session(peer.pop3_port, user, log_in=False)
+    used = using(peer, session.open)
+    session.quit()
+    return used
 
 
 def _opened(case: Pop3Case, turn: int) -> str:
