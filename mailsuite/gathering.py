@@ -6,30 +6,42 @@ the interpreter's lock, and twice as much in a batch is half as many of them (do
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
-# From the first that waits to the beginning of its batch; from 5 to 16 make no difference that can be seen.
-TURNS = 8
+# No turn more when so many seconds have passed: a reactor may be busy with much else.
+MOST_SECONDS = 0.02
+
+
+class Turning(Protocol):
+    """What is needed of a reactor."""
+
+    def seconds(self) -> float:
+        """Return what time it is."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> object:
+        """Call *callable* in a later turn."""
 
 
 class Gathering:
-    """Calls *begin* some turns of the reactor after `start`. *call_later* is the reactor's.
+    """Calls *begin* *turns* turns of the reactor after the one that called `start`.
 
     *company* says whether others may come; as soon as it does not, *begin* is called at the end of the turn.
     """
 
     def __init__(
-        self, call_later: Callable[..., object], company: Callable[[], bool], begin: Callable[[], None]
+        self, reactor: Turning, turns: int, company: Callable[[], bool], begin: Callable[[], None]
     ) -> None:
-        self._call_later = call_later
+        self._reactor = reactor
+        self._turns = turns
         self._company = company
         self._begin = begin
 
     def start(self) -> None:
         """Something waits. To be called once a batch."""
-        self._call_later(0, self._turn, TURNS)
+        self._reactor.callLater(0, self._turn, self._turns, self._reactor.seconds() + MOST_SECONDS)
 
-    def _turn(self, left: int) -> None:
-        if left and self._company():
-            self._call_later(0, self._turn, left - 1)
+    def _turn(self, left: int, until: float) -> None:
+        if left and self._company() and self._reactor.seconds() < until:
+            self._reactor.callLater(0, self._turn, left - 1, until)
         else:
             self._begin()

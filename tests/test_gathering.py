@@ -2,8 +2,10 @@
 
 import pytest
 
-from mailsuite.gathering import TURNS, Gathering
+from mailsuite.gathering import MOST_SECONDS, Gathering
 from tests.turning_clock import TurningClock
+
+TURNS = 6
 
 
 class World:
@@ -15,13 +17,14 @@ class World:
         self.turns = 0
         self.begun: list[int] = []
         self.gathering = Gathering(
-            self.clock.callLater, lambda: self.company, lambda: self.begun.append(self.turns)
+            self.clock, TURNS, lambda: self.company, lambda: self.begun.append(self.turns)
         )
 
-    def turn(self, count: int = 1) -> None:
-        """Let so many turns of the reactor end."""
+    def turn(self, count: int = 1, seconds: float = 0.0) -> None:
+        """Let so many turns of the reactor end, each of which takes so long."""
         for _ in range(count):
             self.turns += 1
+            self.clock.rightNow += seconds
             self.clock.turn()
 
 
@@ -67,6 +70,15 @@ def test_again(world: World) -> None:
     world.turn(1 + TURNS)
 
     assert world.begun == [1 + TURNS, 2 + 2 * TURNS]
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(MOST_SECONDS / 2, 2), (MOST_SECONDS / 2 - 0.001, 3), (1.0, 1)])
+def test_long_turns(world: World, seconds: float, turns: int) -> None:
+    """A reactor that is busy with much else lets nobody wait for long."""
+    world.gathering.start()
+    world.turn(TURNS, seconds)
+
+    assert world.begun == [turns]
 
 
 def test_no_time_passes(world: World) -> None:

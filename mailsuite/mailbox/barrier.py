@@ -24,6 +24,8 @@ from mailsuite.mailbox.maildir import Receipt
 
 # In place only where a sync takes less than this: the reactor must not wait for a slow disk.
 IN_PLACE_SECONDS = 0.003
+# For so many turns others are waited for. With fewer, batches are small; with more, all that wait have nothing to do.
+TURNS = 5
 
 
 class CommitReactor(IReactorFromThreads, IReactorTime):
@@ -70,7 +72,7 @@ class Barrier:
         self._lone = lone
         self._seconds = seconds
         self._committed = committed
-        self._gathering = Gathering(reactor.callLater, lambda: not lone(), self._hand_over)
+        self._gathering = Gathering(reactor, TURNS, lambda: not lone(), self._hand_over)
         self._queue: SimpleQueue[list[_Commit] | None] = SimpleQueue()
         self._recent: deque[float] = deque(maxlen=15)
         self._waiting: list[_Commit] = []

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 # Operations in one transaction: other processes wait for its end.
 BATCH = 500
+# For so many turns others are waited for; what is told later than it might be keeps no peer waiting.
+TURNS = 8
 
 
 class WriterReactor(IReactorFromThreads, IReactorTime):
@@ -141,7 +143,7 @@ class Writer:
         self._busy = False
         # How many have asked for what was in the last batch.
         self._last = 0
-        self._gathering = Gathering(reactor.callLater, self._in_company, self._hand_over)
+        self._gathering = Gathering(reactor, TURNS, self._in_company, self._hand_over)
         self._thread: Thread | None = None
 
     def start(self) -> None:

@@ -8,8 +8,7 @@ from typing import Any, cast
 import pytest
 from twisted.internet.defer import Deferred
 
-from mailsuite.gathering import TURNS
-from mailsuite.mailbox.barrier import IN_PLACE_SECONDS, Barrier, CommitReactor
+from mailsuite.mailbox.barrier import IN_PLACE_SECONDS, TURNS, Barrier, CommitReactor
 from mailsuite.mailbox.maildir import Receipt
 from tests.turning_clock import TurningClock
 

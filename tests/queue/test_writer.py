@@ -12,9 +12,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from mailsuite.gathering import TURNS
 from mailsuite.queue.errors import QueueError
-from mailsuite.queue.writer import BATCH, Joint, Work, Writer, WriterReactor
+from mailsuite.queue.writer import BATCH, TURNS, Joint, Work, Writer, WriterReactor
 from tests.queue.queues import PATIENCE, Queues, ThreadClock, names
 
 
