@@ -1,14 +1,15 @@
 """When a batch begins that shares one sync, or one transaction: once it has had time to form.
 
-That time is told in turns of the reactor, not in seconds. The turns of an idle reactor are over at once, so nobody
-waits where nobody else comes; those of a busy one bring what its peers have sent meanwhile. A batch costs fights for
-the interpreter's lock, and twice as much in a batch is half as many of them (docs/performance.rst has the figures).
+That time is told in turns of the reactor; seconds are no more than their limit. The turns of an idle reactor are over
+at once, so nobody waits where nobody else comes; those of a busy one bring what its peers have sent meanwhile. A
+batch costs fights for the interpreter's lock, and twice as much in a batch is half as many of them
+(docs/performance.rst has the figures).
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
-# No turn more when so many seconds have passed: a reactor may be busy with much else.
+# No further turn when so many seconds have passed: a reactor may be busy with much else.
 MOST_SECONDS = 0.02
 
 
@@ -25,7 +26,8 @@ class Turning(Protocol):
 class Gathering:
     """Calls *begin* *turns* turns of the reactor after the one that called `start`.
 
-    *company* says whether others may come; as soon as it does not, *begin* is called at the end of the turn.
+    *company* says whether others may come; as soon as it does not, *begin* is called at the end of that turn. What
+    waited may be gone by then, as after a stop: *begin* has to bear that.
     """
 
     def __init__(

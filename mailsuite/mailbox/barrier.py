@@ -1,9 +1,9 @@
 """The durability barrier: one sync for all messages in flight (docs/architecture.rst, "Durability").
 
-A batch forms by itself, in a few turns of the reactor (`mailsuite.gathering`) and while the previous sync runs; there
-is no timer. The committer is a thread that is woken once a batch: each wake costs a fight for the interpreter's lock.
-What is synced is decided by the file system: `syncfs` where it is known to report errors and to be cheap, else every
-file and every folder.
+A batch forms by itself, while the previous sync runs and in a few turns of the reactor (`mailsuite.gathering`); no
+clock is waited for. The committer is a thread that is woken once a batch: each wake costs a fight for the
+interpreter's lock. What is synced is decided by the file system: `syncfs` where it is known to report errors and to
+be cheap, else every file and every folder.
 """
 
 from collections import deque
@@ -24,7 +24,8 @@ from mailsuite.mailbox.maildir import Receipt
 
 # In place only where a sync takes less than this: the reactor must not wait for a slow disk.
 IN_PLACE_SECONDS = 0.003
-# For so many turns others are waited for. With fewer, batches are small; with more, all that wait have nothing to do.
+# For so many turns others are waited for. With fewer, batches are small; with eight, all of 20 clients have sent what
+# they can and wait for their sync (docs/performance.rst, "Where the time goes").
 TURNS = 5
 
 

@@ -1,9 +1,9 @@
 """The one thread of a process that touches the queue's file: all that waits is done in one durable transaction.
 
 A batch forms by itself, in a few turns of the reactor (`mailsuite.gathering`) and while the one before is committed;
-there is no timer. An operation that fails is undone alone; a commit that fails fails its whole batch, and nothing is
-kept of it. For some troubles SQLite undoes the whole transaction: what may meet them again and again has one of its
-own. What is asked for very often, in few statements for many, is a `Joint` operation.
+no clock is waited for. An operation that fails is undone alone; a commit that fails fails its whole batch, and
+nothing is kept of it. For some troubles SQLite undoes the whole transaction: what may meet them again and again has
+one of its own. What is asked for very often, in few statements for many, is a `Joint` operation.
 """
 
 import errno
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 # Operations in one transaction: other processes wait for its end.
 BATCH = 500
-# For so many turns others are waited for; what is told later than it might be keeps no peer waiting.
+# For so many turns others are waited for: more gain next to nothing (docs/performance.rst, "Where the time goes").
 TURNS = 8
 
 
@@ -141,8 +141,8 @@ class Writer:
         self._queue: SimpleQueue[list[_Asked] | None] = SimpleQueue()
         self._waiting: list[_Asked] = []
         self._busy = False
-        # How many have asked for what was in the last batch.
-        self._last = 0
+        # How many had asked for what was in the last batch.
+        self._last_callers = 0
         self._gathering = Gathering(reactor, TURNS, self._in_company, self._hand_over)
         self._thread: Thread | None = None
 
@@ -202,12 +202,18 @@ class Writer:
         return asked.done
 
     def _in_company(self) -> bool:
-        return self._last > 1 or _callers(self._waiting) > 1
+        """Say whether others may join the next batch: some have joined the last one, or are here already."""
+        several = self._last_callers > 1 or _callers(self._waiting) > 1
+        return several and self._room() > len(self._waiting)
+
+    def _room(self) -> int:
+        """Return how many operations the next batch can have: what is to be alone ends the one before it."""
+        return next((index for index, asked in enumerate(self._waiting[:BATCH]) if asked.alone), BATCH) or 1
 
     def _hand_over(self) -> None:
-        count = next((index for index, asked in enumerate(self._waiting[:BATCH]) if asked.alone), BATCH) or 1
+        count = self._room()
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._last = _callers(batch)
+        self._last_callers = _callers(batch)
         for asked in batch:
             if asked.joint is not None:
                 asked.joint.close()

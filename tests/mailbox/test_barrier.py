@@ -153,10 +153,26 @@ def test_in_company_some_turns_are_one_batch(world: World) -> None:
     for receipt in receipts:
         world.commit(receipt)
         world.reactor.turn()
-    assert world.sync.began.empty()
     world.reactor.turn()
 
     assert world.sync.began.get(timeout=PATIENCE) == receipts
+
+
+def test_in_company_so_is_what_comes_after_a_sync(world: World) -> None:
+    """A batch that has formed while a sync ran waits for others, too."""
+    world.alone = False
+    first, second, third = Receipt(), Receipt(), Receipt()
+    world.commit(first)
+    world.turn()
+    assert world.sync.began.get(timeout=PATIENCE) == [first]
+    world.commit(second)
+    world.sync.go.set()
+    world.reactor.run_one()
+    world.reactor.turn()
+    world.commit(third)
+    world.turn()
+
+    assert world.sync.began.get(timeout=PATIENCE) == [second, third]
 
 
 def test_a_batch_forms_while_the_sync_before_it_runs(world: World) -> None:
@@ -292,6 +308,21 @@ class TestStop:
         world.sync.go.set()
         world.barrier.stop()
         world.turn()
+        world.reactor.run_one()
+
+        assert world.sync.synced == [[receipt]]
+        assert world.results == [None]
+
+    def test_while_others_are_waited_for(self, world: World) -> None:
+        """It is committed once, and the turns that come later do no harm."""
+        world.alone = False
+        receipt = Receipt()
+        world.commit(receipt)
+        world.reactor.turn()
+        world.sync.go.set()
+        world.barrier.stop()
+        for _ in range(TURNS + 1):
+            world.reactor.turn()
         world.reactor.run_one()
 
         assert world.sync.synced == [[receipt]]

@@ -217,12 +217,59 @@ def test_where_several_have_come_the_next_batch_waits_for_company(world: World, 
     for number in range(TURNS):
         world.put(10 + number)
         world.reactor.turn()
-    assert world.reactor.threads.empty()
-    assert world.results.keys() <= {1, 2}
     world.reactor.turn()
     world.reactor.threads.get(timeout=PATIENCE)()
 
     assert world.rows() == [1, 2, *range(10, 10 + TURNS)]
+
+
+@pytest.mark.parametrize("joint_ones", [False, True])
+def test_several_wait_for_company(world: World, joint_ones: bool) -> None:
+    """Whatever was before."""
+    if joint_ones:
+        both = joint(world, [])
+        for number in (1, 2):
+            world.writer.join(both, [number])
+    else:
+        world.put(1)
+        world.put(2)
+    for _ in range(TURNS):
+        world.reactor.turn()
+    world.put(3)
+    world.reactor.turn()
+    world.reactor.threads.get(timeout=PATIENCE)()
+
+    assert world.rows() == [1, 2, 3]
+
+
+def test_nobody_is_waited_for_who_could_not_join(world: World) -> None:
+    """What is to be alone begins in its turn, and so does what is before it; so does a batch that is full."""
+    world.put(1)
+    world.put(2)
+    world.turn()
+    world.put(3)
+    world.writer.ask(lambda work: None, alone=True)
+    for number in range(BATCH):
+        world.put(10 + number)
+    for _ in range(3):
+        world.reactor.turn()
+        world.reactor.threads.get(timeout=PATIENCE)()
+
+    assert world.rows() == [1, 2, 3, *range(10, 10 + BATCH)]
+
+
+def test_the_end_while_others_are_waited_for(world: World) -> None:
+    """What waits is done, once, and the turns that come later do no harm."""
+    world.put(1)
+    world.put(2)
+    world.reactor.turn()
+    world.writer.stop()
+    for _ in range(TURNS + 1):
+        world.reactor.turn()
+    world.reactor.threads.get(timeout=PATIENCE)()
+
+    assert world.rows() == [1, 2]
+    assert world.results == {1: 1, 2: 2}
 
 
 def test_a_joint_operation_takes_all_that_the_thread_has_not_begun_with(world: World) -> None:
