@@ -200,6 +200,16 @@ class Ledger:
                 break
         return usage
 
+    def usage(self, path: str, quota: Quota) -> Usage:
+        """As `count`; where no file can be made, on a full disk say, what lies there is known all the same.
+
+        Raises `OSError` where the mailbox cannot be read.
+        """
+        try:
+            return self.count(path, quota)
+        except OSError:
+            return self._sum(self._parts(path))
+
     def drift(self, path: str) -> Usage | None:
         """Return what lies in the mailbox *path* where its file says something else; ``None`` also where there is no
         file, or the mailbox changes just now. Changes nothing. Raises `OSError`."""
@@ -233,7 +243,7 @@ class Ledger:
             boxes = [each.path for each in entries if each.is_dir(follow_symlinks=False)]
         for box in boxes:
             found = read(box)
-            usage = usage.plus(*(self.count(box, NO_QUOTA) if found is None else found.usage))
+            usage = usage.plus(*(self.usage(box, NO_QUOTA) if found is None else found.usage))
         return usage
 
     def _counts(self, folder: str, name: bytes) -> bool:

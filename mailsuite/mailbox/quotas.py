@@ -116,13 +116,15 @@ class Quotas:
         path = f"{self._root}/{mailbox.path}"
         told = record(path, octets, messages)
         known = self._known.get(path)
-        if known is not None and (told is None or told[0] != known.identity):
-            del self._known[path]
-        elif known is not None and told is not None:
+        if known is not None:
             known.usage = known.usage.plus(octets, messages)
-            known.identity = told[1]
-            known.lines += 1
-            self._look_at_level(mailbox, known)
+            if told is None or told[0] != known.identity:
+                # The next one looks again. For a message that has just been looked at, it is the best we know.
+                known.identity = None
+            else:
+                known.identity = told[1]
+                known.lines += 1
+                self._look_at_level(mailbox, known)
         total = self._sums.get(_domain(mailbox)) if self._sums else None
         if total is not None:
             total.usage = total.usage.plus(octets, messages)
@@ -262,7 +264,7 @@ class Quotas:
         found = None if anew else read(path)
         if found is None or first_line(found.quota) != first_line(quota):
             times = folder_times(os.fsencode(path))
-            usage = self._ledger.count(path, quota)
+            usage = self._ledger.usage(path, quota)
             known = _Known(usage, quota, 1, look(path), 0, self._clocks.seconds(), times)
         else:
             known = _Known(found.usage, quota, found.lines, found.identity)

@@ -1,5 +1,6 @@
 """Room in mailboxes: at the limit and one past it, what is on its way, what others do, and warnings."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import IMaildrop, IQuotas, IReceipt, ISharedState
+from mailsuite.mailbox import maildirsize
 from mailsuite.mailbox import quotas as module
 from mailsuite.mailbox.barrier import Barrier, CommitReactor
 from mailsuite.mailbox.expiry import Expiry
@@ -366,6 +368,44 @@ def test_what_cannot_be_found_out_is_no_reason_to_refuse_mail(
 
     monkeypatch.setattr(module, "read", broken)
     assert world.lacks(with_quota(octets=1), octets=1) == ""
+
+
+def test_where_no_file_can_be_made_the_mailbox_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the quota holds: each time anew, until there is a file again."""
+
+    def full(path: str, octets: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    box, other = with_quota(octets=1000), with_quota(BOB, together=1500)
+    world.deliver(400, box)
+    with monkeypatch.context() as patched:
+        patched.setattr(maildirsize, "_replace", full)
+        assert world.lacks(box, octets=600) == ""
+        world.deliver(600, box)
+        assert world.lacks(box, octets=1) == "full"
+        assert world.lacks(other, octets=501) == "full"
+        assert world.lacks(other, octets=500) == ""
+        assert not (world.mail.root / box.path / "maildirsize").exists()
+    assert world.lacks(box, octets=1) == "full"
+    assert world.sum_of(box) == b"1000 2"
+
+
+def test_a_warning_that_cannot_be_added_up_switches_no_quota_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes into the mailbox between the look at it and the answer."""
+    box = with_quota(messages=2)
+    world.deliver(10, box)
+    world.deliver(10, box)
+    (world.mail.root / box.path / "maildirsize").unlink(missing_ok=True)
+
+    def warn(mailbox: Mailbox, usage: Usage, quota: Quota, level: int) -> None:
+        world.deliver(100, box)
+
+    monkeypatch.setattr(world.quotas, "_warn", warn)
+    monkeypatch.setattr(module, "record", lambda path, octets, messages: None)
+    assert world.lacks(box) == "full"
+    assert world.quotas._known[f"{world.mail.root}/{box.path}"].usage == Usage(120, 3)
 
 
 @pytest.mark.parametrize("what", ["link", "fifo", "noise", "no mailbox", "folder"])
