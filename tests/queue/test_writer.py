@@ -193,6 +193,16 @@ def joint(world: World, calls: list[list[int]], trouble: Exception | None = None
     return Joint(operation, world.undone.extend)
 
 
+def two(world: World, joint_ones: bool) -> None:
+    """Ask for rows 1 and 2: each by an operation of its own, or both by one that they have joined in."""
+    both = joint(world, [])
+    for number in (1, 2):
+        if joint_ones:
+            world.writer.join(both, [number])
+        else:
+            world.put(number)
+
+
 def test_who_is_alone_waits_for_nobody(world: World) -> None:
     """One operation after the other: each begins at the end of its turn."""
     for number in range(3):
@@ -206,13 +216,7 @@ def test_who_is_alone_waits_for_nobody(world: World) -> None:
 @pytest.mark.parametrize("joint_ones", [False, True])
 def test_where_several_have_come_the_next_batch_waits_for_company(world: World, joint_ones: bool) -> None:
     """Some turns, that is; it is the same whether each has its own operation, or they have joined in one."""
-    if joint_ones:
-        both = joint(world, [])
-        for number in (1, 2):
-            world.writer.join(both, [number])
-    else:
-        world.put(1)
-        world.put(2)
+    two(world, joint_ones)
     world.turn()
     for number in range(TURNS):
         world.put(10 + number)
@@ -226,13 +230,7 @@ def test_where_several_have_come_the_next_batch_waits_for_company(world: World, 
 @pytest.mark.parametrize("joint_ones", [False, True])
 def test_several_wait_for_company(world: World, joint_ones: bool) -> None:
     """Whatever was before."""
-    if joint_ones:
-        both = joint(world, [])
-        for number in (1, 2):
-            world.writer.join(both, [number])
-    else:
-        world.put(1)
-        world.put(2)
+    two(world, joint_ones)
     for _ in range(TURNS):
         world.reactor.turn()
     world.put(3)
