@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.peers.peer import installed, launch, wait_for_greeting
-from tests.system.site import free_ports
+from tests.system.ports import free_ports
 
 _COUNTED = re.compile(rb"mesg=(\d+)")
 

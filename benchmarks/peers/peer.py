@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 from benchmarks.accounts import DOMAIN, HOSTNAME, MESSAGE
 from benchmarks.processes import cpu_seconds, descendants, memory_kib
 from mailsuite.certificates import self_signed, write_pair
-from tests.system.site import free_ports
+from tests.system.ports import free_ports
 
 # What a server can take part in.
 INBOUND, RELAY, SUBMISSION, POP3, IDLE_SMTP, IDLE_POP3 = (

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.loads.smtp import Load, content, send, send_by_bdat, send_by_data
 from benchmarks.peers.peer import installed, wait_for_greeting
-from tests.system.site import free_ports
+from tests.system.ports import free_ports
 
 
 class _Taken:

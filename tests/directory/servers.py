@@ -19,7 +19,7 @@ from threading import Thread
 import pytest
 
 from mailsuite.certificates import self_signed, write_pair
-from tests.system.site import free_ports
+from tests.system.ports import free_ports
 from tests.transport.loop import reactor
 
 PASSWORD = "pw of postgres"

@@ -36,7 +36,7 @@ from tests.directory.servers import (
     Slapd,
     entry,
 )
-from tests.system.site import free_ports
+from tests.system.ports import free_ports
 from tests.transport.loop import finish, reactor
 
 USERS = ("postmaster", "alice", "bob", "off", "o'brien", "a*b")

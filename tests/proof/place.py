@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.cli.site import run
 from tests.system.far_end import FarEnd, FarEnds, Taken
 from tests.system.messages import message
-from tests.system.site import DOMAIN, HOSTNAME, free_ports
+from tests.system.ports import free_ports
+from tests.system.site import DOMAIN, HOSTNAME
 
 # What the death of a process leaves in memory it leaves on a disk too; there it takes so much room.
 MEMORY, ROOM = Path("/dev/shm"), 1 << 29

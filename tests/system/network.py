@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from mailsuite.cli import new_site
+from tests.system.ports import free_ports
 from tests.system.programs import found
-from tests.system.site import Options, Place, free_ports
+from tests.system.site import Options, Place
 
 # Of AS112 (RFC 7534, RFC 7535): in the Internet they are those of name servers, so that they count as public.
 _IPV4 = "192.31.196."

@@ -5,8 +5,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.system.ports import free_ports
 from tests.system.programs import found
-from tests.system.site import free_ports, until
+from tests.system.site import until
 
 SIGNED = "signed.example"
 OPEN = "open.example"

@@ -5,10 +5,8 @@ import base64
 import json
 import os
 import pwd
-import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
+
+from tests.system.ports import free_ports
 
 BIN = Path(sys.executable).parent
 HOSTNAME = "mail.example.test"
@@ -53,25 +53,6 @@ def until(found: Callable[[], T], seconds: float = 10.0, what: str = "it") -> T:
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} seconds for {what}")
         time.sleep(0.02)
-
-
-def free_ports(count: int, low: int = 12_000, high: int = 32_000) -> list[int]:
-    """Return ports of loopback on which nothing listens.
-
-    They lie below those that the kernel gives to clients: a client that tries to reach a server that was just
-    killed could otherwise be given the server's own port.
-    """
-    ports: list[int] = []
-    while len(ports) < count:
-        port = low + secrets.randbelow(high - low)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 class _ForHostname(ssl.SSLContext):

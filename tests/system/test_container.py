@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands import DOCUMENTS
+from tests.system.ports import free_ports
 from tests.system.programs import found, root_only, run
-from tests.system.site import BIN, free_ports, until
+from tests.system.site import BIN, until
 
 pytestmark = pytest.mark.system
 

@@ -13,9 +13,10 @@ import pytest
 from tests.commands import DOCUMENTS, commands
 from tests.system.dovecot import serving
 from tests.system.fetchers import pop3_session, retrieve
+from tests.system.ports import free_ports
 from tests.system.quarters import refused
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Site, free_ports, secret
+from tests.system.site import DOMAIN, Site, secret
 from tests.system.unpacked import missing
 
 pytestmark = [

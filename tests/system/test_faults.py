@@ -19,9 +19,10 @@ from tests.system.fetchers import fetch_all, pop3_session
 from tests.system.messages import message, parted, without_trace
 from tests.system.name_server import NameServer
 from tests.system.network import Host
+from tests.system.ports import free_ports
 from tests.system.programs import found, needs
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Place, Site, free_ports, until
+from tests.system.site import DOMAIN, Place, Site, until
 from tests.system.test_disk import offer
 
 pytestmark = pytest.mark.system

@@ -14,10 +14,11 @@ from tests.system.messages import message, parted, same, samples
 from tests.system.network import Host
 from tests.system.peers.handing_over import HandingExim, HandingOpenSMTPD
 from tests.system.peers.peer import Peer
+from tests.system.ports import free_ports
 from tests.system.postfix import Postfix
 from tests.system.programs import needs, root_only, run
 from tests.system.quarters import refused
-from tests.system.site import DOMAIN, Options, Site, free_ports, until
+from tests.system.site import DOMAIN, Options, Site, until
 from tests.system.story import logged, waiting
 from tests.system.unpacked import missing
 from tests.transport.authority import Authority

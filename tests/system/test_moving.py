@@ -16,9 +16,10 @@ from passlib.hash import sha512_crypt
 
 from tests.system.dovecot import serving
 from tests.system.fetchers import pop3_session
+from tests.system.ports import free_ports
 from tests.system.quarters import Quarters, refused
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Site, free_ports, secret
+from tests.system.site import DOMAIN, Site, secret
 from tests.system.unpacked import missing
 
 pytestmark = pytest.mark.system

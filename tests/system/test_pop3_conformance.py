@@ -20,8 +20,9 @@ import pytest
 from tests.chat import octets
 from tests.system.network import Host
 from tests.system.pop3_exchanges import EXCHANGES, MESSAGES, PASSWORD, Exchange
+from tests.system.ports import free_ports
 from tests.system.quarters import Quarters, refused
-from tests.system.site import DOMAIN, HOSTNAME, Site, free_ports, until
+from tests.system.site import DOMAIN, HOSTNAME, Site, until
 from tests.system.unpacked import PLACE, missing
 from tests.system.wire import Wire
 

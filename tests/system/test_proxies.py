@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.system.messages import message
+from tests.system.ports import free_ports
 from tests.system.programs import needs, run
-from tests.system.site import DOMAIN, Options, Site, free_ports, secret, until
+from tests.system.site import DOMAIN, Options, Site, secret, until
 from tests.system.story import logged
 
 pytestmark = pytest.mark.system

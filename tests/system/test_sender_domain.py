@@ -7,8 +7,9 @@ import pytest
 
 from tests.system.name_server import NameServer
 from tests.system.network import Host
+from tests.system.ports import free_ports
 from tests.system.programs import needs
-from tests.system.site import DOMAIN, LISTENERS, Options, Site, free_ports
+from tests.system.site import DOMAIN, LISTENERS, Options, Site
 from tests.system.test_relay_policy import said, wire
 
 pytestmark = [pytest.mark.system, needs("dnsmasq")]

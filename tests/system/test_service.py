@@ -16,9 +16,10 @@ import pytest
 
 from mailsuite.sendmail.program import VARIABLE
 from tests.commands import DOCUMENTS
+from tests.system.ports import free_ports
 from tests.system.programs import needs, root_only, run
 from tests.system.quarters import refused
-from tests.system.site import BIN, DOMAIN, Site, free_ports, until
+from tests.system.site import BIN, DOMAIN, Site, until
 
 pytestmark = pytest.mark.system
 

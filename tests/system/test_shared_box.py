@@ -12,9 +12,10 @@ import pytest
 
 from tests.system.dovecot import serving
 from tests.system.fetchers import pop3_session, retrieve
+from tests.system.ports import free_ports
 from tests.system.quarters import refused
 from tests.system.senders import smtp_session
-from tests.system.site import DOMAIN, Site, free_ports
+from tests.system.site import DOMAIN, Site
 from tests.system.unpacked import missing
 
 pytestmark = [

@@ -18,9 +18,10 @@ import pytest
 from tests.system.fetchers import fetch_all
 from tests.system.load import Load, digest
 from tests.system.messages import message, without_trace
+from tests.system.ports import free_ports
 from tests.system.programs import root_only
 from tests.system.senders import smtp_session
-from tests.system.site import BIN, DOMAIN, HOSTNAME, NotStarted, Site, free_ports, until
+from tests.system.site import BIN, DOMAIN, HOSTNAME, NotStarted, Site, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system

@@ -19,10 +19,11 @@ import pytest
 from tests.system.fetchers import with_mpop
 from tests.system.messages import message, parted
 from tests.system.network import SILENT, SILENT_IPV6, network
+from tests.system.ports import free_ports
 from tests.system.postfix import Postfix
 from tests.system.programs import needs, root_only, run
 from tests.system.senders import smtp_session, with_msmtp, with_swaks
-from tests.system.site import free_ports, until
+from tests.system.site import until
 from tests.system.story import (
     ALICE,
     BACKUP,

@@ -14,8 +14,8 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 
+from tests.system.ports import free_ports
 from tests.system.programs import run
-from tests.system.site import free_ports
 
 NAME = "id.example.test"
 

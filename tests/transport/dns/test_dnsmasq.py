@@ -11,8 +11,8 @@ from twisted.internet.epollreactor import EPollReactor
 from mailsuite.dns import MX, DnsTrouble, Found, NoSuchDomain
 from mailsuite.transport.dns.exchange import DnsReactor
 from mailsuite.transport.dns.resolver import Resolver
+from tests.system.ports import free_ports
 from tests.system.programs import found
-from tests.system.site import free_ports
 
 T = TypeVar("T")
 
