@@ -9,12 +9,11 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.durable import drafted, fsync_path
 
 Scope: TypeAlias = Literal["read", "write"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -113,22 +112,16 @@ class TokenFolder:
 
     def _write(self, label: str, text: str) -> None:
         os.makedirs(self._path, mode=0o700, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=self._path, prefix=".draft-")  # its mode is 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                # Never used.
-                os.utime(file.fileno(), (0, 0))
-                os.fsync(file.fileno())
-            os.link(draft, os.path.join(self._path, label))
-        except FileExistsError:
-            raise TokenError(
-                f"there is a token {label!r} already; remove it first with: mailsuite token remove {label}"
-            ) from None
-        finally:
-            os.unlink(draft)
-        fsync_path(self._path)
+        path = os.path.join(self._path, label)
+        with drafted(path, [text.encode()]) as draft:
+            # Never used.
+            os.utime(draft, (0, 0))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                raise TokenError(
+                    f"there is a token {label!r} already; remove it first with: mailsuite token remove {label}"
+                ) from None
 
     def _proof(self, token: str) -> str:
         return hmac.new(self._root, b"admin token " + token.encode("utf-8", "replace"), "sha256").hexdigest()

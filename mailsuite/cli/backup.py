@@ -18,13 +18,12 @@ from mailsuite.cli.snapshot import complaint, drafted, is_database, settle_queue
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
+from mailsuite.durable import fsync_path, replace_file
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
-from mailsuite.mailbox.replacing import replace_file
 from mailsuite.mailbox.restore_mark import NAME as RESTORING
 from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.mailbox.run_mark import SiteInUse
-from mailsuite.mailbox.sync import fsync_path
 from mailsuite.queue.store import DATABASE
 
 # What makes a folder a backup of ours: written first without, and at the end with when it was made.
@@ -116,7 +115,7 @@ def _claim(settings: Settings, folder: str) -> None:
 
 def _mark(folder: str, facts: dict[str, object]) -> None:
     text = json.dumps({"format": _FORMAT, "mailsuite": __version__, **facts}, indent=2)
-    replace_file(os.fsencode(f"{folder}/{MANIFEST}"), text.encode() + b"\n")
+    replace_file(f"{folder}/{MANIFEST}", text.encode() + b"\n")
 
 
 def manifest_of(folder: str) -> dict[str, object]:

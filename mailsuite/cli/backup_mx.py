@@ -26,6 +26,7 @@ from mailsuite.counted import counted
 from mailsuite.directory.accepted import Accepted, accepted
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.spelling import parse_address, parse_domain
+from mailsuite.durable import replace_file
 from mailsuite.policy.backup_key import signing_key
 from mailsuite.policy.backup_list import (
     LIST_OCTETS,
@@ -40,7 +41,6 @@ from mailsuite.policy.backup_list import (
     shown_key,
 )
 from mailsuite.policy.backup_store import FOLDER, ListStore, read_limited
-from mailsuite.policy.durable_files import replace_file
 from mailsuite.route import CannotConnect
 
 PUBLISHED = "published"

@@ -15,7 +15,7 @@ from mailsuite.database import transaction
 from mailsuite.directory import schema as accounts
 from mailsuite.directory import upgrades as accounts_upgrades
 from mailsuite.directory.errors import AccountsError
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.durable import fsync_path
 from mailsuite.queue import schema as queue
 from mailsuite.queue import upgrades as queue_upgrades
 from mailsuite.queue.store import DATABASE

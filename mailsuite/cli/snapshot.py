@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from urllib.parse import quote
 
 from mailsuite.cli.databases import WAIT_SECONDS
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.durable import fsync_path
 
 _MAGIC = b"SQLite format 3\0"
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from mailsuite.delivery.mta_sts_policy import MAX_AGE, Mode, Policy
+from mailsuite.durable import drafted
 
 # Beyond so many the one that was used longest ago is forgotten. A usual policy takes 1 KiB in memory.
 POLICIES = 10_000
@@ -161,20 +162,15 @@ def _read(path: str) -> Iterator[tuple[str, KeptPolicy]]:
 
 
 def _replace(path: str, rows: Sequence[tuple[str, KeptPolicy]]) -> None:
-    """Write the file anew, durably. Line by line: a thread that encodes all at once would stop the reactor."""
-    written = path + ".tmp"
-    fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-    with os.fdopen(fd, "wb") as file:
-        file.write(_FORMAT)
-        for domain, kept in rows:
-            policy = kept.policy
-            row = _Row(domain, kept.id, policy.mode, list(policy.mx), policy.max_age, kept.fetched)
-            file.write(msgspec.json.encode(row) + b"\n")
-        file.flush()
-        os.fsync(fd)
-    os.rename(written, path)
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Write the file anew, durably."""
+    with drafted(path, _written(rows), 0o640) as draft:
+        os.rename(draft, path)
+
+
+def _written(rows: Sequence[tuple[str, KeptPolicy]]) -> Iterator[bytes]:
+    """Yield the file line by line: a thread that encodes all at once would stop the reactor."""
+    yield _FORMAT
+    for domain, kept in rows:
+        policy = kept.policy
+        row = _Row(domain, kept.id, policy.mode, list(policy.mx), policy.max_age, kept.fetched)
+        yield msgspec.json.encode(row) + b"\n"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
 
+from mailsuite.durable import fsync_path, read_file
 from mailsuite.mailbox.barrier import Sync
 from mailsuite.mailbox.draft import create, write_all
 from mailsuite.mailbox.foreign import Foreign
@@ -20,9 +21,7 @@ from mailsuite.mailbox.layout import make_folders
 from mailsuite.mailbox.maildir import Receipt
 from mailsuite.mailbox.maildirsize import forget, size_of
 from mailsuite.mailbox.names import base, is_fit
-from mailsuite.mailbox.replacing import read_file
 from mailsuite.mailbox.scan import PREFIX, scan
-from mailsuite.mailbox.sync import fsync_path
 
 JOURNAL = b"mailsuite-brought"
 _FORMAT = b"mailsuite brought 1"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from zope.interface import implementer
 
+from mailsuite.durable import fsync_path
 from mailsuite.interfaces import IExpiry
 from mailsuite.mailbox.content import InThread
 from mailsuite.mailbox.layout import folders_of, maildir
@@ -16,7 +17,6 @@ from mailsuite.mailbox.locks import Locks
 from mailsuite.mailbox.maildirsize import Ledger, size_of
 from mailsuite.mailbox.names import base
 from mailsuite.mailbox.scan import FOLDERS
-from mailsuite.mailbox.sync import fsync_path
 from mailsuite.meaning import Mailbox
 
 _LEDGER = Ledger()

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Set
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailsuite.counted import counted
+from mailsuite.durable import read_file, replace_file
 from mailsuite.mailbox.names import hashed, is_fit
-from mailsuite.mailbox.replacing import read_file, replace_file
 
 FILE_NAME = b"mailsuite-imported-ids"
 _FORMAT = b"mailsuite imported ids 1\n"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from mailsuite.durable import fsync_path
 from mailsuite.mailbox import imported_ids
 from mailsuite.mailbox.aside import numbered, rename_free, set_aside
 from mailsuite.mailbox.content import wire_size
 from mailsuite.mailbox.layout import FOLDERS, folders_of, make_folders
 from mailsuite.mailbox.names import base, sized, sizes
 from mailsuite.mailbox.recovery import STALE_SECONDS
-from mailsuite.mailbox.sync import fsync_path
 
 _CHUNK = 1 << 20
 

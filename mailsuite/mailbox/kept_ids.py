@@ -11,8 +11,8 @@ from collections.abc import Sequence, Set
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from mailsuite.durable import replace_file
 from mailsuite.mailbox.names import hashed, is_fit
-from mailsuite.mailbox.replacing import replace_file
 
 FILE_NAME = b"mailsuite-unique-ids"
 _FORMAT = b"mailsuite unique ids 1\n"

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from zope.interface import implementer
 
+from mailsuite.durable import fsync_path
 from mailsuite.interfaces import IContent, IMaildrop
 from mailsuite.mailbox.content import (
     ForeignContent,
@@ -21,7 +22,6 @@ from mailsuite.mailbox.maildirsize import Ledger, size_of
 from mailsuite.mailbox.message_file import WouldBlock
 from mailsuite.mailbox.names import sizes
 from mailsuite.mailbox.scan import PREFIX, folder_times, scan
-from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 
 # A larger message is not read before it is asked for: a session at rest is to hold little.

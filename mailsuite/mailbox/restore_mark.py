@@ -9,8 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mailsuite.mailbox.replacing import read_file, replace_file
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.durable import fsync_path, read_file, replace_file
 
 NAME = "restoring"
 # Some thousand names of files are more than a state folder has.
@@ -40,14 +39,14 @@ class RestoreMark:
     def facts(self) -> dict[str, object]:
         """Return what was said of the restore that was not finished; nothing where there is none, or no knowing."""
         try:
-            found = json.loads(read_file(os.fsencode(self.path), _OCTETS))
+            found = json.loads(read_file(self.path, _OCTETS))
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
 
     def set(self, facts: Mapping[str, object]) -> None:
         """A restore is under way, of which *facts* are to be known; durable when this returns. Raises `OSError`."""
-        replace_file(os.fsencode(self.path), json.dumps(facts, indent=2).encode() + b"\n")
+        replace_file(self.path, json.dumps(facts, indent=2).encode() + b"\n")
 
     def clear(self) -> None:
         """All that came back is durable: it is a site like others."""

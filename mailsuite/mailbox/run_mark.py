@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from mailsuite.mailbox.sync import fsync_path
+from mailsuite.durable import fsync_path
 
 # The mark's time is brought up to date at most this often, in seconds.
 MARK_SECONDS = 5.0

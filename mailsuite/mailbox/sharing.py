@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from zlib import crc32
 
+from mailsuite.durable import fsync_path, read_file, replace_file
 from mailsuite.mailbox.names import is_fit
-from mailsuite.mailbox.replacing import read_file, replace_file
-from mailsuite.mailbox.sync import fsync_path
 from mailsuite.pathnames import file_name
 
 FOLDER = b"mailsuite-shared"

@@ -9,6 +9,7 @@ from typing import cast
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailsuite.durable import fsync_path
 from mailsuite.interfaces import IDraft, IMaildrop, IMailStore, IQuotas, IReceipt, MaildropInUse, NoSuchFolder
 from mailsuite.mailbox.barrier import Barrier
 from mailsuite.mailbox.content import InThread
@@ -23,7 +24,6 @@ from mailsuite.mailbox.maildrop import Maildrop
 from mailsuite.mailbox.recovery import remove_stale
 from mailsuite.mailbox.shared_drop import SharedMaildrop, View, view
 from mailsuite.mailbox.sharing import Sharing, is_shared
-from mailsuite.mailbox.sync import fsync_path
 from mailsuite.maybe import Maybe
 from mailsuite.meaning import Mailbox
 from mailsuite.outcome import DELIVERED

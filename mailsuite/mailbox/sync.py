@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from mailsuite.durable import fsync_path
 from mailsuite.mailbox.maildir import Receipt
 
 # Where syncfs waits for the journal's commit, which carries names too (statfs(2), f_type).
@@ -82,19 +83,6 @@ class FSync:
         """See `Sync.close`."""
         if self._threads is not None:
             self._threads.shutdown()
-
-
-def fsync_path(path: str) -> bool:
-    """Sync one file or folder; ``False`` where it is gone. Raises `OSError`."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    return True
 
 
 def _fsync_or_follow(path: str) -> None:

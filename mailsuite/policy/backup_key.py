@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from mailsuite.durable import make_file
 from mailsuite.policy.backup_list import BadKey
 from mailsuite.policy.backup_store import FOLDER
-from mailsuite.policy.durable_files import make_file
 
 _NAME = "signing.key"
 

@@ -7,8 +7,8 @@ import os
 from typing import TypeAlias
 
 from mailsuite.counted import counted
+from mailsuite.durable import replace_file
 from mailsuite.policy.backup_list import AHEAD_SECONDS, LIST_OCTETS, BackupList, BadList, read
-from mailsuite.policy.durable_files import replace_file
 
 FOLDER = "backup-mx"
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from mailsuite.policy.durable_files import make_file, replace_file
+from mailsuite.durable import make_file, replace_file
 
 OCTETS = 32
 

@@ -164,14 +164,14 @@ def test_stopping_waits_for_what_is_under_way(kept: Kept) -> None:
 
 def test_a_disk_that_says_no(kept: Kept) -> None:
     """It is told; the policy holds in memory, and the next change tries again."""
-    kept.path.parent.joinpath(kept.path.name + ".tmp").mkdir()
+    kept.path.mkdir()
     with capturedLogs() as events:
         kept.cache.put("a", KeptPolicy(POLICY, "1", 0.0))
         kept.clock.advance(WRITE_SECONDS)
     assert [event["path"] for event in events] == [str(kept.path)]
     assert kept.cache.get("a", 1.0) is not None
 
-    kept.path.parent.joinpath(kept.path.name + ".tmp").rmdir()
+    kept.path.rmdir()
     kept.cache.put("b", KeptPolicy(POLICY, "1", 0.0))
     kept.clock.advance(WRITE_SECONDS)
 

@@ -38,6 +38,7 @@ LAYERS = {
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},
     "interfaces": {"interfaces"},
+    "disk": {"durable"},
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "administration": {"admin"},
@@ -52,6 +53,7 @@ WRITTEN = {
     "values": "values",
     "pure protocol cores": "cores",
     "interfaces": "interfaces",
+    "disk": "disk",
     "parts": "parts",
     "services": "services",
     "administration": "administration",
@@ -64,9 +66,10 @@ BELOW = {
     "values": {"values"},
     "cores": {"values"},
     "interfaces": {"values"},
-    "parts": {"values", "cores", "interfaces"},
+    "disk": set(),
+    "parts": {"values", "cores", "interfaces", "disk"},
     "services": {"values", "cores", "interfaces"},
-    "administration": {"values", "cores", "interfaces", "parts", "services"},
+    "administration": {"values", "cores", "interfaces", "disk", "parts", "services"},
     "transport": {"values", "cores", "interfaces", "transport"},
     "root": set(LAYERS),
 }
@@ -101,6 +104,7 @@ LIBRARIES = {
     "values": {"idna"},
     "cores": set(),
     "interfaces": {"zope.interface"},
+    "disk": set(),
     "services": {"zope.interface", "twisted.logger"},
 }
 

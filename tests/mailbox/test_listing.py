@@ -449,11 +449,12 @@ class TestUniqueIds:
 
     def test_map_that_cannot_be_written(self, box: Path) -> None:
         """On a full disk, or here in the way of a folder, people can still log in."""
-        (box / (os.fsdecode(FILE_NAME) + ".tmp")).mkdir()
+        (box / os.fsdecode(FILE_NAME)).mkdir()
         put(box, "cur/1.a:2,S")
         put(box, "cur/1.a:2,")
 
         assert len(set(ids(box))) == 2
+        assert (box / os.fsdecode(FILE_NAME)).is_dir()
 
     def test_no_map_without_need(self, box: Path) -> None:
         """A mailbox without copies has no map."""

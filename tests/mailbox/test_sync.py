@@ -8,7 +8,7 @@ import pytest
 
 from mailsuite.mailbox import sync
 from mailsuite.mailbox.maildir import Receipt
-from mailsuite.mailbox.sync import FSync, SyncFS, choose, fsync_path, syncfs_is_good
+from mailsuite.mailbox.sync import FSync, SyncFS, choose, syncfs_is_good
 from tests.mailbox.files import ALICE, BOB, MailRoot, small_volume
 
 SMALL = b"Subject: x\r\n\r\nhello\r\n"
@@ -78,12 +78,6 @@ class TestFSync:
         FSync().sync([receipt])
 
         assert {str(moved), str(moved.parent)} <= disk.synced
-
-    def test_fsync_path_follows_no_link(self, tmp_path: Path) -> None:
-        """Lesson 31: a link in a user's folder leads nowhere."""
-        (tmp_path / "link").symlink_to(tmp_path)
-        with pytest.raises(OSError):
-            fsync_path(str(tmp_path / "link"))
 
 
 def needs_syncfs(path: Path) -> None:
