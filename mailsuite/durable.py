@@ -8,6 +8,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+# The largest file that is read where it has a row for each message of a mailbox: some million.
+MOST_OCTETS = 1 << 28
+
 
 def replace_file(path: str | bytes, data: bytes, mode: int = 0o600) -> None:
     """Let *data* be the file at *path*, durably: whoever reads finds the old one or the new one. Raises `OSError`."""

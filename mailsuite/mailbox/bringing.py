@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
 
-from mailsuite.durable import fsync_path, read_file
+from mailsuite.durable import MOST_OCTETS, fsync_path, read_file
 from mailsuite.mailbox.barrier import Sync
 from mailsuite.mailbox.draft import create, write_all
 from mailsuite.mailbox.foreign import Foreign
@@ -25,8 +25,6 @@ from mailsuite.mailbox.scan import PREFIX, scan
 
 JOURNAL = b"mailsuite-brought"
 _FORMAT = b"mailsuite brought 1"
-# Some million messages. A larger file is not read.
-MOST_OCTETS = 1 << 28
 # So many messages, or so many octets of them, share two syncs.
 BATCH_MESSAGES = 256
 BATCH_OCTETS = 1 << 26

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Set
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailsuite.counted import counted
-from mailsuite.durable import read_file, replace_file
+from mailsuite.durable import MOST_OCTETS, read_file, replace_file
 from mailsuite.mailbox.names import hashed, is_fit
 
 FILE_NAME = b"mailsuite-imported-ids"
 _FORMAT = b"mailsuite imported ids 1\n"
-# Some million messages. A larger file is not read.
-MOST_OCTETS = 1 << 28
 
 
 def damage(root: bytes) -> str:

@@ -6,16 +6,15 @@ is soon given to another file. The map may be deleted at any time: ids of such f
 others stay.
 """
 
-import os
 from collections.abc import Sequence, Set
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from mailsuite.durable import replace_file
+from mailsuite.durable import MOST_OCTETS, read_file, replace_file
 from mailsuite.mailbox.names import hashed, is_fit
 
 FILE_NAME = b"mailsuite-unique-ids"
-_FORMAT = b"mailsuite unique ids 1\n"
+_FORMAT = b"mailsuite unique ids 1"
 
 
 class FileKey(NamedTuple):
@@ -69,7 +68,7 @@ class KeptIds:
             for file, unique_id in ids.items()
         ]
         try:
-            replace_file(self._path, _FORMAT + b"".join(rows))
+            replace_file(self._path, _FORMAT + b"\n" + b"".join(rows))
         except OSError:
             # On a full disk people must be able to log in and delete. The same ids are assigned next time, as long
             # as all of the files are there.
@@ -79,16 +78,12 @@ class KeptIds:
 
 def _read(path: bytes) -> dict[bytes, dict[FileKey, str]]:
     kept: dict[bytes, dict[FileKey, str]] = {}
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    first, _, rows = read_file(path, MOST_OCTETS).partition(b"\n")
+    if first != _FORMAT:
         return kept
-    with os.fdopen(fd, "rb") as file:
-        if file.readline() != _FORMAT:
-            return kept
-        for row in file:
-            fields = row.split()
-            if len(fields) == 4 and fields[0].isdigit() and fields[1].isdigit() and is_fit(fields[2]):
-                file_key = FileKey(int(fields[0]), int(fields[1]))
-                kept.setdefault(unquote_to_bytes(fields[3]), {})[file_key] = fields[2].decode("ascii")
+    for row in rows.splitlines():
+        fields = row.split()
+        if len(fields) == 4 and fields[0].isdigit() and fields[1].isdigit() and is_fit(fields[2]):
+            file_key = FileKey(int(fields[0]), int(fields[1]))
+            kept.setdefault(unquote_to_bytes(fields[3]), {})[file_key] = fields[2].decode("ascii")
     return kept

@@ -12,12 +12,10 @@ from typing import TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
 
-from mailsuite.durable import read_file
+from mailsuite.durable import MOST_OCTETS, read_file
 
 FILE_NAME = b"mailsuite-sizes"
 _FORMAT = b"mailsuite sizes 1"
-# Some million messages. A larger file is not read, and written anew.
-MOST_OCTETS = 1 << 28
 # The file is written anew when it has more rows than twice what lies in the mailbox, and some.
 SPARE_ROWS = 1000
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from zlib import crc32
 
-from mailsuite.durable import fsync_path, read_file, replace_file
+from mailsuite.durable import MOST_OCTETS, fsync_path, read_file, replace_file
 from mailsuite.mailbox.names import is_fit
 from mailsuite.pathnames import file_name
 
@@ -22,8 +22,6 @@ _DAYS = re.compile(rb"mailsuite shared 1\nexpire (never|\d{1,5})\n")
 _DAY_SECONDS = 86_400
 # What a login has hidden and that is gone since is forgotten when there are so many rows more than messages.
 SPARE_ROWS = 1000
-# Some million messages. A larger file is not read: its login sees all of them again.
-MOST_OCTETS = 1 << 28
 
 
 def is_shared(path: str) -> bool:
