@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from threading import Thread
 import pytest
 
 from mailsuite.certificates import self_signed, write_pair
-from tests.system.ports import free_ports
+from tests.system.ports import free_ports, listens
 from tests.transport.loop import reactor
 
 PASSWORD = "pw of postgres"
@@ -82,8 +81,7 @@ class Server:
 
     def answers(self) -> bool:
         """Say whether somebody takes connections."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return listens(self.port)
 
     @property
     def pid(self) -> int:

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.network import Host
+from tests.system.ports import listens
 from tests.system.quarters import Quarters
 from tests.system.site import until
 from tests.system.unpacked import PLACE
@@ -29,13 +29,8 @@ def serving(folder: Path, files: Mapping[str, str], *ports: int) -> Iterator[Qua
             quarters.command("/usr/sbin/dovecot", "-F"), stdout=log, stderr=log, start_new_session=True
         )
     try:
-        until(lambda: all(map(_listens, ports)), 20, "Dovecot to listen")
+        until(lambda: all(map(listens, ports)), 20, "Dovecot to listen")
         yield quarters
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -30,6 +30,12 @@ def free_ports(count: int, low: int = 12_000, high: int = 32_000) -> list[int]:
     return ports
 
 
+def listens(port: int) -> bool:
+    """Say whether anybody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:

@@ -5,7 +5,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ import pytest
 from tests.chat import octets
 from tests.system.network import Host
 from tests.system.pop3_exchanges import EXCHANGES, MESSAGES, PASSWORD, Exchange
-from tests.system.ports import free_ports
+from tests.system.ports import free_ports, listens
 from tests.system.quarters import Quarters, refused
 from tests.system.site import DOMAIN, HOSTNAME, Site, until
 from tests.system.unpacked import PLACE, missing
@@ -247,16 +246,11 @@ def _running(quarters: Quarters, port: int) -> Iterator[None]:
             quarters.command("/usr/sbin/dovecot", "-F"), stdout=log, stderr=log, start_new_session=True
         )
     try:
-        until(lambda: _listens(port), 20, "Dovecot to listen")
+        until(lambda: listens(port), 20, "Dovecot to listen")
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _named(index: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.messages import message
-from tests.system.ports import free_ports
+from tests.system.ports import free_ports, listens
 from tests.system.programs import needs, run
 from tests.system.site import DOMAIN, Options, Site, secret, until
 from tests.system.story import logged
@@ -70,16 +70,11 @@ def haproxy(site: Site, send: str) -> Iterator[dict[str, int]]:
         config.flush()
         process = subprocess.Popen(["/usr/sbin/haproxy", "-db", "-q", "-f", config.name], stderr=subprocess.DEVNULL)
         try:
-            until(lambda: all(_listens(port) for port in ports.values()), 20, "HAProxy to listen")
+            until(lambda: all(listens(port) for port in ports.values()), 20, "HAProxy to listen")
             yield ports
         finally:
             process.terminate()
             process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def subjects(site: Site) -> list[str]:
