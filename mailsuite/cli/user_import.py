@@ -1,7 +1,7 @@
 """``mailsuite user import``: many users at once, from lines of text."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from typing import Literal
 
@@ -77,7 +77,9 @@ def import_(
     report(done, "user", wrong, there)
 
 
-def _lines(file: Iterable[str], kind: str) -> Iterator[Row]:
+def _lines(file: TextIOWrapper, kind: str) -> Iterator[Row]:
+    # A CR alone ends no line: it is a character that no password may have.
+    file.reconfigure(newline="\n")
     for number, line in enumerate(file, start=1):
         text = line.rstrip("\r\n")
         if not text.strip():

@@ -10,7 +10,7 @@ from passlib.exc import PasslibSecurityError, UnknownHashError
 from mailsuite.directory import digests, system_crypt
 from mailsuite.directory.foreign_hashes import own_form
 from mailsuite.sasl.cram_keys import cram_keys, parse_cram_keys
-from mailsuite.sasl.saslprep import Unprepared
+from mailsuite.sasl.saslprep import Unprepared, is_prohibited
 from mailsuite.sasl.scram_keys import ScramKeys, parse_scram_keys
 
 # No person's password is longer, and no peer shall make us hash a megabyte.
@@ -125,10 +125,9 @@ class Passwords:
 def prepared(password: str) -> bytes:
     """Return *password* as it is hashed: in Unicode's NFC, encoded as UTF-8. Raises `UnfitPassword`.
 
-    Not SASLprep (RFC 4013): NFC leaves alone what other servers have hashed.
+    Not SASLprep (RFC 4013): NFC leaves alone what other servers have hashed. But what that prohibits is refused
+    (RFC 6856 §2.2, RFC 8265 §4.2.1).
     """
-    if "\0" in password:
-        raise UnfitPassword("a password cannot contain a NUL character")
     if not password:
         raise UnfitPassword("an empty password is refused")
     if len(password) <= PASSWORD_OCTETS:
@@ -137,6 +136,8 @@ def prepared(password: str) -> bytes:
         except UnicodeEncodeError:
             raise UnfitPassword("a password has to be text in UTF-8") from None
         if len(octets) <= PASSWORD_OCTETS:
+            if is_prohibited(password):
+                raise UnfitPassword("a password cannot contain control characters, nor others that nobody can type")
             return octets
     raise UnfitPassword(f"a password has at most {PASSWORD_OCTETS} octets")
 

@@ -7,8 +7,8 @@ from mailsuite.pop3.responses import BAD_NUMBER, MARKED_ALREADY, NO_SUCH_MESSAGE
 
 # Rows of a listing that are sent at a time.
 _ROWS = 2048
-# Digits of the longest number that anybody has a use for.
-_DIGITS = 19
+# RFC 1939 §3: an argument has up to so many characters.
+_DIGITS = 40
 
 
 def number(word: bytes) -> int | None:

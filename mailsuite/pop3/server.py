@@ -64,6 +64,7 @@ class ServerSession:
         "encryption",
         "errors",
         "name",
+        "named",
         "policy",
         "settings",
         "state",
@@ -79,8 +80,9 @@ class ServerSession:
         self.encryption: Encryption | None = None
         self.state = State.AUTHORIZATION
         self.errors = 0
-        # What USER said, until PASS has used it.
-        self.name = ""
+        # What this command says, if it is USER, and what the one before it said (RFC 1939 §7: PASS follows it
+        # immediately).
+        self.name = self.named = ""
         self.drop = NO_DROP
         # What holds for the user, once it is known who that is.
         self.policy: Policy | None = None
@@ -332,6 +334,7 @@ class ServerSession:
     def _obey(self, line: bytes | Fault) -> Result:
         dialogue, self._dialogue = self._dialogue, None
         self._line_octets = self.settings.limits.command_line
+        self.named, self.name = self.name, ""
         if isinstance(line, Fault):
             return _FAULTS[line]
         if dialogue is not None:

@@ -5,7 +5,6 @@ import unicodedata
 
 # RFC 4013 §2.3, but for the spaces, which are mapped before (§2.1).
 _PROHIBITED = (
-    stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
     stringprep.in_table_c3,
     stringprep.in_table_c4,
@@ -31,12 +30,19 @@ def saslprep(text: str, stored: bool = True) -> str:
     mapped = "".join(" " if stringprep.in_table_c12(letter) else letter for letter in text)
     mapped = "".join(letter for letter in mapped if not stringprep.in_table_b1(letter))
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
-    if any(prohibited(letter) for letter in prepared for prohibited in _PROHIBITED):
+    if is_prohibited(prepared):
         raise Unprepared("a character that RFC 4013 prohibits")
     if stored and any(stringprep.in_table_a1(letter) for letter in prepared):
         raise Unprepared("a character that Unicode 3.2 does not have")
     _check_directions(prepared)
     return prepared
+
+
+def is_prohibited(text: str) -> bool:
+    """Say whether *text* has a character that RFC 4013 §2.3 prohibits, other than a space."""
+    if text.isascii():
+        return not text.isprintable()
+    return any(prohibited(letter) for letter in text for prohibited in _PROHIBITED)
 
 
 def _check_directions(text: str) -> None:

@@ -335,6 +335,7 @@ def test_bad_lines_of_an_import_are_named_and_the_good_ones_stay(site: Site) -> 
         b"carol@example.com:",
         b"dave@example.com:\xff\xfe",
         b"\xff@example.com:fourth pass",
+        b"frank@example.com:six\rth pass",
         b"erin@example.com:fifth pass",
     ]
 
@@ -344,15 +345,15 @@ def test_bad_lines_of_an_import_are_named_and_the_good_ones_stay(site: Site) -> 
     assert result.stdout == "Imported 2 users.\n"
     said = result.stderr.splitlines()
     assert [line.partition(":")[0] for line in said] == [
-        "line 2", "line 3", "line 5", "line 6", "line 7", "line 8", "Error",
+        "line 2", "line 3", "line 5", "line 6", "line 7", "line 8", "line 9", "Error",
     ]  # fmt: skip
     for line, told in zip(
         said,
-        ["expected address:password", "domain add", "already", "empty", "UTF-8", "local part", "6 lines"],
+        ["expected address:password", "domain add", "already", "empty", "UTF-8", "local part", "control", "7 lines"],
         strict=True,
     ):
         assert told in line
-    assert not any(word in result.output for word in ("first", "second", "third", "fourth", "fifth"))
+    assert not any(word in result.output for word in ("first", "second", "third", "fourth", "fifth", "six"))
     assert "hidden" not in result.output
     assert site.fits("alice@example.com", "first pass")
     assert site.fits("erin@example.com", "fifth pass")

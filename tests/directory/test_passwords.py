@@ -113,7 +113,11 @@ def test_a_stored_form_that_nobody_can_check_is_said(passwords: Passwords, store
     ("password", "told"),
     [
         ("", "empty"),
-        ("a\0b", "NUL"),
+        ("a\0b", "control"),
+        ("\ta", "control"),
+        ("a\u0085", "control"),
+        ("ä\u2028b", "control"),
+        ("ä\ue000", "type"),
         ("x" * (PASSWORD_OCTETS + 1), "1024 octets"),
         ("ß" * (PASSWORD_OCTETS // 2 + 1), "1024 octets"),
         ("x\ud800", "UTF-8"),
@@ -136,6 +140,12 @@ def test_a_password_may_be_as_long_as_the_limit(passwords: Passwords) -> None:
 
     assert passwords.check(password, stored).right
     assert not passwords.check(password[:-1] + "y", stored).right
+
+
+def test_spaces_and_pictures_are_of_a_password(passwords: Passwords) -> None:
+    """RFC 6856 §2.2 has some characters refused, and no others."""
+    for password in ("two words", "drei\u00a0W\u00f6rter", "\U0001f511 key"):
+        assert passwords.check(password, passwords.hash(password)).right
 
 
 def test_both_forms_of_an_accent_are_one_password(passwords: Passwords) -> None:

@@ -6,15 +6,16 @@ from mailsuite.pop3.drop import Drop, number
 from mailsuite.pop3.responses import BAD_NUMBER, MARKED_ALREADY, NO_SUCH_MESSAGE
 
 
-@pytest.mark.parametrize("word", [b"", b"+1", b"-1", b" 1", b"1 ", b"1_0", b"\xd9\xa1", b"1e3", b"1" * 20])
+@pytest.mark.parametrize("word", [b"", b"+1", b"-1", b" 1", b"1 ", b"1_0", b"\xd9\xa1", b"1e3", b"1" * 41])
 def test_what_is_no_number(word: bytes) -> None:
     """Signs, spaces, other digits and absurd lengths are refused."""
     assert number(word) is None
 
 
 def test_longest_number() -> None:
-    """Nineteen digits are the most."""
-    assert number(b"9" * 19) == 10**19 - 1
+    """RFC 1939 §3: arguments may be 40 characters long."""
+    assert number(b"9" * 40) == 10**40 - 1
+    assert number(b"1".rjust(40, b"0")) == 1
 
 
 def test_find() -> None:

@@ -30,14 +30,13 @@ def password(session: "ServerSession", words: Words) -> Result:
     refusal = _refusal(session)
     if refusal is not None:
         return refusal
-    # RFC 1939 §7: PASS follows a successful USER, and each USER is good for one try.
-    name, session.name = session.name, ""
-    if not name:
+    # RFC 1939 §7: PASS follows a successful USER immediately, so each USER is good for one try.
+    if not session.named:
         return responses.USER_FIRST
     secret = _text(words[0])
     if secret is None:
         return responses.NOT_UTF8
-    return Authenticate("USER", PasswordClaim(name, secret))
+    return Authenticate("USER", PasswordClaim(session.named, secret))
 
 
 def _refusal(session: "ServerSession") -> Response | None:
