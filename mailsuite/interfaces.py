@@ -310,8 +310,11 @@ class IMaildrop(Interface):
     def listing() -> IListing:
         """Return what is in it."""
 
-    def read(number: int) -> Maybe[IContent]:
-        """Open one message. Raises `OSError` when its file is gone or cannot be read."""
+    def read(number: int, whole: bool = True) -> Maybe[IContent]:
+        """Open one message. Raises `OSError` when its file is gone or cannot be read.
+
+        A message that is not to be read as a *whole* may turn out not to have the octets that it was listed with.
+        """
 
     def at_hand(number: int) -> bytes | None:
         """Return all octets of message *number* if it is small and can be had without waiting; else ``None``."""

@@ -97,7 +97,7 @@ class MemoryMaildrop:
     def listing(self) -> "MemoryListing":
         return MemoryListing([len(message) if isinstance(message, bytes) else 9 for message in self.messages])
 
-    def read(self, number: int) -> Maybe[IContent]:
+    def read(self, number: int, whole: bool = True) -> Maybe[IContent]:
         message = self.messages[number]
         if isinstance(message, OSError):
             raise message

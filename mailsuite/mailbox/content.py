@@ -20,6 +20,10 @@ CHUNK = 65_536
 InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
+class Missized(Damaged):
+    """A message has not as many octets on the wire as it was listed with; the file may be sound."""
+
+
 @implementer(IContent)
 class StoredContent:
     """A file of ours, read as it lies on the disk, and then *closing*. Owns *file*."""
@@ -142,29 +146,43 @@ class PromptContent:
 
 
 def open_content(
-    path: bytes, said: Sizes, octets: int, patient: bool = True
+    path: bytes, said: Sizes, octets: int, patient: bool = True, whole: bool = True
 ) -> StoredContent | ForeignContent | LoadedContent:
     """Open a message that was listed with *octets*; *said* is what its name says. Raises `Damaged`, `OSError`.
 
-    A small file is read at once; a small foreign one is measured, too, so that one with a false size is refused before
-    its first octet. Without *patient* raises `WouldBlock` where that would wait for the disk, now or later.
+    A small file is read at once. A foreign one is measured first: `Missized` says that its name, or what was measured
+    before, is not true; a large one only if it is to be read as a *whole*. Without *patient* raises `WouldBlock` where
+    that would wait for the disk, now or later, or take its time.
     """
     if said.ours and said.disk is not None:
         closing = b"" if said.disk == said.wire else b"\r\n"
         if octets <= CHUNK:
             return LoadedContent(read_whole(path, said.disk, patient) + closing)
         return StoredContent(MessageFile(path, said.disk, patient), closing)
-    file = MessageFile(path, said.disk, patient)
-    content = ForeignContent(file)
+    content = ForeignContent(MessageFile(path, said.disk, patient))
     if octets > CHUNK:
-        return content
+        return _measured(content, path, said.disk, octets) if whole else content
     try:
         loaded = b"".join(_pieces(content, octets))
     finally:
         content.close()
     if len(loaded) != octets:
-        raise Damaged(f"listed with {octets} octets, now it has {len(loaded)}")
+        raise Missized(f"it has not the {octets} octets that it was listed with")
     return LoadedContent(loaded)
+
+
+def _measured(content: ForeignContent, path: bytes, disk: int | None, octets: int) -> ForeignContent:
+    """Return *content*, a large file that is at *path*, if it has *octets*; otherwise close it."""
+    try:
+        if not content.file.patient:
+            raise WouldBlock
+        measured = wire_size(path, disk, None)
+        if measured != octets:
+            raise Missized(f"it was listed with {octets} octets, and has {measured}")
+    except BaseException:
+        content.close()
+        raise
+    return content
 
 
 def _pieces(content: ForeignContent, octets: int) -> Iterator[bytes]:

@@ -66,7 +66,7 @@ class Listings:
             return None
         term = TOLD_SECONDS if kept.told else LOOK_SECONDS
         if self._now() - kept.looked > term or folder_times(os.fsencode(path)) != kept.times:
-            self._forget(path)
+            self.forget(path)
             return None
         self._kept.move_to_end(path)
         return kept.listing
@@ -79,9 +79,15 @@ class Listings:
 
     def keep(self, path: str, listing: Listing, times: Times, looked: float) -> None:
         """Keep a listing that `take` has returned, if it can be trusted again."""
-        self._forget(path)
+        self.forget(path)
         if times and int(looked * 1e9) - max(times) >= UNSETTLED:
             self._put(path, _Kept(listing, times, looked))
+
+    def forget(self, path: str) -> None:
+        """What is kept of the mailbox at *path*, if anything, is not true."""
+        kept = self._kept.pop(path, None)
+        if kept is not None:
+            self.memory -= kept.memory
 
     def before(self, path: str) -> Times | None:
         """Say how things stand in the mailbox at *path* before we change it; ``None``: nothing of it is kept."""
@@ -89,7 +95,7 @@ class Listings:
         if kept is None:
             return None
         if self._shared or folder_times(os.fsencode(path)) != kept.times:
-            self._forget(path)
+            self.forget(path)
             return None
         return kept.times
 
@@ -118,7 +124,7 @@ class Listings:
         return kept if kept is not None and kept.times == before else None
 
     def _replace(self, path: str, kept: _Kept | None, listing: Listing | None, times: Times) -> None:
-        self._forget(path)
+        self.forget(path)
         if kept is not None and listing is not None:
             self._put(path, _Kept(listing, times, kept.looked, told=True))
 
@@ -128,12 +134,7 @@ class Listings:
         kept.memory = kept.listing.memory() + _ENTRY_OCTETS
         self.memory += kept.memory
         while self.memory > self._most and self._kept:
-            self._forget(next(iter(self._kept)))
-
-    def _forget(self, path: str) -> None:
-        kept = self._kept.pop(path, None)
-        if kept is not None:
-            self.memory -= kept.memory
+            self.forget(next(iter(self._kept)))
 
 
 def _is_fine(times: Sequence[int]) -> bool:

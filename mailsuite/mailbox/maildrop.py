@@ -12,15 +12,18 @@ from mailsuite.mailbox.content import (
     ForeignContent,
     InThread,
     LoadedContent,
+    Missized,
     PromptContent,
     StoredContent,
     open_content,
+    wire_size,
 )
 from mailsuite.mailbox.listing import Listing
 from mailsuite.mailbox.listings import REMOVALS, Listings, Times
 from mailsuite.mailbox.maildirsize import Ledger, size_of
+from mailsuite.mailbox.measured import Measured
 from mailsuite.mailbox.message_file import WouldBlock
-from mailsuite.mailbox.names import sizes
+from mailsuite.mailbox.names import base, sizes
 from mailsuite.mailbox.scan import PREFIX, folder_times, scan
 from mailsuite.maybe import Maybe
 
@@ -74,14 +77,14 @@ class Maildrop:
         """See `IMaildrop.listing`."""
         return self._taken
 
-    def read(self, number: int) -> Maybe[IContent]:
+    def read(self, number: int, whole: bool = True) -> Maybe[IContent]:
         """See `IMaildrop.read`. At once where the file is in memory and can be found without a look at all others."""
         try:
-            return self._content(number)
-        except WouldBlock:
-            return self._read_later(number)
+            return self._prompt(self._open(number, False, whole))
+        except (WouldBlock, Missized):
+            return self._read_later(number, whole)
         except FileNotFoundError:
-            return self._read_moved(number)
+            return self._read_moved(number, whole)
 
     def at_hand(self, number: int) -> bytes | None:
         """See `IMaildrop.at_hand`. What is not where it was is left for `read`."""
@@ -89,7 +92,7 @@ class Maildrop:
         if octets > AT_HAND_OCTETS:
             return None
         try:
-            content = self._open(number, False)
+            content = self._open(number, False, True)
         except (WouldBlock, OSError):
             return None
         return content.read(octets)
@@ -114,13 +117,19 @@ class Maildrop:
         if release is not None:
             release()
 
-    async def _read_later(self, number: int) -> IContent:
-        return self._prompt(await self._in_thread(self._open, number, True))
+    async def _read_later(self, number: int, whole: bool) -> IContent:
+        try:
+            return self._prompt(await self._in_thread(self._open, number, True, whole))
+        except Missized:
+            # RFC 1939 §11: LIST has said other octets than would be sent. The next session is told the right ones.
+            await self._in_thread(self._measure, number)
+            self._listings.forget(self._path)
+            raise
 
-    async def _read_moved(self, number: int) -> IContent:
+    async def _read_moved(self, number: int, whole: bool) -> IContent:
         if not await self._in_thread(self._find, number):
             await self._in_thread(self._follow)
-        return await self._read_later(number)
+        return await self._read_later(number, whole)
 
     def _name(self, number: int) -> bytes:
         return self._moved.get(number) or self._listing.path(number)
@@ -128,12 +137,19 @@ class Maildrop:
     def _place(self, number: int) -> bytes:
         return self._root + b"/" + self._name(number)
 
-    def _content(self, number: int) -> IContent:
-        return self._prompt(self._open(number, False))
-
-    def _open(self, number: int, patient: bool) -> StoredContent | ForeignContent | LoadedContent:
+    def _open(self, number: int, patient: bool, whole: bool) -> StoredContent | ForeignContent | LoadedContent:
         path = self._place(number)
-        return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number], patient)
+        return open_content(path, sizes(os.path.basename(path)), self._listing.sizes[number], patient, whole)
+
+    def _measure(self, number: int) -> None:
+        """Keep how many octets a file really has on the wire, whatever its name says; blocks."""
+        path = self._place(number)
+        name = os.path.basename(path)
+        with suppress(OSError):
+            status = os.lstat(path)
+            measured = Measured(self._root)
+            measured.add(base(name), status, wire_size(path, sizes(name).disk, None))
+            measured.save(all_used=False)
 
     def _prompt(self, content: StoredContent | ForeignContent | LoadedContent) -> IContent:
         if isinstance(content, LoadedContent):

@@ -49,12 +49,16 @@ class Measured:
         self._used.add(key)
         self._new.append(key)
 
-    def save(self) -> None:
-        """Write what was added; it is no harm if that cannot be done."""
+    def save(self, all_used: bool = True) -> None:
+        """Write what was added; it is no harm if that cannot be done.
+
+        With *all_used* every message of the mailbox was asked for or added: what was not is gone, and may be left out.
+        """
         if not self._new:
             return
         rows = self._known()
-        anew = self._in_file + len(self._new) > 2 * len(self._used) + SPARE_ROWS or not self._in_file
+        grown = all_used and self._in_file + len(self._new) > 2 * len(self._used) + SPARE_ROWS
+        anew = grown or not self._in_file
         keys = sorted(self._used) if anew else self._new
         # A row that was cut off ends where the next one begins.
         data = b"".join([b"\n" + _written(key, rows[key]) for key in keys]) + b"\n"

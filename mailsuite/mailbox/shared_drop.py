@@ -75,9 +75,9 @@ class SharedMaildrop:
         """See `IMaildrop.listing`."""
         return self._seen
 
-    def read(self, number: int) -> Maybe[IContent]:
+    def read(self, number: int, whole: bool = True) -> Maybe[IContent]:
         """See `IMaildrop.read`."""
-        return self._whole.read(self._index(number))
+        return self._whole.read(self._index(number), whole)
 
     def at_hand(self, number: int) -> bytes | None:
         """See `IMaildrop.at_hand`."""

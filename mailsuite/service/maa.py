@@ -209,7 +209,7 @@ class MailboxAccess:
         self._surrogate = None
         begin = self._begin if event.utf8 else self._begin_in_ascii
         try:
-            piece: Maybe[bytes] = then(maildrop.read(event.index), begin)
+            piece: Maybe[bytes] = then(maildrop.read(event.index, event.lines != 0), begin)
         except OSError as error:
             return self._unavailable(event, error)
         return self._retrieve_later(event, piece) if isinstance(piece, Awaitable) else piece

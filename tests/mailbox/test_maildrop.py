@@ -155,6 +155,60 @@ class TestReading:
         with pytest.raises(Damaged):
             octets(maildrop, 3)
 
+    @pytest.mark.parametrize("lines", [3, CHUNK])
+    @pytest.mark.parametrize("wrong", [-1, 1, 50_000])
+    @pytest.mark.parametrize("claims", ["S=%d,W=%d", "W=%.0s%d"])
+    def test_false_size_on_the_wire(self, box: Path, lines: int, wrong: int, claims: str) -> None:
+        """What the name of a whole foreign file claims is refused before its first octet, and mended for the next."""
+        others = [f"new/1750000000.x{number}.host" for number in range(3)]
+        for other in others:
+            (box / other).write_bytes(b"A: b\n\nc\n")
+        claimed = claims % (5 * lines, 6 * lines + wrong)
+        (box / "new" / f"1800000000.x.host,{claimed}").write_bytes(b"line\n" * lines)
+        maildrop = opened(box)
+        assert maildrop.listing().sizes[6] == 6 * lines + wrong
+
+        for _ in range(2):
+            with pytest.raises(Damaged):
+                octets(maildrop, 6)
+        if lines == CHUNK:
+            # Of a large one that TOP wants the beginning of, no more is read than that.
+            assert settled(settled(maildrop.read(6, False)).read(5)) == b"line\r\n"
+        assert octets(maildrop, 5) == b"A: b\r\n\r\nc\r\n"
+
+        again = opened(box)
+        assert list(again.listing().sizes[3:]) == [11, 11, 11, 6 * lines]
+        assert octets(again, 6) == b"line\r\n" * lines
+
+    def test_mended_sizes_cost_no_others(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was measured of the other messages stays in the index, however many they are."""
+        monkeypatch.setattr("mailsuite.mailbox.measured.SPARE_ROWS", 0)
+        for number in range(5):
+            (box / "new" / f"1750000000.x{number}.host").write_bytes(b"A: b\n\nc\n")
+        (box / "new" / "1800000000.x.host,W=9").write_bytes(b"A: b\n\nc\n")
+        maildrop = opened(box)
+        with pytest.raises(Damaged):
+            octets(maildrop, 8)
+
+        monkeypatch.setattr("mailsuite.mailbox.taking.wire_size", None)
+        assert list(opened(box).listing().sizes[3:]) == [11] * 6
+
+    def test_a_false_size_is_in_no_kept_listing(self, box: Path) -> None:
+        """The next login does not find the listing of this one."""
+        (box / "new" / "1800000000.x.host,W=9").write_bytes(b"A: b\n\nc\n")
+        for folder in ("new", "cur"):
+            os.utime(box / folder, ns=(1, int((NOW - 1000) * 1e9) + 1))
+        listings = Listings(1 << 20, lambda: NOW)
+        listing, times, looked = listings.take(str(box))
+        listings.keep(str(box), listing, times, looked)
+        assert listings.current(str(box)) is listing
+        maildrop = Maildrop(str(box), listing, listings, lambda: None, in_thread, Ledger())
+
+        with pytest.raises(Damaged):
+            octets(maildrop, 3)
+
+        assert listings.current(str(box)) is None
+
     def test_large_foreign_file_is_streamed(self, box: Path) -> None:
         """A large file is not held in memory, and still gives what was counted."""
         (box / "new" / "1800000000.x.host").write_bytes(b"line\n" * CHUNK)
