@@ -44,6 +44,9 @@ _ESCAPED = re.compile(r"\\(.)")
 _WORD_OCTETS = 45
 # Of a header section that is longer no field is looked at: what is made on purpose may take as long as 5 us an octet.
 SHOWN_OCTETS = 1 << 14
+# Any but those that stand for octets that are no UTF-8.
+_LETTER = re.compile("[^\0-\x7f\udc80-\udcff]")
+_BLOTS = bytes([*range(128), *b"?" * 128])
 _NOTE = b"Comments: Some letters of this message are not shown to your program "
 _LINE_OCTETS = 78
 
@@ -58,17 +61,13 @@ class _Field:
 
 
 def in_ascii(header: bytes) -> bytes:
-    """Return *header* in ASCII and of the same length; what is not in UTF-8 is nothing of RFC 6532 and stays."""
+    """Return *header* in ASCII and of the same length; a field not in UTF-8 is nothing of RFC 6532 and stays."""
     if header.isascii():
         return header
     if len(header) > SHOWN_OCTETS:
         return marked(header)
-    try:
-        header.decode("utf-8")
-    except UnicodeDecodeError:
-        return header
     converted = [
-        _Field(name, whole if whole.isascii() else _downgraded(name, body, whole), whole)
+        _Field(name, _downgraded(name, body, whole) if _is_internationalized(whole) else whole, whole)
         for name, body, whole in fields(header)
     ]
     return _filled(_fitted(converted, len(header)), len(header))
@@ -76,11 +75,23 @@ def in_ascii(header: bytes) -> bytes:
 
 def marked(header: bytes) -> bytes:
     """Return *header* as `in_ascii` does, in next to no time, with a question mark for each letter."""
+    text = header.decode("utf-8", "surrogateescape")
+    return _filled(_LETTER.sub("?", text).encode("ascii", "surrogateescape"), len(header))
+
+
+def blotted(octets: bytes) -> bytes:
+    """Return a part of a header section with a question mark for each octet that is not ASCII."""
+    return octets.translate(_BLOTS)
+
+
+def _is_internationalized(whole: bytes) -> bool:
+    if whole.isascii():
+        return False
     try:
-        text = header.decode("utf-8")
+        whole.decode("utf-8")
     except UnicodeDecodeError:
-        return header
-    return _filled(_question_marks(text).encode("ascii"), len(header))
+        return False
+    return True
 
 
 def _downgraded(name: bytes, body: bytes, whole: bytes) -> bytes:
@@ -105,7 +116,7 @@ def _fitted(converted: list[_Field], octets: int) -> bytes:
                 field.form = b""
     for rank in _MARKED:
         for field in converted:
-            if over > 0 and rank.fullmatch(field.name) and not field.whole.isascii():
+            if over > 0 and rank.fullmatch(field.name) and _is_internationalized(field.whole):
                 plain = _plain(field.name, field.whole)
                 over += len(plain) - len(field.form)
                 field.form = plain

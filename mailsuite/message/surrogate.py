@@ -7,7 +7,7 @@ stay as they are, text in 8bit too (RFC 6152).
 import re
 
 from mailsuite.message import mime
-from mailsuite.message.ascii_header import in_ascii, marked
+from mailsuite.message.ascii_header import blotted, in_ascii, marked
 from mailsuite.message.downgrade import NESTING, PARTS
 from mailsuite.message.headers import HEADER_OCTETS, header_end
 from mailsuite.message.mime import AS_IS, ContentType, Unclear
@@ -15,16 +15,19 @@ from mailsuite.message.mime import AS_IS, ContentType, Unclear
 # Header sections in UTF-8 are looked at up to so many octets in all (`mailsuite.message.ascii_header.SHOWN_OCTETS`).
 LOOKED_OCTETS = 1 << 15
 _MESSAGES = frozenset({"rfc822", "global"})
+_END = b"\r\n\r\n"
 
 
 class Surrogate:
     """Takes a message with CRLF line ends in pieces, and gives as many octets. What is not clear it leaves alone."""
 
-    __slots__ = ("_boundaries", "_delimiter", "_done", "_held", "_in_header", "_looked", "_parts")
+    __slots__ = ("_boundaries", "_delimiter", "_done", "_held", "_in_header", "_is_long", "_looked", "_parts")
 
     def __init__(self) -> None:
         self._held = b""
         self._in_header = True
+        # The header section is longer than one that is looked at, and what follows it is not clear.
+        self._is_long = False
         # Nothing is left to be converted.
         self._done = False
         # Those of the multiparts around the place, the innermost last, each with the type that its parts have unsaid.
@@ -40,13 +43,18 @@ class Surrogate:
         data, self._held = self._held + data, b""
         out: list[bytes] = []
         while data and not self._done:
-            data = self._header(data, out) if self._in_header else self._body(data, out)
+            if self._is_long:
+                data = self._long_header(data, out)
+            else:
+                data = self._header(data, out) if self._in_header else self._body(data, out)
         out.append(data)
         return b"".join(out)
 
     def end(self) -> bytes:
         """Return what was held back: the message is over."""
         data, self._held = self._held, b""
+        if self._is_long:
+            return blotted(data)
         # RFC 5322 §3.5: without a body all of it is header.
         return self._converted(data) if self._in_header and not self._parts and data.endswith(b"\r\n") else data
 
@@ -65,10 +73,10 @@ class Surrogate:
             self._parts += 1
             self._done = self._parts >= PARTS
             return self._delimited(data, found, out)
+        if end > HEADER_OCTETS or (end < 0 and len(data) > HEADER_OCTETS + 1):
+            self._is_long = True
+            return self._long_header(data, out)
         if end < 0:
-            self._done = len(data) > HEADER_OCTETS
-            if self._done:
-                return data
             self._held = data
             return b""
         header = self._converted(data[:end])
@@ -78,6 +86,17 @@ class Surrogate:
             out.append(b"\r\n")
             return data[end + 2 :]
         return data[end:]
+
+    def _long_header(self, data: bytes, out: list[bytes]) -> bytes:
+        """Go on with a header section that is too long: none of its letters is shown."""
+        end = data.find(_END)
+        self._done = end >= 0
+        if end < 0:
+            # The next piece may have the rest of its end.
+            end = max(0, len(data) - len(_END) + 1)
+            self._held = data[end:]
+        out.append(blotted(data[:end]))
+        return data[end:] if self._done else b""
 
     def _enter(self, header: bytes) -> None:
         """Learn of what kind the body behind *header* is."""

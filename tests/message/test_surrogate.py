@@ -136,10 +136,11 @@ class TestHeader:
         assert header.startswith(b"Subject: =?utf-8?B?R3LDvMOfZQ==?=" if shown else b"Subject: Gr??e\r\nX-a: x")
 
     def test_long_header_section_that_is_no_utf8(self) -> None:
-        """It stays, as a short one does."""
+        """What is none stays, as in a short one; the other letters are question marks."""
         header = b"X: \xff" + b"x" * SHOWN_OCTETS + b"\r\n"
 
         assert in_ascii(header) == header
+        assert in_ascii(octets("Y: ü\n") + header) == b"Y: ?\r\n" + header[:-2] + b" \r\n"
 
     @pytest.mark.parametrize(
         "text",
@@ -155,7 +156,19 @@ class TestHeader:
         """Not even a group that is empty is as short as a letter is."""
         converted(f"From:{text}\n")
 
-    @pytest.mark.parametrize("header", [b"Subject: plain\r\n", b"", b"Subject: gr\xfc\xdfe\r\nA: \xc3\xbc\r\n"])
+    @pytest.mark.parametrize("rank", ["From", "To", "List-Id"])
+    def test_a_field_in_another_charset(self, rank: str) -> None:
+        """It stays; those in UTF-8 are converted all the same."""
+        stray = f"{rank}: ".encode() + b"gr\xfc\xdfe\r\n"
+        header = octets(f"Subject: Grüße {'ü' * 30}\n") + stray
+        made = in_ascii(header)
+
+        assert made.startswith(b"Subject: ")
+        assert stray in made
+        assert made.replace(stray, b"").isascii()
+        assert len(made) == len(header)
+
+    @pytest.mark.parametrize("header", [b"Subject: plain\r\n", b"", b"Subject: gr\xfc\xdfe\r\n"])
     def test_what_stays(self, header: bytes) -> None:
         """ASCII, and what is in no UTF-8: that is nothing of RFC 6532."""
         assert in_ascii(header) == header
@@ -264,16 +277,27 @@ X: ü
         """RFC 5322 §3.5: a message may have no body."""
         assert surrogate(octets("Subject: ü\n")) == b"Subject: ? \r\n"
 
-    @pytest.mark.parametrize(("more", "changed"), [(0, True), (1, False)])
-    def test_header_at_the_limit(self, more: int, changed: bool) -> None:
-        """A header section past it is passed on as it is, and not held in memory."""
+    @pytest.mark.parametrize("piece", [1 << 14, 1 << 20, HEADER_OCTETS, HEADER_OCTETS + 1, HEADER_OCTETS + 2])
+    @pytest.mark.parametrize(("more", "mark"), [(0, b"?"), (1, b"??")])
+    def test_header_at_the_limit(self, more: int, mark: bytes, piece: int) -> None:
+        """Of a header section past it each octet that is not ASCII is a question mark, however it comes."""
         start = octets("Subject: ü\nA: ")
-        message = start + b"x" * (HEADER_OCTETS - len(start) - 2 + more) + b"\r\n"
-        made = Surrogate()
-        first = made.take(message)
+        header = start + b"x" * (HEADER_OCTETS - len(start) - 2 + more) + b"\r\n"
+        body = octets("\nKörper\n\nüber\n")
+        made = surrogate(header + body, piece)
 
-        assert (first == b"") is changed
-        assert ((first + made.take(b"\r\n")) != message + b"\r\n") is changed
+        assert made.startswith(b"Subject: " + mark + b"\r\n")
+        assert made[:-len(body)].isascii()
+        assert made.endswith(body)
+        assert len(made) == len(header + body)
+
+    def test_a_long_header_is_not_held(self) -> None:
+        """What is past the limit is passed on at once, to its last octets; without an end too."""
+        made = Surrogate()
+        first = made.take(b"A: " + b"\xfc" * HEADER_OCTETS)
+
+        assert len(first) == HEADER_OCTETS
+        assert first + made.take(b"\xfc\xfc") + made.end() == b"A: " + b"?" * (HEADER_OCTETS + 2)
 
     @pytest.mark.parametrize(("depth", "changed"), [(NESTING, True), (NESTING + 1, False)])
     def test_nesting_at_the_limit(self, depth: int, changed: bool) -> None:
