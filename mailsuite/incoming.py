@@ -181,7 +181,7 @@ def roles(
             if listener.authentication == "peer":
                 trusted = settings.submission.trusted_users
                 return LocalRole(policy, logins, origin(settings), trusted, rates, caps)
-            return SubmissionRole(policy, logins, flush, settings.submission.check_from, rates, caps)
+            return SubmissionRole(policy, logins, settings.submission.check_from, rates, caps)
         return DeliveryRole(Checks(OwnOnly()), logins)
 
     return {name: role(name, each) for name, each in settings.listen.items() if each.service != "pop3"}

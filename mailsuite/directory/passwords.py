@@ -126,7 +126,7 @@ def prepared(password: str) -> bytes:
     """Return *password* as it is hashed: in Unicode's NFC, encoded as UTF-8. Raises `UnfitPassword`.
 
     Not SASLprep (RFC 4013): NFC leaves alone what other servers have hashed. But what that prohibits is refused
-    (RFC 6856 §2.2, RFC 8265 §4.2.1).
+    (RFC 6856 §2.2).
     """
     if not password:
         raise UnfitPassword("an empty password is refused")

@@ -1,12 +1,13 @@
 """What a submission server may change in a message (RFC 6409 §8), and whom it says to be from."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from email.errors import InvalidHeaderDefect, MessageDefect
 from email.headerregistry import AddressHeader, HeaderRegistry
 from typing import cast
 
 from mailsuite.address import Address
-from mailsuite.message.headers import fields, unfold
+from mailsuite.message.headers import fields, unfold, without
 from mailsuite.message.mailbox_list import mailboxes
 from mailsuite.message.trace import date
 
@@ -19,26 +20,74 @@ ODD_OCTETS = 1024
 
 _REGISTRY = HeaderRegistry()
 _BLIND = (b"bcc", b"resent-bcc")
+_ONCE = frozenset((
+    b"date", b"from", b"sender", b"reply-to", b"to", b"cc", b"message-id", b"in-reply-to", b"references", b"subject",
+))  # fmt: skip
+# msg-id = "<" id-left "@" id-right ">"
+_MESSAGE_ID = re.compile(rb"<[^<>\s]+@[^<>\s]+>")
+# The line that parts the messages of an mbox; programs that send what lies in one leave it there.
+_OF_MBOX = re.compile(rb">?From ")
 
 
-def complete(header: bytes, now: float, message_id: str) -> bytes:
-    """Return *header* with Date and Message-ID where they are missing, and without Bcc and Resent-Bcc.
+def complete(header: bytes, now: float, message_id: str, author: Address | None = None) -> bytes:
+    """Return *header* as RFC 5322 has it, as far as that is clear (RFC 6409 §8), and without Bcc and Resent-Bcc.
 
-    RFC 6409 §8.2 and §8.3; RFC 5322 §3.6.3: blind recipients are not shown. *message_id* has no angle brackets.
+    Date and Message-ID are added where they are missing, and a Message-ID that is none is left out for a good one; so
+    is From, which then names *author*, and Sender where From names several (RFC 5322 §3.6.2). The body begins with the
+    first line that is no field. Blind recipients are not shown (RFC 5322 §3.6.3). *message_id* has no angle brackets.
     """
+    found, rest = _fields(header)
+    names: dict[bytes, bytes] = {}
     kept = []
-    names = set()
-    # One pass: each message comes by here.
-    for name, _, whole in fields(header):
-        if name not in _BLIND:
-            names.add(name)
+    for name, value, whole in found:
+        if name not in _BLIND and (name != b"message-id" or _MESSAGE_ID.search(value)):
+            names[name] = value
             kept.append(whole)
     added = b""
     if b"date" not in names:
         added += f"Date: {date(int(now))}\r\n".encode()
     if b"message-id" not in names:
         added += f"Message-ID: <{message_id}>\r\n".encode()
+    if author is not None:
+        added += _named(names, author)
+    if rest:
+        # What looks like a field there is still shown to nobody.
+        kept.append(b"\r\n" + without(rest, *_BLIND))
     return added + b"".join(kept)
+
+
+def _fields(header: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
+    """Return the fields that *header* begins with, and all that follows them, from the first line on that is none."""
+    found = []
+    at = 0
+    for field in fields(header):
+        if field[0]:
+            found.append(field)
+        elif at or not _OF_MBOX.match(field[2]):
+            return found, header[at:]
+        at += len(field[2])
+    return found, b""
+
+
+def _named(names: Mapping[bytes, bytes], author: Address) -> bytes:
+    """Return what says who has sent a message with the fields *names*, where nothing in it does."""
+    came = names.get(b"from")
+    if came is None:
+        return f"From: {author.in_a_labels}\r\n".encode()
+    if b"sender" in names or b"," not in came or len(mailboxes(unfold(came)) or ()) < 2:
+        return b""
+    return f"Sender: {author.in_a_labels}\r\n".encode()
+
+
+def repeated(header: bytes) -> str:
+    """Return the name of the first field that stands there twice and may stand once (RFC 5322 §3.6); empty: none."""
+    seen = set()
+    for name, _, whole in _fields(header)[0]:
+        if name in seen:
+            return whole[: len(name)].decode("ascii")
+        if name in _ONCE:
+            seen.add(name)
+    return ""
 
 
 def authors(header: bytes) -> list[Address] | None:

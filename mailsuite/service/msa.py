@@ -9,11 +9,11 @@ from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
 from mailsuite.message.asked_fields import priority_of, with_priority
-from mailsuite.message.submission import authors, complete
-from mailsuite.service.flush import Flush
+from mailsuite.message.submission import authors, complete, repeated
+from mailsuite.service.expansion import expand
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
-from mailsuite.smtp import events, grammar, replies
+from mailsuite.smtp import events, replies
 from mailsuite.smtp.replies import Reply
 
 
@@ -27,7 +27,6 @@ class SubmissionRole:
         self,
         relay: IRelayPolicy,
         logins: Logins,
-        flush: Flush,
         check_from: bool,
         rates: IRates | None = None,
         caps: ICaps | None = None,
@@ -36,12 +35,11 @@ class SubmissionRole:
         self.rates = rates
         self.caps = caps
         self.logins = logins
-        self._flush = flush
         self._check_from = check_from
 
     def flush(self, session: Reception, event: events.Etrn) -> Maybe[Reply]:
-        """See `service.flush`."""
-        return self._flush.answer(session, event)
+        """RFC 6409 §7: ETRN is not for submission."""
+        return replies.ETRN_NOT_ALLOWED
 
     def sender(self, session: Reception, reverse_path: Address | None) -> Maybe[Reply]:
         """The reverse-path is the login's own, or null (RFC 6409 §6.1)."""
@@ -65,6 +63,9 @@ class SubmissionRole:
 
     def content(self, session: Reception, header: bytes) -> Maybe[Reply | None]:
         """Each From address is the login's own (RFC 6409 §6.1 asks for such a right; RFC 5322 §3.6.2)."""
+        twice = repeated(header)
+        if twice:
+            return replies.field_twice(twice)
         if not self._check_from or session.login is None:
             return None
         found = authors(header)
@@ -80,18 +81,8 @@ class SubmissionRole:
         return then(owned, lambda own: self._own_all(session, login, rest) if own else replies.NOT_YOUR_FROM)
 
     def expand(self, session: Reception, event: events.Expand) -> Maybe[Reply]:
-        """The members of an alias, for those who have logged in (RFC 5321 §3.5, §7.3)."""
-        if session.login is None:
-            return replies.CANNOT_VERIFY
-        path = event.text if event.text.startswith("<") else f"<{event.text}>"
-        try:
-            # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
-            address = grammar.mailbox(path, _PATH, _PATH, _PATH, utf8=True)
-        except (grammar.TooLong, grammar.BadDomain):
-            address = None
-        if address is None:
-            return replies.UNKNOWN_LIST
-        return then(session.site.directory.expand(address), lambda members: _members(members, event.utf8))
+        """See `service.expansion`."""
+        return expand(session, event)
 
 
 def completed(session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
@@ -100,19 +91,10 @@ def completed(session: Reception, header: bytes, message_id: str, envelope: Enve
     wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
     if wanted is not None:
         header = with_priority(header, session.grant(wanted))
-    return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}")
+    return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}", _author(session, envelope))
 
 
-# No real address is longer; the limits of RCPT are the session's, this only bounds the question.
-_PATH = 512
-
-
-def _members(members: Sequence[Address] | None, utf8: bool) -> Reply:
-    if not members:
-        return replies.UNKNOWN_LIST
-    if utf8:
-        # RFC 6531 §3.7: with it, a domain is shown as U-labels.
-        return Reply(250, "2.1.5", *(f"<{member.in_u_labels}>" for member in members))
-    if any(member.needs_utf8 for member in members):
-        return replies.NEEDS_UTF8_REPLY
-    return Reply(250, "2.1.5", *(f"<{member.in_a_labels}>" for member in members))
+def _author(session: Reception, envelope: Envelope) -> Address | None:
+    """Return who has sent a message that does not say so, if that can be said in its header."""
+    author = envelope.reverse_path
+    return None if author is None or (author.needs_utf8 and "SMTPUTF8" not in envelope.parameters) else author

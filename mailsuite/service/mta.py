@@ -10,6 +10,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
+from mailsuite.service.expansion import expand
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
@@ -51,5 +52,5 @@ class InboundRole:
         return None
 
     def expand(self, session: Reception, event: events.Expand) -> Maybe[Reply]:
-        """RFC 5321 §7.3: membership is told to nobody here."""
-        return replies.CANNOT_VERIFY
+        """See `service.expansion`."""
+        return expand(session, event)

@@ -301,8 +301,8 @@ VERBS: dict[str, Verb] = {
     "NOOP": Verb(noop, LEGAL["NOOP"], help=HELP["NOOP"]),
     "QUIT": Verb(quit_session, LEGAL["QUIT"], help=HELP["QUIT"]),
     "HELP": Verb(help_text, LEGAL["HELP"], help=HELP["HELP"]),
-    "VRFY": Verb(vrfy, LEGAL["VRFY"], guarded=True, help=HELP["VRFY"]),
-    "EXPN": Verb(expn, LEGAL["EXPN"], guarded=True, help=HELP["EXPN"]),
+    "VRFY": Verb(vrfy, LEGAL["VRFY"], help=HELP["VRFY"]),
+    "EXPN": Verb(expn, LEGAL["EXPN"], help=HELP["EXPN"]),
 }
 # RFC 2033 §4.1: LHLO is what EHLO was, and neither EHLO nor HELO is there, nor LHLO in SMTP: 500.
 LMTP_VERBS: dict[str, Verb] = {

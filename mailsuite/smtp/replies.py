@@ -53,6 +53,11 @@ def priority_changed(priority: int) -> Reply:
     return Reply(250, "2.3.6", f"{priority} is the new priority of the message")
 
 
+def field_twice(name: str) -> Reply:
+    """Return the refusal of a submitted message with two fields *name*, of which there may be one (RFC 5322 §3.6)."""
+    return Reply(554, "5.6.0", f"The message has more than one {name} field")
+
+
 def etrn_started(count: int) -> Reply:
     """Return the positive answer to ETRN: *count* messages were waiting (RFC 1985 §5.1)."""
     if count:
@@ -169,7 +174,10 @@ ALIAS_NOWHERE = Reply(550, "5.2.4", "This address leads to one that does not exi
 UNKNOWN_LIST = Reply(550, "5.1.1", "Not a list")
 NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "This login may not send from that address")
 NOT_YOUR_FROM = Reply(550, "5.7.1", "This login may not send with that From address")
-BAD_FROM = Reply(550, "5.6.0", "The From field is ambiguous or unreadable; names with , . @ [ ] need quotes")
+# RFC 6409 §4.2
+UNQUALIFIED = Reply(554, "5.1.2", "The domain in the forward-path is not fully qualified")
+# RFC 6409 §6.3: 554 is for what is wrong with the data.
+BAD_FROM = Reply(554, "5.6.0", "The From field is ambiguous or unreadable; names with , . @ [ ] need quotes")
 # RFC 4865 §6 (4, 5)
 TOO_MANY_HELD = Reply(552, "5.7.16", "Too many messages of yours wait for their time already")
 MAILBOX_FULL_FOR_GOOD = Reply(552, "5.2.2", "This mailbox is full")

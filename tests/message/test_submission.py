@@ -5,13 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.address import Address
-from mailsuite.message.submission import FROM_ADDRESSES, FROM_OCTETS, ODD_OCTETS, authors, complete
+from mailsuite.message.submission import FROM_ADDRESSES, FROM_OCTETS, ODD_OCTETS, authors, complete, repeated
 
 NOW = 1_767_225_600.0
 ID = "k7f-1.1767225600@mail.example.org"
 DATE_LINE = b"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n"
 ID_LINE = b"Message-ID: <k7f-1.1767225600@mail.example.org>\r\n"
-WHOLE = b"Date: x\r\nMessage-Id: <y>\r\n"
+ALICE = Address("alice", "a.example")
+BOB = Address("bob", "b.example")
+WHOLE = b"Date: x\r\nMessage-Id: <y@z> (odd)\r\n"
 
 
 class TestComplete:
@@ -27,8 +29,44 @@ class TestComplete:
         """RFC 6409 §8.2, §8.3; RFC 5322 §3.6: Date and Message-ID, each only where there is none."""
         assert complete(b"Subject: x\r\n", NOW, ID) == DATE_LINE + ID_LINE + b"Subject: x\r\n"
         assert complete(b"DATE: x\r\n", NOW, ID) == ID_LINE + b"DATE: x\r\n"
-        assert complete(b"Message-ID: <y>\r\n", NOW, ID) == DATE_LINE + b"Message-ID: <y>\r\n"
+        assert complete(b"Message-ID: <y@z>\r\n", NOW, ID) == DATE_LINE + b"Message-ID: <y@z>\r\n"
         assert complete(b"", NOW, ID) == DATE_LINE + ID_LINE
+
+    @pytest.mark.parametrize("body", [b"", b" ", b" <y>", b" y@z", b" <a b@c>", b" <@z>", b"\r\n <y>"])
+    def test_what_is_no_message_id(self, body: bytes) -> None:
+        """RFC 6409 §8.3: a good one takes its place."""
+        header = b"Date: x\r\nMessage-ID:" + body + b"\r\nTo: x\r\n"
+
+        assert complete(header, NOW, ID) == ID_LINE + b"Date: x\r\nTo: x\r\n"
+
+    @pytest.mark.parametrize(
+        ("header", "added"),
+        [
+            (b"", b"From: alice@a.example\r\n"),
+            (b"Sender: x@y.example\r\n", b"From: alice@a.example\r\n"),
+            (b"From: x@y.example\r\n", b""),
+            (b'From: "x, y" <x@y.example>\r\n', b""),
+            (b"From: x@y.example,\r\n y@y.example\r\n", b"Sender: alice@a.example\r\n"),
+            (b"From: x@y.example, y@y.example\r\nSender: x@y.example\r\n", b""),
+        ],
+    )
+    def test_who_has_sent_it(self, header: bytes, added: bytes) -> None:
+        """RFC 5322 §3.6.2: From is there, and Sender where From names several."""
+        assert complete(WHOLE + header, NOW, ID, ALICE) == added + WHOLE + header
+        assert complete(WHOLE + header, NOW, ID) == WHOLE + header
+
+    @pytest.mark.parametrize("rest", [b"hello\r\n", b"Not a field\r\nTo: x\r\n", b": x\r\n", b"To\r\n"])
+    def test_the_first_line_that_is_no_field_is_the_body(self, rest: bytes) -> None:
+        """As other servers have it; a blind recipient there is shown to nobody all the same."""
+        assert complete(WHOLE + rest, NOW, ID) == WHOLE + b"\r\n" + rest
+        assert complete(rest, NOW, ID) == DATE_LINE + ID_LINE + b"\r\n" + rest
+        assert complete(WHOLE + rest + b"Bcc: a@b\r\n", NOW, ID) == WHOLE + b"\r\n" + rest
+
+    @pytest.mark.parametrize("line", [b"From a@b Thu Jan  1 00:00:00 2026\r\n", b">From a@b\r\n"])
+    def test_the_first_line_of_an_mbox(self, line: bytes) -> None:
+        """It is no part of the message, at its beginning alone."""
+        assert complete(line + WHOLE, NOW, ID) == WHOLE
+        assert complete(WHOLE + line, NOW, ID) == WHOLE + b"\r\n" + line
 
     @pytest.mark.parametrize(
         "field",
@@ -52,8 +90,22 @@ class TestComplete:
         assert complete(header, NOW, ID) == header
 
 
-ALICE = Address("alice", "a.example")
-BOB = Address("bob", "b.example")
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (b"", ""),
+        (WHOLE, ""),
+        (WHOLE + b"Received: a\r\nReceived: b\r\nBcc: a\r\nBcc: b\r\nX: 1\r\nX: 2\r\n", ""),
+        (WHOLE + b"DATE: y\r\n", "DATE"),
+        (b"From: a\r\nTo: b\r\nfrom : c\r\n", "from"),
+        (b"Subject: a\r\nX: y\r\nSubject:\r\n b\r\n", "Subject"),
+        (b"Subject: a\r\nno field\r\nSubject: b\r\n", ""),
+    ],
+)
+def test_what_may_stand_once(header: bytes, name: str) -> None:
+    """RFC 5322 §3.6: what stands there twice is named."""
+    assert repeated(header) == name
 
 
 class TestAuthors:

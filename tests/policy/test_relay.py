@@ -109,6 +109,19 @@ def test_a_login_may_send_anywhere(meaning: Meaning) -> None:
     assert refusal(SubmissionRelay(), case(meaning)) is replies.AUTH_REQUIRED
 
 
+@pytest.mark.parametrize(("domain", "reply"), [
+    ("localhost", replies.UNQUALIFIED), ("mail", replies.UNQUALIFIED), ("a.example", None), ("[192.0.2.1]", None),
+    ("[IPv6:2001:db8::1]", None),
+])  # fmt: skip
+def test_domains_of_submissions_are_fully_qualified(domain: str, reply: Reply | None) -> None:
+    """RFC 6409 §4.2: where they are none of ours."""
+    to = Address("x", domain)
+
+    assert refusal(SubmissionRelay(), case(Foreign(), login=ALICE, to=to)) is reply
+    assert refusal(SubmissionRelay(), case(Relayed(), login=ALICE, to=to)) is None
+    assert refusal(SubmissionRelay(), case(Foreign(), to=to)) is replies.AUTH_REQUIRED
+
+
 @pytest.mark.parametrize("local", ["x%y.example", "y.example!x", "x@y.example"])
 def test_a_way_to_a_third_host_is_not_passed_on(local: str) -> None:
     """RFC 2505 §2.1: the next host may trust us; where the domain ends here, such a name is one like others."""

@@ -152,11 +152,13 @@ def test_a_message_with_smtputf8() -> None:
 
 
 def test_lists_are_not_expanded() -> None:
-    """RFC 5321 §7.3: nobody is told who is on a list."""
+    """RFC 5321 §7.3: who has not logged in is not told who is on a list."""
     world = World()
     world.directory.members["list@b.example"] = [Address("alice", "b.example")]
 
     assert world.say(b"EXPN list@b.example\r\n")[0].startswith("252 2.5.0")
+    world.log_in()
+    assert world.say(b"EXPN list@b.example\r\n") == ["250 2.1.5 <alice@b.example>"]
 
 
 def test_logging_in_where_it_is_offered() -> None:

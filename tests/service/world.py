@@ -83,7 +83,7 @@ class World:
         router = DomainRouter()
         flush = Flush(self.runner, router, lambda peer: peer.host == ETRN_PEER)
         self.role: Role = (
-            SubmissionRole(Checks(SubmissionRelay()), logins, flush, check_from, rates, caps)
+            SubmissionRole(Checks(SubmissionRelay()), logins, check_from, rates, caps)
             if submission
             else DeliveryRole(Checks(OwnOnly()), logins)
             if lmtp

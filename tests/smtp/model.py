@@ -155,7 +155,7 @@ class Model:
             self.closed = True
             return 501
         if verb == b"VRFY":
-            return 530 if self.guarded and not self.authenticated else 252
+            return 252
         if verb == b"SEND":
             return 502
         if verb in (b"STARTTLS", b"AUTH"):

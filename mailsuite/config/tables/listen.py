@@ -85,7 +85,8 @@ class Listener(Section, frozen=True, kw_only=True):
     @property
     def switched_off(self) -> frozenset[str]:
         """The keywords of `without` as EHLO has them, and those that the service can do nothing with."""
-        fixed = {"ETRN"} if self.service == "lmtp" else set[str]()
+        # RFC 6409 §7; there is no queue that LMTP could start.
+        fixed = set[str]() if self.service == "mta" else {"ETRN"}
         return frozenset({*map(str.upper, self.without), *fixed})
 
     @property

@@ -57,7 +57,8 @@ class SMTP(Section, frozen=True, kw_only=True):
     etrn_peers: Annotated[list[str], Meta(
         extra=PEERS,
         examples=[["192.0.2.0/24"]],
-        description="Who may ask by ETRN (RFC 1985) that waiting mail be sent now; whoever has logged in may, too.",
+        description="Who may ask by ETRN (RFC 1985), at an mta listener, that waiting mail be sent now; whoever has"
+        " logged in there may, too.",
     )] = []
 
 

@@ -1,0 +1,38 @@
+"""EXPN's answer (RFC 5321 §3.5): the members of an alias, for those who have logged in (§7.3)."""
+
+from collections.abc import Sequence
+
+from mailsuite.address import Address
+from mailsuite.maybe import Maybe, then
+from mailsuite.service.reception import Reception
+from mailsuite.smtp import events, grammar, replies
+from mailsuite.smtp.replies import Reply
+
+# No real address is longer; the limits of RCPT are the session's, this only bounds the question.
+_PATH = 512
+
+
+def expand(session: Reception, event: events.Expand) -> Maybe[Reply]:
+    """Return the reply: who has not logged in is told nothing."""
+    if session.login is None:
+        return replies.CANNOT_VERIFY
+    path = event.text if event.text.startswith("<") else f"<{event.text}>"
+    try:
+        # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
+        address = grammar.mailbox(path, _PATH, _PATH, _PATH, utf8=True)
+    except (grammar.TooLong, grammar.BadDomain):
+        address = None
+    if address is None:
+        return replies.UNKNOWN_LIST
+    return then(session.site.directory.expand(address), lambda members: _members(members, event.utf8))
+
+
+def _members(members: Sequence[Address] | None, utf8: bool) -> Reply:
+    if not members:
+        return replies.UNKNOWN_LIST
+    if utf8:
+        # RFC 6531 §3.7: with it, a domain is shown as U-labels.
+        return Reply(250, "2.1.5", *(f"<{member.in_u_labels}>" for member in members))
+    if any(member.needs_utf8 for member in members):
+        return replies.NEEDS_UTF8_REPLY
+    return Reply(250, "2.1.5", *(f"<{member.in_a_labels}>" for member in members))
