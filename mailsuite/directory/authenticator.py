@@ -204,7 +204,7 @@ class Authenticator:
         if self._rewrite is None or (checked.better is None and not lacking) or self._source.is_away:
             return False
         try:
-            made = self._wanted.make(record.login.name, password, lacking) if lacking else NO_SECRETS
+            made = self._wanted.make(record.login.name, password, lacking, record.secrets) if lacking else NO_SECRETS
             self._rewrite(record.login.id, credential.id, credential.stored, checked.better, made)
         except AccountsError as error:
             _log.warn("What is stored of credential {number} could not be renewed: {reason}", number=credential.id,

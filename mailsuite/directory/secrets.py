@@ -48,12 +48,16 @@ class Secrets:
         self._iterations = iterations
         self._realm = realm
 
-    def make(self, name: str, password: str, kinds: Collection[str]) -> dict[str, str]:
+    def make(
+        self, name: str, password: str, kinds: Collection[str], have: Mapping[str, str] = NO_SECRETS
+    ) -> dict[str, str]:
         """Return the secrets of *name*, a login in key form. Takes time: to be called in a thread.
 
-        Raises `UnfitPassword`.
+        All SCRAM keys of a login share salt and iteration count, with those too that it has already (*have*, by kind):
+        a client may keep what it has worked out of them. Raises `UnfitPassword`.
         """
         octets = prepared(password)
+        salt, iterations = self._shared(have)
         made: dict[str, str] = {}
         for kind in kinds:
             if kind == CRAM_MD5:
@@ -63,7 +67,7 @@ class Secrets:
             elif kind == APOP:
                 made[kind] = _plain(octets.decode())
             else:
-                made[kind] = self._scram(SCRAM[kind], octets.decode())
+                made[kind] = _scram(SCRAM[kind], octets.decode(), salt, iterations)
         return made
 
     def lacking(self, have: Mapping[str, str]) -> Collection[str]:
@@ -84,19 +88,27 @@ class Secrets:
             return b64encode(made_up("password", 16)).decode()
         mechanism = SCRAM[kind]
         size = hmac.new(b"", None, HASHES[mechanism]).digest_size
-        salt = made_up("salt", SALT_OCTETS)
+        salt = hmac.digest(root, f"salt {name}".encode("utf-8", "replace"), "sha512")[:SALT_OCTETS]
         return str(ScramKeys(mechanism, self._iterations, salt, made_up("stored", size), made_up("server", size)))
 
-    def _scram(self, mechanism: str, password: str) -> str:
-        try:
-            return str(scram_keys(mechanism, password, secrets.token_bytes(SALT_OCTETS), self._iterations))
-        except Unprepared:
-            return NONE_POSSIBLE
+    def _shared(self, have: Mapping[str, str]) -> tuple[bytes, int]:
+        for kind in SCRAM:
+            keys = parse_scram_keys(have.get(kind, ""))
+            if keys is not None:
+                return keys.salt, keys.iterations
+        return secrets.token_bytes(SALT_OCTETS), self._iterations
 
     def _is_current(self, kind: str, stored: str) -> bool:
         """A digest of another realm is of no use any more: our hostname has changed."""
         keys = parse_digest_keys(stored) if kind == DIGEST_MD5 else None
         return kind != DIGEST_MD5 or (keys is not None and keys.realm == self._realm)
+
+
+def _scram(mechanism: str, password: str, salt: bytes, iterations: int) -> str:
+    try:
+        return str(scram_keys(mechanism, password, salt, iterations))
+    except Unprepared:
+        return NONE_POSSIBLE
 
 
 def _plain(password: str) -> str:

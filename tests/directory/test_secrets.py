@@ -26,6 +26,7 @@ from tests.directory.conftest import at_once, ticking
 T = TypeVar("T")
 
 ALICE = "alice@example.com"
+BOB = "bob@example.com"
 WANTED = Secrets(KINDS, 4096, "mail.example.com")
 
 
@@ -128,6 +129,24 @@ def test_a_digest_of_another_realm_is_made_anew(
 
     keys = parse_digest_keys(renamed.secret(ALICE, "digest-md5").stored)
     assert keys is not None and keys.realm == "mx.example.com"
+
+
+def test_keys_of_a_login_share_their_salt(site: Site, accounts: Accounts, passwords: Passwords) -> None:
+    """And the iteration count: those that are made together, those that come later, and those of nobody."""
+    put(accounts, ALICE, site.keep(ALICE, "secret"))
+    put(accounts, BOB, keeping(passwords, Secrets(["scram-sha-1"], 5000))(BOB, "secret"))
+    assert site.log_in(BOB, "secret") is not None
+    salts = set()
+    for name in (ALICE, BOB, "nobody@example.com", "no other"):
+        keys = [parse_scram_keys(site.secret(name, kind).stored) for kind in ("scram-sha-1", "scram-sha-256")]
+        assert len({(each.salt, each.iterations) for each in keys if each is not None}) == 1
+        assert keys[0] is not None and keys[1] is not None
+        salts.add(keys[0].salt)
+
+        iterations = keys[0].iterations
+
+    assert len(salts) == 4
+    assert iterations == 4096
 
 
 def test_a_password_that_scram_cannot_carry(site: Site, accounts: Accounts) -> None:
