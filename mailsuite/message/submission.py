@@ -20,9 +20,12 @@ ODD_OCTETS = 1024
 
 _REGISTRY = HeaderRegistry()
 _BLIND = (b"bcc", b"resent-bcc")
-_ONCE = frozenset((
-    b"date", b"from", b"sender", b"reply-to", b"to", b"cc", b"message-id", b"in-reply-to", b"references", b"subject",
-))  # fmt: skip
+_ONCE = {
+    name.lower().encode(): name
+    for name in (
+        "Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject",
+    )
+}  # fmt: skip
 # msg-id = "<" id-left "@" id-right ">"
 _MESSAGE_ID = re.compile(rb"<[^<>\s]+@[^<>\s]+>")
 # The line that parts the messages of an mbox; programs that send what lies in one leave it there.
@@ -82,9 +85,9 @@ def _named(names: Mapping[bytes, bytes], author: Address) -> bytes:
 def repeated(header: bytes) -> str:
     """Return the name of the first field that stands there twice and may stand once (RFC 5322 §3.6); empty: none."""
     seen = set()
-    for name, _, whole in _fields(header)[0]:
+    for name, _, _ in _fields(header)[0]:
         if name in seen:
-            return whole[: len(name)].decode("ascii")
+            return _ONCE[name]
         if name in _ONCE:
             seen.add(name)
     return ""

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from mailsuite.address import Address
 from mailsuite.envelope import Peer
 from mailsuite.message.headers import fields, unfold, without
 
-# Domain or address-literal, as the From-domain of a Received field must be.
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z:.]+\]")
+# Domain = sub-domain *("." sub-domain), as the From-domain of a Received field is, or an address-literal.
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LITERAL = re.compile(r"\[(?:(IPv6:)([0-9A-Fa-f:.]+)|([0-9.]+))\]", re.IGNORECASE)
 # White space before the colon is obsolete, and counts all the same (RFC 5322 §4.5.8). In lower case and behind a line
 # end: what begins with so many letters that are known is found several times as fast.
 _RECEIVED = re.compile(rb"\nreceived[ \t]*:")
@@ -83,7 +86,18 @@ def came_from(helo: str, peer: Peer) -> str:
     """Return who gave us a message, as trace fields and reports say it: its name, and its address as a comment."""
     who = peer.literal
     # A name that is none may hold parentheses and other specials: only the address is said then.
-    return f"{helo} ({who})" if _NAME.fullmatch(helo) else who
+    return f"{helo} ({who})" if _DOMAIN.fullmatch(helo) or _is_literal(helo) else f"{who} ({who})"
+
+
+def _is_literal(text: str) -> bool:
+    found = _LITERAL.fullmatch(text)
+    if found is None:
+        return False
+    try:
+        IPv6Address(found[2]) if found[1] else IPv4Address(found[3])
+    except AddressValueError:
+        return False
+    return True
 
 
 def received(hop: Hop, recipient: Address | None, now: float) -> bytes:

@@ -80,16 +80,18 @@ CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify it, but will take mail for it
 
 # RFC 5321 §3.8: the service goes away or the peer took too long.
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again soon")
-NO_SERVICE = Reply(421, "4.3.0", "Trouble on our side, closing the connection")
+NO_SERVICE = Reply(421, "", "Trouble on our side, closing the connection")
 TOO_SLOW = Reply(421, "4.4.2", "Waited too long, closing the connection")
 OVERSTAYED = Reply(421, "4.3.2", "This session has lasted too long, open another")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing the connection")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one session, open another")
 # Said in place of a greeting.
-TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
-TOO_MANY_NEW_CONNECTIONS = Reply(421, "4.7.0", "Too many new connections from your address, try again later")
-BANNED = Reply(421, "4.7.0", "Your address is banned for now, try again later")
+TOO_MANY_CONNECTIONS = Reply(421, "", "Too many connections, try again later")
+TOO_MANY_NEW_CONNECTIONS = Reply(421, "", "Too many new connections from your address, try again later")
+BANNED = Reply(421, "", "Your address is banned for now, try again later")
+# RFC 5321 §3.1: after 554 one would have to wait for QUIT.
+EARLY_TALKER = Reply(421, "", "You spoke before the greeting, closing the connection")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "Too many failed logins, try again later")
 BARRED_LOGIN = Reply(421, "4.7.0", "Banned from logging in, ask your administrator")
 
@@ -195,7 +197,6 @@ BAD_SENDER_DOMAIN = Reply(553, "5.1.8", "The domain in the reverse-path is no va
 BAD_RECIPIENT_DOMAIN = Reply(553, "5.1.2", "The domain in the forward-path is no valid internationalized name (IDNA)")
 # RFC 6531 §3.7.4.2
 NEEDS_UTF8_REPLY = Reply(252, "2.6.8", "It has members whose addresses are not ASCII; say SMTPUTF8 to be shown them")
-EARLY_TALKER = Reply(554, "5.5.1", "You spoke before the greeting, closing the connection")
 MAIL_LOOP = Reply(554, "5.4.6", "Too many Received lines: a mail loop")
 BARE_NEWLINE_IN_BODY = Reply(554, "5.6.0", "The message has a bare CR or LF; lines end in CR LF")
 LONG_LINE_IN_BODY = Reply(554, "5.6.0", "The message has a line longer than the limit")

@@ -112,7 +112,6 @@ class ServerSession:
         elif self._inbox.unread and self.settings.early_talkers != "ignore":
             self.tell(events.LimitReached("early_talkers"))
             if self.settings.early_talkers == "drop":
-                self._close(HANG_UP)
                 return replies.EARLY_TALKER
         return None
 

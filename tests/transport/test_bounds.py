@@ -72,7 +72,7 @@ class TestGreeting:
         talk.say(b"E")
         talk.wait(5)
 
-        assert talk.codes() == [554]
+        assert talk.codes() == [421]
         assert talk.wire.ends == ["half"]
         assert talk.respondent.inner.limits == ["early_talkers"]
         assert talk.say(b"HLO client.example\r\n") == []

@@ -88,11 +88,15 @@ def _judged(session: "ServerSession", reply: Reply) -> None:
 
 
 def mail_parameter(session: "ServerSession", value: str | None) -> str | Reply:
-    """AUTH=<xtext> at MAIL (RFC 4954 §5): checked; nobody is trusted by it."""
+    """AUTH=<xtext> at MAIL, a mailbox or ``<>`` (RFC 4954 §5): checked; nobody is trusted by it."""
+    limits = session.settings.limits
     try:
-        return grammar.xtext(value or "")
+        text = grammar.xtext(value or "")
+        found = text == "<>" or grammar.mailbox(f"<{text}>", limits.path, limits.local_part, limits.domain, utf8=True)
     except ValueError:
-        return replies.BAD_PARAMETER
+        found = None
+    # What is a path in a route is no mailbox.
+    return text if found and not text.startswith("@") else replies.BAD_PARAMETER
 
 
 class Auth(Extension):
