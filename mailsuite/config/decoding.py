@@ -82,7 +82,9 @@ def _suggestion(name: str, section: type[Section], path: Path) -> str:
         return f"; did you mean {dotted((*path, near[0]))}?"
     everywhere = dict(_all_names(Settings, ()))
     near = difflib.get_close_matches(name.lower(), list(everywhere), n=1, cutoff=0.8)
-    return f"; did you mean {everywhere[near[0]]}?" if near else ""
+    if near:
+        return f"; did you mean {everywhere[near[0]]}?"
+    return f"; expected one of {', '.join(sorted(key.name for key in keys(section)))}"
 
 
 def _all_names(section: type[Section], path: Path) -> Iterator[tuple[str, str]]:

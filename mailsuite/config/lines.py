@@ -33,6 +33,21 @@ def key_lines(text: str) -> dict[Path, int]:
     return found
 
 
+def first_twice(text: str) -> tuple[Path, int, int] | None:
+    """Return the first table or key that *text* gives twice, with the lines where it stands; the text up to the second
+    must be valid TOML."""
+    found: dict[tuple[Path, bool], int] = {}
+    table: Path = ()
+    for path, header, line in _statements(text):
+        if header:
+            table = path
+        where = path if header else table + path
+        first = found.setdefault((where, header), line)
+        if first != line:
+            return where, first, line
+    return None
+
+
 def line_of(path: Path, lines: dict[Path, int]) -> int | None:
     """Return the line of *path*, or of the nearest table around it, or ``None``."""
     for length in range(len(path), 0, -1):

@@ -10,10 +10,11 @@ import msgspec
 from mailsuite.config.decoding import Problem, decode
 from mailsuite.config.expected import keys
 from mailsuite.config.forms import is_web
-from mailsuite.config.lines import key_lines, line_of
+from mailsuite.config.lines import first_twice, key_lines, line_of
 from mailsuite.config.meaning import problems_of
 from mailsuite.config.section import Section
 from mailsuite.config.settings import Settings
+from mailsuite.config.toml import dotted
 
 
 class ConfigError(Exception):
@@ -35,7 +36,7 @@ def load(path: str | os.PathLike[str]) -> Settings:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax(file, str(error))) from error
+        raise ConfigError(_syntax(file, text, str(error))) from error
     settings, problems = decode(table)
     if settings is not None and not problems:
         problems = problems_of(settings)
@@ -56,7 +57,11 @@ def _read(file: str) -> str:
         raise ConfigError(text) from error
 
 
-def _syntax(file: str, message: str) -> str:
+def _syntax(file: str, text: str, message: str) -> str:
+    twice = first_twice(text) if message.startswith(("Cannot overwrite", "Cannot declare")) else None
+    if twice is not None:
+        path, first, line = twice
+        return f"{file}:{line}: {dotted(path)}: it stands on line {first} already; expected once"
     found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message)
     if found is None:
         return f"{file}: {message}"

@@ -119,8 +119,25 @@ def test_a_key_in_the_wrong_table_gets_the_right_one(tmp_path: Path) -> None:
 
 
 def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
-    """No far-fetched guess is made."""
-    assert refused(tmp_path, MINIMAL + "zzz = 1\n") == ["mailsuite.toml:2: zzz: unknown key"]
+    """No far-fetched guess is made: those that there are are named."""
+    (problem,) = refused(tmp_path, MINIMAL + "zzz = 1\n")
+    assert problem.startswith("mailsuite.toml:2: zzz: unknown key; expected one of allow_root, ")
+    (problem,) = refused(tmp_path, MINIMAL + "[tls]\nzzz = 1\n")
+    assert problem == "mailsuite.toml:3: tls.zzz: unknown key; expected one of certificate, ciphers, key, minimum"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[limits]\nerrors = 1\nerrors = 2\n", "4: limits.errors: it stands on line 3 already"),
+        ('[tls]\nkey = "a"\n[limits]\n[tls]\n', "5: tls: it stands on line 2 already"),
+        ("[listen]\nx = [\n  1,\n]\n'x' = \"\"\"\na\"\"\"", "6: listen.x: it stands on line 3 already"),
+        ("limits.errors = 1\nlimits.errors = 2", "3: limits.errors: it stands on line 2 already"),
+    ],
+)
+def test_a_key_that_stands_twice(tmp_path: Path, text: str, problem: str) -> None:
+    """TOML has each once; both places are named."""
+    assert refused(tmp_path, MINIMAL + text) == [f"mailsuite.toml:{problem}; expected once"]
 
 
 @pytest.mark.parametrize(
