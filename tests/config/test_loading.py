@@ -123,7 +123,7 @@ def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, MINIMAL + "zzz = 1\n")
     assert problem.startswith("mailsuite.toml:2: zzz: unknown key; expected one of allow_root, ")
     (problem,) = refused(tmp_path, MINIMAL + "[tls]\nzzz = 1\n")
-    assert problem == "mailsuite.toml:3: tls.zzz: unknown key; expected one of certificate, ciphers, key, minimum"
+    assert problem == "mailsuite.toml:3: tls.zzz: unknown key; expected one of certificate, client_ca, key, minimum"
 
 
 @pytest.mark.parametrize(
