@@ -25,6 +25,11 @@ _ABOVE = """
         WHERE above.level < ? AND NOT (a.local = t.local AND d.name = t.domain)
     ) SELECT local, domain FROM above WHERE level = ? ORDER BY domain, local LIMIT 20"""
 
+_NAMED = "SELECT a.local, d.name FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE a.id = ?"
+_EMPTY = """
+    DELETE FROM alias_targets WHERE address_id IN
+        (SELECT a.id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?)"""
+
 
 def domain_id(connection: Connection, name: str) -> int:
     """Return the number of the domain *name* (key form). Raises `NoSuch`."""
@@ -142,12 +147,27 @@ def refuse_dangling(connection: Connection, domain: str, before: Iterable[str], 
 
 
 def prune(connection: Connection, domain: str) -> None:
-    """Take out whatever points into *domain* and reaches nothing, then aliases that are left without a target."""
+    """Take out whatever points into *domain* and reaches nothing, then aliases that are left without a target, or with
+    none but each other."""
     waiting = set(_called(connection, domain))
+    while waiting:
+        for alias in _prune(connection, waiting):
+            meaning, _ = _followed(connection, alias)
+            if isinstance(meaning, Broken) and meaning.kind == "loop":
+                connection.execute(_EMPTY, (alias.domain, alias.local))
+                waiting.update(_remove_empty(connection))
+
+
+def _prune(connection: Connection, waiting: set[str]) -> list[Address]:
+    """Take out what points into the domains *waiting* and reaches nothing, and aliases that are empty, until none are
+    left; return the aliases that have lost a target and have others."""
+    shorter: dict[int, None] = {}
     while waiting:
         place = (waiting.pop(),)
         if is_elsewhere(connection, *place):
             continue
+        lost = connection.execute("SELECT DISTINCT address_id FROM lost_targets WHERE domain = ?", place)
+        shorter.update(dict.fromkeys(number for (number,) in lost.fetchall()))
         connection.execute(
             "DELETE FROM alias_targets WHERE (address_id, position) IN"
             " (SELECT address_id, position FROM lost_targets WHERE domain = ?)",
@@ -158,9 +178,16 @@ def prune(connection: Connection, domain: str) -> None:
             " WHERE id IN (SELECT id FROM lost_catch_alls WHERE domain = ?)",
             place,
         )
-        for (name,) in connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall():
-            waiting.update(_called(connection, name))
-        connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
+        waiting.update(_remove_empty(connection))
+    named = (connection.execute(_NAMED, (number,)).fetchone() for number in shorter)
+    return [Address(*row) for row in named if row is not None]
+
+
+def _remove_empty(connection: Connection) -> set[str]:
+    """Remove aliases without a target; return the domains that may have been pointed into."""
+    rows = connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall()
+    connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
+    return {called for (name,) in rows for called in _called(connection, name)}
 
 
 def aliases_of(connection: Connection, domain: str) -> list[str]:

@@ -134,6 +134,23 @@ def test_an_alias_that_others_lead_to_is_kept_or_taken_out_of_them(accounts: Acc
     assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
 
 
+@pytest.mark.parametrize("ring", [2, 3])
+def test_aliases_that_are_left_with_each_other_go(accounts: Accounts, ring: int) -> None:
+    """By force: a loop would take mail for nobody, and no other command makes one. What leads there besides stays."""
+    names = [f"ring{number}@example.com" for number in range(ring)]
+    accounts.users.add("carol@example.com")
+    accounts.aliases.add(names[0], ["carol@example.com"])
+    for before, name in itertools.pairwise(names):
+        accounts.aliases.add(name, [before])
+    accounts.aliases.add(names[0], [names[-1]])
+    accounts.aliases.add("outer@example.com", [names[0], BOB])
+    accounts.aliases.add("only@example.com", [names[0]])
+
+    accounts.users.remove("carol@example.com", force=True)
+
+    assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
+
+
 def test_removing_an_alias_of_a_user_leaves_the_user(accounts: Accounts) -> None:
     """A user that kept a copy is a plain user again, also for those who lead there."""
     accounts.aliases.add(ALICE, [ALICE, BOB])
