@@ -21,6 +21,8 @@ from mailsuite.mailbox.uidl_sources import BadSource, Pair, courier, dovecot, he
 # Of each message so much is searched for its header.
 _HEADER_OCTETS = 65_536
 _FILE = click.Path(exists=True, dir_okay=False)
+# So much is shown of what is no unique id.
+_SHOWN = 80
 
 
 @click.group()
@@ -82,13 +84,14 @@ def import_uidl(
                 with open(named[0], "rb") as file:
                     pairs = list(readers[named[0]](iter(file)))
             known, unfit = _kept(names, pairs)
-            ImportedIds(root).add(known)
+            imported = ImportedIds(root)
+            imported.add(known)
         except (BadSource, Reused) as error:
             raise click.ClickException(str(error)) from error
         _let_look_again(root)
     for name, unique_id in unfit:
-        click.echo(f"{os.fsdecode(name)}: {unique_id!r} is no unique id (RFC 1939 §7); it gets one of ours", err=True)
-    lost = len({base(name[PREFIX:]) for name in names} - set(known))
+        click.echo(f"{os.fsdecode(name)}: {_shown(unique_id)} is no unique id (RFC 1939 §7): left out", err=True)
+    lost = len({base(name[PREFIX:]) for name in names} - imported.ids.keys())
     kept = counted(len(known), "message")
     click.echo(f"Kept the ids of {kept} of {found.name}; {counted(lost, 'has', 'have')} ids of ours.")
 
@@ -157,6 +160,12 @@ def _told() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"the mailbox cannot be used: {error}") from error
+
+
+def _shown(unique_id: bytes) -> str:
+    """Return what is no id in one line, shortened."""
+    text = unique_id.decode("ascii", "backslashreplace")
+    return ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def _headers(root: bytes, names: Sequence[bytes]) -> Iterator[Pair]:

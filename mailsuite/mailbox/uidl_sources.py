@@ -91,8 +91,8 @@ def plain(lines: Iterable[bytes]) -> Iterator[Pair]:
 
 
 def header_id(beginning: bytes) -> bytes | None:
-    """Return the id that Qpopper, or another server with mboxes, has written into a message (``X-UIDL``)."""
+    """Return the id, fit or not, that Qpopper or another server with mboxes has written into a message (``X-UIDL``)."""
     text = beginning.replace(b"\r\n", b"\n")
     head = text.partition(b"\n\n")[0] + b"\n"
-    found = re.search(rb"^X-UIDL:[ \t]*([^\s]+)[ \t]*$", head, re.M | re.I)
+    found = re.search(rb"^X-UIDL:[ \t]*([^ \t\n].*?)[ \t]*$", head, re.M | re.I)
     return None if found is None else found[1]

@@ -73,8 +73,26 @@ class TestImport:
         result = site.run("mailbox", "import-uidl", ALICE, "--file", written(tmp_path, text))
 
         assert result.exit_code == 0
-        assert "is no unique id" in result.stderr
+        assert result.stderr == f"1700000002.M1P2.host: '{'x' * 71}' is no unique id (RFC 1939 §7): left out\n"
+        assert result.stdout == f"Kept the ids of 1 message of {ALICE}; 2 have ids of ours.\n"
         assert ids(box)[:2] == ["one", "1700000002.M1P2.host"]
+
+    def test_ids_of_two_sources(self, site: Site, box: Path, tmp_path: Path) -> None:
+        """What was kept before is still there, and counts."""
+        site.done("mailbox", "import-uidl", ALICE, "--file", written(tmp_path, "1700000001.M1P1.host one\n"))
+        said = site.done("mailbox", "import-uidl", ALICE, "--file", written(tmp_path, "1700000002.M1P2.host two\n"))
+
+        assert said == f"Kept the ids of 1 message of {ALICE}; 1 has ids of ours.\n"
+        assert ids(box) == ["one", "two", "1700000003.M1P3.host"]
+
+    def test_a_header_that_has_no_id(self, site: Site, box: Path) -> None:
+        """It is named, and left out."""
+        (path,) = box.glob("*/1700000002*")
+        path.write_bytes(path.read_bytes().replace(b"qpop-2", b"qp \xff p"))
+        result = site.run("mailbox", "import-uidl", ALICE, "--header")
+
+        assert result.stderr.endswith(": 'qp \\\\xff p' is no unique id (RFC 1939 §7): left out\n")
+        assert ids(box) == ["qpop-1", "1700000002.M1P2.host", "qpop-3"]
 
     @pytest.mark.parametrize(
         ("text", "words"),

@@ -129,7 +129,8 @@ def test_plain_list() -> None:
         (b"A: b\nX-UIDL: 52d4a1f3\n\nbody\n", b"52d4a1f3"),
         (b"x-uidl:\"#!\"!P9!!\r\nA: b\r\n\r\nbody\r\n", b'"#!"!P9!!'),
         (b"A: b\n\nX-UIDL: in the body\n", None),
-        (b"A: b\nX-UIDL: two words\n\n", None),
+        (b"A: b\nX-UIDL: two words \n\n", b"two words"),
+        (b"A: b\nX-UIDL: \nC: d\n\n", None),
         (b"", None),
     ],
 )
