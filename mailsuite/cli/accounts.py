@@ -1,6 +1,8 @@
 """What the commands for domains, users and aliases share: the open accounts, mail folders, passwords."""
 
+import getpass
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -97,7 +99,10 @@ def _line_of_stdin() -> str:
 
 def _typed() -> str:
     try:
-        password: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+        with warnings.catch_warnings():
+            # Where there is no terminal; what we say then says what to do.
+            warnings.simplefilter("ignore", getpass.GetPassWarning)
+            password: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
     except click.Abort as error:
         if sys.stdin.isatty():
             raise

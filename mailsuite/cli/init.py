@@ -3,6 +3,7 @@
 import datetime
 import os
 import pwd
+import shlex
 from ipaddress import ip_address
 
 import click
@@ -76,15 +77,17 @@ def create(plan: Plan, owner: str | None = None) -> Settings:
 def next_steps(plan: Plan, owner: str | None) -> str:
     """Return what to type next, in the order in which it is needed."""
     drop = f"--uid {owner} --gid $(id -gn {owner}) " if owner else ""
+    config = shlex.quote(plan.config)
+    postmaster = shlex.quote(plan.postmaster)
     return f"""\
 The site is in {plan.folder}. Next:
-  1. Add a user:     mailsuite user add YOU@{plan.domain} -c {plan.config}
-     (the postmaster has no password yet: mailsuite user passwd {plan.postmaster} -c {plan.config})
-  2. Look it over:   mailsuite check -c {plan.config}
-  3. Start it:       twistd --nodaemon --pidfile= {drop}mailsuite --config {plan.config}
+  1. Add a user:     mailsuite user add YOU@{plan.domain} -c {config}
+     (the postmaster has no password yet: mailsuite user passwd {postmaster} -c {config})
+  2. Look it over:   mailsuite check -c {config}
+  3. Start it:       twistd --nodaemon --pidfile= {drop}mailsuite --config {config}
   4. Tell the world: in DNS, an address for {plan.hostname} and this record for the domain:
                      {plan.domain}. MX 10 {plan.hostname}.
-  5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {plan.config}
+  5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {config}
 The certificate is self-signed: put a real one in place of cert.pem and key.pem when you have it."""
 
 

@@ -125,8 +125,8 @@ def set_(settings: Settings, address: str, shared: bool | None, days: int | None
         else:
             found = admin.unshare(site, accounts, address)
     if shared:
-        when = "never" if days is None else f"{counted(days, 'day')} after all have hidden it"
-        click.echo(f"{found.name} is shared by {', '.join(found.readers)}; a message is removed {when}.")
+        ends = "no message is" if days is None else f"{counted(days, 'day')} after all have hidden it, a message is"
+        click.echo(f"{found.name} is shared by {', '.join(found.readers)}; {ends} removed.")
     else:
         click.echo(f"{found.name} is not shared.")
 

@@ -231,7 +231,7 @@ def _freeze(settings: Settings, address: str, frozen: bool) -> None:
 
 def _state(found: User) -> str:
     if found.suspended:
-        return "suspended"
+        return "suspended, and to change the password" if found.must_change else "suspended"
     state = "active" if found.has_password else "without a password"
     if found.must_change:
         state = "to change the password"

@@ -13,6 +13,8 @@ from mailsuite.config.forms import ip
 _parse: Any = serverFromString
 
 
+# What would be an address, and no name.
+_NUMBERS = re.compile(r"[0-9.]+|[^:]*:.*")
 _SYSTEMD = re.compile(r"(?i:systemd):(\w+=[^:=]+(?::\w+=[^:=]+)*)")
 
 
@@ -74,6 +76,9 @@ def place(description: str) -> Place:
     except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise ValueError(_reason(error)) from error
     endpoint.listen(Factory())
+    host = sketch.place.host
+    if _NUMBERS.fullmatch(host) and ip(host) is None:
+        raise ValueError(f"interface={host} is no address: expected one of this machine, or none for all")
     if sketch.place.kind == "unix" and not sketch.place.path:
         raise ValueError("a socket needs a path, as in unix:/run/lmtp")
     if not 0 <= sketch.place.port <= 65535:
@@ -94,6 +99,8 @@ def _check_systemd(description: str) -> None:
 
 def _reason(error: Exception) -> str:
     text = str(error)
+    if "invalid literal for int()" in text:
+        return f"expected a number, got {text.rpartition(': ')[2]}"
     if isinstance(error, TypeError) and "()" in text:
         return text.partition("() ")[2]
     return text or type(error).__name__

@@ -91,7 +91,7 @@ def plain(lines: Iterable[bytes]) -> Iterator[Pair]:
 
 
 def header_id(beginning: bytes) -> bytes | None:
-    """Return the id, fit or not, that Qpopper or another server with mboxes has written into a message (``X-UIDL``)."""
+    """Return the id, fit or not, that Qpopper or another server has written into a message (``X-UIDL``)."""
     text = beginning.replace(b"\r\n", b"\n")
     head = text.partition(b"\n\n")[0] + b"\n"
     found = re.search(rb"^X-UIDL:[ \t]*([^ \t\n].*?)[ \t]*$", head, re.M | re.I)

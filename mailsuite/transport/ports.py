@@ -1,5 +1,6 @@
 """Ports: how they are bound, and how one process takes them over from another."""
 
+import errno
 import os
 import socket
 from typing import Any
@@ -35,7 +36,7 @@ def bind(
     for failure in failures:
         error = failure.value
         reason = error.socketError if isinstance(error, CannotListenError) else error
-        raise CannotListen(f"[listen.{name}] cannot listen on {text!r}: {reason}")
+        raise CannotListen(f"[listen.{name}] cannot listen on {text!r}: {reason}{_mend(text, reason)}")
     listening = getattr(ports[0], "socket", None)
     if listening is not None:
         if "backlog=" not in text:
@@ -88,3 +89,12 @@ class _SharedUNIXPort(UNIXPort):
         port._bindPath = b"\0" + port._bindPath
         port.startListening()
         return port
+
+
+def _mend(text: str, reason: object) -> str:
+    """Return what to do about *reason*, in words that go on from there; empty where that is not clear."""
+    if isinstance(reason, PermissionError) and text.startswith("tcp"):
+        return "; for a port below 1024 start as root with --uid and --gid, or by etc/mailsuite.service"
+    if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
+        return "; another program listens there: stop it (ss -ltnp names it), or choose another port"
+    return ""

@@ -178,6 +178,8 @@ def test_a_user_is_suspended_and_resumed(site: Site) -> None:
 
     assert site.done("user", "set", "alice@example.com", "--suspend") == "alice@example.com is suspended.\n"
     assert site.done("user", "set", "alice@example.com", "--resume") == "alice@example.com is active.\n"
+    both = "alice@example.com is suspended, and to change the password.\n"
+    assert site.done("user", "set", "alice@example.com", "--suspend", "--must-change") == both
 
 
 def test_removing_a_user_leaves_the_mail_and_says_where(site: Site) -> None:

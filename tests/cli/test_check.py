@@ -215,6 +215,16 @@ def test_limits_that_are_never_reached_are_warned_of(config: Path, keys: str, wh
     assert problem.startswith(f"warning  limits.{where}: it is never reached: {other} is reached before; ")
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [("599", 1), ("600", 0)])
+def test_an_autologout_that_is_too_early_is_warned_of(config: Path, seconds: str, expected: int) -> None:
+    """RFC 1939 §3: ten minutes at least."""
+    config.write_text(f"{config.read_text()}\n[limits]\npop3_idle_timeout = {seconds}\n")
+
+    found = problems(config)
+    assert len(found) == expected
+    assert all(problem.startswith("warning  limits.pop3_idle_timeout: RFC 1939 §3 ") for problem in found)
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"), [("login_recipients = 999", 1), ("login_recipients = 0", 0), ("recipient_rate = 999", 1)]
 )

@@ -1,6 +1,7 @@
 """``mailsuite init``."""
 
 import os
+import shlex
 import stat
 import tomllib
 from pathlib import Path
@@ -181,6 +182,17 @@ def test_the_next_steps_are_printed(tmp_path: Path) -> None:
     assert f"mailsuite user add YOU@example.org -c {config}" in result.output
     assert f"mailsuite --config {config}" in result.output
     assert "example.org. MX 10 mail.example.org." in result.output
+
+
+def test_commands_that_are_printed_can_be_pasted(tmp_path: Path) -> None:
+    """A folder's name may have spaces and what a shell reads otherwise."""
+    folder = tmp_path / "it's a $site"
+    result = run("init", folder, "--hostname", "mail.example.org", "--domain", "example.org")
+
+    printed = [line for line in result.output.splitlines() if "mailsuite.toml" in line]
+    assert len(printed) == 5
+    for line in printed:
+        assert shlex.split(line.partition(": ")[2].rstrip(")"))[-1] == str(folder / "mailsuite.toml"), line
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class TestSharing:
 
     def test_shared_and_back(self, site: Site, box: Path) -> None:
         """The mailbox is shared by its own login first; the days can be changed."""
-        assert "never" in site.done("mailbox", "set", ALICE, "--shared")
+        assert "; no message is removed.\n" in site.done("mailbox", "set", ALICE, "--shared")
         assert is_shared(str(box))
         assert "30 days" in site.done("mailbox", "set", ALICE, "--shared", "--expire-hidden", "30")
         assert Sharing(str(box)).days == 30

@@ -22,6 +22,26 @@ def test_a_place_is_read_without_listening(description: str, expected: Place) ->
 
 
 @pytest.mark.parametrize(
+    ("description", "told"),
+    [
+        ("tcp:port", "expected a number, got 'port'"),
+        ("tcp:25:backlog=x", "expected a number, got 'x'"),
+        ("tcp:25:interface=999.1.1.1", "interface=999.1.1.1 is no address"),
+        ("tcp6:25:interface=2001\\:x", "interface=2001:x is no address"),
+    ],
+)
+def test_what_is_no_place(description: str, told: str) -> None:
+    """The words say what was expected."""
+    with pytest.raises(ValueError, match=told):
+        place(description)
+
+
+def test_names_are_left_to_the_system() -> None:
+    """What may be one is known when it is bound."""
+    assert place("tcp:25:interface=localhost") == Place("tcp", "localhost", 25)
+
+
+@pytest.mark.parametrize(
     ("one", "other", "clash"),
     [
         ("tcp:25", "tcp:25", True),

@@ -4,10 +4,13 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from twisted.internet.defer import fail
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 
 from mailsuite.transport.ports import CannotListen, InheritedSocket, bind
@@ -83,6 +86,24 @@ def test_a_unix_socket_is_shared(tmp_path: Path) -> None:
     assert path.exists()
     finish(port.stopListening())
     assert not path.exists()
+
+
+def test_what_to_do_about_a_port_that_is_taken() -> None:
+    """The reason is told with what mends it."""
+    port = held("tcp:0:interface=127.0.0.1")
+    text = f"tcp:{port.getHost().port}:interface=127.0.0.1"
+    with pytest.raises(CannotListen, match=r"Address already in use; another program listens there: .* another port"):
+        bind("smtp", text, serverFromString(reactor, text), Each(Greeter))
+    finish(port.stopListening())
+
+
+@pytest.mark.parametrize(("text", "mend"), [("tcp:25", "; for a port below 1024 start as root"), ("unix:/x", "$")])
+def test_what_to_do_about_a_port_that_needs_rights(text: str, mend: str) -> None:
+    """A socket's folder may be the matter, where it is none."""
+    failed = fail(CannotListenError(None, 25, PermissionError(13, "Permission denied")))
+    endpoint = SimpleNamespace(listen=lambda factory: failed)
+    with pytest.raises(CannotListen, match=rf"Permission denied{mend}"):
+        bind("smtp", text, cast(Any, endpoint), Each(Greeter))
 
 
 def test_what_is_no_socket_is_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def _names(where: str, pair: Pair, names: Sequence[str]) -> Iterator[Finding]:
         if not pair.is_for(name.replace("*", "x", 1) if name.startswith("*.") else name):
             yield warning(
                 where, f"it is for {pair.shown}, not for {name}: mail programs will complain",
-                f"get a certificate that names {name}",
+                f"get a certificate that names {name} in its subjectAltName",
             )
     if pair.chain[0].issuer == pair.chain[0].subject:
         yield warning(

@@ -9,6 +9,8 @@ from mailsuite.counted import counted
 
 # What the service needs beside a descriptor for each connection: databases, threads, deliveries, files of mail.
 RESERVE = 1000
+# RFC 1939 §3: an autologout timer must be of ten minutes at least.
+POP3_IDLE_SECONDS = 600
 
 
 def limits(settings: Settings) -> Iterator[Finding]:
@@ -24,6 +26,11 @@ def limits(settings: Settings) -> Iterator[Finding]:
         yield _useless("limits.unknown_recipients", "errors")
     if values.data_timeout > values.session_time:
         yield _useless("limits.data_timeout", "session_time")
+    if values.pop3_idle_timeout < POP3_IDLE_SECONDS:
+        yield warning(
+            "limits.pop3_idle_timeout", f"RFC 1939 §3 has clients count on {POP3_IDLE_SECONDS} seconds",
+            f"set it to {POP3_IDLE_SECONDS} or more",
+        )
     for name in ("recipient_rate", "login_recipients"):
         if 0 < getattr(values, name) < values.recipients:
             yield warning(
