@@ -34,7 +34,7 @@ SMALL: Options = {
 ALL = {**LISTENERS, "lmtp": {"service": "lmtp", "tls": "none"}}
 CLEAR = ["mta", "submission", "lmtp", "pop3"]
 IMPLICIT = ["submissions", "pop3s"]
-TOO_MANY = {"pop3": b"-ERR [SYS/TEMP] ", "": b"421 4.7.0 "}
+TOO_MANY = {"pop3": b"-ERR [SYS/TEMP] ", "": b"421 Too many "}
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +305,7 @@ def test_plain_text_where_tls_is(site: Site, number: int, listener: str) -> None
 # Early talkers
 
 
-@pytest.mark.parametrize(("setting", "codes"), [("drop", [b"554"]), ("delay", [b"220", b"250", b"221"])])
+@pytest.mark.parametrize(("setting", "codes"), [("drop", [b"421"]), ("delay", [b"220", b"250", b"221"])])
 def test_early_talkers(setting: str, codes: list[bytes]) -> None:
     """Who speaks before the greeting is dropped or waits for longer; who waits is served."""
     options: Options = {"smtp": {"greeting_delay": 0.5, "early_talkers": setting, "early_delay": 1}}
