@@ -4,12 +4,13 @@ Paths are `str`, or `bytes` as the system has them.
 """
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-# The largest file that is read where it has a row for each message of a mailbox: some million.
-MOST_OCTETS = 1 << 28
+# How the name of a file begins that has not its own yet.
+DRAFT = ".draft-"
 
 
 def replace_file(path: str | bytes, data: bytes, mode: int = 0o600) -> None:
@@ -31,11 +32,11 @@ def make_file(path: str | bytes, data: bytes) -> None:
 def drafted(path: str | bytes, pieces: Iterable[bytes], mode: int = 0o600) -> Iterator[str]:
     """Yield the path of a file beside *path* that is on disk with *pieces* in it, for the caller to name it.
 
-    The name is durable when the block was left. A draft whose process was killed stays, and is in nobody's way.
-    Raises `OSError`.
+    The name is durable when the block was left. A draft whose process was killed stays, as a hidden file. Raises
+    `OSError`.
     """
     folder = os.path.dirname(os.path.abspath(os.fsdecode(path)))
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=DRAFT)
     try:
         with open(handle, "wb") as file:
             os.fchmod(handle, mode)
@@ -46,7 +47,7 @@ def drafted(path: str | bytes, pieces: Iterable[bytes], mode: int = 0o600) -> It
     finally:
         with suppress(FileNotFoundError):
             os.unlink(draft)
-    fsync_path(folder)
+    _sync_folder(folder)
 
 
 def fsync_path(path: str) -> bool:
@@ -66,6 +67,8 @@ def read_file(path: str | bytes, limit: int) -> bytes:
     """Return the file at *path*, empty where there is none, or none of at most *limit* octets that can be read."""
     try:
         with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b""
             data = file.read(limit + 1)
     except OSError:
         return b""
@@ -74,3 +77,12 @@ def read_file(path: str | bytes, limit: int) -> bytes:
 
 def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _sync_folder(folder: str) -> None:
+    # Unlike a user's Maildir, the folder may be reached by a link.
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -171,13 +171,16 @@ def roles(
     )
     rates = Rates(allowances, state, peers_in(limits.exempt, unix=True))
 
+    # A site may have its own next hop for a word.
+    words = {domain_key(each) for table in settings.routes.values() for each in table.recipients if "." not in each}
+
     def role(name: str, listener: ListenerSettings) -> Role:
         first = [check for each in before for check in each.checks(name)]
         if listener.service == "mta":
             relay = InboundRelay(state, backups, relay_rules(settings, name))
             return InboundRole(Checks(*first, relay), logins, flush, rates)
         if listener.service == "submission":
-            policy = Checks(*first, SubmissionRelay())
+            policy = Checks(*first, SubmissionRelay(words))
             if listener.authentication == "peer":
                 trusted = settings.submission.trusted_users
                 return LocalRole(policy, logins, origin(settings), trusted, rates, caps)

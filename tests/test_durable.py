@@ -26,6 +26,15 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
 
 
+def test_the_folder_may_be_a_link(tmp_path: Path) -> None:
+    """As a web server's current version, say."""
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "current").symlink_to("v1")
+    replace_file(str(tmp_path / "current" / "file"), b"new")
+
+    assert os.listdir(tmp_path / "v1") == ["file"]
+
+
 def test_a_file_is_made_once(tmp_path: Path) -> None:
     """What another process has written meanwhile counts, and no draft stays beside it."""
     path = str(tmp_path / "file")
@@ -53,11 +62,14 @@ def test_what_is_read_has_a_limit(tmp_path: Path) -> None:
     path.write_bytes(b"12345")
     (tmp_path / "link").symlink_to(path)
     os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "open-pipe")
+    writer = os.open(tmp_path / "open-pipe", os.O_RDWR)
 
     assert read_file(str(path), 5) == b"12345"
     assert read_file(os.fsencode(path), 4) == b""
-    for name in ("link", "pipe", "none", "."):
+    for name in ("link", "pipe", "open-pipe", "none", "."):
         assert read_file(str(tmp_path / name), 5) == b"", name
+    os.close(writer)
 
 
 def test_a_sync_follows_no_link(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ class TokenFolder:
         with drafted(path, [text.encode()]) as draft:
             # Never used.
             os.utime(draft, (0, 0))
+            fsync_path(draft)
             try:
                 os.link(draft, path)
             except FileExistsError:

@@ -18,7 +18,7 @@ from mailsuite.cli.snapshot import complaint, drafted, is_database, settle_queue
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
-from mailsuite.durable import fsync_path, replace_file
+from mailsuite.durable import DRAFT, fsync_path, replace_file
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
 from mailsuite.mailbox.restore_mark import NAME as RESTORING
@@ -188,6 +188,7 @@ def _state_names(settings: Settings, folder: str) -> Iterator[str]:
     )}  # fmt: skip
     for entry in sorted(os.scandir(settings.state_dir), key=lambda each: each.name):
         passing = entry.name in _PASSING or entry.name.endswith(("-wal", "-shm", "-journal"))
+        passing = passing or entry.name.startswith(DRAFT)
         usual = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
         # Nor a folder that one of these is in: the backup itself, say.
         real = os.path.realpath(entry.path)

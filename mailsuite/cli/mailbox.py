@@ -164,8 +164,8 @@ def _told() -> Iterator[None]:
 
 def _shown(unique_id: bytes) -> str:
     """Return what is no id in one line, shortened."""
-    text = unique_id.decode("ascii", "backslashreplace")
-    return ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    text = ascii(unique_id)[1:]
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...{text[-1]}"
 
 
 def _headers(root: bytes, names: Sequence[bytes]) -> Iterator[Pair]:

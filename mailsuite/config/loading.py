@@ -58,11 +58,12 @@ def _read(file: str) -> str:
 
 
 def _syntax(file: str, text: str, message: str) -> str:
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message)
     twice = first_twice(text) if message.startswith(("Cannot overwrite", "Cannot declare")) else None
-    if twice is not None:
+    # What may stand several times (an array of tables) is not what was meant.
+    if twice is not None and (found is None or found[2] == str(twice[2])):
         path, first, line = twice
         return f"{file}:{line}: {dotted(path)}: it stands on line {first} already; expected once"
-    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message)
     if found is None:
         return f"{file}: {message}"
     return f"{file}:{found[2]}: column {found[3]}: {found[1]}"

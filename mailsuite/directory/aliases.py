@@ -84,17 +84,18 @@ class Aliases:
     def accept(self, address: str) -> Alias | None:
         """Answer mail for *address* with no reply of its own any more; return it as an alias, if it is one.
 
-        Raises `NoSuch` where there is no such reply.
+        Raises `NoSuch` where there is no such reply, and `LeadsNowhere` where the address would lead to nobody.
         """
         parsed = parse_address(address)
         with transaction(self._connection):
             alias = self.show(address)
             if not alias.reply:
                 raise NoSuch(f"mail for {alias.name} is not answered with a reply of its own")
-            before = dangling(self._connection, parsed.domain)
+            before = dangling(self._connection, parsed.domain, parsed)
             self._connection.execute(_SET_REJECT, (None, None, None, None, self._row(parsed)[0]))
             self._drop_empty(parsed)
-            refuse_dangling(self._connection, parsed.domain, before, alias.name)
+            refuse_broken(self._connection, parsed)
+            refuse_dangling(self._connection, parsed.domain, before, alias.name, parsed)
         return self.show(alias.name) if alias.targets else None
 
     def leave(
@@ -161,14 +162,14 @@ class Aliases:
         with transaction(self._connection):
             alias = self.show(address)
             unwanted = dict.fromkeys(_chosen(alias, text) for text in targets or alias.targets)
-            before = dangling(self._connection, parsed.domain)
+            before = dangling(self._connection, parsed.domain, parsed)
             for target in unwanted:
                 self._drop(parsed, target)
             self._drop_empty(parsed)
             if force:
-                prune(self._connection, parsed.domain)
+                prune(self._connection, parsed.domain, parsed)
             else:
-                refuse_dangling(self._connection, parsed.domain, before, alias.name)
+                refuse_dangling(self._connection, parsed.domain, before, alias.name, parsed)
             if set(map(str, unwanted)) == set(alias.targets):
                 return self.show(alias.name) if alias.reply else None
             self._refuse_bypass(parsed)

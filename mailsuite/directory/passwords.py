@@ -137,7 +137,7 @@ def prepared(password: str) -> bytes:
             raise UnfitPassword("a password has to be text in UTF-8") from None
         if len(octets) <= PASSWORD_OCTETS:
             if is_prohibited(password):
-                raise UnfitPassword("a password cannot contain control characters, nor others that nobody can type")
+                raise UnfitPassword("a password cannot contain control characters, nor what else RFC 4013 prohibits")
             return octets
     raise UnfitPassword(f"a password has at most {PASSWORD_OCTETS} octets")
 

@@ -26,6 +26,10 @@ _ABOVE = """
     ) SELECT local, domain FROM above WHERE level = ? ORDER BY domain, local LIMIT 20"""
 
 _NAMED = "SELECT a.local, d.name FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE a.id = ?"
+_LEADING = """
+    SELECT o.local, d.name FROM alias_targets t
+    JOIN addresses o ON o.id = t.address_id JOIN domains d ON d.id = o.domain_id
+    WHERE t.domain = ? AND t.local = ?"""
 _EMPTY = """
     DELETE FROM alias_targets WHERE address_id IN
         (SELECT a.id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?)"""
@@ -117,8 +121,9 @@ def adopt_targets(connection: Connection, domain: str) -> None:
             )
 
 
-def dangling(connection: Connection, domain: str) -> frozenset[str]:
-    """Return, in words, what points into *domain*, or into one that is its alias, and reaches nothing there.
+def dangling(connection: Connection, domain: str, named: Address | None = None) -> frozenset[str]:
+    """Return, in words, what points into *domain*, or into one that is its alias, and reaches nothing there; of what
+    names the address *named*, what reaches nothing but itself, too.
 
     That is nothing while the domain is of another class than local: mail goes on to its addresses as they are.
     """
@@ -132,12 +137,15 @@ def dangling(connection: Connection, domain: str) -> frozenset[str]:
         words.update(f"the alias {Address(*row)}" for row in aliases.fetchall())
         catching = connection.execute("SELECT name FROM lost_catch_alls WHERE domain = ?", (name,))
         words.update(f"the catch-all of {other}" for (other,) in catching.fetchall())
+    words.update(f"the alias {alias}" for alias in _naming(connection, named) if _is_loop(connection, alias))
     return frozenset(words)
 
 
-def refuse_dangling(connection: Connection, domain: str, before: Iterable[str], removed: str) -> None:
-    """Raise `StillNeeded` where a removal left more dangling in *domain* than there was *before*."""
-    lost = sorted(dangling(connection, domain).difference(before))
+def refuse_dangling(
+    connection: Connection, domain: str, before: Iterable[str], removed: str, named: Address | None = None
+) -> None:
+    """Raise `StillNeeded` where a removal, of what is called *removed*, left more `dangling` than there was *before*."""
+    lost = sorted(dangling(connection, domain, named).difference(before))
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         raise StillNeeded(
@@ -146,16 +154,36 @@ def refuse_dangling(connection: Connection, domain: str, before: Iterable[str], 
         )
 
 
-def prune(connection: Connection, domain: str) -> None:
+def prune(connection: Connection, domain: str, removed: Address | None = None) -> None:
     """Take out whatever points into *domain* and reaches nothing, then aliases that are left without a target, or with
-    none but each other."""
+    none but each other.
+
+    What names the address *removed* may find another in its place, a wildcard say, and is looked at, too.
+    """
     waiting = set(_called(connection, domain))
+    doubtful = _naming(connection, removed)
     while waiting:
-        for alias in _prune(connection, waiting):
-            meaning, _ = _followed(connection, alias)
-            if isinstance(meaning, Broken) and meaning.kind == "loop":
+        doubtful += _prune(connection, waiting)
+        for alias in doubtful:
+            if _is_loop(connection, alias):
                 connection.execute(_EMPTY, (alias.domain, alias.local))
                 waiting.update(_remove_empty(connection))
+        doubtful = []
+
+
+def _naming(connection: Connection, address: Address | None) -> list[Address]:
+    """Return the aliases that have *address* among their targets, by any of the names of its domain."""
+    if address is None:
+        return []
+    found: list[Address] = []
+    for name in _called(connection, address.domain):
+        found += (Address(*row) for row in connection.execute(_LEADING, (name, address.local)).fetchall())
+    return found
+
+
+def _is_loop(connection: Connection, alias: Address) -> bool:
+    meaning, _ = _followed(connection, alias)
+    return isinstance(meaning, Broken) and meaning.kind == "loop"
 
 
 def _prune(connection: Connection, waiting: set[str]) -> list[Address]:

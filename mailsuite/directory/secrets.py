@@ -72,7 +72,10 @@ class Secrets:
 
     def lacking(self, have: Mapping[str, str]) -> Collection[str]:
         """Return the kinds that are wanted and not among those that are there."""
-        return [kind for kind in self.kinds if kind not in have or not self._is_current(kind, have[kind])]
+        if not self.kinds:
+            return ()
+        shared = self._shared(have)
+        return [kind for kind in self.kinds if kind not in have or not self._is_current(kind, have[kind], shared)]
 
     def decoy(self, root: bytes, kind: str, name: str) -> str:
         """Return what nothing fits, for *name*: always the same for one *root*, and of the form of a real one."""
@@ -98,10 +101,13 @@ class Secrets:
                 return keys.salt, keys.iterations
         return secrets.token_bytes(SALT_OCTETS), self._iterations
 
-    def _is_current(self, kind: str, stored: str) -> bool:
-        """A digest of another realm is of no use any more: our hostname has changed."""
-        keys = parse_digest_keys(stored) if kind == DIGEST_MD5 else None
-        return kind != DIGEST_MD5 or (keys is not None and keys.realm == self._realm)
+    def _is_current(self, kind: str, stored: str, shared: tuple[bytes, int]) -> bool:
+        """A digest of another realm is of no use any more: our hostname has changed. Keys of SCRAM are to share."""
+        if kind == DIGEST_MD5:
+            digest = parse_digest_keys(stored)
+            return digest is not None and digest.realm == self._realm
+        keys = parse_scram_keys(stored)
+        return keys is None or (keys.salt, keys.iterations) == shared
 
 
 def _scram(mechanism: str, password: str, salt: bytes, iterations: int) -> str:

@@ -158,12 +158,12 @@ class Users:
                     f"{user.name} gets the domain's mail for postmaster and abuse, which RFC 2142 asks for;"
                     " remove the domain instead, or use --force if [directory] postmaster names another mailbox"
                 )
-            before = dangling(self._connection, parsed.domain)
+            before = dangling(self._connection, parsed.domain, parsed)
             delete_user(self._connection, user, force)
             if force:
-                prune(self._connection, parsed.domain)
+                prune(self._connection, parsed.domain, parsed)
             else:
-                refuse_dangling(self._connection, parsed.domain, before, user.name)
+                refuse_dangling(self._connection, parsed.domain, before, user.name, parsed)
         return user
 
 

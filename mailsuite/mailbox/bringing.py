@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
 
-from mailsuite.durable import MOST_OCTETS, fsync_path, read_file
+from mailsuite.durable import fsync_path, read_file
 from mailsuite.mailbox.barrier import Sync
 from mailsuite.mailbox.draft import create, write_all
 from mailsuite.mailbox.foreign import Foreign
 from mailsuite.mailbox.imported_ids import ImportedIds
-from mailsuite.mailbox.layout import make_folders
+from mailsuite.mailbox.layout import MOST_OCTETS, make_folders
 from mailsuite.mailbox.maildir import Receipt
 from mailsuite.mailbox.maildirsize import forget, size_of
 from mailsuite.mailbox.names import base, is_fit

@@ -159,9 +159,10 @@ def open_content(
         if octets <= CHUNK:
             return LoadedContent(read_whole(path, said.disk, patient) + closing)
         return StoredContent(MessageFile(path, said.disk, patient), closing)
-    content = ForeignContent(MessageFile(path, said.disk, patient))
+    file = MessageFile(path, said.disk, patient)
     if octets > CHUNK:
-        return _measured(content, path, said.disk, octets) if whole else content
+        return _large(file, octets) if whole else ForeignContent(file)
+    content = ForeignContent(file)
     try:
         loaded = b"".join(_pieces(content, octets))
     finally:
@@ -171,18 +172,19 @@ def open_content(
     return LoadedContent(loaded)
 
 
-def _measured(content: ForeignContent, path: bytes, disk: int | None, octets: int) -> ForeignContent:
-    """Return *content*, a large file that is at *path*, if it has *octets*; otherwise close it."""
+def _large(file: MessageFile, octets: int) -> ForeignContent:
+    """Return what is in *file* if that has *octets* on the wire; otherwise close it."""
     try:
-        if not content.file.patient:
+        if not file.patient:
             raise WouldBlock
-        measured = wire_size(path, disk, None)
+        measured = _measured(file)
         if measured != octets:
             raise Missized(f"it was listed with {octets} octets, and has {measured}")
+        file.rewind()
     except BaseException:
-        content.close()
+        file.close()
         raise
-    return content
+    return ForeignContent(file)
 
 
 def _pieces(content: ForeignContent, octets: int) -> Iterator[bytes]:
@@ -205,13 +207,17 @@ def wire_size(path: bytes, disk: int | None, wire: int | None) -> int:
         if file.size < CHUNK:
             # Most are small, and one reading shows all of them.
             return _converted_size(file.read(CHUNK))
-        content = ForeignContent(file)
-        total = 0
-        while piece := content.read(CHUNK):
-            total += len(piece)
-        return total
+        return _measured(file)
     finally:
         file.close()
+
+
+def _measured(file: MessageFile) -> int:
+    content = ForeignContent(file)
+    total = 0
+    while piece := content.read(CHUNK):
+        total += len(piece)
+    return total
 
 
 def _converted_size(data: bytes) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Sequence, Set
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from mailsuite.durable import MOST_OCTETS, read_file, replace_file
+from mailsuite.durable import read_file, replace_file
+from mailsuite.mailbox.layout import MOST_OCTETS
 from mailsuite.mailbox.names import hashed, is_fit
 
 FILE_NAME = b"mailsuite-unique-ids"

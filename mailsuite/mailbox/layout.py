@@ -15,6 +15,8 @@ FOLDERS = ("tmp", "new", "cur")
 INCOMING = ".incoming"
 # What a crash has damaged, beside new/ and cur/ of a mailbox and read by no mail program.
 DAMAGED = "damaged"
+# The largest file that is read where it has a row for each message of a mailbox: some million.
+MOST_OCTETS = 1 << 28
 
 
 def maildir(root: str, mailbox: Mailbox) -> str:

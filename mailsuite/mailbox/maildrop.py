@@ -147,9 +147,11 @@ class Maildrop:
         name = os.path.basename(path)
         with suppress(OSError):
             status = os.lstat(path)
+            octets = wire_size(path, sizes(name).disk, None)
             measured = Measured(self._root)
-            measured.add(base(name), status, wire_size(path, sizes(name).disk, None))
-            measured.save(all_used=False)
+            if measured.find(base(name), status) != octets:
+                measured.add(base(name), status, octets)
+                measured.save(all_used=False)
 
     def _prompt(self, content: StoredContent | ForeignContent | LoadedContent) -> IContent:
         if isinstance(content, LoadedContent):

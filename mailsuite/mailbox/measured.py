@@ -12,7 +12,8 @@ from typing import TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
 
-from mailsuite.durable import MOST_OCTETS, read_file
+from mailsuite.durable import read_file
+from mailsuite.mailbox.layout import MOST_OCTETS
 
 FILE_NAME = b"mailsuite-sizes"
 _FORMAT = b"mailsuite sizes 1"

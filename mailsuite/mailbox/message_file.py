@@ -70,6 +70,10 @@ class MessageFile:
         self._at += len(data)
         return data
 
+    def rewind(self) -> None:
+        """Let the first octet be the next."""
+        self._at = 0
+
     def fetch(self) -> None:
         """Let the kernel bring it into memory; that is not waited for."""
         if _ADVISE is not None:

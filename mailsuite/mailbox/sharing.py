@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from zlib import crc32
 
-from mailsuite.durable import MOST_OCTETS, fsync_path, read_file, replace_file
+from mailsuite.durable import fsync_path, read_file, replace_file
+from mailsuite.mailbox.layout import MOST_OCTETS
 from mailsuite.mailbox.names import is_fit
 from mailsuite.pathnames import file_name
 

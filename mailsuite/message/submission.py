@@ -37,7 +37,8 @@ def complete(header: bytes, now: float, message_id: str, author: Address | None 
 
     Date and Message-ID are added where they are missing, and a Message-ID that is none is left out for a good one; so
     is From, which then names *author*, and Sender where From names several (RFC 5322 §3.6.2). The body begins with the
-    first line that is no field. Blind recipients are not shown (RFC 5322 §3.6.3). *message_id* has no angle brackets.
+    first line that is no field; the one that parts messages of an mbox is left out where it is the very first. Blind
+    recipients are not shown (RFC 5322 §3.6.3). *message_id* has no angle brackets.
     """
     found, rest = _fields(header)
     names: dict[bytes, bytes] = {}

@@ -1,10 +1,10 @@
 """Who may send where (RFC 5321 §3.6, §7.1; RFC 2505 §2.1): nothing is ever relayed for a stranger."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from zope.interface import implementer
 
-from mailsuite.address import Address
+from mailsuite.address import domain_key
 from mailsuite.case import Case
 from mailsuite.interfaces import IBackupRecipients, IPolicyCheck, ISharedState
 from mailsuite.maybe import Maybe, then
@@ -19,7 +19,7 @@ _STRANGER = Verdict(replies.NO_RELAY, "the domain is none of ours, and no [relay
 _ROUTED = Verdict(replies.NO_RELAY, "the local part may be a way to a third host, and we only pass mail on")
 _NOT_HERE = Verdict(replies.NOT_DELIVERED_HERE, "the domain has no mailboxes here, and nothing else is taken by LMTP")
 _LOGGED_IN = Verdict(None, "who has logged in may send anywhere")
-_UNQUALIFIED = Verdict(replies.UNQUALIFIED, "the domain is one word, which has no meaning beyond this host")
+_UNQUALIFIED = Verdict(replies.UNQUALIFIED, "the domain is one word, none of ours, and no route is for it")
 _NO_LOGIN = Verdict(replies.AUTH_REQUIRED, "nobody has logged in, and mail for submission needs that")
 # That we are too busy to ask is no reason to take what the primary may refuse: a flood would see to it.
 _BUSY = Verdict(replies.TOO_BUSY, "we are its backup MX, and too busy to ask the primary for the recipient")
@@ -82,20 +82,27 @@ class OwnOnly:
 
 @implementer(IPolicyCheck)
 class SubmissionRelay:
-    """The MSA's: a login may send anywhere where the domain says where that is."""
+    """The MSA's: a login may send anywhere, where the domain is one of ours, fully qualified or among *words*.
+
+    *words* are the domains of one word that mean something here.
+    """
 
     name = "relay"
+
+    def __init__(self, words: Container[str] = ()) -> None:
+        self._words = words
 
     def judge(self, case: Case) -> Verdict:
         """See `IPolicyCheck.judge`."""
         if case.login is None:
             return _NO_LOGIN
-        return _UNQUALIFIED if isinstance(case.meaning, Foreign) and not _is_qualified(case.recipient) else _LOGGED_IN
+        if isinstance(case.meaning, Foreign) and not self._is_qualified(case.recipient.domain):
+            return _UNQUALIFIED
+        return _LOGGED_IN
 
-
-def _is_qualified(recipient: Address) -> bool:
-    """Say whether the domain is of two labels at least, or an address literal."""
-    return "." in recipient.domain.rstrip(".") or recipient.domain.startswith("[")
+    def _is_qualified(self, domain: str) -> bool:
+        """RFC 6409 §4.2: two labels at least, or an address literal."""
+        return "." in domain or domain.startswith("[") or domain_key(domain) in self._words
 
 
 def _by_primary(known: Known) -> Verdict:

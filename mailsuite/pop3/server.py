@@ -63,8 +63,8 @@ class ServerSession:
         "encrypted",
         "encryption",
         "errors",
-        "name",
-        "named",
+        "named_before",
+        "named_now",
         "policy",
         "settings",
         "state",
@@ -82,7 +82,7 @@ class ServerSession:
         self.errors = 0
         # What this command says, if it is USER, and what the one before it said (RFC 1939 §7: PASS follows it
         # immediately).
-        self.name = self.named = ""
+        self.named_now = self.named_before = ""
         self.drop = NO_DROP
         # What holds for the user, once it is known who that is.
         self.policy: Policy | None = None
@@ -185,7 +185,7 @@ class ServerSession:
         self._inbox.clear()
         self._tls_wanted = False
         self.encrypted = True
-        self.name = ""
+        self.named_now = ""
         self.texts = None
 
     def expire(self, outlasted: bool = False) -> None:
@@ -334,7 +334,7 @@ class ServerSession:
     def _obey(self, line: bytes | Fault) -> Result:
         dialogue, self._dialogue = self._dialogue, None
         self._line_octets = self.settings.limits.command_line
-        self.named, self.name = self.name, ""
+        self.named_before, self.named_now = self.named_now, ""
         if isinstance(line, Fault):
             return _FAULTS[line]
         if dialogue is not None:

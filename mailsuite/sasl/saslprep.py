@@ -39,10 +39,13 @@ def saslprep(text: str, stored: bool = True) -> str:
 
 
 def is_prohibited(text: str) -> bool:
-    """Say whether *text* has a character that RFC 4013 §2.3 prohibits, other than a space."""
+    """Say whether *text* has a character that RFC 4013 §2.3 prohibits, other than those that §2.1 maps before that:
+    spaces to a space, and what joins letters or hides between them to nothing."""
     if text.isascii():
         return not text.isprintable()
-    return any(prohibited(letter) for letter in text for prohibited in _PROHIBITED)
+    return any(
+        prohibited(letter) for letter in text if not stringprep.in_table_b1(letter) for prohibited in _PROHIBITED
+    )
 
 
 def _check_directions(text: str) -> None:

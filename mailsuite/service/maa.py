@@ -35,6 +35,8 @@ from mailsuite.service.login_delays import LoginDelays, no_delays
 _log = Logger()
 # A message goes out in pieces of this size; the transport asks for the next one when it has room.
 CHUNK = 65_536
+# Of TOP: more lines than these may be all of a message.
+LOOK_LINES = 100
 
 # What is not just wrong; in the course of an exchange too.
 _REFUSALS = {
@@ -208,8 +210,10 @@ class MailboxAccess:
         self._reading = event.index
         self._surrogate = None
         begin = self._begin if event.utf8 else self._begin_in_ascii
+        # TOP for a look at a message does not come near its end.
+        whole = event.lines is None or event.lines > LOOK_LINES
         try:
-            piece: Maybe[bytes] = then(maildrop.read(event.index, event.lines != 0), begin)
+            piece: Maybe[bytes] = then(maildrop.read(event.index, whole), begin)
         except OSError as error:
             return self._unavailable(event, error)
         return self._retrieve_later(event, piece) if isinstance(piece, Awaitable) else piece

@@ -9,6 +9,7 @@ from mailsuite.interfaces import ICaps, IRates, IRelayPolicy
 from mailsuite.maybe import Maybe, then
 from mailsuite.meaning import Login
 from mailsuite.message.asked_fields import priority_of, with_priority
+from mailsuite.message.headers import header_end
 from mailsuite.message.submission import authors, complete, repeated
 from mailsuite.service.expansion import expand
 from mailsuite.service.login import Logins
@@ -88,13 +89,18 @@ class SubmissionRole:
 def completed(session: Reception, header: bytes, message_id: str, envelope: Envelope) -> bytes:
     """Return *header* completed (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""
     site = session.site
+    good_id = f"{message_id}.{int(site.now())}@{site.hostname}"
+    whole = complete(header, site.now(), good_id, _author(envelope))
     wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
-    if wanted is not None:
-        header = with_priority(header, session.grant(wanted))
-    return complete(header, site.now(), f"{message_id}.{int(site.now())}@{site.hostname}", _author(session, envelope))
+    if wanted is None:
+        return whole
+    end = header_end(whole)
+    if end < 0:
+        end = len(whole)
+    return with_priority(whole[:end], session.grant(wanted)) + whole[end:]
 
 
-def _author(session: Reception, envelope: Envelope) -> Address | None:
+def _author(envelope: Envelope) -> Address | None:
     """Return who has sent a message that does not say so, if that can be said in its header."""
     author = envelope.reverse_path
     return None if author is None or (author.needs_utf8 and "SMTPUTF8" not in envelope.parameters) else author

@@ -93,7 +93,9 @@ class _SharedUNIXPort(UNIXPort):
 
 def _mend(text: str, reason: object) -> str:
     """Return what to do about *reason*, in words that go on from there; empty where that is not clear."""
-    if isinstance(reason, PermissionError) and text.startswith("tcp"):
+    if not text.startswith("tcp"):
+        return ""
+    if isinstance(reason, PermissionError):
         return "; for a port below 1024 start as root with --uid and --gid, or by etc/mailsuite.service"
     if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
         return "; another program listens there: stop it (ss -ltnp names it), or choose another port"

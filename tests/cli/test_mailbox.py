@@ -91,7 +91,7 @@ class TestImport:
         path.write_bytes(path.read_bytes().replace(b"qpop-2", b"qp \xff p"))
         result = site.run("mailbox", "import-uidl", ALICE, "--header")
 
-        assert result.stderr.endswith(": 'qp \\\\xff p' is no unique id (RFC 1939 §7): left out\n")
+        assert result.stderr.endswith(": 'qp \\xff p' is no unique id (RFC 1939 §7): left out\n")
         assert ids(box) == ["qpop-1", "1700000002.M1P2.host", "qpop-3"]
 
     @pytest.mark.parametrize(

@@ -126,6 +126,12 @@ def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
     assert problem == "mailsuite.toml:3: tls.zzz: unknown key; expected one of certificate, client_ca, key, minimum"
 
 
+def test_a_key_that_stands_twice_in_one_of_several(tmp_path: Path) -> None:
+    """The line is right, whatever stood before."""
+    (problem,) = refused(tmp_path, MINIMAL + "[[r]]\nb = 1\n[[r]]\nb = 1\nb = 2\n")
+    assert problem == "mailsuite.toml:6: column 6: Cannot overwrite a value"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

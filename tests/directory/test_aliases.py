@@ -151,6 +151,33 @@ def test_aliases_that_are_left_with_each_other_go(accounts: Accounts, ring: int)
     assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
 
 
+def test_a_wildcard_takes_no_place_of_who_it_leads_to(accounts: Accounts) -> None:
+    """Once the user is gone the wildcard has that address, and would lead to itself; others to it."""
+    accounts.users.add("carol@example.com")
+    accounts.aliases.add("c*@example.com", ["carol@example.com"])
+    accounts.aliases.add(SALES, ["carol@example.com"])
+    accounts.aliases.add("outer@example.com", [SALES, BOB])
+
+    with pytest.raises(StillNeeded, match=r"the alias c\*@example\.com, the alias sales@example\.com"):
+        accounts.users.remove("carol@example.com")
+    accounts.users.remove("carol@example.com", force=True)
+
+    assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
+
+
+def test_a_ring_with_one_that_is_answered(accounts: Accounts) -> None:
+    """It gives an answer for all of them for as long as it does; without it there would be a loop."""
+    accounts.users.add("carol@example.com")
+    accounts.aliases.add("x@example.com", ["carol@example.com"])
+    accounts.aliases.add("y@example.com", ["x@example.com"])
+    accounts.aliases.add("x@example.com", ["y@example.com"])
+    accounts.aliases.reject("y@example.com", GONE)
+    accounts.users.remove("carol@example.com", force=True)
+
+    with pytest.raises(LeadsNowhere, match=r"y@example\.com would lead to no mailbox: aliases form a loop"):
+        accounts.aliases.accept("y@example.com")
+
+
 def test_removing_an_alias_of_a_user_leaves_the_user(accounts: Accounts) -> None:
     """A user that kept a copy is a plain user again, also for those who lead there."""
     accounts.aliases.add(ALICE, [ALICE, BOB])

@@ -149,6 +149,18 @@ def test_keys_of_a_login_share_their_salt(site: Site, accounts: Accounts, passwo
     assert iterations == 4096
 
 
+def test_keys_that_share_nothing_are_made_anew(site: Site, accounts: Accounts, passwords: Passwords) -> None:
+    """Those of before: by the next login with the password."""
+    kinds = ("scram-sha-1", "scram-sha-256")
+    one, other = (keeping(passwords, Secrets([kind], 5000))(ALICE, "secret") for kind in kinds)
+    put(accounts, ALICE, Kept(one.hashed, {**one.secrets, **other.secrets}))
+    assert site.log_in(ALICE, "secret") is not None
+
+    keys = [parse_scram_keys(site.secret(ALICE, kind).stored) for kind in kinds]
+    assert len({(each.salt, each.iterations) for each in keys if each is not None}) == 1
+    assert str(keys[0]) == one.secrets["scram-sha-1"]
+
+
 def test_a_password_that_scram_cannot_carry(site: Site, accounts: Accounts) -> None:
     """RFC 4013 §2.5: not what Unicode 3.2 lacks. Such a login has no keys, and its mark is no key either."""
     password = "my \U0001f511"

@@ -117,7 +117,8 @@ def test_domains_of_submissions_are_fully_qualified(domain: str, reply: Reply | 
     """RFC 6409 §4.2: where they are none of ours."""
     to = Address("x", domain)
 
-    assert refusal(SubmissionRelay(), case(Foreign(), login=ALICE, to=to)) is reply
+    assert refusal(SubmissionRelay({"other"}), case(Foreign(), login=ALICE, to=to)) is reply
+    assert refusal(SubmissionRelay({"localhost", "mail"}), case(Foreign(), login=ALICE, to=to)) is None
     assert refusal(SubmissionRelay(), case(Relayed(), login=ALICE, to=to)) is None
     assert refusal(SubmissionRelay(), case(Foreign(), to=to)) is replies.AUTH_REQUIRED
 

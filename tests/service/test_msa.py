@@ -254,6 +254,15 @@ class TestMessage:
         assert octets.endswith(DATE + b"\r\n" + WHOLE + b"\r\nhello\r\n")
         assert b"with ESMTPA id k7f-1" in octets
 
+    def test_a_priority_beside_the_line_of_an_mbox(self) -> None:
+        """Each is put right, whatever the other does to the header."""
+        made = world()
+        made.say(b"MAIL FROM:<alice@b.example> MT-PRIORITY=0\r\nRCPT TO:<alice@b.example>\r\nDATA\r\n")
+        made.say(b"From alice Thu Jan  1 00:00:00 2026\r\n" + WHOLE + b"MT-Priority: 3\r\nX: y\r\n\r\nhello\r\n.\r\n")
+        ((octets, _),) = made.delivered
+
+        assert octets.endswith(b"MT-Priority: 0\r\n" + WHOLE + b"X: y\r\n\r\nhello\r\n")
+
     def test_a_message_is_completed(self) -> None:
         """Date and Message-ID are added behind the trace; Bcc is removed."""
         made = world()

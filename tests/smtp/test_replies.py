@@ -44,6 +44,7 @@ def test_named_replies(reply: Reply) -> None:
     else:
         # RFC 2034 §4: 3xx has none, nor has any answer to EHLO, nor what is said in place of a greeting.
         assert reply in (replies.START_MESSAGE, replies.BAD_HELO, *NO_GREETINGS)
+    assert (reply.code == 421 and not reply.status) is (reply in NO_GREETINGS)
 
 
 def made() -> Iterator[tuple[str, ast.Call]]:
@@ -58,6 +59,7 @@ def test_rfc_2034_4_every_reply_has_its_code() -> None:
     """Wherever one is made; none have the greeting, 3xx, and the answers to EHLO and HELO."""
     found = {place: (ast.unparse(call.args[0]), ast.unparse(call.args[1])) for place, call in made()}
     bare = {(place.partition(":")[0], code) for place, (code, status) in found.items() if status == "''"}
+    bare -= {("replies.py", "421")}
 
     assert len(found) > 60
     assert sorted(bare) == [
@@ -67,7 +69,6 @@ def test_rfc_2034_4_every_reply_has_its_code() -> None:
         ("events.py", "0"),
         ("reception.py", "220"),
         ("replies.py", "354"),
-        ("replies.py", "421"),
         ("replies.py", "501"),
     ]
     for place, (code, status) in found.items():

@@ -21,8 +21,8 @@ def user(session: "ServerSession", words: Words) -> Result:
     name = _text(words[0])
     if name is None:
         return responses.NOT_UTF8
-    session.name = name.strip(" ")
-    return responses.NAME_TAKEN if session.name else responses.BAD_ARGUMENTS
+    session.named_now = name.strip(" ")
+    return responses.NAME_TAKEN if session.named_now else responses.BAD_ARGUMENTS
 
 
 def password(session: "ServerSession", words: Words) -> Result:
@@ -31,12 +31,12 @@ def password(session: "ServerSession", words: Words) -> Result:
     if refusal is not None:
         return refusal
     # RFC 1939 §7: PASS follows a successful USER immediately, so each USER is good for one try.
-    if not session.named:
+    if not session.named_before:
         return responses.USER_FIRST
     secret = _text(words[0])
     if secret is None:
         return responses.NOT_UTF8
-    return Authenticate("USER", PasswordClaim(session.named, secret))
+    return Authenticate("USER", PasswordClaim(session.named_before, secret))
 
 
 def _refusal(session: "ServerSession") -> Response | None:

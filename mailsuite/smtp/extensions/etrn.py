@@ -34,7 +34,7 @@ def etrn(session: "ServerSession", argument: str) -> None:
 
 
 class RemoteQueue(Extension):
-    """Offered to all; who may ask is the respondent's to say."""
+    """Offered to all by an MTA; who may ask is the respondent's to say."""
 
     keyword: ClassVar[str] = "ETRN"
     # RFC 1985 §5: not within a transaction.
