@@ -144,7 +144,7 @@ def dangling(connection: Connection, domain: str, named: Address | None = None) 
 def refuse_dangling(
     connection: Connection, domain: str, before: Iterable[str], removed: str, named: Address | None = None
 ) -> None:
-    """Raise `StillNeeded` where a removal, of what is called *removed*, left more `dangling` than there was *before*."""
+    """Raise `StillNeeded` where a removal, of what is called *removed*, left more dangling than was *before*."""
     lost = sorted(dangling(connection, domain, named).difference(before))
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
