@@ -41,19 +41,19 @@ def complete(header: bytes, now: float, message_id: str, author: Address | None 
     recipients are not shown (RFC 5322 §3.6.3). *message_id* has no angle brackets.
     """
     found, rest = _fields(header)
-    names: dict[bytes, bytes] = {}
+    bodies: dict[bytes, bytes] = {}
     kept = []
-    for name, value, whole in found:
-        if name not in _BLIND and (name != b"message-id" or _MESSAGE_ID.search(value)):
-            names[name] = value
+    for name, body, whole in found:
+        if name not in _BLIND and (name != b"message-id" or _MESSAGE_ID.search(body)):
+            bodies[name] = body
             kept.append(whole)
     added = b""
-    if b"date" not in names:
+    if b"date" not in bodies:
         added += f"Date: {date(int(now))}\r\n".encode()
-    if b"message-id" not in names:
+    if b"message-id" not in bodies:
         added += f"Message-ID: <{message_id}>\r\n".encode()
     if author is not None:
-        added += _named(names, author)
+        added += _named(bodies, author)
     if rest:
         # What looks like a field there is still shown to nobody.
         kept.append(b"\r\n" + without(rest, *_BLIND))
@@ -73,12 +73,12 @@ def _fields(header: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
     return found, b""
 
 
-def _named(names: Mapping[bytes, bytes], author: Address) -> bytes:
-    """Return what says who has sent a message with the fields *names*, where nothing in it does."""
-    came = names.get(b"from")
+def _named(bodies: Mapping[bytes, bytes], author: Address) -> bytes:
+    """Return what says who has sent a message with the fields *bodies*, by their names, where nothing in it does."""
+    came = bodies.get(b"from")
     if came is None:
         return f"From: {author.in_a_labels}\r\n".encode()
-    if b"sender" in names or b"," not in came or len(mailboxes(unfold(came)) or ()) < 2:
+    if b"sender" in bodies or b"," not in came or len(mailboxes(unfold(came)) or ()) < 2:
         return b""
     return f"Sender: {author.in_a_labels}\r\n".encode()
 
