@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Protocol, TypeVar
 
 from tests.proof.account import Account, Findings, Terms, settle, shown
@@ -155,6 +156,10 @@ class Labelled(Protocol):
     """Something that is to happen at a call."""
 
     @property
+    def area(self) -> str:
+        """What it is counted with."""
+
+    @property
     def label(self) -> str:
         """What the call is called in all lives."""
 
@@ -163,10 +168,18 @@ T = TypeVar("T", bound=Labelled)
 
 
 def spread(each_of: Sequence[T], dice: random.Random) -> Iterator[T]:
-    """Yield all, one of each label before the second one of any: a short run has something of everything."""
-    by_label: dict[str, list[T]] = {}
+    """Yield all, of each area in turn, and there one of each label before the second one of any.
+
+    So a short run has something of everything.
+    """
+    areas: dict[str, dict[str, list[T]]] = {}
     for each in dice.sample(each_of, len(each_of)):
-        by_label.setdefault(each.label, []).append(each)
+        areas.setdefault(each.area, {}).setdefault(each.label, []).append(each)
+    for turn in zip_longest(*map(_spread, areas.values())):
+        yield from (each for each in turn if each is not None)
+
+
+def _spread(by_label: dict[str, list[T]]) -> Iterator[T]:
     while by_label:
         for label, rest in list(by_label.items()):
             yield rest.pop()

@@ -23,6 +23,11 @@ class Cut:
     manner: Manner
 
     @property
+    def area(self) -> str:
+        """The rule of the disk."""
+        return f"{self.manner.rule} names"
+
+    @property
     def label(self) -> str:
         """The last call before it."""
         return self.call.label
@@ -69,7 +74,7 @@ class Life:
         self._seen.add(state)
         self._lay_out(image)
         findings = self._runs.recover(journal, [taken], Terms(damaged=True))
-        return Outcome(f"{cut.manner.rule} names", f"after {cut.call.label} ({cut.at}; {cut.manner})", True, findings)
+        return Outcome(cut.area, f"after {cut.call.label} ({cut.at}; {cut.manner})", True, findings)
 
     def _lay_out(self, image: Image) -> None:
         place = self._runs.place

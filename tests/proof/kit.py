@@ -160,7 +160,7 @@ def _cuts(runs: Runs, dice: random.Random) -> Work:
     life = Life(runs)
     cuts = life.cuts()
     replays = (life.replay(cut, dice) for cut in (*life.promises(), *spread(cuts, dice)))
-    return [f"{cut.manner.rule} names" for cut in cuts], (outcome for outcome in replays if outcome is not None)
+    return [cut.area for cut in cuts], (outcome for outcome in replays if outcome is not None)
 
 
 def _faults(runs: Runs, dice: random.Random) -> Work:
