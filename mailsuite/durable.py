@@ -47,7 +47,7 @@ def drafted(path: str | bytes, pieces: Iterable[bytes], mode: int = 0o600) -> It
     finally:
         with suppress(FileNotFoundError):
             os.unlink(draft)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def fsync_path(path: str) -> bool:
@@ -79,8 +79,8 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _sync_folder(folder: str) -> None:
-    # Unlike a user's Maildir, the folder may be reached by a link.
+def sync_folder(folder: str) -> None:
+    """Sync a folder of the site's own, which may be reached by a link. Raises `OSError`."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from mailsuite.durable import drafted, fsync_path
+from mailsuite.durable import drafted, fsync_path, sync_folder
 
 Scope: TypeAlias = Literal["read", "write"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -81,7 +81,7 @@ class TokenFolder:
             os.unlink(os.path.join(self._path, label))
         except FileNotFoundError:
             raise TokenError(f"there is no token {label!r}; see mailsuite token list") from None
-        fsync_path(self._path)
+        sync_folder(self._path)
 
     def find(self, token: str, now: float) -> Token | None:
         """Return whose *token* is, and take note of its use at *now*; ``None`` where it is none of ours."""

@@ -18,7 +18,7 @@ from mailsuite.cli.snapshot import complaint, drafted, is_database, settle_queue
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 from mailsuite.directory.errors import AccountsError
-from mailsuite.durable import DRAFT, fsync_path, replace_file
+from mailsuite.durable import DRAFT, replace_file, sync_folder
 from mailsuite.mailbox.layout import INCOMING, maildirs
 from mailsuite.mailbox.mirror import Mirror, Mirrored
 from mailsuite.mailbox.restore_mark import NAME as RESTORING
@@ -134,7 +134,7 @@ def _take_place(path: str) -> None:
     """Let the database that waits be *path*, durably; where none came there is nothing to do."""
     with suppress(FileNotFoundError):
         os.rename(f"{path}{_NEXT}", path)
-        fsync_path(os.path.dirname(path))
+        sync_folder(os.path.dirname(path))
 
 
 def _accounts(settings: Settings, target: str) -> None:

@@ -15,7 +15,7 @@ from mailsuite.database import transaction
 from mailsuite.directory import schema as accounts
 from mailsuite.directory import upgrades as accounts_upgrades
 from mailsuite.directory.errors import AccountsError
-from mailsuite.durable import fsync_path
+from mailsuite.durable import fsync_path, sync_folder
 from mailsuite.queue import schema as queue
 from mailsuite.queue import upgrades as queue_upgrades
 from mailsuite.queue.store import DATABASE
@@ -192,4 +192,4 @@ def _copy(path: str, target: str, advance: Callable[[int, int], object]) -> None
     finally:
         with suppress(OSError):
             os.unlink(draft)
-    fsync_path(os.path.dirname(target) or ".")
+    sync_folder(os.path.dirname(target) or ".")

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from urllib.parse import quote
 
 from mailsuite.cli.databases import WAIT_SECONDS
-from mailsuite.durable import fsync_path
+from mailsuite.durable import fsync_path, sync_folder
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -61,7 +61,7 @@ def drafted(target: str) -> Iterator[str]:
         copy.execute("PRAGMA journal_mode = DELETE")
     fsync_path(draft)
     os.rename(draft, target)
-    fsync_path(os.path.dirname(target))
+    sync_folder(os.path.dirname(target))
 
 
 def settle_queue(path: str, files: set[str]) -> set[str]:

@@ -95,7 +95,7 @@ class Aliases:
             self._connection.execute(_SET_REJECT, (None, None, None, None, self._row(parsed)[0]))
             self._drop_empty(parsed)
             refuse_broken(self._connection, parsed)
-            refuse_dangling(self._connection, parsed.domain, before, alias.name, parsed)
+            refuse_dangling(self._connection, parsed.domain, before, alias.name, parsed, False)
         return self.show(alias.name) if alias.targets else None
 
     def leave(
@@ -172,6 +172,9 @@ class Aliases:
                 refuse_dangling(self._connection, parsed.domain, before, alias.name, parsed)
             if set(map(str, unwanted)) == set(alias.targets):
                 return self.show(alias.name) if alias.reply else None
+            if force and self._connection.execute(_FIND, (parsed.domain, parsed.local)).fetchone() is None:
+                # What was left of it led nowhere.
+                return None
             self._refuse_bypass(parsed)
             refuse_broken(self._connection, parsed)
         return self.show(alias.name)

@@ -142,15 +142,20 @@ def dangling(connection: Connection, domain: str, named: Address | None = None) 
 
 
 def refuse_dangling(
-    connection: Connection, domain: str, before: Iterable[str], removed: str, named: Address | None = None
+    connection: Connection,
+    domain: str,
+    before: Iterable[str],
+    removed: str,
+    named: Address | None = None,
+    forcible: bool = True,
 ) -> None:
     """Raise `StillNeeded` where a removal, of what is called *removed*, left more dangling than was *before*."""
     lost = sorted(dangling(connection, domain, named).difference(before))
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         raise StillNeeded(
-            f"{removed} still gets mail through {', '.join(lost[:5])}{more};"
-            " change these first, or use --force, which takes it out of them"
+            f"{removed} still gets mail through {', '.join(lost[:5])}{more}; change these first"
+            + (", or use --force, which takes it out of them" if forcible else "")
         )
 
 
@@ -162,13 +167,14 @@ def prune(connection: Connection, domain: str, removed: Address | None = None) -
     """
     waiting = set(_called(connection, domain))
     doubtful = _naming(connection, removed)
-    while waiting:
+    while waiting or doubtful:
         doubtful += _prune(connection, waiting)
-        for alias in doubtful:
-            if _is_loop(connection, alias):
-                connection.execute(_EMPTY, (alias.domain, alias.local))
-                waiting.update(_remove_empty(connection))
-        doubtful = []
+        loops = [alias for alias in doubtful if _is_loop(connection, alias)]
+        for alias in loops:
+            connection.execute(_EMPTY, (alias.domain, alias.local))
+        gone = _remove_empty(connection)
+        waiting.update(name for alias in gone for name in _called(connection, alias.domain))
+        doubtful = [other for alias in gone for other in _naming(connection, alias)]
 
 
 def _naming(connection: Connection, address: Address | None) -> list[Address]:
@@ -188,8 +194,9 @@ def _is_loop(connection: Connection, alias: Address) -> bool:
 
 def _prune(connection: Connection, waiting: set[str]) -> list[Address]:
     """Take out what points into the domains *waiting* and reaches nothing, and aliases that are empty, until none are
-    left; return the aliases that have lost a target and have others."""
+    left; return the aliases that have lost a target and have others, and those that name one that is gone."""
     shorter: dict[int, None] = {}
+    doubtful: list[Address] = []
     while waiting:
         place = (waiting.pop(),)
         if is_elsewhere(connection, *place):
@@ -206,16 +213,20 @@ def _prune(connection: Connection, waiting: set[str]) -> list[Address]:
             " WHERE id IN (SELECT id FROM lost_catch_alls WHERE domain = ?)",
             place,
         )
-        waiting.update(_remove_empty(connection))
+        for alias in _remove_empty(connection):
+            waiting.update(_called(connection, alias.domain))
+            doubtful += _naming(connection, alias)
     named = (connection.execute(_NAMED, (number,)).fetchone() for number in shorter)
-    return [Address(*row) for row in named if row is not None]
+    return [*(Address(*row) for row in named if row is not None), *doubtful]
 
 
-def _remove_empty(connection: Connection) -> set[str]:
-    """Remove aliases without a target; return the domains that may have been pointed into."""
-    rows = connection.execute("SELECT DISTINCT domain FROM empty_aliases").fetchall()
+def _remove_empty(connection: Connection) -> list[Address]:
+    """Remove aliases without a target, and return them."""
+    rows = connection.execute(
+        "SELECT a.local, e.domain FROM empty_aliases e JOIN addresses a ON a.id = e.id"
+    ).fetchall()
     connection.execute("DELETE FROM addresses WHERE id IN (SELECT id FROM empty_aliases)")
-    return {called for (name,) in rows for called in _called(connection, name)}
+    return [Address(*row) for row in rows]
 
 
 def aliases_of(connection: Connection, domain: str) -> list[str]:

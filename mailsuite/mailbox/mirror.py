@@ -10,6 +10,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mailsuite.durable import DRAFT
 from mailsuite.mailbox.layout import FOLDERS
 from mailsuite.mailbox.maildirsize import FILE
 from mailsuite.mailbox.names import base
@@ -199,7 +200,7 @@ def _is_one(one: bytes, other: bytes) -> bool:
 
 def _entries(folder: bytes) -> list[os.DirEntry[bytes]]:
     with os.scandir(folder) as entries:
-        return list(entries)
+        return [entry for entry in entries if not entry.name.startswith(os.fsencode(DRAFT))]
 
 
 def _private(path: str, flags: int) -> int:

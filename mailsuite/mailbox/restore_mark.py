@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mailsuite.durable import fsync_path, read_file, replace_file
+from mailsuite.durable import read_file, replace_file, sync_folder
 
 NAME = "restoring"
 # Some thousand names of files are more than a state folder has.
@@ -52,4 +52,4 @@ class RestoreMark:
         """All that came back is durable: it is a site like others."""
         with suppress(FileNotFoundError):
             os.unlink(self.path)
-        fsync_path(self._folder)
+        sync_folder(self._folder)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from mailsuite.durable import fsync_path
+from mailsuite.durable import sync_folder
 
 # The mark's time is brought up to date at most this often, in seconds.
 MARK_SECONDS = 5.0
@@ -68,7 +68,7 @@ class RunMark:
             os.fsync(fd)
         finally:
             os.close(fd)
-        fsync_path(self._folder)
+        sync_folder(self._folder)
 
     def committed(self) -> None:
         """A barrier has ended well."""

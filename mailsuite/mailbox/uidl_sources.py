@@ -94,5 +94,5 @@ def header_id(beginning: bytes) -> bytes | None:
     """Return the id, fit or not, that Qpopper or another server has written into a message (``X-UIDL``)."""
     text = beginning.replace(b"\r\n", b"\n")
     head = text.partition(b"\n\n")[0] + b"\n"
-    found = re.search(rb"^X-UIDL:[ \t]*([^ \t\n].*?)[ \t]*$", head, re.M | re.I)
-    return None if found is None else found[1]
+    found = re.search(rb"^X-UIDL:([^\n]*)$", head, re.M | re.I)
+    return None if found is None else found[1].strip(b" \t") or None

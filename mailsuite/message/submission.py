@@ -26,8 +26,8 @@ _ONCE = {
         "Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject",
     )
 }  # fmt: skip
-# msg-id = "<" id-left "@" id-right ">"
-_MESSAGE_ID = re.compile(rb"<[^<>\s]+@[^<>\s]+>")
+# msg-id = "<" id-left "@" id-right ">"; of old, id-left may be quoted. Nothing in it is read twice.
+_MESSAGE_ID = re.compile(rb'<(?:[^<>\s@"]+|"(?:[^"\\\r\n]|\\.)*")@[^<>\s@]+>')
 # The line that parts the messages of an mbox; programs that send what lies in one leave it there.
 _OF_MBOX = re.compile(rb">?From ")
 
@@ -78,7 +78,7 @@ def _named(bodies: Mapping[bytes, bytes], author: Address) -> bytes:
     came = bodies.get(b"from")
     if came is None:
         return f"From: {author.in_a_labels}\r\n".encode()
-    if b"sender" in bodies or b"," not in came or len(mailboxes(unfold(came)) or ()) < 2:
+    if b"sender" in bodies or b"," not in came or len(_addresses([came]) or ()) < 2:
         return b""
     return f"Sender: {author.in_a_labels}\r\n".encode()
 

@@ -8,8 +8,8 @@ from mailsuite.service.reception import Reception
 from mailsuite.smtp import events, grammar, replies
 from mailsuite.smtp.replies import Reply
 
-# No real address is longer; the limits of RCPT are the session's, this only bounds the question.
-_PATH = 512
+# No real address is longer; the limits of RCPT are the session's, this only bounds a question.
+PATH = 512
 
 
 def expand(session: Reception, event: events.Expand) -> Maybe[Reply]:
@@ -19,7 +19,7 @@ def expand(session: Reception, event: events.Expand) -> Maybe[Reply]:
     path = event.text if event.text.startswith("<") else f"<{event.text}>"
     try:
         # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
-        address = grammar.mailbox(path, _PATH, _PATH, _PATH, utf8=True)
+        address = grammar.mailbox(path, PATH, PATH, PATH, utf8=True)
     except (grammar.TooLong, grammar.BadDomain):
         address = None
     if address is None:

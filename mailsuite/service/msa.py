@@ -11,10 +11,10 @@ from mailsuite.meaning import Login
 from mailsuite.message.asked_fields import priority_of, with_priority
 from mailsuite.message.headers import header_end
 from mailsuite.message.submission import authors, complete, repeated
-from mailsuite.service.expansion import expand
+from mailsuite.service.expansion import PATH, expand
 from mailsuite.service.login import Logins
 from mailsuite.service.reception import Reception
-from mailsuite.smtp import events, replies
+from mailsuite.smtp import events, grammar, replies
 from mailsuite.smtp.replies import Reply
 
 
@@ -90,7 +90,7 @@ def completed(session: Reception, header: bytes, message_id: str, envelope: Enve
     """Return *header* completed (RFC 6409 §8); its MT-Priority is the one that was granted (RFC 6758 §3.3)."""
     site = session.site
     good_id = f"{message_id}.{int(site.now())}@{site.hostname}"
-    whole = complete(header, site.now(), good_id, _author(envelope))
+    whole = complete(header, site.now(), good_id, _author(session, envelope))
     wanted = envelope.parameters.get("MT-PRIORITY", priority_of(header))
     if wanted is None:
         return whole
@@ -100,7 +100,9 @@ def completed(session: Reception, header: bytes, message_id: str, envelope: Enve
     return with_priority(whole[:end], session.grant(wanted)) + whole[end:]
 
 
-def _author(envelope: Envelope) -> Address | None:
+def _author(session: Reception, envelope: Envelope) -> Address | None:
     """Return who has sent a message that does not say so, if that can be said in its header."""
     author = envelope.reverse_path
+    if author is None and session.login is not None:
+        author = grammar.mailbox(f"<{session.login.name}>", PATH, PATH, PATH, utf8=True)
     return None if author is None or (author.needs_utf8 and "SMTPUTF8" not in envelope.parameters) else author

@@ -244,7 +244,9 @@ class Reception:
         kept = self.role.head(self, without_return_path(header), transaction.id, envelope)
         own = return_path(envelope.reverse_path)
         transaction.prefix = len(own)
-        return own + received(hop, only, self.site.now()) + kept
+        # No field begins so: without an empty line between them this would go on with our last field.
+        gap = b"\r\n" if kept.startswith((b" ", b"\t")) else b""
+        return own + received(hop, only, self.site.now()) + gap + kept
 
     def _chunk(self, event: events.ChunkEnds) -> Reply:
         """What is wrong with the message so far is said now: its sender need not send the rest (RFC 3030 §2)."""

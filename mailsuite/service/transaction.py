@@ -128,10 +128,6 @@ class Transaction:
 
     def _end_header(self, end: int) -> None:
         assert self._head is not None
-        if self._rest.startswith((b" ", b"\t")):
-            # No field begins so: without an empty line between them this would go on with our last field.
-            self._rest = b"\r\n" + self._rest
-            end = 0
         self.header = self._rest[:end]
         kept = self._head(self.header)
         if isinstance(kept, Reply):

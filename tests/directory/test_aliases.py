@@ -165,6 +165,29 @@ def test_a_wildcard_takes_no_place_of_who_it_leads_to(accounts: Accounts) -> Non
     assert list(accounts.aliases.list()) == [Alias("outer@example.com", (BOB,))]
 
 
+def test_wildcards_that_are_led_to_by_others(accounts: Accounts) -> None:
+    """However many aliases lie between."""
+    accounts.users.add("tmp@example.com")
+    accounts.aliases.add("z@example.com", ["tmp@example.com"])
+    accounts.aliases.add("q@example.com", ["z@example.com"])
+    accounts.aliases.add("*@example.com", ["q@example.com"])
+    accounts.users.remove("tmp@example.com", force=True)
+
+    assert list(accounts.aliases.list()) == []
+
+
+def test_a_target_without_which_there_is_a_ring(accounts: Accounts) -> None:
+    """By force, the whole alias goes, and with it those that led there."""
+    accounts.aliases.add("a1@example.com", [BOB])
+    accounts.aliases.add("a2@example.com", ["a1@example.com"])
+    accounts.aliases.add("a1@example.com", ["a2@example.com"])
+
+    with pytest.raises(StillNeeded, match=r"the alias a2@example\.com"):
+        accounts.aliases.remove("a1@example.com", [BOB])
+    assert accounts.aliases.remove("a1@example.com", [BOB], force=True) is None
+    assert list(accounts.aliases.list()) == []
+
+
 def test_a_ring_with_one_that_is_answered(accounts: Accounts) -> None:
     """It gives an answer for all of them for as long as it does; without it there would be a loop."""
     accounts.users.add("carol@example.com")

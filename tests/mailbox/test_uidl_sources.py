@@ -131,6 +131,7 @@ def test_plain_list() -> None:
         (b"A: b\n\nX-UIDL: in the body\n", None),
         (b"A: b\nX-UIDL: two words \n\n", b"two words"),
         (b"A: b\nX-UIDL: \nC: d\n\n", None),
+        (b"X-UIDL: a" + b" " * 65_000 + b"x\n\n", b"a" + b" " * 65_000 + b"x"),
         (b"", None),
     ],
 )

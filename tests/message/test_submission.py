@@ -32,6 +32,18 @@ class TestComplete:
         assert complete(b"Message-ID: <y@z>\r\n", NOW, ID) == DATE_LINE + b"Message-ID: <y@z>\r\n"
         assert complete(b"", NOW, ID) == DATE_LINE + ID_LINE
 
+    @pytest.mark.parametrize("body", [b" <y@z>", b' <"a b"@z>', b" (odd)\r\n <y.1@[192.0.2.1]>", b'<"a\\"b"@z>'])
+    def test_what_is_a_message_id(self, body: bytes) -> None:
+        """RFC 5322 §3.6.4, §4.5.4: it stays."""
+        header = b"Date: x\r\nMessage-ID:" + body + b"\r\n"
+
+        assert complete(header, NOW, ID) == header
+
+    @pytest.mark.parametrize("body", [b"<" + b"@" * 200_000, b"<a@" * 60_000, b'<"' * 90_000, b'<"\\"' * 60_000])
+    def test_a_message_id_without_end_is_read_once(self, body: bytes) -> None:
+        """Whoever looked for its end from each of its letters would take minutes."""
+        assert complete(b"Date: x\r\nMessage-ID: " + body + b"\r\n", NOW, ID) == ID_LINE + b"Date: x\r\n"
+
     @pytest.mark.parametrize("body", [b"", b" ", b" <y>", b" y@z", b" <a b@c>", b" <@z>", b"\r\n <y>"])
     def test_what_is_no_message_id(self, body: bytes) -> None:
         """RFC 6409 §8.3: a good one takes its place."""
@@ -47,6 +59,8 @@ class TestComplete:
             (b"From: x@y.example\r\n", b""),
             (b'From: "x, y" <x@y.example>\r\n', b""),
             (b"From: x@y.example,\r\n y@y.example\r\n", b"Sender: alice@a.example\r\n"),
+            (b"From: x@y.example (X), y@y.example (Y)\r\n", b"Sender: alice@a.example\r\n"),
+            (b"From: us: x@y.example, y@y.example;\r\n", b"Sender: alice@a.example\r\n"),
             (b"From: x@y.example, y@y.example\r\nSender: x@y.example\r\n", b""),
         ],
     )

@@ -263,6 +263,25 @@ class TestMessage:
 
         assert octets.endswith(b"MT-Priority: 0\r\n" + WHOLE + b"X: y\r\n\r\nhello\r\n")
 
+    @pytest.mark.parametrize("start", [b" folded\r\n", b"no field\r\n"])
+    def test_no_blind_recipient_is_shown_by_what_is_no_header(self, start: bytes) -> None:
+        """What looks like a field behind a line that is none."""
+        made = world()
+        self.send(made, start + b"Bcc: secret@b.example\r\nX: y\r\n\r\nhello\r\n")
+        ((octets, _),) = made.delivered
+
+        assert octets.endswith(b"From: alice@b.example\r\n\r\n" + start + b"X: y\r\n\r\nhello\r\n")
+        assert b"secret" not in octets
+
+    def test_a_message_from_nobody(self) -> None:
+        """The null reverse-path names none: the login does."""
+        made = world()
+        made.say(b"MAIL FROM:<>\r\nRCPT TO:<alice@b.example>\r\nDATA\r\n")
+        made.say(b"Subject: x\r\n\r\nhello\r\n.\r\n")
+        ((octets, _),) = made.delivered
+
+        assert b"\r\nFrom: alice@b.example\r\nSubject: x\r\n\r\nhello\r\n" in octets
+
     def test_a_message_is_completed(self) -> None:
         """Date and Message-ID are added behind the trace; Bcc is removed."""
         made = world()

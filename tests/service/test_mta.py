@@ -126,6 +126,15 @@ def test_etrn_for_those_who_may() -> None:
     assert login.say(b"ETRN relayed.example\r\n")[0].startswith("459 ")
 
 
+@pytest.mark.parametrize("start", [b" folded\r\n", b"\tfolded\r\n", b" \r\n"])
+def test_lesson_9_white_space_at_the_very_beginning(start: bytes) -> None:
+    """It would go on with our own last field: an empty line parts them."""
+    world = World()
+    world.send(start + b"Bcc: x\r\n\r\nhello\r\n")
+
+    assert world.delivered[0][0].endswith(b" +0000\r\n\r\n" + start + b"Bcc: x\r\n\r\nhello\r\n")
+
+
 def test_no_header_is_repaired() -> None:
     """RFC 5321 §6.4: Bcc stays, and no Date or Message-ID is added."""
     world = World()
