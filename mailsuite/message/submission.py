@@ -1,7 +1,7 @@
 """What a submission server may change in a message (RFC 6409 §8), and whom it says to be from."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.errors import InvalidHeaderDefect, MessageDefect
 from email.headerregistry import AddressHeader, HeaderRegistry
 from typing import cast
@@ -26,6 +26,7 @@ _ONCE = {
         "Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject",
     )
 }  # fmt: skip
+_AT_LINE = re.compile(rb"\n(" + b"|".join(_ONCE) + rb")[ \t]*:")
 # msg-id = "<" id-left "@" id-right ">"; of old, id-left may be quoted. Nothing in it is read twice.
 _MESSAGE_ID = re.compile(rb'<(?:[^<>\s@"]+|"(?:[^"\\\r\n]|\\.)*")@[^<>\s@]+>')
 # The line that parts the messages of an mbox; programs that send what lies in one leave it there.
@@ -40,11 +41,13 @@ def complete(header: bytes, now: float, message_id: str, author: Address | None 
     first line that is no field; the one that parts messages of an mbox is left out where it is the very first. Blind
     recipients are not shown (RFC 5322 §3.6.3). *message_id* has no angle brackets.
     """
-    found, rest = _fields(header)
     bodies: dict[bytes, bytes] = {}
     kept = []
-    for name, body, whole in found:
-        if name not in _BLIND and (name != b"message-id" or _MESSAGE_ID.search(body)):
+    for name, body, whole in _fields(header):
+        if not name:
+            # What looks like a field there is still shown to nobody.
+            kept.append(b"\r\n" + without(whole, *_BLIND))
+        elif name not in _BLIND and (name != b"message-id" or _MESSAGE_ID.search(body)):
             bodies[name] = body
             kept.append(whole)
     added = b""
@@ -54,23 +57,19 @@ def complete(header: bytes, now: float, message_id: str, author: Address | None 
         added += f"Message-ID: <{message_id}>\r\n".encode()
     if author is not None:
         added += _named(bodies, author)
-    if rest:
-        # What looks like a field there is still shown to nobody.
-        kept.append(b"\r\n" + without(rest, *_BLIND))
     return added + b"".join(kept)
 
 
-def _fields(header: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
-    """Return the fields that *header* begins with, and all that follows them, from the first line on that is none."""
-    found = []
+def _fields(header: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield the fields that *header* begins with; then, without a name, all from the first line on that is none."""
     at = 0
     for field in fields(header):
         if field[0]:
-            found.append(field)
+            yield field
         elif at or not _OF_MBOX.match(field[2]):
-            return found, header[at:]
+            yield b"", b"", header[at:]
+            return
         at += len(field[2])
-    return found, b""
 
 
 def _named(bodies: Mapping[bytes, bytes], author: Address) -> bytes:
@@ -85,8 +84,12 @@ def _named(bodies: Mapping[bytes, bytes], author: Address) -> bytes:
 
 def repeated(header: bytes) -> str:
     """Return the name of the first field that stands there twice and may stand once (RFC 5322 §3.6); empty: none."""
+    names = _AT_LINE.findall(b"\n" + header.lower())
+    # Nearly every message: what looks like such a field stands there once.
+    if len(names) == len(set(names)):
+        return ""
     seen = set()
-    for name, _, _ in _fields(header)[0]:
+    for name, _, _ in _fields(header):
         if name in seen:
             return _ONCE[name]
         if name in _ONCE:
