@@ -11,6 +11,7 @@ from mailsuite.directory.references import (
     dangling,
     domain_id,
     inhabited_id,
+    leading_to,
     prune,
     refuse_broken,
     refuse_dangling,
@@ -32,9 +33,6 @@ _ALL = """
     SELECT a.local, d.name, a.wildcard, a.reject_code, a.reject_status, a.reject_text, a.reject_from, t.local, t.domain
     FROM addresses a JOIN domains d ON d.id = a.domain_id LEFT JOIN alias_targets t ON t.address_id = a.id
     WHERE (t.local IS NOT NULL OR a.reject_code IS NOT NULL)"""
-_LEADING = """
-    SELECT a.local, d.name FROM alias_targets t
-    JOIN addresses a ON a.id = t.address_id JOIN domains d ON d.id = a.domain_id"""
 _SET_REJECT = """
     UPDATE addresses SET reject_code = ?, reject_status = ?, reject_text = ?, reject_from = ? WHERE id = ?"""
 _WILDCARDS = """
@@ -146,11 +144,7 @@ class Aliases:
 
     def leading_to(self, address: str) -> tuple[str, ...]:
         """Return the aliases that name *address* itself among their targets."""
-        parsed = parse_address(address)
-        rows = self._connection.execute(
-            f"{_LEADING} WHERE t.domain = ? AND t.local = ? {_ORDER}", (parsed.domain, parsed.local)
-        )
-        return tuple(str(Address(local, domain)) for local, domain in rows)
+        return tuple(map(str, leading_to(self._connection, parse_address(address))))
 
     def remove(self, address: str, targets: Sequence[str] = (), force: bool = False) -> Alias | None:
         """Remove *targets* from the alias, or, where none are named, the whole alias; return what is left of it.

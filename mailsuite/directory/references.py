@@ -29,7 +29,7 @@ _NAMED = "SELECT a.local, d.name FROM addresses a JOIN domains d ON d.id = a.dom
 _LEADING = """
     SELECT o.local, d.name FROM alias_targets t
     JOIN addresses o ON o.id = t.address_id JOIN domains d ON d.id = o.domain_id
-    WHERE t.domain = ? AND t.local = ?"""
+    WHERE t.domain = ? AND t.local = ? ORDER BY d.name, o.local"""
 _EMPTY = """
     DELETE FROM alias_targets WHERE address_id IN
         (SELECT a.id FROM addresses a JOIN domains d ON d.id = a.domain_id WHERE d.name = ? AND a.local = ?)"""
@@ -177,13 +177,19 @@ def prune(connection: Connection, domain: str, removed: Address | None = None) -
         doubtful = [other for alias in gone for other in _naming(connection, alias)]
 
 
+def leading_to(connection: Connection, address: Address) -> list[Address]:
+    """Return the aliases that name *address* itself among their targets, by domain and name."""
+    rows = connection.execute(_LEADING, (address.domain, address.local)).fetchall()
+    return [Address(*row) for row in rows]
+
+
 def _naming(connection: Connection, address: Address | None) -> list[Address]:
     """Return the aliases that have *address* among their targets, by any of the names of its domain."""
     if address is None:
         return []
     found: list[Address] = []
     for name in _called(connection, address.domain):
-        found += (Address(*row) for row in connection.execute(_LEADING, (name, address.local)).fetchall())
+        found += leading_to(connection, Address(address.local, name))
     return found
 
 
