@@ -131,12 +131,13 @@ def test_plain_list() -> None:
         (b"A: b\n\nX-UIDL: in the body\n", None),
         (b"A: b\nX-UIDL: two words \n\n", b"two words"),
         (b"A: b\nX-UIDL: \nC: d\n\n", None),
+        (b"A: b\r\nX-UIDL: abc\r17\r\n\r\n", b"abc\r17"),
         (b"X-UIDL: a" + b" " * 65_000 + b"x\n\n", b"a" + b" " * 65_000 + b"x"),
         (b"", None),
     ],
 )
 def test_qpopper_header(message: bytes, unique_id: bytes | None) -> None:
-    """X-UIDL counts in the header alone, and as one word."""
+    """X-UIDL counts in the header alone, as it stands there: fit or not."""
     assert header_id(message) == unique_id
 
 

@@ -1,5 +1,6 @@
 """Names of files that other programs write into a Maildir, and the lists of unique ids that other servers leave."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from mailsuite.mailbox import names
@@ -19,8 +20,7 @@ def run(data: bytes) -> None:
         _pairs(reader(lines))
     for form in (*FORMATS, data.decode("utf-8", "replace")[:40]):
         _pairs(dovecot([b"3 V1 N2\n", *lines], form))
-    found = header_id(data)
-    assert found is None or (found and not found.split()[1:])
+    _header_id(data)
     folder = modified_utf7(data.decode("utf-8", "replace").replace("\0", ""))
     assert folder.isascii()
 
@@ -34,6 +34,16 @@ def _name(name: bytes) -> None:
     assert name.startswith(base) and not {b",", b":"} & {base[at : at + 1] for at in range(len(base))}
     assert names.is_fit(names.hashed(name).encode())
     assert names.order(name).endswith(name)
+
+
+def _header_id(data: bytes) -> None:
+    found = header_id(data)
+    if found is None:
+        return
+    # Fit or not, it is what stands in one line, without the blanks around it; whoever takes it asks whether it is fit.
+    assert found and b"\n" not in found and found == found.strip(b" \t")
+    assert re.search(rb"^x-uidl:[ \t]*" + re.escape(found), data, re.M | re.I)
+    assert not names.is_fit(found) or found.split() == [found]
 
 
 def _pairs(pairs: Iterable[Pair]) -> None:
