@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 # A header section larger than this is refused; real ones have some kilobytes.
 HEADER_OCTETS = 1 << 18
+# So is one of more fields: to go through each of them takes a millisecond a thousand, in which nobody else is served.
+HEADER_FIELDS = 5000
 
 # field-name = 1*ftext; the folded lines of its body begin with white space (RFC 5322 §2.2.3, §3.6.8).
 _FIELD = re.compile(rb"(?P<name>[!-9;-~]+)[ \t]*:(?P<body>[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)")
@@ -16,6 +18,17 @@ def header_end(content: bytes) -> int:
         return 0
     end = content.find(b"\r\n\r\n")
     return end + 2 if end >= 0 else -1
+
+
+def is_too_large(header: bytes) -> bool:
+    """Say whether *header* goes beyond `HEADER_OCTETS` or `HEADER_FIELDS`; a line that is no field counts as one."""
+    if len(header) > HEADER_OCTETS:
+        return True
+    # A line has an octet at least, and its end.
+    if len(header) <= 3 * HEADER_FIELDS:
+        return False
+    folded = header.count(b"\r\n ") + header.count(b"\r\n\t")
+    return header.count(b"\r\n") - folded > HEADER_FIELDS
 
 
 def fields(header: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -8,7 +8,7 @@ from mailsuite.address import Address
 from mailsuite.envelope import Envelope
 from mailsuite.interfaces import IDraft
 from mailsuite.meaning import Mailbox, Room
-from mailsuite.message.headers import HEADER_OCTETS, header_end
+from mailsuite.message.headers import HEADER_OCTETS, header_end, is_too_large
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
 
@@ -121,15 +121,15 @@ class Transaction:
             return
         self._rest += octets
         end = header_end(self._rest)
-        if end > HEADER_OCTETS or (end < 0 and len(self._rest) > HEADER_OCTETS):
-            self._refuse(replies.HEADER_TOO_LARGE)
-        elif end >= 0:
+        if end >= 0:
             self._end_header(end)
+        elif len(self._rest) > HEADER_OCTETS:
+            self._refuse(replies.HEADER_TOO_LARGE)
 
     def _end_header(self, end: int) -> None:
         assert self._head is not None
         self.header = self._rest[:end]
-        kept = self._head(self.header)
+        kept = replies.HEADER_TOO_LARGE if is_too_large(self.header) else self._head(self.header)
         if isinstance(kept, Reply):
             self._refuse(kept)
         else:

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from mailsuite.address import Address
 from mailsuite.envelope import Envelope
-from mailsuite.message.headers import HEADER_OCTETS
+from mailsuite.message.headers import HEADER_FIELDS, HEADER_OCTETS
 from mailsuite.service.transaction import Transaction
 from mailsuite.smtp import replies
 from mailsuite.smtp.replies import Reply
@@ -81,6 +81,17 @@ def test_lesson_13_header_at_the_cap_and_one_past(step: int | None) -> None:
         message.take(*cut(content, [step] * (len(content) // step) if step else []))
 
         assert len(header) == HEADER_OCTETS + more
+        assert message.transaction.refusal == refusal
+        assert message.draft.discarded == more
+
+
+@pytest.mark.parametrize("line", [b"A:\r\n", b"a\r\n", b"Subject: long\r\n as\r\n\tfolded\r\n"])
+def test_lesson_13_fields_at_the_cap_and_one_past(line: bytes) -> None:
+    """So many fields are taken, one more is refused; folded lines are none of their own."""
+    for more, refusal in ((0, None), (1, replies.HEADER_TOO_LARGE)):
+        message = Message()
+        message.take(line * (HEADER_FIELDS + more), b"\r\nbody\r\n")
+
         assert message.transaction.refusal == refusal
         assert message.draft.discarded == more
 
