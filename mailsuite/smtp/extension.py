@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from mailsuite.smtp import replies
+from mailsuite.smtp.replies import Reply
 from mailsuite.smtp.states import State
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ class Verb:
     guarded: bool = False
     # How many octets its line may have beyond `Limits.command_line`.
     more_octets: int = 0
+    # The reply to a line beyond that.
+    too_long: Reply = replies.LINE_TOO_LONG
     # Octets that are no commands come right behind its line: where that cannot be read, nothing after it can.
     octets_follow: bool = False
     # What HELP tells of it: syntax, and what it is for.

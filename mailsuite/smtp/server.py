@@ -337,10 +337,17 @@ class ServerSession:
             # Who has sent mail speaks it.
             return self.messages == 0 and self._meets_tls()
         if isinstance(line, Fault):
-            self.refuse(replies.LINE_TOO_LONG if line is Fault.TOO_LONG else replies.BARE_NEWLINE)
+            self._pass_over(line, self._inbox.began)
         else:
             self._obey(line)
         return True
+
+    def _pass_over(self, fault: Fault, began: bytes) -> None:
+        """Refuse a line of which only the first octets were kept."""
+        name = began.partition(b" ")[0].decode("ascii", "replace").upper()
+        verb = self.verbs.get(name) or extension_verb(self, name)
+        too_long = replies.LINE_TOO_LONG if verb is None else verb.too_long
+        self._cannot_read(verb, began, too_long if fault is Fault.TOO_LONG else replies.BARE_NEWLINE)
 
     def _obey(self, line: bytes) -> None:
         # §4.1.1: white space at the end of a line is tolerated.
@@ -354,7 +361,7 @@ class ServerSession:
         elif verb is None:
             self._refuse_unknown(line, replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
         elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
-            self._cannot_read(verb, line, replies.LINE_TOO_LONG)
+            self._cannot_read(verb, line, verb.too_long)
         elif self.state not in verb.states:
             self.refuse(replies.BAD_SEQUENCE)
         elif verb.guarded and self.settings.auth_required and not self.authenticated:

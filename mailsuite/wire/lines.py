@@ -2,6 +2,9 @@
 
 from enum import Enum
 
+# So much of a line that cannot be obeyed is kept: whose it was.
+_BEGINNING = 16
+
 
 class Fault(Enum):
     """Why a line cannot be obeyed."""
@@ -11,14 +14,18 @@ class Fault(Enum):
 
 
 class Inbox:
-    """Received octets that were not read yet, *unread* in number, and the lines cut from them."""
+    """Received octets that were not read yet, *unread* in number, and the lines cut from them.
 
-    __slots__ = ("_data", "_skipping", "unread")
+    *began*: the first octets of the last line that was a `Fault`, its verb among them.
+    """
+
+    __slots__ = ("_data", "_skipping", "began", "unread")
 
     def __init__(self) -> None:
         # What is unread is at its end.
         self._data = b""
         self.unread = 0
+        self.began = b""
         self._skipping = False
 
     def receive(self, data: bytes) -> None:
@@ -64,7 +71,11 @@ class Inbox:
         start = len(data) - self.unread
         end = data.find(b"\r\n", start)
         if end < 0:
-            if self.unread > limit or self._skipping:
+            if self._skipping:
+                self._skip_all()
+            elif self.unread > limit:
+                self._skipping = True
+                self.began = data[start : start + _BEGINNING]
                 self._skip_all()
             return None
         line = data[start:end]
@@ -73,12 +84,13 @@ class Inbox:
             self._skipping = False
             return Fault.TOO_LONG
         if len(line) + 2 > limit:
+            self.began = line[:_BEGINNING]
             return Fault.TOO_LONG
         if b"\n" in line or b"\r" in line:
+            self.began = line[:_BEGINNING]
             return Fault.BARE_NEWLINE
         return line
 
     def _skip_all(self) -> None:
-        self._skipping = True
         self._data = b"\r" if self._data.endswith(b"\r") else b""
         self.unread = len(self._data)

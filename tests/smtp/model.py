@@ -137,10 +137,12 @@ class Model:
     # Commands
 
     def _command(self, line: bytes) -> int:
-        if b"\r" in line:
-            return 500
         verb, _, argument = line.partition(b" ")
         verb = verb.upper()
+        if b"\r" in line:
+            # Octets that follow a BDAT cannot be told from commands, whatever is wrong with its line.
+            self.closed = verb == b"BDAT"
+            return 500
         if verb in (b"EHLO", b"HELO"):
             return self._hello(argument)
         if verb == b"RSET":

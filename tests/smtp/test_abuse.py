@@ -42,6 +42,16 @@ def test_tls_where_there_is_none(cut: int) -> None:
     assert talk.respondent.limits == ["other_protocol"]
 
 
+@pytest.mark.parametrize("rest", [b"\nHost: x\n", b"x" * 30_000])
+def test_foreign_lines_that_are_none(rest: bytes) -> None:
+    """A request with bare LF, or of any length, is still another protocol's."""
+    talk = Talk()
+    talk.say(b"POST / HTTP/1.1" + rest + b"\r\n" + b"NOOP\r\n")
+
+    assert talk.replies() == ["500 5.5.1"]
+    assert talk.conversation.closed
+
+
 def test_commands_that_look_foreign() -> None:
     """A verb of ours is one, whatever stands behind it; and a body may say what it likes."""
     talk = Talk()

@@ -3,6 +3,7 @@
 import cProfile
 import dataclasses
 import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -197,6 +198,29 @@ def test_a_failed_message_is_forgotten(between: bytes) -> None:
     talk.say(ENVELOPE + chunk(b"a\nb") + between + chunk(b"x", last=True))
 
     assert talk.codes()[-1] == 503
+
+
+@pytest.mark.parametrize(
+    ("line", "refusal"),
+    [
+        (b"BDAT 6 LAST\r", "500 5.5.2"),
+        (b"bdat 6 LAST\n", "500 5.5.2"),
+        (b"BDAT 6 \0", "500 5.5.2"),
+        (b"BDAT 6" + b" " * 600, "500 5.5.2"),
+        (b"BDAT 6" + b" " * 20_000, "500 5.5.2"),
+        (b"BDAT six", "501 5.5.4"),
+    ],
+)
+@pytest.mark.parametrize("way", [Talk.say, Talk.say_octets], ids=["whole", "octets"])
+def test_octets_behind_an_unreadable_line(way: Callable[[Talk, bytes], None], line: bytes, refusal: str) -> None:
+    """Nobody can tell them from commands: the session ends with the reply."""
+    talk = Talk()
+    talk.say(ENVELOPE)
+    talk.replies()
+    way(talk, line + b"\r\nNOOP\r\nNOOP\r\n")
+
+    assert talk.replies() == [refusal]
+    assert talk.conversation.closed
 
 
 class Closing(Respondent):

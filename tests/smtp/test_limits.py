@@ -41,11 +41,12 @@ def padded(line: bytes, octets: int) -> bytes:
 )
 def test_command_lines_at_the_cap_and_one_past(way: Way, line: bytes, cap: int) -> None:
     """A line of the cap is a command, a longer one gets one 500 and is never obeyed."""
+    too_long = "500 5.5.6" if line.startswith(b"AUTH") else "500 5.5.2"
     talk = Talk(CLEAR_AUTH if line.startswith(b"AUTH") else PLAIN)
     if line.startswith(b"RCPT"):
         talk.ask(b"MAIL FROM:<a@a.example>")
     way(talk, padded(line, cap + 1))
-    assert talk.replies() == ["500 5.5.2"]
+    assert talk.replies() == [too_long]
     way(talk, padded(line, cap))
 
     (reply,) = talk.replies()
@@ -85,6 +86,18 @@ def test_auth_initial_response_of_12288_octets() -> None:
     talk = Talk(CLEAR_AUTH)
 
     assert talk.ask(b"AUTH PLAIN " + b"A" * 12_288) == "501 5.5.2"
+
+
+@WAYS
+def test_auth_initial_response_that_is_too_long(way: Way) -> None:
+    """RFC 4954 §4: 500 5.5.6, once, however long it is; where AUTH is not to be had, it is a line like others."""
+    talk = Talk(CLEAR_AUTH)
+    way(talk, b"auth PLAIN " + b"A" * 30_000 + b"\r\nNOOP\r\n")
+    assert talk.replies() == ["500 5.5.6", "250 2.0.0"]
+
+    talk = Talk()
+    way(talk, b"AUTH PLAIN " + b"A" * 30_000 + b"\r\nNOOP\r\n")
+    assert talk.replies() == ["500 5.5.2", "250 2.0.0"]
 
 
 @pytest.mark.parametrize("cap", [100, 1000])

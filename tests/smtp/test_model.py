@@ -69,7 +69,7 @@ ANY = st.lists(GROUP, min_size=1, max_size=5)
 INSIDE = st.builds(lambda secure, login, groups: [secure, login, *groups], SECURE, LOGIN, ANY)
 # What was proved in the clear is worth nothing inside TLS.
 BEFORE = st.builds(lambda login, secure, groups: [login, secure, b"EHLO x\r\n", *groups], LOGIN, SECURE, ANY)
-ENDS = st.sampled_from([b"", b"QUIT\r\nNOOP\r\n", b"BDAT x\r\nQUIT\r\n", b"BDAT\r\nNOOP\r\n"])
+ENDS = st.sampled_from([b"", b"QUIT\r\nNOOP\r\n", b"BDAT x\r\nQUIT\r\n", b"BDAT\r\nNOOP\r\n", b"BDAT 3\r\r\nabc"])
 SCRIPTS = st.builds(lambda groups, end: [b"EHLO x\r\n", *groups, end], ANY | INSIDE | BEFORE, ENDS)
 
 

@@ -99,12 +99,16 @@ def mail_parameter(session: "ServerSession", value: str | None) -> str | Reply:
     return text if found and not text.startswith("@") else replies.BAD_PARAMETER
 
 
+# RFC 4954 §4: not within a transaction. The line may hold an initial response, and has a status of its own where that
+# is too long.
+_VERB = Verb(auth, READY, more_octets=LINE_OCTETS, too_long=replies.AUTH_LINE_TOO_LONG, help=_HELP)
+
+
 class Auth(Extension):
     """Offered with the mechanisms that may be used now, where the listener takes logins."""
 
     keyword: ClassVar[str] = "AUTH"
-    # RFC 4954 §4: not within a transaction. The line may hold an initial response.
-    verbs: ClassVar[Mapping[str, Verb]] = {"AUTH": Verb(auth, READY, more_octets=LINE_OCTETS, help=_HELP)}
+    verbs: ClassVar[Mapping[str, Verb]] = {"AUTH": _VERB}
     mail_parameters: ClassVar[Mapping[str, Parameter]] = {"AUTH": mail_parameter}
     mail_octets: ClassVar[int] = 500  # RFC 4954 §3
 
