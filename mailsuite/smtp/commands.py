@@ -288,8 +288,8 @@ MAIL_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.mail_parameters.i
 RCPT_PARAMETERS = {k: (e, p) for e in EXTENSIONS for k, p in e.rcpt_parameters.items()}
 
 VERBS: dict[str, Verb] = {
-    "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"], help=HELP["EHLO"]),
-    "HELO": Verb(lambda session, name: hello(session, name, False), LEGAL["HELO"], help=HELP["HELO"]),
+    "EHLO": Verb(lambda session, name: hello(session, name, True), LEGAL["EHLO"], coded=False, help=HELP["EHLO"]),
+    "HELO": Verb(lambda session, name: hello(session, name, False), LEGAL["HELO"], coded=False, help=HELP["HELO"]),
     "MAIL": Verb(
         mail, LEGAL["MAIL"], guarded=True, more_octets=sum(e.mail_octets for e in EXTENSIONS), help=HELP["MAIL"]
     ),

@@ -27,6 +27,8 @@ class Verb:
     more_octets: int = 0
     # The reply to a line beyond that.
     too_long: Reply = replies.LINE_TOO_LONG
+    # Whether the refusal of a line that cannot be read has an enhanced code (RFC 2034 §4).
+    coded: bool = True
     # Octets that are no commands come right behind its line: where that cannot be read, nothing after it can.
     octets_follow: bool = False
     # What HELP tells of it: syntax, and what it is for.

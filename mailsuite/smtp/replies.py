@@ -34,6 +34,10 @@ class Reply:
         """Return the same reply with another text."""
         return Reply(self.code, self.status, *lines)
 
+    def without_status(self) -> "Reply":
+        """Return the same reply as it is given in answer to EHLO and HELO (RFC 2034 §4)."""
+        return Reply(self.code, "", *self.lines)
+
 
 def _encode(code: int, status: str, lines: tuple[str, ...]) -> bytes:
     prefix = f"{status} " if status else ""

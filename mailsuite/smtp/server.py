@@ -394,7 +394,7 @@ class ServerSession:
         if verb is None:
             self._refuse_unknown(line, reply)
             return
-        self.refuse(reply)
+        self.refuse(reply if verb.coded else reply.without_status())
         if verb.octets_follow:
             self.hang_up()
 
