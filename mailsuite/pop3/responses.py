@@ -85,6 +85,7 @@ NO_SUCH_LANGUAGE = Response(False, "No such language")
 NO_SUCH_MECHANISM = Response(False, "No such mechanism")
 AUTH_CANCELLED = Response(False, "Authentication cancelled")
 AUTH_NOT_BASE64 = Response(False, "Not base64")
+AUTH_UNASKED = Response(False, "This mechanism takes no initial response")
 AUTH_MALFORMED = Response(False, "Not what the mechanism asks for")
 
 # RFC 3206 §5: the credentials, and nothing else, are at fault.

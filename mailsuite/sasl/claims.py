@@ -90,6 +90,7 @@ class Refusal(Enum):
     CANCELLED = "cancelled by the client"
     NOT_BASE64 = "not base64"
     MALFORMED = "not what the mechanism asks for"
+    UNASKED = "an initial response where the server speaks first"
     DENIED = "not who it says it is"
 
 

@@ -1,9 +1,9 @@
 """One authentication exchange as SMTP (RFC 4954 §4) and POP3 (RFC 5034 §4) carry it: base64 lines, ``=``, ``*``."""
 
-import base64
-import binascii
+from base64 import b64encode
 from typing import Any
 
+from mailsuite.sasl.base64_text import decoded
 from mailsuite.sasl.claims import Challenge, Refusal, Step
 from mailsuite.sasl.mechanism import Mechanism
 
@@ -25,15 +25,15 @@ class Exchange:
             return self._mechanism.begin(None)
         if initial == b"=":
             return self._mechanism.begin(b"")
-        decoded = _decode(initial)
-        return Refusal.NOT_BASE64 if decoded is None else self._mechanism.begin(decoded)
+        response = decoded(initial)
+        return Refusal.NOT_BASE64 if response is None else self._mechanism.begin(response)
 
     def line(self, line: bytes) -> Step:
         """Go on with a whole line from the client, without its CRLF."""
         if line == b"*":
             return Refusal.CANCELLED
-        decoded = _decode(line)
-        return Refusal.NOT_BASE64 if decoded is None else self._mechanism.step(decoded)
+        response = decoded(line)
+        return Refusal.NOT_BASE64 if response is None else self._mechanism.step(response)
 
     def answered(self, answer: Any) -> Step:
         """Go on with the answer to the question that the last step was."""
@@ -42,14 +42,4 @@ class Exchange:
 
 def challenge_line(challenge: Challenge) -> str:
     """Return *challenge* as a line of base64."""
-    return base64.b64encode(challenge.octets).decode("ascii")
-
-
-def _decode(text: bytes) -> bytes | None:
-    # The library takes padding beyond what is needed (RFC 4648 §3.2 does not).
-    if len(text) % 4:
-        return None
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return None
+    return b64encode(challenge.octets).decode("ascii")

@@ -1,10 +1,10 @@
 """The client's side of an authentication exchange (RFC 4422): a login becomes responses to challenges."""
 
-import base64
-import binascii
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from mailsuite.sasl import base64_text
 from mailsuite.sasl.exchange import LINE_OCTETS
 
 
@@ -47,14 +47,9 @@ class Unfit(ValueError):
 
 def encoded(response: bytes) -> bytes:
     """Return *response* as a line of base64, without its end."""
-    return base64.b64encode(response)
+    return b64encode(response)
 
 
 def decoded(challenge: bytes) -> bytes | None:
     """Return what a line of base64 says; ``None`` where it is none (RFC 4954 §4), or too long a one."""
-    if len(challenge) > LINE_OCTETS or len(challenge) % 4:
-        return None
-    try:
-        return base64.b64decode(challenge, validate=True)
-    except binascii.Error:
-        return None
+    return None if len(challenge) > LINE_OCTETS else base64_text.decoded(challenge)

@@ -1,12 +1,12 @@
 """SCRAM (RFC 5802, RFC 7677), client side, without channel binding: each side proves that it knows the password."""
 
-import binascii
 import hashlib
 import hmac
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import ClassVar
 
+from mailsuite.sasl.base64_text import decoded
 from mailsuite.sasl.initiator import Secret, Unfit
 from mailsuite.sasl.saslprep import Unprepared, saslprep
 
@@ -71,7 +71,7 @@ class Scram:
         found = _FIRST.fullmatch(challenge)
         if found is None:
             return None
-        nonce, salt, iterations = found[1], _octets(found[2]), int(found[3])
+        nonce, salt, iterations = found[1], decoded(found[2]), int(found[3])
         # §5.1: the server's nonce goes on from ours, and has something of its own.
         if not nonce.startswith(self._nonce) or nonce == self._nonce:
             return None
@@ -89,7 +89,7 @@ class Scram:
 
     def _check(self, challenge: bytes) -> bytes | None:
         found = _FINAL.fullmatch(challenge)
-        signature = None if found is None else _octets(found[1])
+        signature = None if found is None else decoded(found[1])
         if not self._signature or signature is None or not hmac.compare_digest(signature, self._signature):
             return None
         self.proved = True
@@ -97,10 +97,3 @@ class Scram:
 
     def _hmac(self, key: bytes, text: bytes) -> bytes:
         return hmac.digest(key, text, self.hash_name)
-
-
-def _octets(text: bytes) -> bytes | None:
-    try:
-        return b64decode(text, validate=True)
-    except binascii.Error:
-        return None

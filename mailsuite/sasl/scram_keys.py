@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 
-from mailsuite.sasl.initiator import decoded
+from mailsuite.sasl.base64_text import decoded
 from mailsuite.sasl.saslprep import saslprep
 
 # SCRAM's names of the hashes to Python's.

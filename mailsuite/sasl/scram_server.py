@@ -7,8 +7,8 @@ from base64 import b64encode
 from typing import Any, ClassVar
 
 from mailsuite.meaning import Login, Secret
+from mailsuite.sasl.base64_text import decoded
 from mailsuite.sasl.claims import Challenge, LoginClaim, Proof, Refusal, SecretWanted, Step
-from mailsuite.sasl.initiator import decoded
 from mailsuite.sasl.mechanism import Context, Mechanism
 from mailsuite.sasl.saslprep import Unprepared, saslprep
 from mailsuite.sasl.scram_keys import HASHES, ScramKeys, parse_scram_keys

@@ -16,15 +16,20 @@ def expand(session: Reception, event: events.Expand) -> Maybe[Reply]:
     """Return the reply: who has not logged in is told nothing."""
     if session.login is None:
         return replies.CANNOT_VERIFY
-    path = event.text if event.text.startswith("<") else f"<{event.text}>"
-    try:
-        # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
-        address = grammar.mailbox(path, PATH, PATH, PATH, utf8=True)
-    except (grammar.TooLong, grammar.BadDomain):
-        address = None
+    text = event.text.removeprefix("<").removesuffix(">")
+    # RFC 5321 §3.5.1: a user name stands for itself; it is one of the domain that the asker belongs to.
+    address = _address(text) or _address(f"{text}@{session.login.name.rpartition('@')[2]}")
     if address is None:
         return replies.UNKNOWN_LIST
     return then(session.site.directory.expand(address), lambda members: _members(members, event.utf8))
+
+
+def _address(text: str) -> Address | None:
+    try:
+        # RFC 6531 §3.7.4.2: the question may have any letters, whatever the answer may have.
+        return grammar.mailbox(f"<{text}>", PATH, PATH, PATH, utf8=True)
+    except (grammar.TooLong, grammar.BadDomain):
+        return None
 
 
 def _members(members: Sequence[Address] | None, utf8: bool) -> Reply:

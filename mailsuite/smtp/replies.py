@@ -137,6 +137,8 @@ BAD_CHUNK = Reply(501, "5.5.4", "Syntax: BDAT octets [LAST]")
 BAD_CHUNK_SIZE = Reply(501, "5.5.4", "Syntax: BDAT octets [LAST]; closing the connection")
 BAD_BASE64 = Reply(501, "5.5.2", "Not base64")
 BAD_CREDENTIALS_FORM = Reply(501, "5.5.2", "Not what this mechanism asks for")
+# RFC 4954 §4 has this status for it.
+AUTH_UNASKED = Reply(501, "5.7.0", "This mechanism takes no initial response")
 AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 BAD_SEQUENCE = Reply(503, "5.5.1", "Bad sequence of commands")

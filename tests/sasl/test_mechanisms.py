@@ -79,7 +79,7 @@ def test_login_malformed(answer: bytes) -> None:
     "line",
     [
         *(b"!", b"YQ", b"YQ=", b"YQ==YQ==", b"Y Q==", b"YQ==\t", b" ", b"\xff\xff\xff\xff", b"YQ=\n=", b"=", b"=YQ="),
-        *(b"YQ===", b"YWJj="),
+        *(b"YQ===", b"YWJj=", b"YWJj====", b"YWJj" + b"=" * 400, b"YQ======", b"====", b"YWJj====YWJj", b"YR=="),
     ],
 )
 def test_lesson_15_what_is_not_base64(line: bytes) -> None:

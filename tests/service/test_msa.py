@@ -371,9 +371,9 @@ class TestMessage:
 class TestExpand:
     """EXPN, for those who have logged in."""
 
-    @pytest.mark.parametrize("text", [b"list@b.example", b"<list@b.example>"])
+    @pytest.mark.parametrize("text", [b"list@b.example", b"<list@b.example>", b"list", b"<list>", b'"list"'])
     def test_members(self, text: bytes) -> None:
-        """RFC 5321 §3.5.2: each on a line of its own."""
+        """RFC 5321 §3.5.2: each on a line of its own; §3.5.1: a name alone is of the domain of who asks."""
         made = world()
         made.directory.members["list@b.example"] = [Address("alice", "b.example"), Address("a b", "b.example")]
         made.core.receive(b"EXPN " + text + b"\r\n")
@@ -390,6 +390,9 @@ class TestExpand:
         made.pump()
 
         assert made.said.decode() == "250-2.1.5 <пётр@b.example>\r\n250 2.1.5 <a@рф>\r\n"
+        made.core.receive("EXPN друзья SMTPUTF8\r\n".encode())
+        made.pump()
+        assert made.said.decode() == "250-2.1.5 <пётр@b.example>\r\n250 2.1.5 <a@рф>\r\n" * 2
         made.said = b""
         (reply,) = made.say("EXPN друзья@b.example\r\n".encode())
         assert reply.startswith("252 2.6.8 ") and reply.isascii()

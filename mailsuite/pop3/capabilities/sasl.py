@@ -17,6 +17,7 @@ _REFUSALS = {
     Refusal.CANCELLED: responses.AUTH_CANCELLED,
     Refusal.NOT_BASE64: responses.AUTH_NOT_BASE64,
     Refusal.MALFORMED: responses.AUTH_MALFORMED,
+    Refusal.UNASKED: responses.AUTH_UNASKED,
     Refusal.DENIED: responses.WRONG_PASSWORD,
 }
 

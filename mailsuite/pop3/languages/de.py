@@ -42,6 +42,7 @@ PART = Language(
         "No such mechanism": "Dieses Verfahren gibt es hier nicht",
         "Authentication cancelled": "Anmeldung abgebrochen",
         "Not base64": "Kein base64",
+        "This mechanism takes no initial response": "Dieses Verfahren nimmt keine Antwort im Voraus",
         "Not what the mechanism asks for": "Nicht das, was das Verfahren verlangt",
         "Wrong name or password": "Name oder Passwort falsch",
         "Your password has to be changed before you can log in; ask your administrator":

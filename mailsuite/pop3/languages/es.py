@@ -42,6 +42,7 @@ PART = Language(
         "No such mechanism": "Ese mecanismo no existe aquí",
         "Authentication cancelled": "Autenticación cancelada",
         "Not base64": "No es base64",
+        "This mechanism takes no initial response": "Este mecanismo no admite respuesta inicial",
         "Not what the mechanism asks for": "No es lo que pide el mecanismo",
         "Wrong name or password": "Nombre o contraseña incorrectos",
         "Your password has to be changed before you can log in; ask your administrator":

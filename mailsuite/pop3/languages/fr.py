@@ -42,6 +42,7 @@ PART = Language(
         "No such mechanism": "Ce mécanisme n'existe pas ici",
         "Authentication cancelled": "Authentification annulée",
         "Not base64": "Ce n'est pas du base64",
+        "This mechanism takes no initial response": "Ce mécanisme ne prend pas de réponse initiale",
         "Not what the mechanism asks for": "Ce n'est pas ce que demande le mécanisme",
         "Wrong name or password": "Nom ou mot de passe incorrect",
         "Your password has to be changed before you can log in; ask your administrator":

@@ -28,7 +28,7 @@ class CramMd5(Mechanism):
 
     def begin(self, response: bytes | None) -> Step:
         """See `Mechanism.begin`. RFC 4954 §4: where the server speaks first there is no initial response."""
-        return Challenge(self._challenge) if response is None else Refusal.MALFORMED
+        return Challenge(self._challenge) if response is None else Refusal.UNASKED
 
     def step(self, response: bytes) -> Step:
         """See `Mechanism.step`: the name, which may have spaces, and the digest."""

@@ -41,7 +41,7 @@ class DigestMd5(Mechanism):
     def begin(self, response: bytes | None) -> Step:
         """See `Mechanism.begin`. An initial response would be a reauthentication (§2.2), which we do not keep."""
         if response is not None:
-            return Refusal.MALFORMED
+            return Refusal.UNASKED
         realm, nonce = self.context.hostname, self.context.nonce
         return Challenge(
             f'realm="{realm}",nonce="{nonce}",qop="auth",charset=utf-8,algorithm=md5-sess'.encode("ascii", "replace")

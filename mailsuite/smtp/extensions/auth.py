@@ -19,6 +19,7 @@ _REFUSALS = {
     Refusal.CANCELLED: replies.AUTH_CANCELLED,
     Refusal.NOT_BASE64: replies.BAD_BASE64,
     Refusal.MALFORMED: replies.BAD_CREDENTIALS_FORM,
+    Refusal.UNASKED: replies.AUTH_UNASKED,
     Refusal.DENIED: replies.WRONG_CREDENTIALS,
 }
 
