@@ -59,7 +59,7 @@ from mailsuite.service.login import Logins
 from mailsuite.service.login_delays import SharedDelays
 from mailsuite.service.maa import MailboxSite
 from mailsuite.service.site import Site
-from mailsuite.starting import on_signal, settle, stop, told_plainly
+from mailsuite.starting import on_signal, refuse_root, stop, told_plainly
 from mailsuite.workers.footing import Alone, Footing
 from mailsuite.workers.inheritance import ToParent, ToWorker
 from mailsuite.workers.leader import Leader
@@ -87,8 +87,18 @@ def make_service(
     if isinstance(inherited, ToWorker):
         return MailService(inherited.settings, reactor, foreground, Hired(inherited, reactor))
     if inherited is not None or worker_count(settings) > 1:
-        return Parent(settings, worker_count(settings), reactor, foreground, program or Program(""), inherited)
+        return Parent(
+            settings, worker_count(settings), reactor, foreground, program or Program(""), inherited,
+            lambda: rehearse(settings, reactor),
+        )  # fmt: skip
     return MailService(settings, reactor, foreground, Alone(settings, reactor))
+
+
+def rehearse(settings: Settings, reactor: Any) -> None:
+    """Make what a worker needs to serve, and do nothing with it. Raises one of `START_TROUBLE`."""
+    load(settings)
+    load_own_checks(settings)
+    Parts(settings, reactor, Passwords(), Alone(settings, reactor), lambda: True, lambda host, port: False)
 
 
 def worker_count(settings: Settings) -> int:
@@ -130,16 +140,18 @@ class MailService(MultiService):
     def startService(self) -> None:
         """Open everything, then serve. Raises one of `START_TROUBLE`."""
         with told_plainly(self._foreground):
-            settle(self._settings)
+            refuse_root(os.geteuid(), self._settings)
             self._footing.begin()
             try:
-                self._parts = Parts(
+                parts = Parts(
                     self._settings, self._reactor, self._passwords, self._footing, self._lone, self._listens
                 )
+                parts.start()
             except BaseException:
                 # Nothing was promised yet: that is no unclean stop.
                 self._footing.end()
                 raise
+            self._parts = parts
             super().startService()
         for number, act in {signal.SIGHUP: self.reload, **self._footing.signals(self.drain)}.items():
             on_signal(self._reactor, number, act)
@@ -320,6 +332,9 @@ class Parts:
         self._expires = any(policy.expire for policy in policies.all())
         # (The owner is this process: what else is in it shares the lead.)
         self.leader = Leader(state, str(os.getpid()), reactor, self._lead, self._step_down)
+
+    def start(self) -> None:
+        """Take part in the site. Raises `QueueError`."""
         self._throttle.sync.start()
         self._hashing.start()
         if self._api is not None:

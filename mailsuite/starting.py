@@ -1,10 +1,10 @@
 """What all our services do to start and to be told to stop: look who we are, and tell plainly what is in the way."""
 
-import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
@@ -40,10 +40,8 @@ def refuse_root(uid: int, settings: Settings) -> None:
         )
 
 
-def settle(settings: Settings) -> None:
-    """See to it that this process is what it is to be, once root is dropped. Raises `RootRefused`."""
-    refuse_root(os.geteuid(), settings)
-    # As many descriptors as it may have: the usual soft limit is for programs that use select().
+def take_descriptors() -> None:
+    """Let this process have as many descriptors as it may: the usual soft limit is for programs that use select()."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -62,6 +60,37 @@ def told_plainly(foreground: bool) -> Iterator[None]:
 def on_signal(reactor: Any, number: int, act: Callable[[], None]) -> None:
     """Do *act*, in the reactor, at each signal *number*."""
     signal.signal(number, lambda number, frame: reactor.callFromThread(act))
+
+
+def stop_once(reactor: Any) -> None:
+    """Let a second signal to stop be none.
+
+    Who stops all processes of a service, as Ctrl-C and systemd do, stops each worker, and so does its parent.
+    """
+    stopping = False
+
+    def begin() -> None:
+        nonlocal stopping
+        stopping = True
+
+    def once(act: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
+        def told(number: int, frame: FrameType | None) -> None:
+            if not stopping:
+                begin()
+                act(number, frame)
+
+        return told
+
+    def take_over() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            act = signal.getsignal(number)
+            # Else it is ignored, or ends us at once.
+            if callable(act):
+                signal.signal(number, once(act))
+
+    reactor.addSystemEventTrigger("before", "shutdown", begin)
+    # It has its own by then.
+    reactor.callWhenRunning(take_over)
 
 
 def stop(reactor: Any) -> None:

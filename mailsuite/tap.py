@@ -12,7 +12,7 @@ from twisted.python import usage
 from mailsuite.app import make_service
 from mailsuite.cli.site import BadConfiguration, config_path
 from mailsuite.config import ConfigError, load
-from mailsuite.starting import RootRefused, refuse_root
+from mailsuite.starting import RootRefused, refuse_root, stop_once, take_descriptors
 from mailsuite.transport.ports import CannotListen
 from mailsuite.workers.inheritance import ToWorker, take
 from mailsuite.workers.program import program
@@ -34,6 +34,8 @@ def makeService(options: Any) -> IService:
     Raises `SystemExit` with what is wrong and how to mend it.
     """
     run_by_steady_time(reactor)
+    stop_once(reactor)
+    take_descriptors()
     # A reload that is asked for while we start is none: everything is read now.
     for number in (signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)

@@ -80,13 +80,19 @@ class Crew:
         return list(self._placed.values())
 
     @property
+    def serving(self) -> Sequence[Worker]:
+        """Those that serve, and are not going."""
+        return [*self._former.values(), *(worker for worker in self.placed if worker in self._ready)]
+
+    @property
+    def beginners(self) -> Sequence[Worker]:
+        """Those that are about to serve."""
+        return [worker for worker in self.placed if worker not in self._ready]
+
+    @property
     def going(self) -> Sequence[Worker]:
         """Those that end what they have begun, since others are in their places."""
         return list(self._going)
-
-    def is_settled(self) -> bool:
-        """Say whether each place has somebody who serves, and nobody waits to be replaced."""
-        return not self._stopping and not self._former and self._all_ready()
 
     def start(self, former: Sequence[Worker] = (), going: Sequence[Worker] = ()) -> None:
         """Start all.
@@ -149,6 +155,11 @@ class Crew:
                 self._hung_up.add(worker)
             else:
                 worker.signal(signal.SIGHUP)
+
+    def stop_beginners(self) -> None:
+        """Have those stop that do not serve yet."""
+        for worker in self.beginners:
+            worker.signal(signal.SIGTERM)
 
     def stop(self) -> "Deferred[None]":
         """Have all workers stop now, in good order; fires when the last one is gone."""

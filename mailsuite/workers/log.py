@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, LogPublisher, eventAsText
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
@@ -47,9 +47,20 @@ def observer() -> ILogObserver:
     return cast(ILogObserver, tell)
 
 
-def silence() -> ILogObserver:
-    """Return what logs nothing; for ``twistd --logger``."""
-    return cast(ILogObserver, LogPublisher())
+def complaints() -> ILogObserver:
+    """Return what says on standard error what is wrong, and nothing else; for ``twistd --logger``.
+
+    (twistd puts its log in the place of standard error, and what ends a program is said there.)
+    """
+    standard_error = os.dup(2)
+
+    @provider(ILogObserver)
+    def tell(event: LogEvent) -> None:
+        if event.get("log_level", LogLevel.info) >= LogLevel.error:
+            text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+            os.write(standard_error, f"{text}\n".encode("utf-8", "backslashreplace"))
+
+    return cast(ILogObserver, tell)
 
 
 def pair() -> tuple[int, int]:

@@ -7,7 +7,7 @@ once, before any worker serves.
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from mailsuite.mailbox.ownership import Ownership
 from mailsuite.mailbox.recovery import forget_process
 from mailsuite.mailbox.run_mark import RunMark
 from mailsuite.policy.shared_state import Hub, Tell
-from mailsuite.starting import on_signal, settle, stop, told_plainly
+from mailsuite.starting import on_signal, refuse_root, stop, told_plainly
 from mailsuite.transport.certificate_watch import NOTHING_KNOWN
 from mailsuite.workers import channel, log
 from mailsuite.workers.channel import Channel, Message
@@ -40,7 +40,8 @@ from mailsuite.workers.upgrade import Upgrade
 class Parent(MultiService):
     """The service of a site with *count* workers. *inherited* is what the program before us has left.
 
-    *program* is what takes our place in an upgrade; *foreground* as for `make_service`.
+    *program* is what takes our place in an upgrade; *foreground* as for `make_service`. *rehearse* makes what a worker
+    needs to serve; it raises one of `START_TROUBLE`, and is called only to see whether that can be done.
     """
 
     _log = Logger()
@@ -53,6 +54,7 @@ class Parent(MultiService):
         foreground: bool,
         program: Program,
         inherited: ToParent | None,
+        rehearse: Callable[[], None],
     ) -> None:
         super().__init__()
         self._settings = settings
@@ -60,6 +62,7 @@ class Parent(MultiService):
         self._foreground = foreground
         self._program = program
         self._inherited = inherited
+        self._rehearse = rehearse
         self._certificates = certificate_watch(
             settings, reactor, NOTHING_KNOWN if inherited is None else inherited.certificates
         )
@@ -88,12 +91,13 @@ class Parent(MultiService):
 
     def startService(self) -> None:
         """Look at the site, then start the workers. Raises one of `START_TROUBLE`."""
-        if self._inherited is not None and self._inherited.rehearsal:
-            # So far all is well, and the rest is for who does it.
-            self._sockets.close_new().addCallback(lambda _: stop(self._reactor))
-            return
         with told_plainly(self._foreground):
-            settle(self._settings)
+            refuse_root(os.geteuid(), self._settings)
+            if self._inherited is not None and self._inherited.rehearsal:
+                self._rehearse()
+                # All is well, and the rest is for who does it.
+                self._sockets.close_new().addCallback(lambda _: stop(self._reactor))
+                return
             if self._inherited is None:
                 self._ownership.begin()
             else:
@@ -120,8 +124,8 @@ class Parent(MultiService):
 
     def upgrade(self) -> None:
         """Take up a new configuration, or a new version of the program (SIGUSR2): see `Upgrade`."""
-        if not self._crew.is_settled() or self._looking_after:
-            self._log.warn("Nothing new is taken up now: workers are being started or replaced")
+        if self._looking_after:
+            self._log.warn("Nothing new is taken up now: what a dead worker has left is being looked at")
             return
         self._upgrade.begin(self._will)
 
@@ -217,15 +221,18 @@ class Parent(MultiService):
             worker.watch(partial(self._crew.ended, worker))
         return list(workers)
 
-    def _will(self) -> ToParent:
-        """Return what we leave to who takes our place."""
+    def _will(self, rehearsal: bool) -> ToParent:
+        """Return what we leave to who takes our place. Who does not serve yet is told to stop then."""
+        if not rehearsal:
+            self._crew.stop_beginners()
         return ToParent(
             sockets=self._sockets.bound,
             certificates=self._certificates.told() if has_tls(self._settings) else {},
             lock=self._ownership.lock,
             folders=self._folders,
             log=self._log_ends,
-            workers={worker.pid: worker.number for worker in self._crew.placed},
-            going={worker.pid: worker.number for worker in self._crew.going},
+            workers={worker.pid: worker.number for worker in self._crew.serving},
+            going={worker.pid: worker.number for worker in (*self._crew.going, *self._crew.beginners)},
             pidfile=self._program.pidfile if self._inherited is None else self._inherited.pidfile,
+            rehearsal=rehearsal,
         )

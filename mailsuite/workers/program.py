@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _HERE = ("--nodaemon", "--pidfile=")
+_LOG_FILE = "--logfile="
 # What a worker is started with: it stays where it is, and its parent keeps its log.
 WORKER = (*_HERE, "--logger=mailsuite.workers.log.observer", "mailsuite")
 
@@ -29,8 +30,15 @@ class Program:
 
     @property
     def rehearsal(self) -> list[str]:
-        """The same for who only says whether it could start: it logs nowhere."""
-        return [*_HERE, "--logger=mailsuite.workers.log.silence", "mailsuite", "--config", self.config]
+        """The same for who only says whether it could start, and if not, why."""
+        return [*_HERE, "--logger=mailsuite.workers.log.complaints", "mailsuite", "--config", self.config]
+
+    def check_log(self) -> None:
+        """Raise `OSError` where it could not write its log: twistd opens that as root, and we may be root no more."""
+        for option in self.log:
+            _, is_file, path = option.partition(_LOG_FILE)
+            if is_file and path != "-":
+                os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
 def program(config: str, twistd: Mapping[str, Any]) -> Program:
@@ -44,9 +52,9 @@ def program(config: str, twistd: Mapping[str, Any]) -> Program:
     elif twistd.get("syslog"):
         log += ["--syslog", f"--prefix={twistd['prefix']}"]
     elif twistd.get("logfile") == "-":
-        log.append("--logfile=-")
+        log.append(f"{_LOG_FILE}-")
     elif twistd.get("logfile") or not twistd.get("nodaemon"):
-        log.append(f"--logfile={os.path.abspath(twistd['logfile'] or 'twistd.log')}")
+        log.append(f"{_LOG_FILE}{os.path.abspath(twistd['logfile'] or 'twistd.log')}")
     pidfile = twistd.get("pidfile") or ""
     if pidfile:
         pidfile = os.path.abspath(os.path.join(twistd["rundir"], pidfile))

@@ -5,11 +5,11 @@ is rehearsed, in another process, up to where mail would be served: what would n
 """
 
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -34,12 +34,18 @@ class Upgrade:
         self._rehearsing = False
         self._forgotten = False
 
-    def begin(self, will: Callable[[], ToParent]) -> None:
-        """Rehearse, and make way if that goes well. *will* says what we leave."""
+    def begin(self, will: Callable[[bool], ToParent]) -> None:
+        """Rehearse, and make way if that goes well. *will* says what we leave, and is told if that is a rehearsal."""
         if self._rehearsing:
             return
+        try:
+            self._program.check_log()
+        except OSError as error:
+            path, user = shlex.quote(error.filename), os.geteuid()
+            self._refused(f"its log cannot be written ({error}); to mend it: chown {user} {path}")
+            return
         self._rehearsing = True
-        left = msgspec.structs.replace(will(), rehearsal=True)
+        left = will(True)
         environment = dict(os.environ)
         legacy = leave(left, environment)
         rehearsal = _Rehearsal(self._reactor, lambda refusal: self._rehearsed(refusal, will))
@@ -57,14 +63,14 @@ class Upgrade:
         """Make way for nobody any more: the service stops."""
         self._forgotten = True
 
-    def _rehearsed(self, refusal: str, will: Callable[[], ToParent]) -> None:
+    def _rehearsed(self, refusal: str, will: Callable[[bool], ToParent]) -> None:
         self._rehearsing = False
         if self._forgotten:
             return
         if refusal:
             self._refused(refusal)
         else:
-            self._make_way(will())
+            self._make_way(will(False))
 
     def _make_way(self, left: ToParent) -> None:
         self._log.info("Another program takes this place: new configuration, new version")

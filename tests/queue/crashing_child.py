@@ -271,6 +271,7 @@ class Life:
         footing = Alone(settings, self._reactor)
         footing.begin()
         parts = Parts(settings, self._reactor, self._passwords, footing, lambda: False, lambda host, port: False)
+        parts.start()
         if self._work:
             await gatherResults([Deferred.fromCoroutine(self._accept(parts, name)) for name in MESSAGES])
         await self._idle()

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests.system.messages import message, without_trace
 from tests.system.ports import free_ports
 from tests.system.programs import root_only
 from tests.system.senders import smtp_session
-from tests.system.site import BIN, DOMAIN, HOSTNAME, NotStarted, Site, until
+from tests.system.site import BIN, DOMAIN, HOSTNAME, NotStarted, Options, Place, Site, until
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.system
@@ -159,6 +159,26 @@ def test_commands_work_as_the_owner(dropped: Site) -> None:
     with smtp_session(dropped, "mta", ALICE) as session:
         session.sendmail(ALICE, [f"all@{DOMAIN}"], message(ALICE, b"to all\r\n"))
     assert len(dropped.on_disk("carol")) == 1
+
+
+class Narrow(Place):
+    """Where a process has few descriptors unless it asks for more."""
+
+    def command(self, arguments: Sequence[str | Path]) -> list[str | Path]:
+        """Return what runs the command *arguments* there."""
+        return ["sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh", *arguments]
+
+
+def test_more_ports_than_descriptors_at_first() -> None:
+    """The service takes as many descriptors as it may have before it binds."""
+    (port,) = free_ports(1)
+    endpoints = [f"tcp:{port}:interface=127.0.0.{host}" for host in range(1, 81)]
+    options: Options = {"listen.many": {"service": "mta", "endpoint": endpoints}}
+    with Site(options=options, place=Narrow(), listeners={}) as site:
+        for host in (1, 80):
+            with Wire(port, address=f"127.0.0.{host}") as wire:
+                wire.reply(220)
+        assert "127.0.0.80" in site.log
 
 
 # What is wrong

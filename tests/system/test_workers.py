@@ -4,7 +4,9 @@ import os
 import poplib
 import re
 import signal
+import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -16,6 +18,7 @@ from tests.system.far_end import END, GOOD, FarEnd, FarEnds, silence
 from tests.system.fetchers import pop3_session
 from tests.system.load import Load, digest
 from tests.system.messages import message, without_trace
+from tests.system.programs import root_only
 from tests.system.senders import smtp_session
 from tests.system.site import DOMAIN, NotStarted, Options, Site, until
 from tests.system.wire import Wire
@@ -305,6 +308,33 @@ def test_what_would_not_start_takes_no_place(workers: Workers) -> None:
     site.config.write_text(good)
 
 
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ('[listen.more]\nservice = "mta"\nendpoint = "tcp:{taken}:interface=127.0.0.1"', "listen.more] cannot"),
+        ('[deny.x]\nfile = "nowhere.list"', "nowhere.list"),
+        ('[check.x]\nobject = "nowhere:make"', "No module named 'nowhere'"),
+        ('[log]\npath = "nowhere/mail.log"', "nowhere/mail.log"),
+        ('[directory]\npath = "nowhere/accounts.sqlite"', "nowhere/accounts.sqlite"),
+    ],
+    ids=["port", "list", "check", "log", "accounts"],
+)
+def test_what_workers_would_not_start_with_takes_no_place(workers: Workers, table: str, reason: str) -> None:
+    """A port that is taken, and what workers alone open: the log says what is in the way."""
+    site, before = workers.site, workers.ready
+    good, told = site.config.read_text(), len(site.log)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        section, _, key = table.format(taken=taken.getsockname()[1]).partition("\n")
+        wrong = good.replace(section, f"{section}\n{key}") if section in good else f"{good}\n{section}\n{key}\n"
+        site.config.write_text(wrong)
+        os.kill(site.pid, signal.SIGUSR2)
+        until(lambda: "all goes on as it was" in site.log[told:], 30, "a line in the log")
+        site.config.write_text(good)
+
+    assert reason in site.log[told:].partition("all goes on as it was")[2]
+    assert workers.ready == before
+
+
 def test_a_stop_is_a_clean_one(workers: Workers) -> None:
     """Every session is told 421, and nothing is left that would be in the way of the next start."""
     site = workers.site
@@ -315,6 +345,20 @@ def test_a_stop_is_a_clean_one(workers: Workers) -> None:
     site.ended()
     assert not (site.folder / "running").exists()
     assert not workers.pidfile.exists()
+
+
+def test_all_processes_told_to_stop_at_once(workers: Workers) -> None:
+    """As Ctrl-C and systemd do: a worker is told twice then, by them and by its parent, and stops once."""
+    site = workers.site
+    if site.process is None:
+        site.start()
+    told = len(site.log)
+    for pid in (site.pid, *workers.pids):
+        os.kill(pid, signal.SIGTERM)
+    site.ended()
+
+    assert "Traceback" not in site.log[told:]
+    assert not (site.folder / "running").exists()
 
 
 def test_without_their_parent_they_end(workers: Workers) -> None:
@@ -347,3 +391,26 @@ def test_workers_that_cannot_start_are_no_service(workers: Workers) -> None:
     assert site.process is not None and site.process.wait(30) == 1
     site.process = None
     accounts.write_bytes(good)
+
+
+@root_only
+def test_after_root_is_dropped() -> None:
+    """The log was opened by root: as long as nobody else may write it nothing takes the place; mended, all does."""
+    site = Site(options={"": {"workers": 2}}, listeners=LISTENERS, owner="nobody")
+    site.twistd_options = [f"--logfile={site.log_path}"]
+    try:
+        site.make()
+        site.start()
+        until(lambda: " 2 workers" in site.log, 30, "the workers")
+        os.kill(site.pid, signal.SIGUSR2)
+        told = until(lambda: re.search(r"its log cannot be written .*; to mend it: (.*)", site.log), 30, "a remedy")
+        assert told is not None
+        subprocess.run(told[1], shell=True, check=True)
+        os.kill(site.pid, signal.SIGUSR2)
+        until(lambda: site.log.count(" 2 workers") == 2, 60, "new workers")
+        served = Workers(site, FarEnd(), site.root)
+        until(lambda: len(served.pids) == 2, 60, "the end of those before")
+        site.stop()
+        site.check_logs()
+    finally:
+        site.discard()

@@ -70,9 +70,9 @@ def test_all_are_started_and_told_complete_once() -> None:
     assert world.numbers == [1, 2, 3]
     for worker in world.started[1:]:
         world.crew.ready(worker)
-    before = (len(complete), world.crew.is_settled())
+    assert not complete and world.crew.beginners == world.started[:1]
     world.crew.ready(world.started[0])
-    assert (before, len(complete), world.crew.is_settled()) == ((0, False), 1, True)
+    assert len(complete) == 1 and world.crew.serving == world.started and not world.crew.beginners
 
 
 def test_a_dead_worker_is_replaced() -> None:
@@ -157,10 +157,10 @@ def test_those_before_go_one_by_one() -> None:
     assert world.numbers == [1] and going.signals == [DRAIN]
     world.crew.ready(world.started[0])
     assert [each.signals for each in former] == [[DRAIN], [], []]
-    assert world.numbers == [1, 2] and not world.crew.is_settled()
+    assert world.numbers == [1, 2] and world.crew.serving == [*former[1:], world.started[0]]
     world.crew.ready(world.started[1])
     assert [each.signals for each in former] == [[DRAIN], [DRAIN], [DRAIN]]
-    assert world.crew.is_settled()
+    assert world.crew.serving == world.started
     for worker in (*former, going):
         world.crew.ended(worker, True, "has stopped")
     world.clock.advance(DRAIN_SECONDS + GRACE + MERCY_SECONDS)
@@ -177,7 +177,22 @@ def test_there_may_have_been_fewer_before() -> None:
     for number in range(3):
         world.crew.ready(world.started[number])
 
-    assert world.numbers == [1, 2, 3] and world.crew.is_settled()
+    assert world.numbers == [1, 2, 3] and world.crew.serving == world.started
+
+
+def test_beginners_can_be_stopped() -> None:
+    """Those that serve are left alone, whether they were here before or not; a stopped one has another after it."""
+    world = World()
+    former = [Fake(1, 1), Fake(2, 2)]
+    world.crew.start(former)
+    world.crew.ready(world.started[0])
+    assert world.crew.beginners == world.started[1:] and world.crew.serving == [former[1], world.started[0]]
+    world.crew.stop_beginners()
+    assert [each.signals for each in (*former, *world.started)] == [[DRAIN], [], [], [SIGTERM]]
+    world.crew.ended(world.started[1], True, "was ended by SIGTERM")
+    world.clock.advance(PAUSES[0])
+
+    assert world.numbers == [1, 2, 2]
 
 
 def test_those_before_serve_on_while_nobody_can_take_their_place() -> None:
