@@ -98,7 +98,8 @@ def rehearse(settings: Settings, reactor: Any) -> None:
     """Make what a worker needs to serve, and do nothing with it. Raises one of `START_TROUBLE`."""
     load(settings)
     load_own_checks(settings)
-    Parts(settings, reactor, Passwords(), Alone(settings, reactor), lambda: True, lambda host, port: False)
+    parts = Parts(settings, reactor, Passwords(), Alone(settings, reactor), lambda: True, lambda host, port: False)
+    parts.try_out()
 
 
 def worker_count(settings: Settings) -> int:
@@ -332,6 +333,10 @@ class Parts:
         self._expires = any(policy.expire for policy in policies.all())
         # (The owner is this process: what else is in it shares the lead.)
         self.leader = Leader(state, str(os.getpid()), reactor, self._lead, self._step_down)
+
+    def try_out(self) -> None:
+        """Raise `QueueError` where `start` would for the queue that is there."""
+        self._outgoing.queue.try_out()
 
     def start(self) -> None:
         """Take part in the site. Raises `QueueError`."""

@@ -24,6 +24,18 @@ _PAGES_AT_ONCE = 2000
 _DESTINATIONS_AT_ONCE = 2000
 
 
+def opened(folder: ContentFolder, path: str) -> sqlite3.Connection:
+    """Return a connection to the queue in the file *path* and the *folder*, made where there is none.
+
+    Raises `QueueError`.
+    """
+    try:
+        folder.create()
+    except OSError as error:
+        raise QueueError(f"the queue's folder cannot be made: {error}") from error
+    return connect(path, create=True)
+
+
 class Housekeeping:
     """See `writer.Chores`. *path* is the queue's file, *now* gives POSIX time, *last* is done before it is closed."""
 
@@ -50,11 +62,7 @@ class Housekeeping:
 
     def open(self) -> sqlite3.Connection:
         """Open and recover the queue, and claim from now on. Raises `QueueError`."""
-        try:
-            self._folder.create()
-        except OSError as error:
-            raise QueueError(f"the queue's folder cannot be made: {error}") from error
-        connection = connect(self._path, create=True)
+        connection = opened(self._folder, self._path)
         try:
             self._begin(connection)
         except BaseException:

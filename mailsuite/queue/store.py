@@ -20,7 +20,7 @@ from mailsuite.counted import counted
 from mailsuite.interfaces import IContent, IDraft, IQueue, IScheduled
 from mailsuite.queue import due
 from mailsuite.queue.accepting import Accepting
-from mailsuite.queue.chores import Housekeeping
+from mailsuite.queue.chores import Housekeeping, opened
 from mailsuite.queue.claiming import REPORTED_AT_ONCE, Claim
 from mailsuite.queue.damage import open_content, set_aside
 from mailsuite.queue.files import ContentFolder, Taken
@@ -94,7 +94,8 @@ class SqliteQueue:
         # When something may have to be released next, and whose turn it is where priorities differ: for the thread.
         self._release_at = 0.0
         self._turns = count(1)
-        chores = Housekeeping(f"{path}/{DATABASE}", self._folder, self._lease, now, self._record_last)
+        self._path = f"{path}/{DATABASE}"
+        chores = Housekeeping(self._path, self._folder, self._lease, now, self._record_last)
         self._writer = Writer(reactor, chores)
 
     # From the service
@@ -105,6 +106,10 @@ class SqliteQueue:
         Blocks for as long as that takes: with a million queued messages, a moment.
         """
         self._writer.start()
+
+    def try_out(self) -> None:
+        """Open the queue as `start` would, and leave it as it is. Raises `QueueError`."""
+        opened(self._folder, self._path).close()
 
     def stop(self) -> None:
         """Do what was asked for, give back what is claimed, and close the queue. Blocks for that long.

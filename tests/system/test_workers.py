@@ -315,9 +315,10 @@ def test_what_would_not_start_takes_no_place(workers: Workers) -> None:
         ('[deny.x]\nfile = "nowhere.list"', "nowhere.list"),
         ('[check.x]\nobject = "nowhere:make"', "No module named 'nowhere'"),
         ('[log]\npath = "nowhere/mail.log"', "nowhere/mail.log"),
+        ('[queue]\npath = "mailsuite.toml"', "the queue's folder cannot be made"),
         ('[directory]\npath = "nowhere/accounts.sqlite"', "nowhere/accounts.sqlite"),
     ],
-    ids=["port", "list", "check", "log", "accounts"],
+    ids=["port", "list", "check", "log", "queue", "accounts"],
 )
 def test_what_workers_would_not_start_with_takes_no_place(workers: Workers, table: str, reason: str) -> None:
     """A port that is taken, and what workers alone open: the log says what is in the way."""
