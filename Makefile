@@ -11,6 +11,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SITE   := var
 
+# An environment works in the folder alone that it was made in: moved, it is made anew.
+MADE_IN := $(shell cat $(VENV)/made.stamp 2>/dev/null)
+ifneq ($(MADE_IN),)
+ifneq ($(MADE_IN),$(CURDIR))
+CLEAR := --clear
+$(shell rm -f $(VENV)/*.stamp)
+endif
+endif
+
 # How the proof kit is run: see make proof PROOF=--help.
 PROOF ?=
 
@@ -96,6 +105,6 @@ $(VENV)/fuzz.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m venv $(CLEAR) $(VENV) || \
 	  { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
-	touch $@
+	pwd -P > $@
