@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from mailsuite.certificates import PairError
 
 T = TypeVar("T")
-_Stamp = tuple[int, int, int] | None
+_Stamp = tuple[int, ...] | None
 
 
 class Watched(Generic[T]):
@@ -59,4 +59,6 @@ def _stamp(path: str) -> _Stamp:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
+    # Who was kept out may read it after a change of group, mode or list of rights alone. (The mode itself, since times
+    # are no finer than a tick of the kernel's clock.)
+    return status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode, status.st_ctime_ns
