@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mailsuite.address import domain_key
+from mailsuite.transport.unreadable import remedy, way_to
 
 # Some systems trust no certificate that lives longer, even when their user says so.
 SELF_SIGNED_DAYS = 825
@@ -167,6 +168,9 @@ def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
+    except PermissionError as error:
+        allow = remedy(way_to(path))
+        raise PairError(f"{path} cannot be read: {error.strerror}; what allows it, as root: {allow}") from error
     except OSError as error:
         raise PairError(f"{path} cannot be read: {error.strerror}") from error
 

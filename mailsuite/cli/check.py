@@ -9,7 +9,7 @@ import click
 from mailsuite.cli.checks import Finding
 from mailsuite.cli.checks.accounts import accounts
 from mailsuite.cli.checks.backups import backups
-from mailsuite.cli.checks.certificate import certificate, renewal
+from mailsuite.cli.checks.certificate import certificate, renewal, ways
 from mailsuite.cli.checks.forwarding import forwarding
 from mailsuite.cli.checks.limits import limits
 from mailsuite.cli.checks.listeners import listeners
@@ -54,10 +54,10 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
     those of the owner of ``state_dir``.
     """
     found = [*listeners(settings), *limits(settings), *certificate(settings, now)]
-    started_as = os.geteuid()
+    started_as, seen = os.geteuid(), ways(settings)
     if os.path.isdir(settings.state_dir):
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
-        found += renewal(settings)
+        found += renewal(settings, seen)
     found += [*workers(settings), *storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
     return [*found, *outbound(settings), *forwarding(settings), *backups(settings), *policy(settings)]

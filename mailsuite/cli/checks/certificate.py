@@ -1,13 +1,14 @@
 """Is there a certificate, does the key belong to it, is it for us, and for how long?"""
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mailsuite.certificates import Pair, PairError, read_chain
 from mailsuite.cli.checks import Finding, error, ok, warning
 from mailsuite.config import Settings
 from mailsuite.counted import counted
-from mailsuite.transport.certificate_watch import unreadable, usable_pair
+from mailsuite.transport.certificate_watch import usable_pair
+from mailsuite.transport.unreadable import Step, unreadable, way_to
 
 SOON = datetime.timedelta(days=14)
 
@@ -23,10 +24,18 @@ def certificate(settings: Settings, now: datetime.datetime) -> Iterator[Finding]
     yield from _issuers(settings)
 
 
-def renewal(settings: Settings) -> Iterator[Finding]:
-    """As the user that the service runs as, look whether new files could be read while it runs."""
+def ways(settings: Settings) -> Mapping[str, Sequence[Step]]:
+    """Return the way to each file, for `renewal`: root sees where links lead."""
+    return {path: way_to(path) for _, path in _files(settings)}
+
+
+def renewal(settings: Settings, seen: Mapping[str, Sequence[Step]]) -> Iterator[Finding]:
+    """As the user that the service runs as, look whether new files could be read while it runs.
+
+    *seen* are their `ways`, as root saw them.
+    """
     for where, path in _files(settings):
-        if (remedy := unreadable(path)) is not None:
+        if (remedy := unreadable(path, seen[path])) is not None:
             yield warning(where, f"{path} cannot be read after root is dropped: renewal would need a restart", remedy)
 
 
