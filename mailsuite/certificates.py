@@ -2,6 +2,8 @@
 
 import datetime
 import os
+import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -19,6 +21,8 @@ from mailsuite.transport.unreadable import remedy, way_to
 # Some systems trust no certificate that lives longer, even when their user says so.
 SELF_SIGNED_DAYS = 825
 _USUAL = "get one for an RSA or P-256 key"
+_BEGIN = b"-----BEGIN "
+_END = re.compile(rb"-----END [^\r\n]+-----")
 
 
 class PairError(Exception):
@@ -93,16 +97,22 @@ def pem(pair: Pair) -> tuple[bytes, bytes]:
 
 
 def read_chain(path: str) -> tuple[x509.Certificate, ...]:
-    """Read the certificates in a PEM file. Raises `PairError` when there is none."""
+    """Read the certificates in a PEM file. Raises as `parse_chain`."""
     return parse_chain(path, _read(path))
 
 
 def parse_chain(path: str, text: bytes) -> tuple[x509.Certificate, ...]:
-    """Return the certificates in *text*, a PEM file's. Raises `PairError` when there is none."""
+    """Return the certificates in *text*, a PEM file's. Raises `PairError` when there is none, or not all is there."""
+    if _is_cut(text):
+        raise PairError(
+            f"{path} ends within a block (-----BEGIN ... without its -----END): put the whole file in place"
+        )
     try:
         return tuple(x509.load_pem_x509_certificates(text))
     except ValueError as error:
-        raise PairError(f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from error
+        raise PairError(
+            f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----), or one that cannot be read"
+        ) from error
 
 
 def chain_pem(chain: Iterable[x509.Certificate]) -> bytes:
@@ -175,6 +185,15 @@ def _read(path: str) -> bytes:
         raise PairError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def _is_cut(text: bytes) -> bool:
+    """Say whether *text* ends before its last block does; a parser would take what stands before that for all."""
+    _, begun, last = text.rpartition(_BEGIN)
+    if begun and not _END.search(last):
+        return True
+    unended = text.rpartition(b"\n")[2]
+    return unended != b"" and _BEGIN.startswith(unended)
+
+
 def _key_pem(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -185,7 +204,8 @@ def _parse_key(path: str, text: bytes) -> PrivateKeyTypes:
     try:
         return serialization.load_pem_private_key(text, password=None)
     except TypeError as error:
-        raise PairError(f"the key in {path} is encrypted: decrypt it with openssl pkey -in {path} -out ...") from error
+        command = f"openssl pkey -in {shlex.quote(path)} -out ..."
+        raise PairError(f"the key in {path} is encrypted: decrypt it with {command}") from error
     except UnsupportedAlgorithm as error:
         raise PairError(f"the key in {path} is of a kind that cannot be used ({error}): {_USUAL}") from error
     except ValueError as error:

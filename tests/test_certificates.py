@@ -3,6 +3,7 @@
 import datetime
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mailsuite.certificates import Pair, PairError, read_pair, self_signed, write_pair
+from mailsuite.certificates import Pair, PairError, parse_chain, read_pair, self_signed, write_pair
 
 # On the curve SM2, which the library does not know: openssl ecparam -name SM2 -genkey -noout -out k;
 # openssl req -x509 -new -key k -subj /CN=x
@@ -139,6 +140,47 @@ def test_a_pair_that_belongs_together_is_read(tmp_path: Path) -> None:
     assert len(pair.chain) == 2
 
 
+def test_half_a_chain_is_not_taken_for_a_whole_one() -> None:
+    """Wherever a file is cut that holds a certificate and its issuer; the end of a block alone looks whole."""
+    own, issuer = (self_signed(f"{name}.example.org", NOW)[0] for name in ("mail", "issuer"))
+    whole = own + issuer
+    taken: dict[int, int] = {}
+    for end in range(len(whole) + 1):
+        with suppress(PairError):
+            taken[end] = len(parse_chain("chain.pem", whole[:end]))
+
+    # (The line end is no part of a block.)
+    assert taken == {len(own) - 1: 1, len(own): 1, len(whole) - 1: 2, len(whole): 2}
+
+
+def test_a_chain_that_is_cut_is_refused_in_clear_words() -> None:
+    """As a file that somebody is still writing."""
+    own, issuer = (self_signed(f"{name}.example.org", NOW)[0] for name in ("mail", "issuer"))
+
+    with pytest.raises(PairError, match=r"chain\.pem ends within a block .*: put the whole file in place"):
+        parse_chain("chain.pem", own + issuer[:300])
+    with pytest.raises(PairError, match=r"chain\.pem holds .* one that cannot be read"):
+        parse_chain("chain.pem", own + issuer[:300] + own)
+
+
+def test_what_pem_files_hold_beside_certificates_is_no_fault() -> None:
+    """Text before, between and after the blocks, blanks, other line ends, a key, kinds of blocks that others read."""
+    own, key = self_signed("mail.example.org", NOW)
+    issuer, _ = self_signed("issuer.example.org", NOW)
+    trusted = issuer.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
+
+    for text in (
+        b"subject=/CN=mail\n---\n" + own + b"\n  # the issuer\n-----\n" + issuer + b"\n\n \t",
+        (own + issuer).replace(b"\n", b"\r\n"),
+        (own + issuer).replace(b"\n", b"\r"),
+        key + own + issuer,
+        own + issuer + key,
+        own + trusted + issuer + b"---- the end ----",
+        own + issuer.replace(b" CERTIFICATE", b" X509 CERTIFICATE") + b"\xff\0",
+    ):
+        assert len(parse_chain("chain.pem", text)) == 2
+
+
 def test_the_key_does_not_show_in_a_repr(tmp_path: Path) -> None:
     """What is printed by mistake tells nothing."""
     assert "key" not in repr(read_pair(*written(tmp_path)))
@@ -167,8 +209,9 @@ def test_rubbish_is_refused_in_either_file(tmp_path: Path, text: bytes) -> None:
 
 
 def test_an_encrypted_key_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """Nobody is there to type a passphrase."""
-    certificate, key = written(tmp_path)
+    """Nobody is there to type a passphrase. The command is one for a shell, whatever the file is called."""
+    (tmp_path / "le dir").mkdir()
+    certificate, key = written(tmp_path / "le dir")
     private = serialization.load_pem_private_key(Path(key).read_bytes(), None)
     Path(key).write_bytes(
         private.private_bytes(
@@ -178,7 +221,7 @@ def test_an_encrypted_key_is_refused_with_the_way_out(tmp_path: Path) -> None:
         )
     )
 
-    with pytest.raises(PairError, match=r"is encrypted: decrypt it with openssl pkey"):
+    with pytest.raises(PairError, match=r"is encrypted: decrypt it with openssl pkey -in '/.*/le dir/a-key\.pem' "):
         read_pair(certificate, key)
 
 

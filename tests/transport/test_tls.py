@@ -360,6 +360,24 @@ def test_a_pair_that_stays_bad_is_logged_once(site: Site, logged: list[dict[str,
     assert "does not belong to the first certificate" in complaint
 
 
+def test_half_a_chain_is_not_served(site: Site, logged: list[dict[str, Any]]) -> None:
+    """It would be without its issuer. Where the rest follows, nothing is said."""
+    own, issuer = (self_signed(f"{name}.example.org", NOW) for name in ("new", "issuer"))
+    site.replace(site.certificate, own[0] + issuer[0][:300])
+    site.replace(site.key, own[1])
+    site.pass_polls()
+    assert Meeting(site.context, client_context()).name() == "mail.example.org"
+    site.replace(site.certificate, own[0] + issuer[0])
+    site.pass_polls()
+    assert Meeting(site.context, client_context()).name() == "new.example.org"
+    assert complaints(logged) == []
+    site.replace(site.certificate, own[0] + issuer[0][:300])
+    site.pass_polls(3)
+
+    (complaint,) = complaints(logged)
+    assert f"the old one stays: {site.certificate} ends within a block" in complaint
+
+
 def test_a_removed_file_changes_nothing_until_it_is_back(site: Site, logged: list[dict[str, Any]]) -> None:
     """The old certificate is shown meanwhile."""
     site.key.unlink()
