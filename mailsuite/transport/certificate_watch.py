@@ -1,5 +1,6 @@
 """New certificates are taken up while sessions go on."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -51,7 +52,7 @@ class CertificateWatch(Service):
 
     The first reading is done by `privilegedStartService`, as root where we start as root, and raises `PairError`.
     What cannot be used later is logged, and the old one stays. *known* is what another process had read (`told`): that
-    is used where the files cannot be.
+    is used where the files cannot be. *now* gives POSIX time.
     """
 
     name = "certificates"
@@ -65,6 +66,7 @@ class CertificateWatch(Service):
         named: Sequence[NamedFiles] = (),
         client_ca: str = "",
         known: Mapping[str, Sequence[bytes]] = NOTHING_KNOWN,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._minimum = minimum
         self._contexts: list[TLSContext] = []
@@ -79,6 +81,7 @@ class CertificateWatch(Service):
         self._polling = LoopingCall(self.poll)
         self._polling.clock = clock
         self._clock = clock
+        self._now = now
         self._keys_made = clock.seconds()
 
     def context(self, listener: str, asks: bool = False) -> TLSContext:
@@ -177,10 +180,17 @@ class CertificateWatch(Service):
         return True
 
     def _tell(self, value: Any) -> None:
-        if isinstance(value, Pair):
-            self._log.info(
-                "certificate in use: {names}, until {until}", names=value.shown, until=f"{value.expires:%Y-%m-%d}"
+        if not isinstance(value, Pair):
+            return
+        until = f"{value.expires:%Y-%m-%d}"
+        # It is used all the same: what it takes the place of may have ended before it.
+        if value.expires.timestamp() <= self._now():
+            self._log.warn(
+                "the certificate in use has expired: {names}, until {until}; mail programs will not trust it: renew it"
+                " and put the new files in place", names=value.shown, until=until,
             )
+        else:
+            self._log.info("certificate in use: {names}, until {until}", names=value.shown, until=until)
 
     def _warn(self, watched: "Watched[Any]", path: str, remedy: str) -> None:
         # What we see of the files from now on is not what root saw; that alone is no change.

@@ -83,8 +83,9 @@ class Site:
         self.put("two", "mail.example.net")
         self.clock = Clock()
         self.watch = CertificateWatch(
-            self.files("one"), "1.2", self.clock, [self.files("two", "mail.example.net", "*.example.com")]
-        )
+            self.files("one"), "1.2", self.clock, [self.files("two", "mail.example.net", "*.example.com")],
+            now=NOW.timestamp,
+        )  # fmt: skip
         self.context = self.watch.context("submissions")
 
     def files(self, title: str, *names: str) -> NamedFiles:

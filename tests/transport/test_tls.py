@@ -39,7 +39,10 @@ class Site:
         self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
         self.put("mail.example.org")
         self.clock = Clock()
-        self.watch = CertificateWatch(NamedFiles(str(self.certificate), str(self.key)), minimum, self.clock)
+        self.now = NOW
+        self.watch = CertificateWatch(
+            NamedFiles(str(self.certificate), str(self.key)), minimum, self.clock, now=lambda: self.now.timestamp()
+        )
         self.context = self.watch.context("submission")
 
     def put(self, hostname: str) -> None:
@@ -336,6 +339,19 @@ def test_a_bad_pair_is_logged_and_the_old_one_stays(
     (complaint,) = complaints(logged)
     assert complaint.startswith("the new certificate is not used, the old one stays: ")
     assert "cert.pem holds no certificate" in complaint
+
+
+def test_an_expired_certificate_is_warned_of_and_taken_up(site: Site, logged: list[dict[str, Any]]) -> None:
+    """From the second on in which it ends: what it takes the place of may be worse, but nobody should overlook it."""
+    expires = NOW + datetime.timedelta(days=825, hours=-1)
+    for site.now in (expires - datetime.timedelta(seconds=1), expires):
+        assert complaints(logged) == []
+        site.put("old.example.org")
+        site.pass_polls()
+
+    (complaint,) = complaints(logged)
+    assert complaint.startswith("the certificate in use has expired: old.example.org, until 2028-04-04")
+    assert Meeting(site.context, client_context()).name() == "old.example.org"
 
 
 def test_the_moment_between_two_files_is_not_worth_a_line(site: Site, logged: list[dict[str, Any]]) -> None:
