@@ -47,7 +47,6 @@ from mailsuite.maybe import then, value_of
 from mailsuite.outgoing import Outgoing, leads_here
 from mailsuite.peers import peers_in
 from mailsuite.policies import Denials, OwnChecks, SenderChecks, load_own_checks
-from mailsuite.policy.deny_file import BadDenyFile
 from mailsuite.policy.priorities import Priorities
 from mailsuite.policy.retention import Retention
 from mailsuite.policy.srs_secrets import BadSecrets
@@ -186,7 +185,6 @@ class MailService(MultiService):
         """Read certificates anew and reopen the mail log (SIGHUP); no session is touched."""
         self._certificates.reload()
         if self._parts is not None:
-            self._parts.log.open()
             self._parts.reload()
 
     def _stop_rest(self, result: Any) -> Any:
@@ -366,7 +364,18 @@ class Parts:
         await self._outgoing.step_down()
 
     def reload(self) -> None:
-        """Read anew what is read once: whose certificates are whose, secrets of return addresses, what is denied."""
+        """Open the mail log anew, and read what is read once: whose certificates are whose, secrets, what is denied.
+
+        What cannot be had stays as it was, and keeps nothing else from being read.
+        """
+        try:
+            self.log.open()
+        except OSError as error:
+            _log.error(
+                "The mail log goes on in the file that is open, since {path} cannot be opened: {reason}; let the user"
+                " that we run as write there (logrotate: create 0640 USER GROUP), then reload again",
+                path=error.filename, reason=error.strerror,
+            )  # fmt: skip
         try:
             self.offer.load()
         except AccountsError as error:
@@ -379,10 +388,10 @@ class Parts:
         self._reloading.run(lambda: Deferred.fromCoroutine(self._reload_denials()))
 
     async def _reload_denials(self) -> None:
-        try:
-            self._denials.take(await deferToThread(self._denials.read))
-        except BadDenyFile as error:
-            _log.error("The lists of what is denied stay as they were: {reason}", reason=str(error))
+        found, wrong = await deferToThread(self._denials.read)
+        self._denials.take(found)
+        for name, error in wrong.items():
+            _log.error("What is denied by deny.{name} stays as it was: {reason}", name=name, reason=str(error))
 
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""

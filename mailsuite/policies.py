@@ -21,7 +21,7 @@ from mailsuite.policy.denied_helos import DeniedHelos
 from mailsuite.policy.denied_peers import DeniedPeers
 from mailsuite.policy.denied_recipients import DeniedRecipients
 from mailsuite.policy.denied_senders import DeniedSenders
-from mailsuite.policy.deny_file import read_into
+from mailsuite.policy.deny_file import BadDenyFile, read_into
 from mailsuite.policy.own_check import OwnCheck
 from mailsuite.policy.relay_rules import RelayRule
 from mailsuite.policy.sender_domain import SenderDomain
@@ -36,14 +36,24 @@ class Denials:
 
     def load(self) -> None:
         """Read all lists. Blocks. Raises `BadDenyFile`: what was read before stays."""
-        self.take(self.read())
+        found, wrong = self.read()
+        for error in wrong.values():
+            raise error
+        self.take(found)
 
-    def read(self) -> Mapping[str, Entries]:
-        """Return what each rule lists now, for `take`. Blocks, in any thread. Raises `BadDenyFile`."""
-        return {name: read_rule(rule) for name, rule in self._settings.deny.items()}
+    def read(self) -> tuple[Mapping[str, Entries], Mapping[str, BadDenyFile]]:
+        """Return what each rule lists now, for `take`, or why that cannot be known. Blocks, in any thread."""
+        found: dict[str, Entries] = {}
+        wrong: dict[str, BadDenyFile] = {}
+        for name, rule in self._settings.deny.items():
+            try:
+                found[name] = read_rule(rule)
+            except BadDenyFile as error:
+                wrong[name] = error
+        return found, wrong
 
     def take(self, found: Mapping[str, Entries]) -> None:
-        """Go by *found* from now on."""
+        """Go by *found* from now on; a rule that is not in it stays as it is."""
         for name, entries in found.items():
             self._rules[name].entries = entries
 

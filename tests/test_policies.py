@@ -102,6 +102,23 @@ def test_lists_are_all_read_before_any_holds(folder: Path) -> None:
     assert rule(denials, "users", "192.0.2.8", "joe@a.example", "other") == "deny.second"
 
 
+def test_a_list_that_cannot_be_used_keeps_no_other_from_being_read(folder: Path) -> None:
+    """Its own rule goes on as it was, and it is said which it is and why."""
+    config = folder / "mailsuite.toml"
+    config.write_text(CONFIG + '[deny.third]\nfile = "third"\n')
+    (folder / "third").touch()
+    denials = Denials(load(config))
+    denials.load()
+    (folder / "denied").write_text("helo\n")
+    (folder / "third").write_text("helo other\n")
+    found, wrong = denials.read()
+    denials.take(found)
+
+    assert {name: "denied:1:" in str(error) for name, error in wrong.items()} == {"second": True}
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "ylmf-pc") == "deny.second"
+    assert rule(denials, "users", "192.0.2.8", "joe@a.example", "other") == "deny.third"
+
+
 def test_who_relays_where(folder: Path) -> None:
     """In the order of the configuration; nobody where a login is asked for."""
     settings = load(folder / "mailsuite.toml")

@@ -127,15 +127,8 @@ class CertificateWatch(Service):
         return self._each(self._take_up)
 
     def poll(self) -> None:
-        """Take up what has changed; complain of what is of no use once it has stopped changing.
-
-        Nothing is raised: what no `PairError` foresees is logged, and watching goes on.
-        """
-        try:
-            old = self._clock.seconds() - self._keys_made >= TICKET_KEY_SECONDS
-            self._each(self._look, old)
-        except Exception:
-            self._log.failure("the certificate could not be looked at, the old one stays")
+        """Take up what has changed; complain of what is of no use once it has stopped changing."""
+        self._each(self._look, self._clock.seconds() - self._keys_made >= TICKET_KEY_SECONDS)
 
     @property
     def _watched(self) -> "list[Watched[Any]]":
@@ -155,19 +148,25 @@ class CertificateWatch(Service):
         self._show()
 
     def _each(self, act: "Callable[[Watched[Any]], bool]", changed: bool = False) -> bool:
-        """Do *act* with all that is watched, and show what is new; say whether nothing was wrong."""
-        well = True
+        """Do *act* with all that is watched, and show what is new; say whether nothing was wrong.
+
+        Nothing is raised, and nothing that is wrong keeps us from the rest.
+        """
+        done = [self._tried(partial(act, watched)) for watched in self._watched]
+        if changed or any(done):
+            done.append(self._tried(self._show))
+        return None not in done
+
+    def _tried(self, act: Callable[[], bool]) -> bool | None:
+        """Return what *act* does; ``None`` where it could not, which is logged."""
         try:
-            for watched in self._watched:
-                try:
-                    changed = act(watched) or changed
-                except PairError as error:
-                    well = False
-                    self._log.error("the new certificate is not used, the old one stays: {reason}", reason=str(error))
-        finally:
-            if changed:
-                self._show()
-        return well
+            return act()
+        except PairError as error:
+            self._log.error("the new certificate is not used, the old one stays: {reason}", reason=str(error))
+        except Exception:
+            # Whatever is in the files that others put there, watching goes on.
+            self._log.failure("the certificate could not be looked at, the old one stays")
+        return None
 
     def _take_up(self, watched: "Watched[Any]") -> bool:
         self._tell(watched.take_up())
@@ -200,13 +199,14 @@ class CertificateWatch(Service):
             " before a restart; to mend it: {remedy}", path=path, remedy=remedy,
         )
 
-    def _show(self) -> None:
-        """Give every listener a fresh context."""
+    def _show(self) -> bool:
+        """Give every listener a fresh context, which is something new."""
         names = self._names()
         fresh = [self._made(context, names) for context in self._contexts]
         for context, made in zip(self._contexts, fresh, strict=True):
             context.show(made)
         self._keys_made = self._clock.seconds()
+        return True
 
     def _names(self) -> ServerNames:
         default, *others = (_present(watched.value) for watched in self._pairs)

@@ -451,6 +451,44 @@ def test_mail_log_is_reopened(site: Site) -> None:
     assert rotated.read_text() == ""
 
 
+def test_what_cannot_be_reloaded_keeps_nothing_else_from_it(site: Site) -> None:
+    """Each thing that is wrong is told for itself, and goes on as it was; the mail log, in the file that is open."""
+    denied, listed, secrets = (site.folder / name for name in ("denied", "listed", "srs-secrets"))
+    site.options = {
+        "deny.first": {"file": "denied"}, "deny.second": {"file": "more"}, "sasl": {"certificates": "listed"},
+    }  # fmt: skip
+    site.write_config()
+    for path in (denied, listed, site.folder / "more"):
+        path.touch()
+    site.start()
+    before = certificate(site)
+    log, rotated = site.folder / "mail.log", site.folder / "mail.log.1"
+    log.rename(rotated)
+    log.mkdir()
+    secrets.write_text("rubbish\n")
+    listed.write_text("rubbish\n")
+    denied.write_text("rubbish\n")
+    (site.folder / "more").write_text("sender eve@elsewhere.example\n")
+    replace_pair(site)
+    site.hang_up()
+    until(lambda: "What is denied by deny.first stays as it was: " in site.log, what="the last complaint")
+    for said in (
+        f"The mail log goes on in the file that is open, since {log} cannot be opened: Is a directory; let the user",
+        "The list of certificates stays as it was: ",
+        "The secrets of return addresses stay as they were: ",
+    ):
+        assert said in site.log
+    assert certificate(site) != before
+    with smtp_session(site, "mta", ALICE) as session:
+        session.sendmail(ALICE, [ALICE], message(ALICE, b"logged\r\n"))
+        assert session.mail("eve@elsewhere.example")[0] == 250
+        assert session.rcpt(ALICE)[0] == 550
+    assert ALICE in rotated.read_text()
+    log.rmdir()
+    site.hang_up()
+    until(log.is_file, 5, "a new mail log")
+
+
 # The end
 
 

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
 from mailsuite.certificates import Pair, PairError, read_pair, self_signed
+from mailsuite.transport import certificate_watch
 from mailsuite.transport.certificate_watch import POLL_SECONDS, CertificateWatch, NamedFiles
 from mailsuite.transport.server_names import ServerNames
 from tests.transport.authority import Authority
@@ -145,6 +146,24 @@ def test_a_pair_of_no_use_does_not_keep_others_from_renewal(site: Site) -> None:
     assert "two.key holds no private key" in complaint["reason"]
     assert site.shown(None) == "new.example.org"
     assert site.shown("mail.example.net") == "mail.example.net"
+
+
+def test_what_nobody_foresaw_does_not_keep_others_from_renewal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a reload raise: more is read anew behind it than certificates."""
+
+    def read(*files: str) -> Pair:
+        assert "one" not in files[0]
+        return read_pair(*files)
+
+    site.put("two", "new.example.net")
+    with monkeypatch.context() as patch, capturedLogs() as logged:
+        patch.setattr(certificate_watch, "read_pair", read)
+        assert not site.watch.reload()
+
+    (failure,) = (event for event in logged if event["log_level"] is LogLevel.critical)
+    assert failure["log_failure"].check(AssertionError)
+    assert site.shown("mail.example.net") == "new.example.net"
+    assert site.shown(None) == "mail.example.org"
 
 
 def test_a_start_with_a_pair_of_no_use_fails(tmp_path: Path) -> None:
