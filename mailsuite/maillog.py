@@ -36,12 +36,14 @@ class MailLog:
         self._now = now
         self._fd = -1
         self._failing = False
+        # What comes before the next line: the end of one that was cut, if there is such a one.
+        self._begin = b""
 
     def open(self) -> None:
         """Open the file, or open it anew after it was rotated. Raises `OSError`; an open file then stays."""
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         self.close()
-        self._fd = fd
+        self._fd, self._begin = fd, b""
 
     def close(self) -> None:
         """Close the file; later records go nowhere."""
@@ -53,13 +55,29 @@ class MailLog:
         """See `IMailLog.record`. A full disk never stops the mail: the first failure is told to the general log."""
         if self._fd < 0:
             return
+        line = self._begin + self._format(self._now(), kind, fields)
         try:
-            os.write(self._fd, self._format(self._now(), kind, fields))
+            written = os.write(self._fd, line)
+            if written < len(line):
+                self._take_back(written)
+                raise OSError(f"only {written} of {len(line)} octets found room")
+            self._begin = b""
             self._failing = False
         except OSError:
             if not self._failing:
                 self._failing = True
                 self.log.failure("Cannot write to the mail log {path}", path=self._path)
+
+    def _take_back(self, written: int) -> None:
+        """Take the last *written* octets back, or see to it that the next line does not go on where they end."""
+        before, self._begin = self._begin, b"\n"
+        end = os.lseek(self._fd, 0, os.SEEK_CUR)
+        if os.fstat(self._fd).st_size == end:
+            os.ftruncate(self._fd, end - written)
+            self._begin = before
+        else:
+            # Another process has written behind it, and ended the line.
+            self._begin = b""
 
 
 def format_text(now: float, kind: str, fields: Mapping[str, object]) -> bytes:

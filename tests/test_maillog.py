@@ -2,6 +2,9 @@
 
 import json
 import os
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,94 @@ def test_a_full_disk_is_told_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     log.close()
 
     assert len(told) == 2
+
+
+@contextmanager
+def room_for(octets: int) -> Iterator[None]:
+    """Let no file grow beyond *octets*, as on a disk that is full then: what does not fit is cut."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def lines_after_each_cut(path: Path, logs: Sequence[MailLog]) -> list[bytes]:
+    """Have *logs*, which share the file *path*, write in turns, with room for ever more octets; return its lines."""
+    with capturedLogs():
+        for log in logs:
+            log.open()
+        logs[0].record("smtp", {"id": "first"})
+        size = path.stat().st_size
+        for more in range(60):
+            for log in logs:
+                with room_for(size + more):
+                    log.record("smtp", {"id": more, "long": "x" * 60})
+        for log in logs:
+            log.record("smtp", {"id": "last"})
+            log.close()
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def test_a_line_that_does_not_fit_leaves_no_half(tmp_path: Path) -> None:
+    """Wherever a full disk cuts it, and whichever of several processes writes next, each line is whole."""
+    path = tmp_path / "mail.log"
+    lines = lines_after_each_cut(path, [MailLog(str(path), "json", lambda: NOW) for _ in range(3)])
+
+    assert [json.loads(line)["id"] for line in lines] == ["first", "last", "last", "last"]
+    assert all(line.endswith(b"\n") for line in lines)
+
+
+def test_a_half_that_cannot_be_taken_back_is_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a file that can only grow (``chattr +a``): it joins no other, and no line is empty."""
+    monkeypatch.setattr("mailsuite.maillog.os.ftruncate", _no_right)
+    path = tmp_path / "mail.log"
+    log = MailLog(str(path), "json", lambda: NOW)
+    log.open()
+    with capturedLogs() as told:
+        with room_for(10):
+            log.record("smtp", {"id": 1})
+            log.record("smtp", {"id": 2})
+        for number in (3, 4):
+            log.record("smtp", {"id": number})
+    log.close()
+    half, *whole = path.read_bytes().splitlines(keepends=True)
+
+    assert half == b'{"time": "\n'
+    assert [json.loads(line)["id"] for line in whole] == [3, 4]
+    assert len(told) == 1
+
+
+def test_what_another_process_has_written_meanwhile_is_not_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went on where the half ends, and has ended that line."""
+    path = tmp_path / "mail.log"
+    log = MailLog(str(path), "text", lambda: NOW)
+    log.open()
+    plain = os.write
+
+    def cut(fd: int, octets: bytes) -> int:
+        """Find room for four octets; another process writes at once."""
+        written = plain(fd, octets[:4])
+        with open(path, "ab") as other:
+            other.write(b"another\n")
+        return written
+
+    with capturedLogs(), monkeypatch.context() as patched:
+        patched.setattr("mailsuite.maillog.os.write", cut)
+        log.record("smtp", {})
+    log.record("smtp", {})
+    log.close()
+
+    assert path.read_bytes() == b"2026another\n2026-01-01T00:00:00.250Z smtp\n"
+
+
+def _no_right(fd: int, length: int) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 def _no_room(fd: int, octets: bytes) -> int:
