@@ -164,6 +164,6 @@ class Limits(Section, frozen=True, kw_only=True):
     )] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     shutdown_grace: Annotated[float, Meta(
         ge=0, le=3600,
-        description="How long a message whose end has come may take to be answered when the service stops, and a reply to"
-                    " be sent; one that is still arriving is cut off with 421, and sent again later.",
+        description="How long a message whose end has come may take to be answered when the service stops, and a reply"
+                    " to be sent; one that is still arriving is cut off with 421, and sent again later.",
     )] = 10.0
