@@ -81,6 +81,8 @@ class Model:
 
     def _body_line(self, line: bytes) -> None:
         if line == b".":
+            # CR CR LF . CR LF: its sender may not have meant the end, so that nothing behind it is obeyed.
+            self.closed = self.content.endswith(b"\r\r\n")
             self.codes.append(self._end())
         else:
             self.content += line.removeprefix(b".") + b"\r\n"
