@@ -25,6 +25,7 @@ from mailsuite.mailbox.restore_mark import NAME as RESTORING
 from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.mailbox.run_mark import SiteInUse
 from mailsuite.queue.store import DATABASE
+from mailsuite.reach import present
 
 # What makes a folder a backup of ours: written first without, and at the end with when it was made.
 MANIFEST = "mailsuite-backup.json"
@@ -152,7 +153,7 @@ def _accounts(settings: Settings, target: str) -> None:
 def _queue(settings: Settings, folder: str, mirror: Mirror) -> None:
     """Copy the queue: its content before and after the file, so that all is there that the file tells of."""
     source = settings.queue.path
-    if not os.path.exists(f"{source}/{DATABASE}"):
+    if not present(f"{source}/{DATABASE}"):
         return
     os.makedirs(f"{folder}/queue/content", 0o700, exist_ok=True)
     content = os.fsencode(f"{source}/content"), os.fsencode(f"{folder}/queue/content")
@@ -198,7 +199,7 @@ def _state_names(settings: Settings, folder: str) -> Iterator[str]:
 
 def copy_mail(source: str, target: str, mirror: Mirror) -> Mirrored:
     """Let the mailboxes below *target* be those below *source*; a folder that cannot be listed is told."""
-    if not os.path.isdir(source):
+    if not present(source):
         return mirror.done
     os.makedirs(target, 0o700, exist_ok=True)
     skipped: list[OSError] = []

@@ -41,6 +41,7 @@ from mailsuite.policy.backup_list import (
     shown_key,
 )
 from mailsuite.policy.backup_store import FOLDER, ListStore, read_limited
+from mailsuite.reach import present
 from mailsuite.route import CannotConnect
 
 PUBLISHED = "published"
@@ -73,9 +74,9 @@ def export(settings: Settings, domain: str, output: str | None) -> None:
     Example:
       mailsuite backup-mx export example.com --output /var/www/lists/example.com.list
     """
-    if output is not None and not os.path.isdir(folder := os.path.dirname(os.path.abspath(output))):
-        raise click.ClickException(f"there is no folder {folder!r} for the list: make it, or name another file")
     try:
+        if output is not None and not present(folder := os.path.dirname(os.path.abspath(output))):
+            raise click.ClickException(f"there is no folder {folder!r} for the list: make it, or name another file")
         key = parse_domain(domain)
         found = _accepted(settings, key)
         path = output or os.path.join(settings.state_dir, FOLDER, PUBLISHED, f"{key}.list")

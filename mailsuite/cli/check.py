@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -20,7 +21,7 @@ from mailsuite.cli.checks.policy import policy
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.checks.workers import workers
 from mailsuite.cli.output import print_json
-from mailsuite.cli.site import become_owner, config_option, config_path, site_settings
+from mailsuite.cli.site import BadConfiguration, become_owner, config_option, config_path, site_settings
 from mailsuite.config import Settings
 from mailsuite.counted import counted
 
@@ -55,7 +56,7 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
     """
     found = [*listeners(settings), *limits(settings), *certificate(settings, now)]
     started_as, seen = os.geteuid(), ways(settings)
-    if os.path.isdir(settings.state_dir):
+    with suppress(BadConfiguration):  # it is among the findings
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings, seen)

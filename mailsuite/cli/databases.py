@@ -19,6 +19,7 @@ from mailsuite.durable import fsync_path, sync_folder
 from mailsuite.queue import schema as queue
 from mailsuite.queue import upgrades as queue_upgrades
 from mailsuite.queue.store import DATABASE
+from mailsuite.reach import present
 from mailsuite.schema_steps import Change, Steps, downgrade, upgrade, version_of
 
 T = TypeVar("T")
@@ -60,8 +61,11 @@ class Database:
 
     def version(self) -> int | None:
         """Return the version of the file, ``None`` where there is none. Raises `Unusable`."""
-        if not os.path.exists(self.path):
-            return None
+        try:
+            if not present(self.path):
+                return None
+        except OSError as error:
+            raise Unusable(f"{self.path} cannot be reached: {error.strerror}") from error
         with self._open() as connection:
             return version_of(connection)
 

@@ -15,6 +15,7 @@ from mailsuite.mailbox.layout import folders_of
 from mailsuite.mailbox.mbox_writer import mbox as entries
 from mailsuite.mailbox.mirror import Mirror
 from mailsuite.mailbox.taking import take_listing
+from mailsuite.reach import present
 
 _FOLDER = click.Path(file_okay=False)
 _INBOX = "INBOX"
@@ -102,6 +103,10 @@ def _name(place: str, path: str) -> str:
 def _mailbox(settings: Settings, address: str) -> str:
     with open_accounts(settings) as accounts:
         path = mail_path(settings, accounts.users.show(address))
-    if not os.path.isdir(path):
+    try:
+        there = present(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be reached: {error.strerror}") from error
+    if not there:
         raise click.ClickException(f"{address} has no mail yet: there is no {path}")
     return path

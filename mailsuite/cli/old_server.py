@@ -18,6 +18,7 @@ from mailsuite.directory.old_accounts import BadLine, OldAccount, placed
 from mailsuite.directory.passwords import UnfitPassword
 from mailsuite.directory.rows import Imported, Rejected, User
 from mailsuite.directory.spelling import parse_address
+from mailsuite.reach import present
 
 # Where neither the line nor an option says where mail is.
 USUAL_MAIL = "%h/Maildir"
@@ -39,7 +40,12 @@ def move_accounts(
     for old, user in users if mail is not None else ():
         where = placed(mail, old.name, old.home) if mail else old.mail or placed(USUAL_MAIL, old.name, old.home)
         try:
-            if not os.path.isdir(where):
+            there = present(where) and os.path.isdir(where)
+        except OSError as error:
+            wrong[old.line] = f"{where} cannot be reached: {error.strerror}"
+            continue
+        try:
+            if not there:
                 who = f"{user} would come" if isinstance(user, str) else f"{user.name} is here"
                 wrong[old.line] = f"{who}, but there is no Maildir {where}; where it is says --mail"
             elif isinstance(user, str):

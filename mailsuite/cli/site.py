@@ -13,6 +13,7 @@ import click
 from mailsuite.config import ConfigError, Settings, load
 from mailsuite.config.endpoints import place
 from mailsuite.directory.passwords import Passwords
+from mailsuite.reach import closed_folder, present
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,11 +54,16 @@ def config_path(given: str | None) -> str:
     """Return the configuration file to use: *given*, or the first that is in its usual place."""
     if given is not None:
         return given
+    closed: list[str] = []
     for usual in PLACES:
-        if os.path.exists(usual):
-            return usual
+        try:
+            if present(usual):
+                return usual
+        except OSError as error:
+            closed.append(f"{usual} cannot be reached: {error.strerror}")
     raise BadConfiguration(
-        f"there is no {PLACES[0]} in this folder and no {PLACES[1]}:"
+        "\n".join(closed)
+        or f"there is no {PLACES[0]} in this folder and no {PLACES[1]}:"
         " name the file with --config, or make a site with mailsuite init"
     )
 
@@ -71,7 +77,10 @@ def site_settings(path: str) -> Settings:
 
 
 def become_owner(folder: str) -> None:
-    """If we are root, become the owner of *folder* for good: group, groups and user."""
+    """If we are root, become the owner of *folder* for good: group, groups and user.
+
+    Raises `BadConfiguration` where there is no such folder, or its owner, whom we are by then, cannot get there.
+    """
     if os.geteuid() != 0:
         return
     try:
@@ -85,6 +94,11 @@ def become_owner(folder: str) -> None:
     os.setgroups(groups)
     os.setgid(gid)
     os.setuid(status.st_uid)
+    if (closed := closed_folder(folder)) is not None:
+        raise BadConfiguration(
+            f"a command run as root goes on as the owner of state_dir, who cannot get to {folder}: {closed.what};"
+            f" to mend it: {closed.mend}"
+        )
 
 
 def _load_while_root() -> None:

@@ -24,6 +24,7 @@ from mailsuite.meaning import Mailbox
 from mailsuite.queue.errors import QueueError
 from mailsuite.queue.inspection import inspect_queue
 from mailsuite.queue.store import DATABASE
+from mailsuite.reach import present
 
 ABOUT_KINDS = """\b
 What it finds, and what --repair does about it:
@@ -89,8 +90,13 @@ def _findings(settings: Settings, whole: bool) -> Iterator[Finding]:
     yield from _damage(settings)
     there: list[str] = []
     skipped: list[OSError] = []
-    if os.path.isdir(root):
-        there = sorted(maildirs(root, skipped.append))
+    try:
+        if present(root):
+            there = sorted(maildirs(root, skipped.append))
+    except OSError as closed:
+        # What is not seen is not missing.
+        skipped.append(closed)
+        known = None
     for error in skipped:
         yield Finding("unreadable", str(error.filename), f"it cannot be read: {error.strerror}")
     if known is not None:
@@ -168,13 +174,15 @@ def _damage(settings: Settings) -> Iterator[Finding]:
 
 def _queue(settings: Settings, now: float) -> Iterator[Finding]:
     path = f"{settings.queue.path}/{DATABASE}"
-    if not os.path.exists(path):
-        return
     try:
+        if not present(path):
+            return
         for each in inspect_queue(settings.queue.path, now):
             remove = partial(os.unlink, each.path) if each.kind == "leftover" else None
             yield Finding(each.kind, each.path, each.text, remove)
-    except (QueueError, sqlite3.Error, OSError) as error:
+    except OSError as error:
+        yield Finding("queue-file", path, error.strerror or str(error))
+    except (QueueError, sqlite3.Error) as error:
         yield Finding("queue-file", path, str(error))
 
 

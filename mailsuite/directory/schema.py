@@ -14,6 +14,7 @@ from mailsuite.database import primary_code, transaction
 from mailsuite.directory import upgrades
 from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, OlderSchema
 from mailsuite.directory.tables import WATCHED, Dialect, tables, views
+from mailsuite.reach import present
 from mailsuite.schema_steps import version_of
 
 VERSION = 2
@@ -93,7 +94,11 @@ def _touch(path: str) -> None:
 
 
 def _open(path: str, wait: float) -> sqlite3.Connection:
-    if not os.path.exists(path):
+    try:
+        there = present(path)
+    except OSError as error:
+        raise NoAccounts(f"{path} cannot be reached: {error.strerror}") from error
+    if not there:
         raise NoAccounts(f"there is no accounts file {path}; mailsuite init makes it with a new site")
     with trouble(path):
         return sqlite3.connect(path, timeout=wait, isolation_level=None)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from mailsuite.database import primary_code, transaction
 from mailsuite.queue import upgrades
 from mailsuite.queue.errors import NewerQueue, NoQueue, OlderQueue, QueueBusy, QueueError
+from mailsuite.reach import present
 from mailsuite.schema_steps import version_of
 
 VERSION = 2
@@ -159,7 +160,11 @@ def _touch(path: str) -> None:
 
 
 def _open(path: str, wait: float) -> sqlite3.Connection:
-    if not os.path.exists(path):
+    try:
+        there = present(path)
+    except OSError as error:
+        raise QueueError(f"{path} cannot be reached: {error.strerror}") from error
+    if not there:
         raise NoQueue(f"there is no queue {path}; the server makes it when it first starts")
     with trouble(path):
         return sqlite3.connect(path, timeout=wait, isolation_level=None)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from mailsuite.cli import COMMANDS, main, site
+from mailsuite.reach import Closed
 from tests.cli.site import edit, new_site, run
+from tests.kept_out import kept_out, open_folder
 
 
 def test_the_configuration_in_the_current_folder_is_the_default(
@@ -121,6 +123,31 @@ def test_others_stay_who_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     site.become_owner("/site")
 
     assert switches.calls == []
+
+
+def test_root_is_told_that_the_owner_cannot_get_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root sees the site well, and need not know that somebody else looks at it."""
+    switches = Switches(monkeypatch, 43210)
+    monkeypatch.setattr(site, "closed_folder", lambda path: Closed(f"mail may not pass {path}", "chmod o+x /"))
+    with pytest.raises(site.BadConfiguration) as told:
+        site.become_owner("/site")
+
+    assert switches.calls[-1] == ("setuid", 43210)
+    assert told.value.message.endswith("who cannot get to /site: mail may not pass /site; to mend it: chmod o+x /")
+
+
+def test_a_usual_place_that_cannot_be_looked_at_is_not_called_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be a site."""
+    with open_folder() as folder:
+        (folder / "closed").mkdir()
+        monkeypatch.setattr(site, "PLACES", ("mailsuite.toml", f"{folder}/closed/mailsuite.toml"))
+        monkeypatch.chdir(folder)
+        with kept_out(folder / "closed"):
+            result = run("settings")
+
+    assert result.exit_code == 2
+    assert f"{folder}/closed/mailsuite.toml cannot be reached: the user " in result.stderr
+    assert "there is no" not in result.stderr
 
 
 def test_every_command_has_help() -> None:

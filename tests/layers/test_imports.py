@@ -38,7 +38,7 @@ LAYERS = {
     },
     "cores": {"wire", "smtp", "pop3", "sasl"},
     "interfaces": {"interfaces"},
-    "disk": {"durable"},
+    "disk": {"durable", "reach"},
     "parts": {"delivery", "directory", "mailbox", "policy", "queue", "tokens", "maillog"},
     "services": {"service"},
     "administration": {"admin"},

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mailsuite.reach import closed_folder
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -34,3 +36,9 @@ def warning(where: str, what: str, mend: str) -> Finding:
 def error(where: str, what: str, mend: str) -> Finding:
     """It does not work."""
     return Finding("error", where, what, mend)
+
+
+def unreachable(where: str, path: str) -> Finding | None:
+    """Return the error that this user may not pass a folder above *path*, if that is so: it is not absent then."""
+    closed = closed_folder(path)
+    return None if closed is None else error(where, closed.what, closed.mend)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, execute
 
 from mailsuite.address import Address, domain_key
 from mailsuite.backends import backend, reading
-from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema
 from mailsuite.directory.resolve import Resolver
@@ -32,6 +32,9 @@ def accounts(settings: Settings) -> Iterator[Finding]:
     """Look at the accounts: their version, the file's mode, the first domain and the site's postmaster."""
     name = settings.directory.backend
     key = _KEYS.get(name, "directory.backend")
+    if name == "sqlite" and (closed := unreachable(key, settings.directory.path)) is not None:
+        yield closed
+        return
     try:
         if name in ("sqlite", "postgresql"):
             with reading(settings) as records:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.config import Settings
 from mailsuite.policy.srs_secrets import BadSecrets
 from mailsuite.returns import Returns
@@ -13,6 +13,9 @@ from mailsuite.returns import Returns
 def forwarding(settings: Settings) -> Iterator[Finding]:
     """Look at the secrets of return addresses; where there are none yet the service makes them."""
     path = settings.srs.secrets
+    if (closed := unreachable("srs.secrets", path)) is not None:
+        yield closed
+        return
     if not os.path.exists(path):
         return
     try:

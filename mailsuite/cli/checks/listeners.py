@@ -8,6 +8,7 @@ from mailsuite.config import Settings
 from mailsuite.config.endpoints import Place, place
 from mailsuite.config.forms import ip
 from mailsuite.config.tables.listen import Listener
+from mailsuite.reach import closed_folder
 from mailsuite.smtp.commands import EXTENSIONS
 
 FIRST_FREE_PORT = 1024
@@ -88,7 +89,11 @@ def _clashes(where: str, spot: Place, taken: list[tuple[str, Place]]) -> Iterato
 
 def _folder(where: str, spot: Place) -> Iterator[Finding]:
     folder = os.path.dirname(spot.path)
-    if os.path.isabs(folder) and not os.path.isdir(folder):
+    if not os.path.isabs(folder):
+        return
+    if (closed := closed_folder(spot.path)) is not None:
+        yield warning(where, closed.what, closed.mend)
+    elif not os.path.isdir(folder):
         yield warning(
             where, f"{folder}, the folder of its socket, is not there", "make it, or have it made at each start"
         )

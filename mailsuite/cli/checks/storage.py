@@ -5,7 +5,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
-from mailsuite.cli.checks import Finding, error, ok, warning
+from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.config import Settings
 from mailsuite.mailbox.restore_mark import HalfRestored, RestoreMark
 from mailsuite.queue.errors import NoQueue, QueueBusy, QueueError
@@ -17,6 +17,9 @@ MEBIBYTE = 1024 * 1024
 
 def storage(settings: Settings) -> Iterator[Finding]:
     """Look at the folders, their owner and modes, and the space that is left."""
+    if (closed := unreachable("state_dir", settings.state_dir)) is not None:
+        yield closed
+        return
     if not os.path.isdir(settings.state_dir):
         yield error("state_dir", f"{settings.state_dir} is not a folder", "make the site with mailsuite init")
         return
@@ -27,7 +30,9 @@ def storage(settings: Settings) -> Iterator[Finding]:
     log = os.path.dirname(settings.log.path)
     if log != settings.state_dir:
         yield from _folder("log.path", log)
-    if os.path.exists(settings.queue.path):
+    if (closed := unreachable("queue.path", settings.queue.path)) is not None:
+        yield closed
+    elif os.path.exists(settings.queue.path):
         yield from _folder("queue.path", settings.queue.path)
         yield from _queue(settings.queue.path)
     if os.path.isdir(settings.log.path):
@@ -76,7 +81,9 @@ def _mail(settings: Settings) -> Iterator[Finding]:
 
 
 def _folder(where: str, path: str) -> Iterator[Finding]:
-    if not os.path.isdir(path):
+    if (closed := unreachable(where, path)) is not None:
+        yield closed
+    elif not os.path.isdir(path):
         yield error(where, f"{path} is not a folder", f"mkdir -m 700 {path}, as the owner of state_dir")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield error(where, f"{path} cannot be written by this user", f"chown USER {path} && chmod u+rwx {path}")

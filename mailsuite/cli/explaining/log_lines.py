@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mailsuite.reach import present
+
 # What follows "key=": values with commas between them, each plain or a JSON string.
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^\s",]*)'
 _FIELD = re.compile(rf" ([a-z_]+)=({_VALUE}(?:,{_VALUE})*)")
@@ -56,7 +58,7 @@ def lines_with(path: str, words: list[str], read: Callable[[int], object] = lamb
 
 def recent(path: str, octets: int = 1_048_576) -> Iterator[Line]:
     """Yield the lines in the last *octets* of the log *path*; none where there is no log. Raises `OSError`."""
-    if not os.path.exists(path):
+    if not present(path):
         return
     with open(path, "rb") as file:
         # The first line that is found so is most likely cut.
@@ -74,7 +76,7 @@ def recent(path: str, octets: int = 1_048_576) -> Iterator[Line]:
 def logs(path: str) -> list[str]:
     """Return the log *path* and those kept before it, the oldest first."""
     kept = glob.glob(glob.escape(path) + _KEPT)
-    return [*sorted(kept, key=lambda name: (os.stat(name).st_mtime, name)), *([path] if os.path.exists(path) else [])]
+    return [*sorted(kept, key=lambda name: (os.stat(name).st_mtime, name)), *([path] if present(path) else [])]
 
 
 def parse(text: str) -> Line | None:

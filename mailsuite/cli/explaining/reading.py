@@ -37,6 +37,7 @@ from mailsuite.policy.ban_file import BanFile
 from mailsuite.policy.caps import Caps
 from mailsuite.policy.known import KNOWN_SECONDS
 from mailsuite.policy.state import MemoryState
+from mailsuite.reach import present
 from mailsuite.returns import Returns
 from mailsuite.service.flush import Flush
 from mailsuite.service.login import Logins
@@ -62,7 +63,7 @@ class Reading:
         # It is never opened: nothing of this is logged.
         log = MailLog(settings.log.path, "text", clocks.now)
         returns = Returns(settings, clocks.now)
-        if os.path.exists(settings.srs.secrets):
+        if present(settings.srs.secrets):
             returns.load()
         self._denials = Denials(settings)
         self._denials.load()
@@ -79,7 +80,7 @@ class Reading:
         held = throttle(settings, reactor, state, log, self.exempt)
         self.bans, self.known = held.bans, held.known
         bans = BanFile.of(settings.state_dir)
-        if os.path.exists(bans.path):
+        if present(bans.path):
             self.bans.replace(bans.bans(clocks.now()))
             self.known.learn(bans.known(clocks.now() - KNOWN_SECONDS))
         hashing = BoundedThreads(reactor, 1)
