@@ -68,6 +68,10 @@ def _value_problems(value: Any, key: Key, path: Path) -> Iterator[Problem]:
             msgspec.convert(value, typing.Annotated[key.type, key.meta])
         except msgspec.ValidationError:
             yield Problem(path, f"expected {key.expected}, got {_shown(value)}")
+            return
+        # Where the system takes texts for names, they end there.
+        if any("\0" in text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)):
+            yield Problem(path, f"expected {key.expected}, without the character NUL, got {_shown(value)}")
 
 
 def _missing(key: Key, path: Path) -> Problem:

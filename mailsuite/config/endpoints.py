@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
@@ -46,6 +46,14 @@ class Place:
         )
 
 
+class _Clients(Factory):
+    """Stands in for what makes the sessions of clients, of which there are none yet."""
+
+    def buildProtocol(self, address: Any) -> NoReturn:
+        """A real listener is asked for sessions when clients come; one that begins with one serves standard input."""
+        raise ValueError('nobody can connect to it: expected one that waits for clients, such as "tcp:25"')
+
+
 class _Sketch:
     """Stands in for a reactor and notes what it is asked to listen on."""
 
@@ -64,18 +72,18 @@ class _Sketch:
 
 def place(description: str) -> Place:
     """Return where *description* would listen. Raises `ValueError` that says what is wrong."""
-    kind = description.partition(":")[0].lower()
-    if kind == "ssl":
+    kind, _, rest = description.lower().partition(":")
+    wrapped = rest.partition(":")[0] if kind == "haproxy" else kind
+    if wrapped in ("ssl", "tls"):
         raise ValueError('write "tcp:" here and tls = "implicit" beside it')
     if kind == "systemd":
         _check_systemd(description)
         return Place("other")  # its sockets are there only under systemd
     sketch = _Sketch()
     try:
-        endpoint = _parse(sketch, description)
+        _parse(sketch, description).listen(_Clients())
     except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise ValueError(_reason(error)) from error
-    endpoint.listen(Factory())
     host = sketch.place.host
     if _NUMBERS.fullmatch(host) and ip(host) is None:
         raise ValueError(f"interface={host} is no address: expected one of this machine, or none for all")

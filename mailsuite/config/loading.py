@@ -37,6 +37,8 @@ def load(path: str | os.PathLike[str]) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax(file, text, str(error))) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: values are nested too deep to be read: expected lists of plain values") from error
     settings, problems = decode(table)
     if settings is not None and not problems:
         problems = problems_of(settings)

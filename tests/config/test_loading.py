@@ -271,6 +271,7 @@ def test_a_host_name_must_be_one(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "endpoint",
     ["", "tcp", "tcp:x", "frob:25", "tcp:25:interfac=1", "tcp:65536", "tcp6:25:interface=::1", "unix:", "ssl:465",
+     "stdio", "stdio:", "haproxy:stdio:", "tls:/etc/certs", "haproxy:tls:/etc/certs",
      "systemd", "systemd:x", "systemd:domain=INET", "systemd:domain=X:index=0", "systemd:domain=INET:index=x"],
 )
 def test_an_endpoint_must_be_one(tmp_path: Path, endpoint: str) -> None:
@@ -278,6 +279,31 @@ def test_an_endpoint_must_be_one(tmp_path: Path, endpoint: str) -> None:
     (problem,) = refused(tmp_path, f'{MINIMAL}[listen.x]\nservice = "mta"\nendpoint = "{endpoint}"\n')
 
     assert problem.startswith(f'mailsuite.toml:4: listen.x.endpoint: "{endpoint}" is not an endpoint')
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('[log]\npath = "a\\u0000b"\n', "3: log.path: expected a path name, "),
+        ('[delivery]\nsource = ["a\\u0000b"]\n', "3: delivery.source: "),
+        ('[listen.x]\nservice = "mta"\nendpoint = "unix:/a\\u0000b"\n', "4: listen.x.endpoint: "),
+        ('[listen.x]\nservice = "mta"\nendpoint = ["tcp:25", "tcp:26:interface=\\u0000"]\n', "4: listen.x.endpoint: "),
+    ],
+)
+def test_no_text_has_the_character_nul(tmp_path: Path, text: str, where: str) -> None:
+    """Where one names a file, the system would take what is before it, and Python nothing."""
+    (problem,) = refused(tmp_path, MINIMAL + text)
+
+    assert problem.startswith(f"mailsuite.toml:{where}")
+    assert ", without the character NUL, got " in problem
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ("{a = ", "}")])
+def test_values_within_values_without_end(tmp_path: Path, begin: str, end: str) -> None:
+    """Deeper than Python can follow: that is said, and no more."""
+    (problem,) = refused(tmp_path, f"{MINIMAL}x = {begin * 100_000}1{end * 100_000}\n")
+
+    assert problem == "mailsuite.toml: values are nested too deep to be read: expected lists of plain values"
 
 
 def test_a_listener_needs_an_endpoint(tmp_path: Path) -> None:
