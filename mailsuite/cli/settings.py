@@ -1,7 +1,6 @@
 """``mailsuite settings``: what to type into a mail program."""
 
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 
 import click
 
@@ -10,6 +9,7 @@ from mailsuite.cli.output import as_json, print_json, print_table
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
+from mailsuite.config.forms import ip
 from mailsuite.config.tables.listen import Listener
 
 SECURITY = {"none": "none", "starttls": "STARTTLS", "implicit": "SSL/TLS"}
@@ -65,10 +65,12 @@ def accesses(settings: Settings, address: str) -> list[Access]:
 
 
 def server(settings: Settings, interface: str) -> str:
-    """Return the name by which clients reach *interface*: our host name, but for a loopback address."""
-    if interface == "localhost" or (interface and ip_address(interface.partition("%")[0]).is_loopback):
-        return interface
-    return settings.hostname
+    """Return the name by which clients reach *interface*: our host name, but for a loopback address or a name of it."""
+    address = ip(interface.partition("%")[0])
+    labels = interface.lower().split(".")
+    # With names below it (pop.localhost), and as many a hosts file has it (localhost.localdomain).
+    here = address.is_loopback if address is not None else "localhost" in (labels[0], labels[-1])
+    return interface if here else settings.hostname
 
 
 def _password(listener: Listener) -> str:

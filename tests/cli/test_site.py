@@ -67,6 +67,28 @@ def test_a_mail_program_is_told_all_it_asks_for(tmp_path: Path) -> None:
     assert {(way["server"], way["user_name"]) for way in ways} == {("mail.example.org", "me@example.org")}
 
 
+@pytest.mark.parametrize(
+    ("interface", "server"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("localhost.localdomain", "localhost.localdomain"),
+        ("pop.localhost", "pop.localhost"),
+        ("\\:\\:1", "::1"),
+        ("fe80\\:\\:1%eth0", "mail.example.org"),
+        ("192.0.2.1", "mail.example.org"),
+        ("inside.example.org", "mail.example.org"),
+    ],
+)
+def test_an_endpoint_may_name_its_interface(tmp_path: Path, interface: str, server: str) -> None:
+    """By address or by name: what only this machine reaches is told as it is, all else by our own name."""
+    config = new_site(tmp_path / "site")
+    edit(config, '"tcp6:587"', f"'tcp6:587:interface={interface}'")
+    ways = json.loads(run("settings", "--json", "-c", config).stdout)
+
+    assert [way["server"] for way in ways if way["port"] == 587] == [server]
+
+
 def test_settings_are_for_a_user_that_exists(tmp_path: Path) -> None:
     """A slip of the finger does not become a user name; with no name at all there is a place for it."""
     config = new_site(tmp_path / "site")
