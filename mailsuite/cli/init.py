@@ -4,6 +4,8 @@ import datetime
 import os
 import pwd
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import click
@@ -62,8 +64,9 @@ def init(
 def create(plan: Plan, owner: str | None = None) -> Settings:
     """Make the site of *plan* as its owner; what goes wrong ends the command with a message."""
     try:
-        _own(plan.folder, owner)
-        return make_site(plan, datetime.datetime.now(datetime.UTC))
+        with _for_its_owner_to_change():
+            _own(plan.folder, owner)
+            return make_site(plan, datetime.datetime.now(datetime.UTC))
     except SiteExists as error:
         raise click.ClickException(f"{error} is there already; nothing was changed") from error
     except ConfigError as error:
@@ -89,6 +92,20 @@ The site is in {plan.folder}. Next:
                      {plan.domain}. MX 10 {plan.hostname}.
   5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {config}
 The certificate is self-signed: put a real one in place of cert.pem and key.pem when you have it."""
+
+
+@contextmanager
+def _for_its_owner_to_change() -> Iterator[None]:
+    """Let nobody else write in what is made inside, whatever umask we were started with.
+
+    A configuration can name Python objects, and who may write in a folder above can put another site in its place.
+    """
+    before = os.umask(0o022)
+    os.umask(before | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _own(folder: str, owner: str | None) -> None:

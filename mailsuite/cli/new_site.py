@@ -54,7 +54,9 @@ def make_site(plan: Plan, now: datetime.datetime) -> Settings:
     if os.path.exists(plan.config):
         raise SiteExists(plan.config)
     draft = plan.config + ".new"
-    with open(draft, "w", encoding="utf-8") as file:
+    with suppress(FileNotFoundError):
+        os.unlink(draft)  # with whatever mode it had
+    with open(draft, "x", encoding="utf-8") as file:
         file.write(site_text(plan.hostname, _endpoints(plan), plan.postmaster, allow_root=os.geteuid() == 0))
     settings = load(draft)
     if not os.path.exists(settings.tls.certificate) and not os.path.exists(settings.tls.key):

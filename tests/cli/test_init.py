@@ -37,6 +37,35 @@ def test_only_the_owner_can_look_into_it(tmp_path: Path) -> None:
     assert modes == {"": 0o700, "mail": 0o700, "key.pem": 0o600, "accounts.sqlite": 0o600}
 
 
+def test_nobody_else_can_change_it_whatever_the_umask(tmp_path: Path) -> None:
+    """Who may write in the configuration decides what code we run; nor may others put another site in its place."""
+    (tmp_path / "new" / "site").mkdir(parents=True)
+    (tmp_path / "new" / "site" / "mailsuite.toml.new").touch()
+    (tmp_path / "new" / "site" / "mailsuite.toml.new").chmod(0o666)
+    before = os.umask(0)
+    try:
+        sites = [new_site(tmp_path / "new" / name).parent for name in ("site", "folder/site")]
+        assert run("demo", tmp_path / "new" / "folder" / "demo").exit_code == 0
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+    made = [path for site in (*sites, tmp_path / "new" / "folder") for path in (site, *site.rglob("*"))]
+
+    assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
+    assert stat.S_IMODE((sites[0] / "mailsuite.toml").stat().st_mode) == 0o644
+
+
+def test_a_narrow_umask_stays_narrow(tmp_path: Path) -> None:
+    """Who wants the configuration for the owner alone has it so."""
+    before = os.umask(0o077)
+    try:
+        config = new_site(tmp_path / "site")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+
+
 def test_the_standard_ports_are_used(tmp_path: Path) -> None:
     """25, 587, 465, 110 and 995, TLS from the first octet on two of them."""
     listen = load(new_site(tmp_path / "site")).listen
