@@ -65,7 +65,7 @@ def accesses(settings: Settings, address: str) -> list[Access]:
 
 
 def server(settings: Settings, interface: str) -> str:
-    """Return the name by which clients reach *interface*: our host name, but for a loopback address or a name of it."""
+    """Return the name by which clients reach *interface*: our host name, but for loopback, by address or name."""
     address = ip(interface.partition("%")[0])
     labels = interface.lower().split(".")
     # With names below it (pop.localhost), and as many a hosts file has it (localhost.localdomain).

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import resource
+import shlex
 import sqlite3
 import sys
 import time
@@ -439,6 +440,28 @@ def test_mail_that_others_could_read_is_warned_of(config: Path) -> None:
         f"warning  store.path: {config.parent}/mail is open to other users of this machine",
         f"warning  directory.path: {config.parent}/accounts.sqlite is open to other users of this machine",
     ]
+
+
+def test_remedies_can_be_pasted(tmp_path: Path) -> None:
+    """Whatever the folder is called: a shell takes each path for one word."""
+    config = new_site(tmp_path / "si te; exit", "--unprivileged", "--interface", "127.0.0.1")
+    folder = config.parent
+    with config.open("a") as file:
+        file.write('[log]\npath = "no log/mail.log"\n')
+        for name in ("no password", "pass word"):
+            host = name.replace(" ", ".")
+            file.write(f'[routes."{name}"]\nrecipients = ["{host}"]\nhost = "{host}"\n')
+            file.write(f'user = "we"\npassword_file = "{name}"\n')
+    (folder / "pass word").write_text("secret\n")
+    assert run("srs", "rotate", "-c", config).exit_code == 0
+    for name, mode in (("", 0o707), ("mail", 0o755), ("accounts.sqlite", 0o644), ("srs-secrets", 0o644)):
+        (folder / name).chmod(mode)
+    found = [each for each in findings(load(config), datetime.datetime.now(datetime.UTC)) if str(folder) in each.mend]
+
+    for name in ("", "mail", "no log", "accounts.sqlite", "no password", "pass word", "srs-secrets"):
+        quoted = shlex.quote(str(folder / name))
+        assert any(quoted in each.mend for each in found), quoted
+    assert not any(str(folder) in each.mend.replace(f"'{folder}", "") for each in found)
 
 
 def test_too_little_free_space_is_an_error(config: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from shlex import quote
 from typing import TypeVar
 
 from twisted.internet import reactor
@@ -52,7 +53,7 @@ def _in_sql(settings: Settings, key: str, records: SqlRecords) -> Iterator[Findi
     if key == "directory.path":
         yield ok(key, f"{path} can be read")
         if os.stat(path).st_mode & 0o077:
-            yield warning(key, f"{path} is open to other users of this machine", f"chmod 600 {path}")
+            yield warning(key, f"{path} is open to other users of this machine", f"chmod 600 {quote(path)}")
     else:
         yield ok(key, "the database can be read")
     yield from _domains(records, settings)
@@ -115,4 +116,4 @@ def _mend(records: SqlRecords, postmaster: Address) -> str:
         return f"mailsuite domain add {postmaster.domain}"
     if domain.domain_class != LOCAL:
         return f"mailsuite domain set {domain.name} --class local"
-    return f"mailsuite user add {postmaster}"
+    return f"mailsuite user add {quote(str(postmaster))}"

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from shlex import quote
 
 from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.config import Settings
@@ -24,6 +25,6 @@ def forwarding(settings: Settings) -> Iterator[Finding]:
         yield error("srs.secrets", str(problem), "the service does not start before")
         return
     if os.stat(path).st_mode & 0o077:
-        yield warning("srs.secrets", f"{path} is open to other users of this machine", f"chmod 600 {path}")
+        yield warning("srs.secrets", f"{path} is open to other users of this machine", f"chmod 600 {quote(path)}")
     else:
         yield ok("srs.secrets", f"{path} can be read")

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from ipaddress import ip_address
+from shlex import quote
 
 from mailsuite.address import domain_key
 from mailsuite.administered import is_local
@@ -88,12 +89,12 @@ def _login(where: str, route: RouteTable) -> Iterator[Finding]:
     except (OSError, ValueError) as problem:
         why = "it is not UTF-8" if isinstance(problem, UnicodeDecodeError) else getattr(problem, "strerror", None)
         text = f"{path} cannot be read by this user: {why or problem}"
-        yield error(where_file, text, f"put the password into its first line, and chown USER {path}")
+        yield error(where_file, text, f"put the password into its first line, and chown USER {quote(path)}")
         return
     if not password:
         yield error(where_file, f"{path} has an empty first line", "put the password there")
     if os.stat(path).st_mode & 0o077:
-        yield warning(where_file, f"{path} is open to other users of this machine", f"chmod 600 {path}")
+        yield warning(where_file, f"{path} is open to other users of this machine", f"chmod 600 {quote(path)}")
 
 
 def _shown(where: str, route: RouteTable, settings: Settings) -> Iterator[Finding]:

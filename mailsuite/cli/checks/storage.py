@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from shlex import quote
 
 from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.config import Settings
@@ -39,7 +40,7 @@ def storage(settings: Settings) -> Iterator[Finding]:
         yield error("log.path", f"{settings.log.path} is a folder", "name a file in [log] path")
     elif os.path.exists(settings.log.path) and not os.access(settings.log.path, os.W_OK):
         yield error(
-            "log.path", f"{settings.log.path} cannot be written by this user", f"chown USER {settings.log.path}"
+            "log.path", f"{settings.log.path} cannot be written by this user", f"chown USER {quote(settings.log.path)}"
         )
 
 
@@ -64,7 +65,7 @@ def _root(settings: Settings) -> Iterator[Finding]:
     if os.stat(settings.state_dir).st_uid == 0 and not settings.allow_root:
         yield error(
             "state_dir", "it belongs to root, and the service refuses to run as root",
-            f"chown -R USER {settings.state_dir}, or set allow_root = true",
+            f"chown -R USER {quote(settings.state_dir)}, or set allow_root = true",
         )
 
 
@@ -74,9 +75,9 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     if not os.path.isdir(path):
         return
     if os.stat(path).st_uid != os.stat(settings.state_dir).st_uid:
-        yield error("store.path", f"{path} belongs to another user than state_dir", f"chown -R USER {path}")
+        yield error("store.path", f"{path} belongs to another user than state_dir", f"chown -R USER {quote(path)}")
     if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-        yield warning("store.path", f"{path} is open to other users of this machine", f"chmod 700 {path}")
+        yield warning("store.path", f"{path} is open to other users of this machine", f"chmod 700 {quote(path)}")
     yield _space(path, settings.store.free_floor)
 
 
@@ -84,11 +85,12 @@ def _folder(where: str, path: str) -> Iterator[Finding]:
     if (closed := unreachable(where, path)) is not None:
         yield closed
     elif not os.path.isdir(path):
-        yield error(where, f"{path} is not a folder", f"mkdir -m 700 {path}, as the owner of state_dir")
+        yield error(where, f"{path} is not a folder", f"mkdir -m 700 {quote(path)}, as the owner of state_dir")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        yield error(where, f"{path} cannot be written by this user", f"chown USER {path} && chmod u+rwx {path}")
+        name = quote(path)
+        yield error(where, f"{path} cannot be written by this user", f"chown USER {name} && chmod u+rwx {name}")
     elif os.stat(path).st_mode & stat.S_IWOTH:
-        yield warning(where, f"everyone may write in {path}", f"chmod o-w {path}")
+        yield warning(where, f"everyone may write in {path}", f"chmod o-w {quote(path)}")
     else:
         yield ok(where, f"{path} can be written")
 
