@@ -12,6 +12,7 @@ from keyword import iskeyword
 import click
 
 from mailsuite import __version__
+from mailsuite.cli.streams import stand_in
 
 COMMANDS = (
     "init", "check", "settings", "demo", "domain", "user", "mailbox", "alias", "quota", "cap", "queue", "explain",
@@ -41,6 +42,14 @@ class Commands(click.Group):
         module = importlib.import_module(f"{__name__}.{name}")
         command: click.Command = getattr(module, name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is to be run; all but sendmail, which sees to that itself, need standard streams."""
+        if args[:1] != ["sendmail"]:
+            stand_in()
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; output that cannot be written ends it with exit code 1."""

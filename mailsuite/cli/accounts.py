@@ -107,4 +107,8 @@ def _typed() -> str:
         if sys.stdin.isatty():
             raise
         raise click.ClickException("no password was typed; where nobody can be asked, use --password-stdin") from error
+    except UnicodeDecodeError as error:
+        raise click.ClickException(
+            f"what was typed is no text in the encoding of this terminal, {error.encoding}: nothing was changed"
+        ) from error
     return password
