@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mailsuite.durable import sync_folder
+from mailsuite.reach import closed_folder, user_name
 
 # The mark's time is brought up to date at most this often, in seconds.
 MARK_SECONDS = 5.0
@@ -17,6 +18,10 @@ MARK_SECONDS = 5.0
 
 class SiteInUse(OSError):
     """Another process serves this site."""
+
+
+class NotOurs(OSError):
+    """The site is another user's, and we may not write in its folder."""
 
 
 class RunMark:
@@ -44,7 +49,11 @@ class RunMark:
         self._lock = lock
 
     def take(self) -> None:
-        """Be the only one who serves this site. Raises `SiteInUse`, or `OSError`. The lock ends with the process."""
+        """Be the only one who serves this site. Raises `SiteInUse`, `NotOurs`, or another `OSError`.
+
+        The lock ends with the process.
+        """
+        self._refuse_others()
         fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,6 +61,18 @@ class RunMark:
             os.close(fd)
             raise SiteInUse(f"another mailsuite serves the site in {self._folder}: stop that one first") from error
         self._lock = fd
+
+    def _refuse_others(self) -> None:
+        """Raise `NotOurs` where the folder is another user's: what would be refused later names neither of us."""
+        who = user_name(os.geteuid())
+        if (closed := closed_folder(self._folder)) is not None:
+            raise NotOurs(f"state_dir {self._folder} cannot be reached: {closed.what}; to mend it: {closed.mend}")
+        owner = os.stat(self._folder).st_uid
+        if owner != os.geteuid() and not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            raise NotOurs(
+                f"the user {who} may not write in state_dir {self._folder}, which belongs to {user_name(owner)}:"
+                f" run as that user (twistd --uid), or give all in it to {who}"
+            )
 
     def left_behind(self) -> float | None:
         """Return the POSIX time of the last barrier before an unclean stop; ``None`` after a clean one."""
