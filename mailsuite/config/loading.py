@@ -45,7 +45,25 @@ def load(path: str | os.PathLike[str]) -> Settings:
     if settings is None or problems:
         lines = key_lines(text)
         raise ConfigError(*(_written(file, problem, lines) for problem in problems))
-    return _absolute(settings, os.path.dirname(os.path.abspath(file)))
+    found = _absolute(settings, os.path.dirname(os.path.abspath(file)))
+    if os.path.islink(file) and not _is_made(found):
+        _refuse_link(file, found, _absolute(settings, os.path.dirname(os.path.realpath(file))))
+    return found
+
+
+def _refuse_link(file: str, found: Settings, meant: Settings) -> None:
+    """Raise `ConfigError` where the site is beside the file that a link leads to, and nothing is beside the link."""
+    if _is_made(meant):
+        raise ConfigError(
+            f"{file}: state_dir: {found.state_dir} has no site, and {meant.state_dir} has one: relative path names"
+            f" begin at the folder of the link that {file} is; write absolute ones, or name the file that it leads to,"
+            f" {os.path.realpath(file)}"
+        )
+
+
+def _is_made(settings: Settings) -> bool:
+    ours = settings.directory.backend == "sqlite"
+    return os.path.exists(settings.directory.path) if ours else os.path.isdir(settings.state_dir)
 
 
 def _read(file: str) -> str:

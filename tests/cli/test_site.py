@@ -44,6 +44,33 @@ def test_without_a_configuration_a_command_says_where_it_looked(
     assert "no mailsuite.toml in this folder and no /nowhere/mailsuite.toml" in result.stderr
 
 
+@pytest.mark.parametrize("written", [".", "../site"])
+def test_a_link_is_where_relative_path_names_begin(tmp_path: Path, written: str) -> None:
+    """As docs/configuration.rst has it. Where that is not what was meant, it is said instead of an empty site."""
+    config = new_site(tmp_path / "site")
+    edit(config, 'state_dir = "."', f'state_dir = "{written}"')
+    (tmp_path / "etc" / "mail").mkdir(parents=True)
+    link = tmp_path / "etc" / "mail" / "mailsuite.toml"
+    link.symlink_to(config)
+    for command in (["user", "list"], ["check"]):
+        result = run(*command, "-c", link)
+
+        assert result.exit_code == 2
+        assert f"{tmp_path}/site has one: relative path names begin at the folder of the link" in result.output
+    edit(config, f'state_dir = "{written}"', f'state_dir = "{tmp_path}/site"')
+    assert run("user", "list", "-c", link).exit_code == 0
+
+
+def test_a_link_may_stand_in_the_folder_of_the_site(tmp_path: Path) -> None:
+    """Configurations that are kept elsewhere, in a repository say, are linked to from there."""
+    config = new_site(tmp_path / "site")
+    (tmp_path / "kept").mkdir()
+    config.rename(tmp_path / "kept" / "mailsuite.toml")
+    config.symlink_to(tmp_path / "kept" / "mailsuite.toml")
+
+    assert run("user", "list", "-c", config).exit_code == 0
+
+
 def test_a_bad_configuration_ends_every_command_with_2(tmp_path: Path) -> None:
     """With line and key on standard error."""
     config = new_site(tmp_path / "site")
