@@ -5,7 +5,7 @@ import shlex
 
 import click
 
-from mailsuite.cli.init import create
+from mailsuite.cli.init import create, folder_argument
 from mailsuite.cli.new_site import UNPRIVILEGED, Plan
 from mailsuite.cli.output import print_table
 from mailsuite.cli.settings import Access, accesses, print_accesses
@@ -18,7 +18,7 @@ USERS = {f"alice@{DOMAIN}": "wonderland", f"bob@{DOMAIN}": "treehouse"}
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@folder_argument
 def demo(folder: str) -> None:
     """Make a demonstration site in DIR, once, and print how to use it.
 
@@ -26,12 +26,15 @@ def demo(folder: str) -> None:
     whose passwords are printed. A second call finds the site and prints the same.
     """
     plan = _plan(os.path.abspath(folder))
-    if not os.path.exists(plan.config):
-        settings = create(plan)
-    else:
+    there = os.path.exists(plan.config)
+    if there:
         settings = site_settings(plan.config)
         become_owner(settings.state_dir)
+    else:
+        settings = create(plan)
     describe(settings, os.path.relpath(settings.tls.certificate))
+    if there:
+        click.echo("(Users and passwords as they were made; what was changed since is not seen here.)\n")
 
 
 def describe(settings: Settings, certificate: str) -> None:

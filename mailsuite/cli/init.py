@@ -4,13 +4,13 @@ import datetime
 import os
 import pwd
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 
 import click
 
-from mailsuite.cli.new_site import CONFIG, PRIVILEGED, UNPRIVILEGED, Plan, SiteExists, make_site
+from mailsuite.cli.new_site import CONFIG, PAIR, PRIVILEGED, UNPRIVILEGED, Plan, SiteExists, make_site
 from mailsuite.cli.site import BadConfiguration, become_owner
 from mailsuite.config import ConfigError, Settings
 from mailsuite.config.decoding import decode
@@ -25,8 +25,18 @@ def _an_address(context: click.Context, option: click.Parameter, value: str) -> 
         raise click.BadParameter(f"{value} is not an IP address", context, option) from None
 
 
+def _a_folder(context: click.Context, argument: click.Parameter, value: str) -> str:
+    # What an unset variable of a script leaves would be the current folder.
+    if not value:
+        raise click.BadParameter("it is empty; the current folder is .", context, argument)
+    return value
+
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(file_okay=False), callback=_a_folder)
+
+
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@folder_argument
 @click.option("--hostname", required=True, help="Our own name, such as mail.example.org.")
 @click.option("--domain", required=True, help="The first mail domain, such as example.org.")
 @click.option("--postmaster", metavar="ADDRESS", help="Who gets mail for postmaster and abuse"
@@ -57,8 +67,10 @@ def init(
         raise click.ClickException(f"{path} holds a site already ({CONFIG}); nothing was changed")
     ports = UNPRIVILEGED if unprivileged else PRIVILEGED
     plan = Plan(path, hostname, key, str(address), interface, tuple(ports.items()))
+    kept = [name for name in PAIR if os.path.exists(os.path.join(path, name))]
     create(plan, owner)
     click.echo(next_steps(plan, owner))
+    click.echo(about_pair(kept))
 
 
 def create(plan: Plan, owner: str | None = None) -> Settings:
@@ -90,8 +102,18 @@ The site is in {plan.folder}. Next:
   3. Start it:       twistd --nodaemon --pidfile= {drop}mailsuite --config {config}
   4. Tell the world: in DNS, an address for {plan.hostname} and this record for the domain:
                      {plan.domain}. MX 10 {plan.hostname}.
-  5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {config}
-The certificate is self-signed: put a real one in place of cert.pem and key.pem when you have it."""
+  5. Set up a mail program with what this prints: mailsuite settings YOU@{plan.domain} -c {config}"""
+
+
+def about_pair(kept: Sequence[str]) -> str:
+    """Return what to know of certificate and key, of which those in *kept* were there before."""
+    certificate, key = PAIR
+    if not kept:
+        return f"The certificate is self-signed: put a real one in place of {certificate} and {key} when you have it."
+    if len(kept) == len(PAIR):
+        return f"The certificate that was there is used: {certificate}, with {key}."
+    missing = key if certificate in kept else certificate
+    return f"There was a {kept[0]}, which is kept, and no {missing}: put that beside it before you start."
 
 
 @contextmanager

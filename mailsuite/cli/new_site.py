@@ -17,6 +17,8 @@ from mailsuite.mailbox.layout import create_maildir
 from mailsuite.mailbox.sync import sync_folders
 
 CONFIG = "mailsuite.toml"
+# As the configuration that is written has it: certificate and key.
+PAIR = ("cert.pem", "key.pem")
 PRIVILEGED = {"mta": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
 UNPRIVILEGED = {"mta": 2525, "submission": 2587, "submissions": 2465, "pop3": 2110, "pop3s": 2995}
 

@@ -59,8 +59,8 @@ def quota() -> None:
 
 @quota.command(name="set")
 @_whom
-@click.option("--octets", callback=_size, metavar="SIZE", help="How much may lie in it: 500M, 2G, none or default.")
-@click.option("--messages", callback=_size, metavar="N", help="How many messages may: a number, none or default.")
+@click.option("--octets", callback=_size, metavar="SIZE", help="How much may lie in it: 500M, 2G, none or 0, default.")
+@click.option("--messages", callback=_size, metavar="N", help="How many messages may: a number, none or 0, default.")
 @click.option("--each-octets", callback=_size, metavar="SIZE", help="Of DOMAIN: that of each mailbox without its own.")
 @click.option("--each-messages", callback=_size, metavar="N", help="Of DOMAIN: that of each mailbox without its own.")
 @with_site
@@ -74,7 +74,7 @@ def set_(
 ) -> None:
     """Give a user's mailbox, or all mailboxes of a domain together, a quota. It holds for the next message.
 
-    "none" sets no limit, "default" leaves it to the domain, and for that to the configuration.
+    "none" sets no limit, and so does 0; "default" leaves it to the domain, and for that to the configuration.
 
     \b
     Example:

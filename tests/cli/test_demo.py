@@ -58,6 +58,7 @@ def test_a_second_call_makes_nothing_and_prints_the_same(folder: Path) -> None:
     """The same site starts again."""
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     result = run("demo", folder)
+    assert "as they were made; what was changed since is not seen" in result.output
 
     assert result.exit_code == 0
     assert "alice@example.test" in result.output

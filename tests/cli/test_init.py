@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailsuite.certificates import read_pair
-from mailsuite.cli.new_site import endpoint
+from mailsuite.cli.new_site import PAIR, endpoint
 from mailsuite.config import load
 from mailsuite.config.endpoints import place
 from mailsuite.directory.accounts import Accounts
@@ -104,6 +104,37 @@ def test_a_certificate_that_is_there_is_used(tmp_path: Path) -> None:
     new_site(tmp_path)
 
     assert (tmp_path / "cert.pem").read_bytes() == b"my certificate"
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        ((), "The certificate is self-signed"),
+        (("cert.pem", "key.pem"), "The certificate that was there is used: cert.pem, with key.pem."),
+        (("cert.pem",), "There was a cert.pem, which is kept, and no key.pem: put that beside it before you start."),
+        (("key.pem",), "There was a key.pem, which is kept, and no cert.pem: put that beside it before you start."),
+    ],
+)
+def test_what_is_said_of_the_certificate_is_so(tmp_path: Path, there: tuple[str, ...], told: str) -> None:
+    """Whose it is, and what is missing."""
+    for name in there:
+        (tmp_path / name).write_bytes(b"mine")
+    result = run("init", tmp_path, "--hostname", "mail.example.org", "--domain", "example.org")
+
+    assert told in result.output
+    assert ("self-signed" in result.output) is (not there)
+    assert {name for name in ("cert.pem", "key.pem") if (tmp_path / name).exists()} == set(there or PAIR)
+
+
+@pytest.mark.parametrize("command", [["demo"], ["init", "--hostname", "mail.example.org", "--domain", "example.org"]])
+def test_an_empty_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    """A script's variable that nobody has set would put a site wherever it runs."""
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, "")
+
+    assert result.exit_code == 2
+    assert "it is empty; the current folder is ." in result.output
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_try_that_failed_halfway_can_be_repeated(tmp_path: Path) -> None:
