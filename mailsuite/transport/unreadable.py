@@ -6,12 +6,14 @@ enter the first of them does not see where its links lead: so `way_to` can look 
 
 import grp
 import os
+import pwd
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 # As many as the kernel follows.
 _LINKS = 40
+_JOIN = "usermod --append --groups"
 
 
 class Step(NamedTuple):
@@ -47,11 +49,16 @@ def unreadable(path: str, way: Sequence[Step] = ()) -> str | None:
 
 
 def remedy(way: Sequence[Step]) -> str:
-    """Return what root types so that our group can go *way* and read the file at its end."""
+    """Return what root types so that we can go *way* and read the file at its end."""
     # Where nothing is closed by what one can see of it, it is the file that did not open.
-    commands = " && ".join(_allow(step) for step in way if _is_closed(step)) or _allow(way[-1])
-    unknown = any(step.status is None and _is_hidden(step) for step in way)
-    return commands + ("  # mailsuite check, as root, says what else is in the way" if unknown else "")
+    closed = [step for step in way if _is_closed(step)] or [way[-1]]
+    commands = dict.fromkeys(map(_allow, closed))
+    notes = []
+    if any(command.startswith(_JOIN) for command in commands):
+        notes.append("then restart the service")
+    if any(step.status is None and _is_hidden(step) for step in way):
+        notes.append("mailsuite check, as root, says what else is in the way")
+    return " && ".join(commands) + ("  # " + "; ".join(notes) if notes else "")
 
 
 def _passed(path: str) -> Iterator[str]:
@@ -113,8 +120,19 @@ def _grants(status: os.stat_result, right: int) -> bool:
 
 
 def _allow(step: Step) -> str:
+    status, user = step.status or _status(step.path), _user_name()
+    # What lets a group of others through must go on to do so (Debian's /etc/ssl/private is for the group ssl-cert).
+    if user and status is not None and status.st_gid and status.st_mode >> 3 & step.right:
+        return f"{_JOIN} {shlex.quote(_group_name(status.st_gid))} {shlex.quote(user)}"
     group, path = shlex.quote(_group_name(os.getegid())), shlex.quote(step.path)
     return f"chgrp {group} {path} && chmod g+{'x' if step.right == os.X_OK else 'r'} {path}"
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
 
 
 def _group_name(gid: int) -> str:

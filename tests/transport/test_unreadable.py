@@ -138,6 +138,22 @@ def test_what_nobody_has_looked_behind_is_not_guessed(certbot: Certbot) -> None:
     assert told(certbot) == opened(certbot.file)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give folders to a group")
+def test_a_group_that_is_let_through_is_joined(certbot: Certbot) -> None:
+    """Rather than taken its right away; once, whatever it lets through."""
+    os.chown(certbot.live, 0, grp.getgrnam("mail").gr_gid)
+    certbot.live.chmod(0o710)
+    os.chown(certbot.file, 0, grp.getgrnam("mail").gr_gid)
+    certbot.file.chmod(0o640)
+    way = way_to(str(certbot.path))
+    said = told(certbot, way)
+    assert said == "usermod --append --groups mail nobody  # then restart the service"
+
+    certbot.archive.chmod(0)
+    mine = opened(certbot.archive)
+    assert told(certbot, way_to(str(certbot.path))) == said.replace("  #", f" && {mine}  #")
+
+
 def test_a_file_that_does_not_open_is_named_whatever_its_mode_says(certbot: Certbot) -> None:
     """Something else than modes can keep us out; that is no reason to say nothing."""
     assert remedy(way_to(str(certbot.path))).endswith(f"chmod g+r '{certbot.file}'")
