@@ -161,8 +161,8 @@ class SessionProtocol(Protocol):
     def shut_down(self) -> None:
         """End the session in good order: at once, or when the question at hand is answered."""
         self._stopping = True
-        if self._opening is not None:
-            # Nothing was said yet, and after a greeting there would be more to say.
+        if self._opening is not None or self._shaking:
+            # Nothing was said yet, and after a greeting there would be more to say; in a handshake nothing can be.
             self.abort()
         elif not (self._waiting or self._leaving or self._over):
             self.core.shut_down()

@@ -674,6 +674,16 @@ class TestClients:
 
         assert talk.wire.ends == ["abort"]
 
+    def test_shutdown_within_a_handshake(self) -> None:
+        """Who does not shake hands, as a scanner, holds up no stop of the service."""
+        talk = Talk(STARTTLS)
+        talk.say(HELLO + b"STARTTLS\r\n")
+        talk.codes()
+        talk.protocol.shut_down()
+
+        assert talk.wire.ends == ["abort"]
+        assert talk.codes() == []
+
 
 class TestCauses:
     """What is told of the end of a connection."""
