@@ -30,6 +30,7 @@ from mailsuite.directory.lookup import Directory
 from mailsuite.directory.passwords import Passwords
 from mailsuite.directory.returned import Returned
 from mailsuite.directory.rows import LOCAL
+from mailsuite.directory.served import CHECK_SECONDS
 from mailsuite.directory.threads import BoundedThreads
 from mailsuite.identity import SessionIds
 from mailsuite.incoming import Incoming, certificate_watch, has_tls, pop3_policies, roles
@@ -258,6 +259,8 @@ class Parts:
         if any(listener.service == "admin" for listener in settings.listen.values()):
             self._api = AdminAPI(settings, reactor, self._throttle.guessing, self.log)
         self.offer = offer(settings, self._backend, clocks.seconds)
+        self._looking = LoopingCall(self.offer.look)
+        self._looking.clock = reactor
         self.session_id = SessionIds(secrets.randbits(40))
         names = Names(clocks.now, str(os.getpid()))
         self._barrier = Barrier(choose(root, settings.store.sync), reactor, lone, clocks.seconds, footing.committed)
@@ -340,6 +343,7 @@ class Parts:
         """Take part in the site. Raises `QueueError`."""
         self._throttle.sync.start()
         self._hashing.start()
+        self._looking.start(CHECK_SECONDS, now=False)
         if self._api is not None:
             self._api.start()
         self._uses.start()
@@ -396,6 +400,7 @@ class Parts:
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
         await self.leader.stop()
+        self._looking.stop()
         await self._outgoing.stop()
         if self._api is not None:
             self._api.stop()

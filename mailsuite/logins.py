@@ -63,6 +63,10 @@ class Offer:
         """See `Terms`."""
         return not need or (self._tokens if need == "token" else self._served(need))
 
+    def look(self) -> None:
+        """See `Served.look`."""
+        self._served.look()
+
     def account_of(self, encryption: Encryption) -> str:
         """See `Terms`."""
         return self._certified(encryption)

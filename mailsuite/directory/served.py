@@ -36,18 +36,23 @@ class Served:
         self._looking = False
         self._known = self._kinds if partly else frozenset[str]()
         self._looked = seconds()
-        if not partly:
-            self._look()
+        self.look()
 
     def __call__(self, kind: str) -> bool:
         """Say whether a mechanism that needs secrets of *kind* can be offered."""
         if kind not in self._kinds:
             return False
-        if not self._partly and not self._looking and self._seconds() - self._looked >= CHECK_SECONDS:
-            self._look()
+        if self._seconds() - self._looked >= CHECK_SECONDS:
+            self.look()
         return kind in self._known
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look whether the accounts have changed, and at them if so; to be called every `CHECK_SECONDS`.
+
+        Else whoever comes first, long after a change, would be answered by what was before it.
+        """
+        if self._partly or self._looking:
+            return
         self._looked = self._seconds()
         try:
             generation = self._backend.generation()

@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 # How old an answer may be: within this time a change by a command takes effect.
 CHECK_SECONDS = 0.1
-# So many credentials are looked at in some 30 ms.
-LOOKED_AT_ONCE = 50_000
+# So many credentials are looked at in some 2 ms; at the start, when nobody is kept waiting yet, it may be 30 ms.
+LOOKED_AT_ONCE = 2_500
+LOOKED_AT_THE_START = 50_000
 
 
 class SqliteBackend(SqlRecords, Backend):
@@ -66,14 +67,10 @@ class SqliteBackend(SqlRecords, Backend):
             return at_once(ask(self))
 
     def everybody_has(self, kinds: Collection[str]) -> Maybe[frozenset[str]]:
-        """See `Backend.everybody_has`: at once the first time, when nobody is kept waiting by it yet.
-
-        Where there are many to be looked at, the start is not to wait for that either.
-        """
-        if self._looked or self._many():
-            return self._run(lambda: self._look(kinds))
+        """See `Backend.everybody_has`: at once where few are to be looked at."""
+        most = LOOKED_AT_ONCE if self._looked else LOOKED_AT_THE_START
         self._looked = True
-        return self.held_by_all(kinds)
+        return self._run(lambda: self._look(kinds)) if self._more_than(most) else self.held_by_all(kinds)
 
     def rewriter(self) -> Rewrite:
         """See `Backend.rewriter`."""
@@ -83,10 +80,10 @@ class SqliteBackend(SqlRecords, Backend):
         """See `Backend.use_writer`."""
         return UseWriter(partial(connect, self._path))
 
-    def _many(self) -> bool:
-        """Say whether to look at all accounts takes long, without a look at them."""
+    def _more_than(self, most: int) -> bool:
+        """Say whether there may be more than *most* credentials, without a look at them."""
         (last,) = self._connection.execute("SELECT max(id) FROM credentials").fetchone()
-        return (last or 0) > LOOKED_AT_ONCE
+        return (last or 0) > most
 
     def _look(self, kinds: Collection[str]) -> frozenset[str]:
         """Look at all accounts, over a connection of this thread's own."""

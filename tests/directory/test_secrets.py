@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.directory import sqlite
 from mailsuite.directory.accounts import Accounts
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.passwords import Passwords, UnfitPassword
@@ -269,19 +270,35 @@ def test_a_mechanism_is_offered_once_all_have_what_it_needs(
     assert offer.after(CHECK_SECONDS) == (False, False)
     put(accounts, "bob@example.com", site.keep("bob@example.com", "secret"))
     assert offer.after(CHECK_SECONDS - 1) == (False, False)
-    assert offer.after(1)[1]
+    assert offer.after(1) == (True, True)
     assert not offer.served("scram-sha-1")
     # Who cannot log in at all is no matter; who can is one again.
     accounts.users.add("carol@example.com")
     assert offer.after(CHECK_SECONDS)[1]
     accounts.users.set_password("carol@example.com", "hash")
-    assert not offer.after(CHECK_SECONDS)[1]
+    assert offer.after(CHECK_SECONDS) == (False, False)
+
+
+def test_of_many_accounts_it_is_known_though_nobody_asks(
+    path: str, site: Site, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes first, long after a change, is offered what is true by now."""
+    monkeypatch.setattr(sqlite, "LOOKED_AT_ONCE", 0)
+    for name in (ALICE, "bob@example.com"):
+        put(accounts, name, site.keep(name, "secret"))
+    offer = Offer(path)
+    accounts.users.set_password(ALICE, "hash")
+    offer.now += CHECK_SECONDS
+    offer.served.look()
+
+    assert not offer.served("cram-md5")
 
 
 def test_what_cannot_be_seen_now_stays_as_it_was(
-    path: str, site: Site, accounts: Accounts
+    path: str, site: Site, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Busy threads and an unreadable file change nothing; the next look tells."""
+    monkeypatch.setattr(sqlite, "LOOKED_AT_ONCE", 0)
     for name in (ALICE, "bob@example.com"):
         put(accounts, name, site.keep(name, "secret"))
     offer = Offer(path)
