@@ -24,6 +24,8 @@ class RootRefused(Exception):
     """The service would run as root, and the configuration does not allow it."""
 
 
+# The signals to stop.
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 # What a start may stumble over, each with a text that says how to mend it.
 START_TROUBLE = (
     RootRefused, CannotListen, PairError, IssuersError, AccountsError, QueueError, BadSecrets, BadDenyFile,
@@ -63,7 +65,7 @@ def on_signal(reactor: Any, number: int, act: Callable[[], None]) -> None:
 
 
 def stop_once(reactor: Any) -> None:
-    """Let a second signal to stop be none.
+    """Let a second signal to stop be none, and one to reload neither once we stop.
 
     Who stops all processes of a service, as Ctrl-C and systemd do, stops each worker, and so does its parent.
     """
@@ -72,6 +74,9 @@ def stop_once(reactor: Any) -> None:
     def begin() -> None:
         nonlocal stopping
         stopping = True
+        # While the interpreter ends nobody would be there to hear them, and they would end us.
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
 
     def once(act: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
         def told(number: int, frame: FrameType | None) -> None:
@@ -82,11 +87,13 @@ def stop_once(reactor: Any) -> None:
         return told
 
     def take_over() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             act = signal.getsignal(number)
             # Else it is ignored, or ends us at once.
             if callable(act):
                 signal.signal(number, once(act))
+        # Who takes another's place has let them wait until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     reactor.addSystemEventTrigger("before", "shutdown", begin)
     # It has its own by then.

@@ -44,7 +44,8 @@ def makeService(options: Any) -> IService:
         if isinstance(inherited, ToWorker):
             return make_service(inherited.settings, foreground=True, inherited=inherited)
         config = config_path(options["config"])
-        settings = load(config)
+        # What was rehearsed, whatever has been written into the file since.
+        settings = load(config, inherited.configuration if inherited is not None else None)
         if not options.parent["uid"]:
             refuse_root(os.geteuid(), settings)
         return make_service(

@@ -25,14 +25,14 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def load(path: str | os.PathLike[str]) -> Settings:
+def load(path: str | os.PathLike[str], text: str | None = None) -> Settings:
     """Read the TOML file at *path* and return the settings, path names absolute.
 
-    Raises `ConfigError` when the file cannot be read, is not TOML, or has an unknown key or a bad
-    value. Nothing that a path name points to is opened: see ``mailsuite check``.
+    *text* is what the file holds, for who has read it. Raises `ConfigError` when the file cannot be read, is not TOML,
+    or has an unknown key or a bad value. Nothing that a path name points to is opened: see ``mailsuite check``.
     """
     file = os.fspath(path)
-    text = _read(file)
+    text = read(file) if text is None else text
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -66,7 +66,8 @@ def _is_made(settings: Settings) -> bool:
     return os.path.exists(settings.directory.path) if ours else os.path.isdir(settings.state_dir)
 
 
-def _read(file: str) -> str:
+def read(file: str) -> str:
+    """Return the text of the configuration *file*. Raises `ConfigError`."""
     try:
         with open(file, encoding="utf-8-sig") as source:  # editors of Windows begin with a BOM
             return source.read()

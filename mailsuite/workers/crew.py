@@ -112,8 +112,10 @@ class Crew:
         """*worker* serves."""
         self._well = True
         self._ready.add(worker)
-        if not self._stopping:
-            self._spare(worker)
+        if self._stopping:
+            # It was told to stop before it served, and nobody comes after it.
+            return
+        self._spare(worker)
         if worker in self._hung_up:
             # It may have opened its files before that.
             worker.signal(signal.SIGHUP)

@@ -31,9 +31,9 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     lock: int
 
     @property
-    def descriptors(self) -> list[int]:
-        """All descriptors in it."""
-        return [self.lock, *(each.fd for each in self.sockets)]
+    def shared(self) -> list[int]:
+        """The descriptors of the sockets."""
+        return [each.fd for each in self.sockets]
 
 
 class ToWorker(Common, frozen=True, kw_only=True, tag="worker"):
@@ -48,14 +48,15 @@ class ToWorker(Common, frozen=True, kw_only=True, tag="worker"):
     @property
     def descriptors(self) -> list[int]:
         """All descriptors in it."""
-        return [self.channel, *super().descriptors]
+        return [self.channel, self.lock, *self.shared]
 
 
 class ToParent(Common, frozen=True, kw_only=True, tag="parent"):
     """What a parent leaves to the program that takes its place: also its *workers* and those *going*, number by pid.
 
     *folders* are those of the state and of the mail that *lock* is for, *log* the two ends of what workers log into,
-    *pidfile* is what twistd has written at first. With *rehearsal* it is only to see whether it could take the place.
+    *pidfile* is what twistd has written at first, *configuration* what is to be taken up: the text of the file. With
+    *rehearsal* it is only to see whether it could take the place, and no lock is left.
     """
 
     folders: tuple[str, str]
@@ -63,12 +64,13 @@ class ToParent(Common, frozen=True, kw_only=True, tag="parent"):
     workers: Mapping[int, int]
     going: Mapping[int, int]
     pidfile: str
+    configuration: str
     rehearsal: bool = False
 
     @property
     def descriptors(self) -> list[int]:
         """All descriptors in it."""
-        return [*self.log, *super().descriptors]
+        return [*self.log, *self.shared] if self.rehearsal else [self.lock, *self.log, *self.shared]
 
 
 Inheritance: TypeAlias = ToWorker | ToParent

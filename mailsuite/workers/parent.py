@@ -109,6 +109,9 @@ class Parent(MultiService):
         on_signal(self._reactor, signal.SIGUSR2, self.upgrade)
         self._crew.complete.addCallback(self._tell_complete)
         self._crew.start(*self._former_workers())
+        if self._inherited is not None:
+            # Who told us to reload in the meantime has told nobody.
+            self._crew.hang_up()
 
     def stopService(self) -> Deferred[None]:
         """Let the workers end what they have begun, all at the same time."""
@@ -221,7 +224,7 @@ class Parent(MultiService):
             worker.watch(partial(self._crew.ended, worker))
         return list(workers)
 
-    def _will(self, rehearsal: bool) -> ToParent:
+    def _will(self, configuration: str, rehearsal: bool) -> ToParent:
         """Return what we leave to who takes our place. Who does not serve yet is told to stop then."""
         if not rehearsal:
             self._crew.stop_beginners()
@@ -234,5 +237,6 @@ class Parent(MultiService):
             workers={worker.pid: worker.number for worker in self._crew.serving},
             going={worker.pid: worker.number for worker in (*self._crew.going, *self._crew.beginners)},
             pidfile=self._program.pidfile if self._inherited is None else self._inherited.pidfile,
+            configuration=configuration,
             rehearsal=rehearsal,
         )

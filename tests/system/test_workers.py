@@ -36,6 +36,7 @@ LISTENERS = {
 }
 ADDRESS_CONNECTIONS = 6
 GUESSES = 8
+TAKES_PLACE = "Another program takes this place"
 # What is said to a wrong password, as long as it is let in.
 WRONG = b"[AUTH]"
 
@@ -334,6 +335,62 @@ def test_what_workers_would_not_start_with_takes_no_place(workers: Workers, tabl
 
     assert reason in site.log[told:].partition("all goes on as it was")[2]
     assert workers.ready == before
+
+
+def test_what_was_rehearsed_is_taken_up(workers: Workers) -> None:
+    """Whatever is written into the file meanwhile; a session of before logs into the file that there is now."""
+    site = workers.site
+    good, log = site.config.read_text(), site.folder / "mail.log"
+    before = Wire(site.ports["mta"])
+    before.greet()
+    complete, begun = site.log.count(" workers"), site.log.count(TAKES_PLACE)
+    os.kill(site.pid, signal.SIGUSR2)
+    until(lambda: site.log.count(TAKES_PLACE) > begun, 60, "another program")
+    site.config.write_text("hostname = ")
+    log.rename(site.folder / "mail.log.2")
+    site.hang_up()
+    try:
+        until(lambda: site.log.count(" workers") > complete, 60, "new workers")
+    finally:
+        site.config.write_text(good)
+    until(lambda: log.exists() and all(opened(pid) & {log} for pid in workers.pids), 30, "all to open the new log")
+    for line in (b"MAIL FROM:<a@client.example>", b"RCPT TO:<%s>" % ALICE.encode()):
+        before.ask(line, 250)
+    before.ask(b"DATA", 354)
+    before.send(b"Subject: by one of before\r\n\r\n.\r\n")
+    before.reply(250)
+
+    assert "a@client.example" in log.read_text()
+    before.ask(b"QUIT", 221)
+
+
+def test_a_stop_while_another_program_takes_the_place(workers: Workers) -> None:
+    """It is a clean one as soon as there is somebody to do it."""
+    site = workers.site
+    begun = site.log.count(TAKES_PLACE)
+    os.kill(site.pid, signal.SIGUSR2)
+    until(lambda: site.log.count(TAKES_PLACE) > begun, 60, "another program")
+    os.kill(site.pid, signal.SIGTERM)
+    site.ended(60)
+    assert not (site.folder / "running").exists()
+    site.start()
+    until(lambda: len(workers.ready) == 2, 30, "workers")
+
+
+def test_a_stop_ends_a_rehearsal(workers: Workers) -> None:
+    """One that never ends keeps nobody from the site; here it waits for who writes a list."""
+    site = workers.site
+    good, endless = site.config.read_text(), site.folder / "endless.list"
+    os.mkfifo(endless)
+    site.config.write_text(f'{good}\n[deny.x]\nfile = "{endless}"\n')
+    serving = set(workers.pids)
+    os.kill(site.pid, signal.SIGUSR2)
+    (rehearsal,) = until(lambda: set(workers.pids) - serving, 30, "the rehearsal")
+    site.config.write_text(good)
+    site.stop()
+    until(lambda: not Path(f"/proc/{rehearsal}").exists(), 30, "its end")
+    site.start()
+    until(lambda: len(workers.ready) == 2, 30, "workers")
 
 
 def test_a_stop_is_a_clean_one(workers: Workers) -> None:

@@ -148,6 +148,20 @@ def test_one_that_is_ready_too_late_is_killed_all_the_same() -> None:
     assert world.started[0].signals == [SIGTERM, SIGKILL]
 
 
+def test_one_that_is_ready_too_late_is_followed_by_nobody() -> None:
+    """Where those of before were to be replaced one by one, and all are stopped."""
+    world = World()
+    former = [Fake(1, 1), Fake(2, 2)]
+    world.crew.start(former)
+    stopped: list[object] = []
+    world.crew.stop().addCallback(stopped.append)
+    world.crew.ready(world.started[0])
+    for worker in (*former, *world.started):
+        world.crew.ended(worker, True, "has stopped")
+
+    assert world.numbers == [1] and len(stopped) == 1
+
+
 def test_those_before_go_one_by_one() -> None:
     """Each when another one is ready in its place; one more than are wanted goes last."""
     world = World()

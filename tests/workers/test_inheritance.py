@@ -48,10 +48,22 @@ def test_what_is_inherited_says_for_whom() -> None:
     environment: dict[str, str] = {}
     left = ToParent(
         sockets=[], certificates={}, lock=1, folders=("a", "b"), log=(1, 2), workers={7: 1}, going={}, pidfile="",
+        configuration="",
     )  # fmt: skip
     leave(left, environment)
     found = take(environment)
     assert isinstance(found, ToParent) and found.workers == {7: 1} and not found.rehearsal
+
+
+def test_a_rehearsal_has_no_lock() -> None:
+    """It may outlive who has asked for it, and keeps nobody from the site then."""
+    left = ToParent(
+        sockets=[Socket("mta", "tcp:25", 5)], certificates={}, lock=6, folders=("a", "b"), log=(7, 8), workers={},
+        going={}, pidfile="", configuration="",
+    )  # fmt: skip
+
+    assert sorted(left.descriptors) == [5, 6, 7, 8]
+    assert sorted(msgspec.structs.replace(left, rehearsal=True).descriptors) == [5, 7, 8]
 
 
 @pytest.mark.parametrize(
