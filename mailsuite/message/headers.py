@@ -10,6 +10,8 @@ HEADER_FIELDS = 5000
 
 # field-name = 1*ftext; the folded lines of its body begin with white space (RFC 5322 §2.2.3, §3.6.8).
 _FIELD = re.compile(rb"(?P<name>[!-9;-~]+)[ \t]*:(?P<body>[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)")
+# Behind which no line is folded.
+_END = re.compile(rb"\r\n(?![ \t])")
 
 
 def header_end(content: bytes) -> int:
@@ -21,7 +23,10 @@ def header_end(content: bytes) -> int:
 
 
 def is_too_large(header: bytes) -> bool:
-    """Say whether *header* goes beyond `HEADER_OCTETS` or `HEADER_FIELDS`; a line that is no field counts as one."""
+    """Say whether *header* goes beyond `HEADER_OCTETS` or `HEADER_FIELDS`; a line that is no field counts as one.
+
+    For each of them `fields` yields two at most: one, but where a bare CR or LF stands in what is folded.
+    """
     if len(header) > HEADER_OCTETS:
         return True
     # A line has an octet at least, and its end.
@@ -34,15 +39,15 @@ def is_too_large(header: bytes) -> bool:
 def fields(header: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     """Yield each field as its name in lower case, its body still folded, and the whole of its octets.
 
-    Octets that are no field (a message without a header, a broken line) are yielded with an empty name, so that
-    the third parts joined are *header* again.
+    Octets that are no field (a message without a header, a broken line, with what is folded behind it) are yielded
+    with an empty name, so that the third parts joined are *header* again.
     """
     start = 0
     while start < len(header):
         found = _FIELD.match(header, start)
         if found is None:
-            end = header.find(b"\r\n", start)
-            end = len(header) if end < 0 else end + 2
+            broken = _END.search(header, start)
+            end = len(header) if broken is None else broken.end()
             yield b"", b"", header[start:end]
         else:
             end = found.end()

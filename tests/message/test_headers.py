@@ -34,6 +34,16 @@ def test_fields_joined_are_the_header(header: bytes) -> None:
     assert without(header) == header
 
 
+@given(st.one_of(SECTIONS, st.binary(max_size=80)))
+def test_there_are_no_more_fields_than_are_counted(header: bytes) -> None:
+    """A limit can be set for what it takes to go through them."""
+    folded = header.count(b"\r\n ") + header.count(b"\r\n\t")
+
+    lines = header.count(b"\r\n") - folded + 1
+    bare = header.replace(b"\r\n", b"")
+    assert len(list(fields(header))) <= (2 * lines if b"\r" in bare or b"\n" in bare else lines)
+
+
 @given(SECTIONS, st.sampled_from([b"subject", b"bcc", b"a"]))
 def test_what_was_removed_is_gone(header: bytes, name: bytes) -> None:
     """After a removal there is no such field, and all others stand as they stood."""
@@ -46,12 +56,12 @@ def test_what_was_removed_is_gone(header: bytes, name: bytes) -> None:
 
 def test_folded_fields_are_one() -> None:
     """RFC 5322 §2.2.3: a line that begins with white space goes on with the field before it."""
-    header = b"Subject: a\r\n b\r\n\tc\r\nTo : x\r\nbroken line\r\nEmpty:\r\n"
+    header = b"Subject: a\r\n b\r\n\tc\r\nTo : x\r\nbroken line\r\n\tof two\r\nEmpty:\r\n"
 
     assert list(fields(header)) == [
         (b"subject", b" a\r\n b\r\n\tc", b"Subject: a\r\n b\r\n\tc\r\n"),
         (b"to", b" x", b"To : x\r\n"),
-        (b"", b"", b"broken line\r\n"),
+        (b"", b"", b"broken line\r\n\tof two\r\n"),
         (b"empty", b"", b"Empty:\r\n"),
     ]
 

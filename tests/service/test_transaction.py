@@ -85,7 +85,7 @@ def test_lesson_13_header_at_the_cap_and_one_past(step: int | None) -> None:
         assert message.draft.discarded == more
 
 
-@pytest.mark.parametrize("line", [b"A:\r\n", b"a\r\n", b"Subject: long\r\n as\r\n\tfolded\r\n"])
+@pytest.mark.parametrize("line", [b"A:\r\n", b"a\r\n", b"a\r\n\t\r\n \r\n", b"Subject: long\r\n as\r\n\tfolded\r\n"])
 def test_lesson_13_fields_at_the_cap_and_one_past(line: bytes) -> None:
     """So many fields are taken, one more is refused; folded lines are none of their own."""
     for more, refusal in ((0, None), (1, replies.HEADER_TOO_LARGE)):
