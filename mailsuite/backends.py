@@ -83,8 +83,13 @@ def root(settings: Settings) -> bytes:
         return file.read(32)
 
 
+def is_ours(settings: Settings) -> bool:
+    """Say whether the accounts are kept by us, and so can be changed, and looked through, by `accounts`."""
+    return settings.directory.backend in ("sqlite", "postgresql")
+
+
 def accounts(settings: Settings) -> Accounts:
-    """Open the accounts for changes. Raises `AccountsError`: `ReadOnly` where they are not changed by us."""
+    """Open the accounts for changes. Raises `AccountsError`: `ReadOnly` where they are not ours."""
     name = settings.directory.backend
     if name == "sqlite":
         return Accounts.open(settings.directory.path)
@@ -92,8 +97,8 @@ def accounts(settings: Settings) -> Accounts:
         opened: Accounts = module("directory.postgresql_schema").open_accounts(settings.postgresql.dsn)
         return opened
     raise ReadOnly(
-        f'[directory] backend is "{name}", which mailsuite only reads: domains, users and aliases are changed where'
-        " they are kept"
+        f'[directory] backend is "{name}", which mailsuite only reads: what is asked for here has to be looked at, and'
+        " changed, where it is kept"
     )
 
 

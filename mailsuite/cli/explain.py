@@ -3,13 +3,10 @@
 import os
 import re
 import time
-from collections.abc import Coroutine
 from dataclasses import asdict
-from typing import Any, TypeVar
 
 import click
 from twisted.internet import reactor as default_reactor
-from twisted.internet.defer import Deferred
 
 from mailsuite.admin.queue import as_json as entry_json
 from mailsuite.admin.times import when
@@ -19,19 +16,17 @@ from mailsuite.cli.explaining.story import belongs, story
 from mailsuite.cli.explaining.walk import Explanation, Question, Walk
 from mailsuite.cli.output import as_json, print_json, print_table, printable, progress
 from mailsuite.cli.queue_words import explanation
+from mailsuite.cli.settled import settled
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.forms import ip
 from mailsuite.directory.errors import AccountsError
 from mailsuite.directory.spelling import parse_address
 from mailsuite.envelope import Peer
-from mailsuite.maybe import step
 from mailsuite.queue.admin import Administration
 from mailsuite.queue.entries import Entry
 from mailsuite.queue.errors import NoQueue, NotQueued, QueueError
 from mailsuite.starting import START_TROUBLE
-
-T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-z]+-\d+")
 
@@ -101,7 +96,7 @@ def rcpt(
         raise click.UsageError(str(error)) from error
     question = Question(_listener(settings, listener, bool(login)), peer, helo, name, sender, recipient)
     try:
-        found = _settled(_explained(settings, question))
+        found = settled(_explained(settings, question))
     except START_TROUBLE as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -153,29 +148,6 @@ async def _explained(settings: Settings, question: Question) -> Explanation:
         closing = reading.close()
         if closing is not None:
             await closing
-
-
-def _settled(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of *coroutine*; where it has to wait for others, the reactor runs so long."""
-    result = step(coroutine)
-    if not hasattr(result, "__await__"):
-        return result
-    done: list[T | BaseException] = []
-
-    async def wait() -> None:
-        try:
-            done.append(await result)
-        except Exception as error:
-            done.append(error)
-        default_reactor.stop()
-
-    default_reactor.callWhenRunning(lambda: Deferred.fromCoroutine(wait()))
-    default_reactor.run()
-    if not done:
-        raise click.Abort
-    if isinstance(done[0], BaseException):
-        raise done[0]
-    return done[0]
 
 
 def _listener(settings: Settings, named: str | None, logged_in: bool) -> str:

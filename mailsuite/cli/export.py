@@ -5,9 +5,10 @@ from contextlib import suppress
 
 import click
 
-from mailsuite.cli.accounts import mail_path, open_accounts
+from mailsuite.cli.accounts import mail_path
 from mailsuite.cli.moving import refusals
 from mailsuite.cli.output import progress
+from mailsuite.cli.owners import user
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.counted import counted
@@ -101,8 +102,7 @@ def _name(place: str, path: str) -> str:
 
 
 def _mailbox(settings: Settings, address: str) -> str:
-    with open_accounts(settings) as accounts:
-        path = mail_path(settings, accounts.users.show(address))
+    path = mail_path(settings, user(settings, address))
     try:
         there = present(path)
     except OSError as error:

@@ -6,9 +6,9 @@ from io import TextIOWrapper
 
 import click
 
-from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.moving import Old, bring_folder, bring_tree, report
 from mailsuite.cli.old_server import move_accounts
+from mailsuite.cli.owners import user
 from mailsuite.cli.postfix_maps import Maps, move_maps
 from mailsuite.cli.rows import text_file
 from mailsuite.cli.site import with_site
@@ -71,8 +71,7 @@ def maildir(
     Example:
       mailsuite import maildir alice@example.com /old/vmail/alice/Maildir
     """
-    with open_accounts(settings) as accounts:
-        found = accounts.users.show(address)
+    found = user(settings, address)
     report(bring_tree(settings, found, folder, Old(form, header, nested, inbox_only), dry_run))
 
 
@@ -93,8 +92,7 @@ def mbox(settings: Settings, address: str, file: str, folder: str, dry_run: bool
       mailsuite import mbox alice@example.com /var/mail/alice
       mailsuite import mbox alice@example.com ~alice/mail/sent --folder Sent
     """
-    with open_accounts(settings) as accounts:
-        found = accounts.users.show(address)
+    found = user(settings, address)
     if "/" in folder or folder.startswith(".") or not folder.isprintable():
         raise click.UsageError("the name of a folder can be printed, has no slash and does not begin with a dot")
     messages = partial(mbox_messages, os.fsencode(file))

@@ -9,6 +9,7 @@ import click
 from mailsuite.admin import sharing as admin
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import open_accounts, password_stdin, read_password
+from mailsuite.cli.owners import user
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.counted import counted
@@ -72,8 +73,7 @@ def import_uidl(
     named = [path for path in (dovecot_file, courier_file, plain_file) if path is not None]
     if len(named) + header != 1:
         raise click.UsageError("give one of --dovecot, --courier, --file and --header")
-    with open_accounts(settings) as accounts:
-        found = accounts.users.show(address)
+    found = user(settings, address)
     with _told(), admin.alone(administered(settings), found) as path:
         root = os.fsencode(path)
         names = scan(root)

@@ -7,19 +7,20 @@ import click
 
 from mailsuite.admin import quotas as admin
 from mailsuite.administered import administered
+from mailsuite.backends import is_ours
 from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.output import as_json, print_json, print_table, progress
+from mailsuite.cli.owners import elsewhere
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.counted import counted
-from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.quotas import Changes
+from mailsuite.directory.quotas import Changes, OwnQuota
 from mailsuite.directory.spelling import parse_address, parse_domain
 from mailsuite.directory.storage_rules import amount
 from mailsuite.limits import quota_rules
 from mailsuite.mailbox.layout import maildir
 from mailsuite.mailbox.maildirsize import Usage
-from mailsuite.meaning import Mailbox, Quota
+from mailsuite.meaning import NO_QUOTA, Mailbox, Quota
 from mailsuite.service.notices import in_units, percent
 
 # What an option says that takes a quota off: None is left to who comes next.
@@ -109,8 +110,13 @@ def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
       mailsuite quota list
       mailsuite quota list example.com --json
     """
-    with open_accounts(settings) as accounts:
-        found = list(accounts.quotas.list(domain))
+    if is_ours(settings):
+        with open_accounts(settings) as accounts:
+            found = list(accounts.quotas.list(domain))
+    else:
+        # Nobody else keeps quotas of domains.
+        boxes = elsewhere(settings, domain)
+        found = [OwnQuota(name, box.quota, NO_QUOTA) for name, box in boxes if box.quota != NO_QUOTA]
     if as_json:
         print_json([admin.own_as_json(each) for each in found])
     else:
@@ -130,22 +136,20 @@ def show(settings: Settings, whom: str | None, as_json: bool) -> None:
       mailsuite quota show
       mailsuite quota show alice@example.com --json
     """
-    with open_accounts(settings) as accounts:
-        found = _mailboxes(accounts, whom)
-        with progress("Looking at mailboxes", len(found)) as advance:
-            rows = [(name, box, _usage(settings, box)) for name, box in _each(found, advance)]
-        domain = accounts.quotas.domain(whom) if whom is not None and "@" not in whom else None
+    found, together = _mailboxes(settings, whom)
+    with progress("Looking at mailboxes", len(found)) as advance:
+        rows = [(name, box, _usage(settings, box)) for name, box in _each(found, advance)]
     default = quota_rules(settings).default
     total = Usage(sum(usage.octets for *_, usage in rows), sum(usage.messages for *_, usage in rows))
     if as_json:
         found_json = [admin.as_json(administered(settings), name, box, usage) for name, box, usage in rows]
-        if domain is not None and whom is not None:
-            found_json.append({"domain": parse_domain(whom), **admin.amounts(domain.together, total)})
+        if together is not None and whom is not None:
+            found_json.append({"domain": parse_domain(whom), **admin.amounts(together, total)})
         print_json(found_json)
         return
     table = [(name, *_cells(box.quota.otherwise(default), usage)) for name, box, usage in rows]
-    if domain is not None and whom is not None:
-        table.append((f"{parse_domain(whom)} in all", *_cells(domain.together, total)))
+    if together is not None and whom is not None:
+        table.append((f"{parse_domain(whom)} in all", *_cells(together, total)))
     print_table(("mailbox", "used", "of", "messages", "of", "full"), table)
 
 
@@ -161,8 +165,7 @@ def recalculate(settings: Settings, whom: str | None) -> None:
     Example:
       mailsuite quota recalculate example.com
     """
-    with open_accounts(settings) as accounts:
-        found = _mailboxes(accounts, whom)
+    found, _ = _mailboxes(settings, whom)
     site, wrong = administered(settings), 0
     with progress("Counting mailboxes", len(found)) as advance:
         for name, box in _each(found, advance):
@@ -177,16 +180,20 @@ def recalculate(settings: Settings, whom: str | None) -> None:
     click.echo(f"Counted {counted(len(found), 'mailbox', 'mailboxes')}; {wrong} had another sum before.")
 
 
-def _mailboxes(accounts: Accounts, whom: str | None) -> Sequence[tuple[str, Mailbox]]:
-    """Return the mailboxes of *whom*: a user, a domain, or everybody."""
-    if whom is None:
-        return list(accounts.quotas.mailboxes())
-    if "@" not in whom:
-        accounts.quotas.domain(whom)
-        return list(accounts.quotas.mailboxes(parse_domain(whom)))
-    accounts.quotas.mailbox(whom)
-    address = parse_address(whom)
-    return list(accounts.quotas.mailboxes(address.domain, address.local))
+def _mailboxes(settings: Settings, whom: str | None) -> tuple[Sequence[tuple[str, Mailbox]], Quota | None]:
+    """Return the mailboxes of *whom*, a user, a domain, or everybody; and of a domain what they may hold together."""
+    of_domain = whom is not None and "@" not in whom
+    if not is_ours(settings):
+        found = elsewhere(settings, whom)
+        shared = next((box.shared_quota for _, box in found), NO_QUOTA)
+        return found, shared if of_domain else None
+    with open_accounts(settings) as accounts:
+        if whom is None:
+            return list(accounts.quotas.mailboxes()), None
+        if of_domain:
+            together = accounts.quotas.domain(whom).together
+            return list(accounts.quotas.mailboxes(parse_domain(whom))), together
+        return [admin.of_address(accounts, whom)], None
 
 
 def _each(found: Sequence[tuple[str, Mailbox]], advance: Any) -> Iterator[tuple[str, Mailbox]]:

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from mailsuite.cli.accounts import open_accounts
 from mailsuite.cli.output import as_json, print_json, print_table
+from mailsuite.cli.owners import user
 from mailsuite.cli.site import with_site
 from mailsuite.config import Settings
 from mailsuite.config.endpoints import place
@@ -36,8 +36,7 @@ def settings(settings: Settings, address: str | None, as_json: bool) -> None:
     """Print what to type into a mail program for the user ADDRESS."""
     name = "ADDRESS"
     if address is not None:
-        with open_accounts(settings) as accounts:
-            name = accounts.users.show(address).name
+        name = user(settings, address).name
     ways = accesses(settings, name)
     if as_json:
         print_json([asdict(way) for way in ways])

@@ -18,6 +18,7 @@ from mailsuite.cli.accounts import (
 )
 from mailsuite.cli.app_password import app_password
 from mailsuite.cli.output import as_json, print_json, print_table
+from mailsuite.cli.owners import details_as_json, users
 from mailsuite.cli.site import with_site
 from mailsuite.cli.user_import import import_
 from mailsuite.config import Settings
@@ -75,8 +76,7 @@ def add(settings: Settings, address: str, password_stdin: bool, no_password: boo
 @with_site
 def list_(settings: Settings, domain: str | None, as_json: bool) -> None:
     """List all users, or those of DOMAIN."""
-    with open_accounts(settings) as accounts:
-        found = list(accounts.users.list(domain))
+    found = users(settings, domain)
     if as_json:
         print_json([admin.as_json(administered(settings), each) for each in found])
     else:
@@ -175,16 +175,15 @@ def leave(
 def show(settings: Settings, address: str, as_json: bool) -> None:
     """Show the user ADDRESS, whose mailbox it reads, where its mail goes besides, the aliases that lead to it, and the
     mechanisms by which it can log in."""
-    with open_accounts(settings) as accounts:
-        found = accounts.users.show(address)
-        details = admin.details_as_json(administered(settings), accounts, address)
+    found, details = details_as_json(settings, address)
     if as_json:
         print_json(details)
     else:
         rows = [("state", _state(found)), ("mail", details["mail"])]
         rows.append(("reads the mail of", details["reads"]))
         rows.append(("its mail goes to", ", ".join(details["targets"]) or "-"))
-        rows.append(("aliases", ", ".join(details["aliases"]) or "-"))
+        known = details["aliases"] is not None
+        rows.append(("aliases", ", ".join(details["aliases"]) or "-" if known else "not known here"))
         rows.append(("logs in by", " ".join(details["mechanisms"]) or "-"))
         print_table(("", found.name), rows)
 

@@ -94,6 +94,10 @@ class Backend(ABC):
         """
         return ()
 
+    def lists_mailboxes(self) -> bool:
+        """Say whether `mailboxes` tells of any: not where it is this class's own."""
+        return type(self).mailboxes is not Backend.mailboxes
+
     def current(self, mailbox: Mailbox) -> Maybe[Mailbox | None]:
         """Return *mailbox*, for which mail was queued, as it is now; ``None`` where it was removed.
 

@@ -59,6 +59,10 @@ class ReadOnly(AccountsError):
     """What keeps the accounts is not changed by us."""
 
 
+class CannotList(AccountsError):
+    """What keeps the accounts can be asked about one user, and not who its users are."""
+
+
 class Away(CannotJudge):
     """What keeps the accounts does not answer now: that says nothing about any address or login."""
 

@@ -100,6 +100,16 @@ def person(name: str) -> str:
     )
 
 
+def looked_at(site: Site) -> None:
+    """Have commands that need one user alone find Alice, and those that need a list of all say that there is none."""
+    alice = f"alice@{DOMAIN}"
+    shown = json.loads(site.cli("user", "show", alice, "--json").stdout)
+    assert (shown["name"], shown["suspended"], "PLAIN" in shown["mechanisms"]) == (alice, False, True)
+    assert alice in site.cli("settings", alice).stdout
+    assert "Counted 1 mailbox" in site.cli("quota", "recalculate", alice).stdout
+    assert "cannot be listed here" in site.cli("user", "list", status=1).stderr
+
+
 def test_a_directory_goes_and_comes_back() -> None:
     """As with the database; the password is checked by the server, but for who was right a moment ago."""
     base = f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n"
@@ -115,8 +125,11 @@ def test_a_directory_goes_and_comes_back() -> None:
             assert explained(site, "alice") == "250 2.1.5"
             with pytest.raises(poplib.error_proto, match="AUTH"):
                 fetched(site, "nobody")
+            looked_at(site)
             server.stop()
             assert replies(site, "alice", "bob") == [250, 451]
+            away = site.cli("settings", f"bob@{DOMAIN}", status=1)
+            assert "Error: the accounts do not answer now: " in away.stderr
             assert fetched(site, "alice") == 0
             with pytest.raises(poplib.error_proto, match=r"SYS/TEMP"):
                 fetched(site, "bob")

@@ -2,16 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from shlex import quote
-from typing import TypeVar
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, execute
 
 from mailsuite.address import Address, domain_key
-from mailsuite.backends import backend, reading
+from mailsuite.backends import backend, is_ours, reading
 from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
+from mailsuite.cli.settled import run_here
 from mailsuite.config import Settings
 from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema
 from mailsuite.directory.resolve import Resolver
@@ -19,9 +18,6 @@ from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
 from mailsuite.directory.sql_records import SqlRecords
 from mailsuite.maybe import at_once
-
-T = TypeVar("T")
-
 
 # What is wrong with accounts of a back end, by the key that says where they are.
 _KEYS = {
@@ -37,7 +33,7 @@ def accounts(settings: Settings) -> Iterator[Finding]:
         yield closed
         return
     try:
-        if name in ("sqlite", "postgresql"):
+        if is_ours(settings):
             with reading(settings) as records:
                 yield from _in_sql(settings, key, records)
         else:
@@ -61,16 +57,12 @@ def _in_sql(settings: Settings, key: str, records: SqlRecords) -> Iterator[Findi
 
 
 def _read_only(settings: Settings, key: str) -> Iterator[Finding]:
-    made = backend(settings, reactor, time.monotonic, _at_once)
+    made = backend(settings, reactor, time.monotonic, run_here)
     if settings.directory.backend == "passwd-file":
         made.start()
         yield ok(key, f"{settings.passwd_file.path} can be read")
     else:
         yield ok(key, "it can be made; whether it answers is seen when the service asks")
-
-
-def _at_once(work: Callable[[], T]) -> "Deferred[T]":
-    return execute(work)
 
 
 def _domains(records: SqlRecords, settings: Settings) -> Iterator[Finding]:

@@ -2,14 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import maybeDeferred
 
 from mailsuite.backends import backend, source
+from mailsuite.cli.settled import run_here
 from mailsuite.config import Settings
 from mailsuite.delivery.routes import Routes
 from mailsuite.directory.lookup import Directory
@@ -45,8 +46,6 @@ from mailsuite.service.role import Role
 from mailsuite.service.site import Site
 from mailsuite.smtp.server import ServerSession
 
-T = TypeVar("T")
-
 
 class Reading:
     """The parts of the site of *settings*. To be closed.
@@ -68,7 +67,7 @@ class Reading:
         self._denials = Denials(settings)
         self._denials.load()
         self._own_checks = OwnChecks(settings, reactor)
-        self._backend = backend(settings, reactor, clocks.seconds, _run)
+        self._backend = backend(settings, reactor, clocks.seconds, run_here)
         self._backend.start()
         seen = source(settings, self._backend, clocks.seconds)
         self.directory = Directory(
@@ -88,7 +87,7 @@ class Reading:
             authenticator(settings, self._backend, seen, Passwords(), hashing, lambda used: None), held.guessing
         )
         self._backups = BackupRecipients(
-            ListStore(settings.state_dir), backup_domains(settings), None, reactor, _run, clocks.now
+            ListStore(settings.state_dir), backup_domains(settings), None, reactor, run_here, clocks.now
         )
         self._backups.start()
         self._backups.stop()
@@ -143,7 +142,3 @@ class Reading:
         """Close the accounts; what is returned may have to be waited for."""
         self._resolver.stop()
         return self._backend.stop()
-
-
-def _run(work: Callable[[], T]) -> Deferred[T]:
-    return succeed(work())
