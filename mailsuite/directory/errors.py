@@ -43,6 +43,15 @@ class NoAccounts(AccountsError):
     """There is no accounts file, or the file is something else, or it cannot be read."""
 
 
+class Unreadable(NoAccounts):
+    """*what* keeps this user from a file that is needed to reach the accounts; the message says *mend*, too."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}; to mend it: {mend}")
+        self.what = what
+        self.mend = mend
+
+
 class OlderSchema(AccountsError):
     """An older mailsuite wrote the accounts file; the message says the command that brings it up to date."""
 

@@ -4,6 +4,7 @@ Tables, columns and versions are those of the accounts file (`mailsuite.director
 ``meta``. A database of another version is refused before anything is written to it.
 """
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, in_one_line
+from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, Unreadable, in_one_line
+from mailsuite.directory.postgresql_password import closed_passfile
 from mailsuite.directory.schema import VERSION, WAIT_SECONDS
 from mailsuite.directory.sql import Result
 from mailsuite.directory.sql_records import SqlRecords
@@ -54,6 +56,16 @@ _DIALECT = {
     "BEGIN": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "BEGIN IMMEDIATE": "BEGIN; SELECT value FROM meta WHERE name = 'generation' FOR UPDATE",
 }
+
+
+class NoPassword(psycopg.OperationalError):
+    """The server asks for a password, and *what* keeps us from the file that should have it; *mend* lets us read.
+    """
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}; to mend it: {mend}")
+        self.what = what
+        self.mend = mend
 
 
 class PostgresConnection:
@@ -95,9 +107,17 @@ class PostgresRecords(SqlRecords):
 def dial(dsn: str, **settings: Any) -> "psycopg.Connection[Any]":
     """Return a connection to the server that *dsn* names, on which each statement commits for itself.
 
-    *settings* are the server's, for this connection. Raises `psycopg.OperationalError` where nobody answers.
+    *settings* are the server's, for this connection. Raises `psycopg.OperationalError` where nobody answers, or
+    `NoPassword`.
     """
-    return psycopg.connect(conninfo(dsn, **settings), autocommit=True)
+    try:
+        return psycopg.connect(conninfo(dsn, **settings), autocommit=True)
+    except psycopg.OperationalError as error:
+        needed = error.pgconn is not None and error.pgconn.needs_password
+        closed = closed_passfile(dsn, os.environ) if needed else None
+        if closed is None:
+            raise
+        raise NoPassword(f"{in_one_line(error)}; {closed.what}", closed.mend) from error
 
 
 def conninfo(dsn: str, seconds: int = CONNECT_SECONDS, /, **settings: Any) -> str:
@@ -209,6 +229,8 @@ def trouble() -> Iterator[None]:
         yield
     except psycopg.errors.LockNotAvailable as error:
         raise AccountsBusy("the accounts are in use by another command; try again when it is done") from error
+    except NoPassword as error:
+        raise Unreadable(f"the database of [postgresql] dsn: {error.what}", error.mend) from error
     except psycopg.Error as error:
         raise NoAccounts(f"the database of [postgresql] dsn: {in_one_line(error)}") from error
 

@@ -5,16 +5,17 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mailsuite.database import transaction
 from mailsuite.directory import postgresql_schema
 from mailsuite.directory.accounts import Accounts
-from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts
+from mailsuite.directory.errors import AccountsBusy, NewerSchema, NoAccounts, Unreadable
 from mailsuite.directory.postgresql import PostgresBackend
 from mailsuite.directory.postgresql_schema import PostgresRecords
 from mailsuite.directory.schema import VERSION, connect
-from tests.directory.servers import Postgres, running_postgres
+from tests.directory.servers import PASSWORD, Postgres, running_postgres
 from tests.directory.test_accepted import *  # noqa: F403 (tests, to be run here too)
 from tests.directory.test_aliases import *  # noqa: F403
 from tests.directory.test_bulk import (  # noqa: F401
@@ -25,6 +26,7 @@ from tests.directory.test_bulk import (  # noqa: F401
 from tests.directory.test_domains import *  # noqa: F403
 from tests.directory.test_rehearsal import *  # noqa: F403
 from tests.directory.test_users import *  # noqa: F403
+from tests.kept_out import kept_out, open_folder
 from tests.transport.loop import reactor
 
 
@@ -99,6 +101,38 @@ def test_tables_of_another_version_are_refused(server: Postgres, opened: Account
         postgresql_schema.connect(server.dsn("template1"))
     with pytest.raises(NoAccounts, match="dsn"):
         postgresql_schema.connect("no dsn at all")
+
+
+@pytest.mark.parametrize("named", ["dsn", "PGPASSFILE", "HOME"])
+def test_a_file_of_passwords_that_cannot_be_read_is_named(
+    server: Postgres, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a command, and by the service, which waits for it: libpq says only that there is no password."""
+    with open_folder() as folder, open_folder() as other:
+        passfile = folder / ".pgpass"
+        passfile.write_text(f"127.0.0.1:*:*:*:{PASSWORD}\n")
+        dsn = server.dsn().replace(f" password='{PASSWORD}'", "")
+        if named == "dsn":
+            dsn += f" passfile={passfile}"
+        else:
+            monkeypatch.setenv(named, str(folder if named == "HOME" else passfile))
+        passfile.chmod(0o600)
+        assert postgresql_schema.version(dsn) == VERSION
+        passfile.chmod(0)
+        with kept_out(other) as user:
+            with pytest.raises(Unreadable) as refused:
+                postgresql_schema.version(dsn)
+            assert f"in {passfile}, which the user {user} cannot read: Permission denied" in refused.value.what
+            assert refused.value.mend == f"chown {user} {passfile}"
+            with pytest.raises(psycopg.OperationalError, match=f"; to mend it: chown {user} "):
+                postgresql_schema.dial(dsn)
+        with kept_out(folder), pytest.raises(Unreadable, match=f"may not pass the folder {folder}"):
+            postgresql_schema.version(dsn)
+        passfile.unlink()
+        # The usual place need not have one.
+        kind, told = (NoAccounts, "no password supplied$") if named == "HOME" else (Unreadable, "that is not there")
+        with pytest.raises(kind, match=told):
+            postgresql_schema.version(dsn)
 
 
 def test_commands_take_turns(server: Postgres, accounts: Accounts) -> None:

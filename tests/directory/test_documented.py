@@ -16,6 +16,7 @@ from mailsuite.address import Address
 from mailsuite.backends import backend, source
 from mailsuite.backends import load as load_backend
 from mailsuite.cli import main
+from mailsuite.cli.checks.accounts import accounts as check_accounts
 from mailsuite.config import load
 from mailsuite.directory.authenticator import Authenticator
 from mailsuite.directory.errors import NoAccounts
@@ -26,6 +27,7 @@ from mailsuite.maybe import value_of
 from mailsuite.meaning import Mailboxes
 from tests.commands import DOCUMENTS
 from tests.directory.servers import ADMIN_PASSWORD, BASE, PASSWORD, running_postgres, running_slapd
+from tests.kept_out import kept_out, open_folder
 from tests.transport.loop import finish, reactor
 
 DOCUMENT = (DOCUMENTS / "docs/directories.rst").read_text()
@@ -136,6 +138,13 @@ def test_postgresql(folder: Path) -> None:
         assert "accounts" in status
         assert "passfile" not in status
         assert "up to date" in run("db", "upgrade", *config)
+        settings, password = load(folder / "mailsuite.toml"), folder / "pgpass"
+        password.chmod(0)
+        with open_folder() as other, kept_out(other):
+            (finding,) = check_accounts(settings)
+        assert (finding.level, finding.where) == ("error", "postgresql.dsn")
+        assert f"the password is looked for in {password}, " in finding.what
+        assert finding.mend.startswith(("chown ", "chmod "))
 
 
 def test_ldap(folder: Path) -> None:

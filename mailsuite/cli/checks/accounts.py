@@ -12,7 +12,7 @@ from mailsuite.backends import backend, is_ours, reading
 from mailsuite.cli.checks import Finding, error, ok, unreachable, warning
 from mailsuite.cli.settled import run_here
 from mailsuite.config import Settings
-from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema
+from mailsuite.directory.errors import AccountsError, NewerSchema, OlderSchema, Unreadable
 from mailsuite.directory.resolve import Resolver
 from mailsuite.directory.rows import LOCAL
 from mailsuite.directory.spelling import parse_address
@@ -40,6 +40,8 @@ def accounts(settings: Settings) -> Iterator[Finding]:
             yield from _read_only(settings, key)
     except (OlderSchema, NewerSchema) as problem:
         yield error(key, str(problem), "do that: the service does not start before")
+    except Unreadable as problem:
+        yield error(key, problem.what, problem.mend)
     except AccountsError as problem:
         yield error(key, str(problem), f"restore it, or correct [{key.replace('.', '] ')}")
 
