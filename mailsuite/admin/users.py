@@ -58,11 +58,16 @@ def leave(
     return accounts.users.show(address)
 
 
-def stay(accounts: Accounts, address: str) -> User:
-    """Let the user stay; where its mail goes besides stays as it is. Raises `NoSuch`."""
+def stay(accounts: Accounts, address: str) -> Done[User]:
+    """Let the user stay; where its mail goes besides stays as it is, since that may be older than the leave, and is
+    noted. Raises `NoSuch`."""
     name = accounts.users.show(address).name
     accounts.aliases.accept(name)
-    return accounts.users.show(name)
+    targets = accounts.aliases.targets(name)
+    onward = ", ".join(target for target in targets if target != name)
+    copy = "" if name in targets else ", and not into the mailbox"
+    note = f"Mail for {name} still goes to {onward}{copy}; that ends by: mailsuite alias remove {name}"
+    return Done(accounts.users.show(name), (note,) if onward else ())
 
 
 def as_json(site: Site, found: User) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from mailsuite.admin import users as admin
+from mailsuite.admin.site import Done
 from mailsuite.administered import administered
 from mailsuite.cli.accounts import (
     day,
@@ -164,8 +165,9 @@ def leave(
         if until is None:
             found = admin.stay(accounts, address)
         else:
-            found = admin.leave(accounts, address, until, targets, not no_copy, text)
-    click.echo(f"{found.name} is {_state(found)}.")
+            found = Done(admin.leave(accounts, address, until, targets, not no_copy, text))
+    click.echo(f"{found.value.name} is {_state(found.value)}.")
+    tell(found)
 
 
 @user.command()

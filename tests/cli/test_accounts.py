@@ -547,9 +547,21 @@ def test_frozen_and_leaving(site: Site) -> None:
     assert site.done(*left, "--until", "2020-01-31") == f"{name} is without a password, its mail refused.\n"
     shown = json.loads(site.done("user", "show", name, "--json"))
     assert (shown["reads"], shown["targets"]) == (name, [name, "alice@new.example"])
-    assert site.done("user", "leave", name, "--cancel") == f"{name} is without a password.\n"
+    stays = site.run("user", "leave", name, "--cancel")
+    assert stays.stdout == f"{name} is without a password.\n"
+    end = f"alias remove {name}"
+    assert stays.stderr == f"Note: Mail for {name} still goes to alice@new.example; that ends by: mailsuite {end}\n"
     # What is no user has a reply that is somebody else's decision.
     site.done("alias", "reject", "old@example.com")
     assert "no user old@example.com" in site.refused("user", "leave", "old@example.com", "--cancel")
     assert "550 5.1.1" in site.done("alias", "list")
     assert site.done("alias", "add", name, "x@new.example", "--keep").startswith(f"{name} goes to {name}, alice@new")
+    # What it names ends it, and where nothing is forwarded nothing is noted.
+    site.done("alias", "remove", name)
+    site.done(*left, "--until", "2020-01-31", "--no-copy")
+    stays = site.run("user", "leave", name, "--cancel")
+    assert "still goes to alice@new.example, and not into the mailbox; that ends by" in stays.stderr
+    site.done("alias", "remove", name)
+    assert json.loads(site.done("user", "show", name, "--json"))["targets"] == []
+    site.done("user", "leave", name, "--until", "2020-01-31")
+    assert site.run("user", "leave", name, "--cancel").stderr == ""

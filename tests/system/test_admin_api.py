@@ -247,7 +247,11 @@ def test_a_user_who_leaves(site: Site, api: API) -> None:
     soon(site, user, KNOWN)
     api("PUT", "/v1/users/{user}/leave", {"until": 1_000_000_000, "text": "Gone fishing"}, user=user)
     soon(site, user, "550 5.1.6")
-    assert api("DELETE", "/v1/users/{user}/leave", user=user).value["leaves"] is None
+    stays = api("DELETE", "/v1/users/{user}/leave", user=user).value
+    assert (stays["leaves"], stays["targets"]) == (None, [user, ALICE])
+    assert stays["notes"] == [
+        f"Mail for {user} still goes to {ALICE}; that ends by: mailsuite alias remove {user}"
+    ]
     soon(site, user, KNOWN)
     assert api("DELETE", "/v1/users/{user}/leave", user=user).status == 404
     for wrong in ({"until": 1, "text": "\n"}, {"until": 1 << 40}, {"until": 1, "targets": [f"none@{DOMAIN}"]}, {}):

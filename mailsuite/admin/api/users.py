@@ -104,8 +104,8 @@ def leave(site: Site, asked: Asked) -> Answer:
 def stay(site: Site, asked: Asked) -> Answer:
     """Let a user stay."""
     with site.accounts() as accounts:
-        users.stay(accounts, asked.path["user"])
-        return Answer(users.details_as_json(site, accounts, asked.path["user"]))
+        stayed = users.stay(accounts, asked.path["user"])
+        return done(stayed, lambda each: users.details_as_json(site, accounts, each.name))
 
 
 ROUTES = (
