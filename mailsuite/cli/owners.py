@@ -5,13 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
-from twisted.internet import reactor
 
 from mailsuite.admin import users as admin
 from mailsuite.administered import administered
 from mailsuite.backends import backend, is_ours
 from mailsuite.cli.accounts import open_accounts
-from mailsuite.cli.settled import run_here, settled
 from mailsuite.config import Settings
 from mailsuite.directory.elsewhere import Elsewhere, Told
 from mailsuite.directory.errors import AccountsError, Away, in_one_line
@@ -71,6 +69,10 @@ def _told(settings: Settings, address: str) -> Told:
 
 def _asked(settings: Settings, ask: Callable[[Elsewhere], Awaitable[T]]) -> T:
     """Return what *ask* finds out; what stands in the way ends the command with exit code 1."""
+    # A tenth of a second that commands need not take where the accounts are ours.
+    from twisted.internet import reactor
+
+    from mailsuite.cli.settled import run_here, settled
 
     async def asked() -> T:
         kept = backend(settings, reactor, time.monotonic, run_here)

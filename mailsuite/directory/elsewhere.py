@@ -1,10 +1,11 @@
 """Users and mailboxes as a back end tells of them whose records are kept elsewhere: only what it can be asked for."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mailsuite.directory.backend import Backend
-from mailsuite.directory.errors import CannotList, NoSuch
+from mailsuite.directory.errors import BadName, CannotList, NoSuch
 from mailsuite.directory.records import PASSWORD
 from mailsuite.directory.rows import LOCAL, User
 from mailsuite.directory.spelling import parse_address, parse_domain
@@ -48,7 +49,12 @@ class Elsewhere:
 
     async def users(self, domain: str | None) -> list[User]:
         """Return all users, or those of *domain*, by name. Raises `CannotList` or `NoSuch`."""
-        return [(await self.show(name)).user for name, _ in await self.mailboxes(domain)]
+        found = []
+        for name, _ in await self.mailboxes(domain):
+            # A mailbox may be there by whose name nobody logs in.
+            with suppress(NoSuch, BadName):
+                found.append((await self.show(name)).user)
+        return found
 
     async def mailboxes(self, domain: str | None) -> list[tuple[str, Mailbox]]:
         """Return all mailboxes, or those of *domain*, each under its name. Raises `CannotList` or `NoSuch`."""
