@@ -13,10 +13,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A folder that we may not pass: *what* says who is kept out by which, *mend* what lets us through."""
+    """A folder that we may not pass: *what* says who is kept out by which, *mend* what lets us through.
+
+    *private*: it is another user's, *owner*, and not root's.
+    """
 
     what: str
     mend: str
+    owner: str = ""
+    private: bool = False
 
 
 def present(path: str) -> bool:
@@ -32,7 +37,9 @@ def present(path: str) -> bool:
         found = closed_folder(path)
         if found is None:
             raise
-        raise PermissionError(errno.EACCES, f"{found.what}; to mend it: {found.mend}", path) from error
+        # What a user has closed to others is not to be opened to all of them for one.
+        mend = f"run this as {found.owner}, or as root" if found.private else found.mend
+        raise PermissionError(errno.EACCES, f"{found.what}; to mend it: {mend}", path) from error
     return True
 
 
@@ -59,12 +66,12 @@ def user_name(uid: int) -> str:
 
 
 def _closed(folder: str, status: os.stat_result) -> Closed:
-    mode = stat.S_IMODE(status.st_mode)
+    mode, owner, us = stat.S_IMODE(status.st_mode), user_name(status.st_uid), _class_of_us(status)
     what = (
         f"the user {user_name(os.geteuid())} may not pass the folder {folder}, which belongs to"
-        f" {user_name(status.st_uid)} and has the mode {mode:04o}"
+        f" {owner} and has the mode {mode:04o}"
     )
-    return Closed(what, f"chmod {_class_of_us(status)}+x {shlex.quote(folder)}")
+    return Closed(what, f"chmod {us}+x {shlex.quote(folder)}", owner, us == "o" and status.st_uid != 0)
 
 
 def _class_of_us(status: os.stat_result) -> str:

@@ -78,6 +78,23 @@ def test_the_remedy_is_for_us(
     assert found.mend == f"chmod {by}+x {shlex.quote(str(closed))}"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be several users")
+def test_what_a_user_has_closed_is_not_opened_to_all(closed: Path) -> None:
+    """A stranger is told whom to be; a folder of root's is opened."""
+    closed.chmod(0o700)
+    os.chown(closed, 54321, 54321)
+    os.seteuid(54322)
+    try:
+        with pytest.raises(PermissionError) as told:
+            present(str(closed / "file"))
+        found = closed_folder(str(closed / "file"))
+    finally:
+        os.seteuid(0)
+
+    assert (told.value.strerror or "").endswith("; to mend it: run this as number 54321, or as root")
+    assert found is not None and found.mend == f"chmod o+x {shlex.quote(str(closed))}"
+
+
 def test_somebody_without_a_name_is_a_number(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container, where numbers need no names."""
     with kept_out(closed), monkeypatch.context() as patched:

@@ -123,7 +123,7 @@ def _for_its_owner_to_change() -> Iterator[None]:
     A configuration can name Python objects, and who may write in a folder above can put another site in its place.
     """
     before = os.umask(0o022)
-    os.umask(before | 0o022)
+    os.umask((before | 0o022) & ~0o700)
     try:
         yield
     finally:

@@ -121,11 +121,17 @@ def _grants(status: os.stat_result, right: int) -> bool:
 
 def _allow(step: Step) -> str:
     status, user = step.status or _status(step.path), _user_name()
+    path, right = shlex.quote(step.path), "x" if step.right == os.X_OK else "r"
+    if status is not None and status.st_uid == os.geteuid():
+        # An owner is judged by the rights of the owner, whatever the group may.
+        return f"chmod u+{right} {path}"
     # What lets a group of others through must go on to do so (Debian's /etc/ssl/private is for the group ssl-cert).
     if user and status is not None and status.st_gid and status.st_mode >> 3 & step.right:
-        return f"{_JOIN} {shlex.quote(_group_name(status.st_gid))} {shlex.quote(user)}"
-    group, path = shlex.quote(_group_name(os.getegid())), shlex.quote(step.path)
-    return f"chgrp {group} {path} && chmod g+{'x' if step.right == os.X_OK else 'r'} {path}"
+        group = _group_name(status.st_gid)
+        if group:
+            return f"{_JOIN} {shlex.quote(group)} {shlex.quote(user)}"
+    group = shlex.quote(_group_name(os.getegid()) or str(os.getegid()))
+    return f"chgrp {group} {path} && chmod g+{right} {path}"
 
 
 def _user_name() -> str:
@@ -136,7 +142,8 @@ def _user_name() -> str:
 
 
 def _group_name(gid: int) -> str:
+    """Return the name of the group *gid*; empty where it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
-        return str(gid)
+        return ""

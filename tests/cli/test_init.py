@@ -66,6 +66,18 @@ def test_a_narrow_umask_stays_narrow(tmp_path: Path) -> None:
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
 
 
+def test_a_umask_that_would_keep_us_out_does_not(tmp_path: Path) -> None:
+    """What is made can be used by who makes it."""
+    before = os.umask(0o777)
+    try:
+        config = new_site(tmp_path / "site")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(config.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+
+
 def test_the_standard_ports_are_used(tmp_path: Path) -> None:
     """25, 587, 465, 110 and 995, TLS from the first octet on two of them."""
     listen = load(new_site(tmp_path / "site")).listen

@@ -154,9 +154,23 @@ def test_a_group_that_is_let_through_is_joined(certbot: Certbot) -> None:
     assert told(certbot, way_to(str(certbot.path))) == said.replace("  #", f" && {mine}  #")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files away")
+def test_a_group_without_a_name_cannot_be_joined(certbot: Certbot) -> None:
+    """And an owner who has no right is given that of an owner."""
+    os.chown(certbot.file, 0, 54321)
+    certbot.file.chmod(0o640)
+    assert told(certbot) == opened(certbot.file)
+
+    os.chown(certbot.file, pwd.getpwnam("nobody").pw_uid, 0)
+    certbot.file.chmod(0o040)
+    assert told(certbot) == f"chmod u+r '{certbot.file}'"
+
+
 def test_a_file_that_does_not_open_is_named_whatever_its_mode_says(certbot: Certbot) -> None:
     """Something else than modes can keep us out; that is no reason to say nothing."""
-    assert remedy(way_to(str(certbot.path))).endswith(f"chmod g+r '{certbot.file}'")
+    with somebody():
+        said = remedy(way_to(str(certbot.path)))
+    assert said.endswith(f"chmod {'g' if os.geteuid() == 0 else 'u'}+r '{certbot.file}'")
 
 
 def test_a_group_without_a_name_is_given_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
