@@ -27,6 +27,14 @@ class BadConfiguration(click.ClickException):
     exit_code = 2
 
 
+class NoConfiguration(BadConfiguration):
+    """There is none in the usual places; *what* says so, without what to do, which is not the same everywhere."""
+
+    def __init__(self) -> None:
+        self.what = f"there is no {PLACES[0]} in this folder and no {PLACES[1]}"
+        super().__init__(f"{self.what}: name the file with --config, or make a site with mailsuite init")
+
+
 config_option = click.option(
     "-c", "--config", "config", metavar="FILE", type=click.Path(dir_okay=False),
     help=f"The site's configuration (default: {PLACES[0]} here, then {PLACES[1]}).",
@@ -61,11 +69,7 @@ def config_path(given: str | None) -> str:
                 return usual
         except OSError as error:
             closed.append(f"{usual} cannot be reached: {error.strerror}")
-    raise BadConfiguration(
-        "\n".join(closed)
-        or f"there is no {PLACES[0]} in this folder and no {PLACES[1]}:"
-        " name the file with --config, or make a site with mailsuite init"
-    )
+    raise BadConfiguration("\n".join(closed)) if closed else NoConfiguration()
 
 
 def site_settings(path: str) -> Settings:

@@ -15,8 +15,8 @@ MODES = {"m": "send", "s": "speak", "p": "list", "i": "aliases"}
 _ELSEWHERE = {
     "d": "the server is started by twistd or systemd", "D": "the server is started by twistd or systemd",
     "v": "addresses are looked up by mailsuite alias and mailsuite user",
-    "t": "there are no rules to try", "h": "mailsuite queue --summary tells about hosts",
-    "H": "mailsuite queue tells about hosts",
+    "t": "there are no rules to try", "h": "mailsuite queue list --summary tells about hosts",
+    "H": "mailsuite queue list --summary tells about hosts",
 }  # fmt: skip
 _NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}

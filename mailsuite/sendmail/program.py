@@ -36,7 +36,8 @@ the environment names. Nothing is kept here: what was not sent is the caller's t
 
 Names without a domain get the one that the server says ([submission] origin). It ends with 0 when the server has the
 message; 64 wrong usage, 65 a message that cannot be sent, 67 an address that takes no mail (the others have it),
-69 refused, 75 nothing was sent, try again later, 77 not allowed, 78 no configuration that could be read (mailq, -q).
+69 refused, 75 nothing was sent, try again later, 77 not allowed, 78 no configuration that could be read (mailq, -q:
+mailsuite.toml in this folder, then /etc/mailsuite/mailsuite.toml).
 
 Example:
   printf 'Subject: done\\n\\nIt is.\\n' | sendmail -i root
@@ -128,9 +129,14 @@ def _command(*arguments: str) -> int:
     from click import ClickException
 
     from mailsuite.cli import main as command
+    from mailsuite.cli.site import PLACES, NoConfiguration
 
     try:
         status = command(arguments, prog_name="mailsuite", standalone_mode=False)
+    except NoConfiguration as error:
+        # (Sendmail's -C names a file that is none of ours.)
+        mend = f"say mailsuite {' '.join(arguments)} --config FILE, or have {PLACES[1]} lead to the site's"
+        raise Ends(CONFIG, f"{error.what}, and no other is looked for: {mend}") from error
     except ClickException as error:
         raise Ends(CONFIG, error.format_message()) from error
     return int(status or OK)

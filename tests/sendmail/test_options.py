@@ -1,9 +1,12 @@
 """What programs give to sendmail is understood, or refused with the reason."""
 
+import re
+
 import pytest
 
 from mailsuite.sendmail.exit_codes import USAGE, Ends
 from mailsuite.sendmail.options import PATIENCE, Options, parse
+from tests.cli.site import run
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,15 @@ def test_refused(line: str, said: str) -> None:
         parse(line.split())
 
     assert caught.value.status == USAGE
+
+
+@pytest.mark.parametrize("mode", "vhH")
+def test_what_is_advised_can_be_said(mode: str) -> None:
+    """Each command that the refusal names is one, with its options."""
+    with pytest.raises(Ends) as caught:
+        parse([f"-b{mode}"])
+    advised = re.findall(r"mailsuite ([a-z]+(?: list)?(?: --[a-z]+)*)", str(caught.value))
+
+    assert advised
+    for command in advised:
+        assert run(*command.split(), "--help").exit_code == 0
