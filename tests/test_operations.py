@@ -15,8 +15,8 @@ from tests.queue.queues import Queues
 DOCUMENT = "docs/operations.rst"
 # The tables of the document's examples of configuration, and what they need beside them.
 TABLES = (
-    "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[delivery]", "[listen.lmtp]", "[listen.public]",
-    "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
+    "[routes.smarthost]", "[routes.bank]", "[routes.store]", "[routes.primary]", "[delivery]", "[listen.lmtp]",
+    "[listen.public]", "[smtp]", "[sasl]", "[listen.certified]", "[oauth]",
     "[pop3]", '[domains."example.net"]', "[quota]", "[caps]",
     "[deny.spammers]", "[deny.everybody]", "[check.list]", "[listen.printers]", "[relay.printers]",
 )
@@ -88,6 +88,8 @@ def test_the_tables_are_configuration(site: Path, tmp_path: Path) -> None:
     assert routes["smarthost"].tls == "verify"
     assert routes["bank"].recipients == ["bank.example", ".bank.example"]
     assert routes["store"].host == "unix:/run/lists.sock"
+    assert routes["primary"].recipients == ["example.net"]
+    assert routes["primary"].host == ""
     assert settings.delivery.ourselves == ["mx2.example.net", "192.0.2.25"]
     assert settings.listen["lmtp"].service == "lmtp"
     assert settings.domains["example.net"].pop3_expire == 30

@@ -943,6 +943,25 @@ def test_a_primary_that_is_not_asked_is_not_said_to_be(config: Path, tables: str
     assert "the primary is not asked; to mend it: let the primary publish a list" in problem
 
 
+def test_mail_for_a_backup_domain_is_not_the_smarthost_s(config: Path) -> None:
+    """Unless a route for the domain says so: by MX records, or to a host that is meant to be its primary."""
+    assert run("domain", "add", "a.example", "--class", "backup", "-c", config).exit_code == 0
+    plain = config.read_text()
+    smarthost = '[routes.smarthost]\nhost = "smtp.isp.example"\n'
+    add(config, smarthost)
+
+    (problem,) = problems(config)
+
+    assert problem.startswith(
+        "warning  backups.a.example: mail for a.example goes to smtp.isp.example by routes.smarthost, and not to its"
+        ' primary; to mend it: add a route with recipients = ["a.example"]'
+    )
+    for host in ("", 'host = "mx.a.example"\n'):
+        config.write_text(plain)
+        add(config, f'{smarthost}[routes.pair]\nrecipients = ["a.example"]\n{host}')
+        assert problems(config) == []
+
+
 def test_where_nobody_is_asked_an_old_list_has_all_taken(config: Path) -> None:
     """The text says which of the two it is."""
     assert run("domain", "add", "example.net", "--class", "backup", "-c", config).exit_code == 0
@@ -1031,7 +1050,13 @@ def test_rules_of_the_policy(config: Path) -> None:
     found = "\n".join(problems(config))
 
     assert f"error    deny.spam.file: {listed}:2: expected one of peer, helo, sender, recipient" in found
+    assert "; to mend it: mend the line; the service does not start before" in found
     assert "warning  relay.x: whatever runs in 10.1.2.3 may send anything to anybody" in found
     listed.write_text("peer 192.0.2.7\n")
     edit(config, "[relay.x]", '[relay.x]\nsenders = ["scanner@example.org"]')
     assert not [each for each in problems(config) if "deny" in each or "relay" in each]
+    listed.unlink()
+    assert [each for each in problems(config) if "deny" in each] == [
+        f"error    deny.spam.file: {listed} cannot be read: No such file or directory; to mend it: make the file, which"
+        " may be empty, or name another; the service does not start before"
+    ]

@@ -1,4 +1,4 @@
-"""Do we know the recipients of the domains that we are the backup MX of?"""
+"""Do we know the recipients of the domains that we are the backup MX of, and does their mail go to the primary?"""
 
 import time
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from mailsuite.policy.backup import OLD_SECONDS
 from mailsuite.policy.backup_list import BadList, parse_key
 from mailsuite.policy.backup_store import ListStore
 from mailsuite.policy.primary import can_ask
+from mailsuite.route import Route
 
 DAY = 86_400
 OLD_DAYS = OLD_SECONDS // DAY
@@ -39,6 +40,7 @@ def backups(settings: Settings) -> Iterator[Finding]:
         yield warning(f"backups.{domain}", "it is not a domain of class backup", mend)
     for domain in domains:
         yield from _recipients(settings, domain, told.get(domain, Backup()))
+        yield from _astray(settings, domain)
 
 
 def _recipients(settings: Settings, domain: str, backup: Backup) -> Iterator[Finding]:
@@ -54,10 +56,24 @@ def _recipients(settings: Settings, domain: str, backup: Backup) -> Iterator[Fin
         yield warning(where, text, f"{_PUBLISH}, or set tls = \"encrypt\" in a route for the domain")
 
 
+def _astray(settings: Settings, domain: str) -> Iterator[Finding]:
+    """Say whether its mail goes the way of all mail that is for others: the smarthost is not its primary."""
+    way = _way(settings, domain)
+    name = way.destination.removeprefix("route:")
+    if way.host and not settings.routes[name].recipients:
+        text = f"mail for {domain} goes to {way.host} by routes.{name}, and not to its primary"
+        mend = f'add a route with recipients = ["{domain}"], without host (MX records decide) or with the primary as host'
+        yield warning(f"backups.{domain}", text, mend)
+
+
 def _is_asked(settings: Settings, domain: str) -> bool:
     """Say whether the way of *domain*'s mail is one on which its primary is asked."""
+    return can_ask(_way(settings, domain))
+
+
+def _way(settings: Settings, domain: str) -> Route:
     router = Routes(route_rules(settings), default_route(settings), lambda name: True)
-    return can_ask(router.route(Address(POSTMASTER, domain), None))
+    return router.route(Address(POSTMASTER, domain), None)
 
 
 def _list(settings: Settings, where: str, domain: str, backup: Backup) -> Iterator[Finding]:
