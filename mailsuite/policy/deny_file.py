@@ -7,6 +7,7 @@ spaces between them: ``sender .spam.example 550 5.7.1 Not from you``. What begin
 from collections.abc import Callable
 
 from mailsuite.policy.denials import KINDS, Entries
+from mailsuite.reach import closed_folder
 from mailsuite.smtp.replies import Reply
 
 # Some 400,000 lines; they take a second or two to read, in a thread.
@@ -14,7 +15,12 @@ FILE_OCTETS = 16_777_216
 
 
 class BadDenyFile(Exception):
-    """The file cannot be used; the text says which one, which line, and what was expected."""
+    """The file cannot be used: *what* says which one, which line, and what was expected, *mend* what helps."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}; to mend it: {mend}")
+        self.what = what
+        self.mend = mend
 
 
 def read_into(entries: Entries, path: str, reply: Reply, parse: Callable[[str], Reply]) -> None:
@@ -26,19 +32,29 @@ def read_into(entries: Entries, path: str, reply: Reply, parse: Callable[[str], 
         with open(path, "rb") as file:
             octets = file.read(FILE_OCTETS + 1)
         if len(octets) > FILE_OCTETS:
-            raise BadDenyFile(f"{path} has more than {FILE_OCTETS} octets: part it, or refuse whole networks")
+            raise BadDenyFile(f"{path} has more than {FILE_OCTETS} octets", "part it, or refuse whole networks")
         text = octets.decode("utf-8-sig")
     except OSError as error:
-        raise BadDenyFile(f"{path} cannot be read: {error.strerror}") from error
+        raise _unread(path, error) from error
     except UnicodeDecodeError as error:
-        raise BadDenyFile(f"{path} is not UTF-8: {error.reason} at octet {error.start}") from error
+        what = f"{path} is not UTF-8: {error.reason} at octet {error.start}"
+        raise BadDenyFile(what, "write it in UTF-8") from error
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split(maxsplit=2)
         if words and not words[0].startswith("#"):
             try:
                 _add(entries, words, reply, parse)
             except ValueError as error:
-                raise BadDenyFile(f"{path}:{number}: {error}") from error
+                raise BadDenyFile(f"{path}:{number}: {error}", "mend the line") from error
+
+
+def _unread(path: str, error: OSError) -> BadDenyFile:
+    closed = closed_folder(path)
+    if closed is not None:
+        return BadDenyFile(f"{path} cannot be read: {closed.what}", closed.mend)
+    missing = isinstance(error, FileNotFoundError)
+    mend = "make the file, which may be empty, or name another" if missing else "name a file that this user can read"
+    return BadDenyFile(f"{path} cannot be read: {error.strerror}", mend)
 
 
 def _add(entries: Entries, words: list[str], reply: Reply, parse: Callable[[str], Reply]) -> None:

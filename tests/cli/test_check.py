@@ -1057,6 +1057,6 @@ def test_rules_of_the_policy(config: Path) -> None:
     assert not [each for each in problems(config) if "deny" in each or "relay" in each]
     listed.unlink()
     assert [each for each in problems(config) if "deny" in each] == [
-        f"error    deny.spam.file: {listed} cannot be read: No such file or directory; to mend it: make the file, which"
-        " may be empty, or name another; the service does not start before"
+        f"error    deny.spam.file: {listed} cannot be read: No such file or directory; to mend it: make the file,"
+        " which may be empty, or name another; the service does not start before"
     ]

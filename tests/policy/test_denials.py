@@ -22,6 +22,7 @@ from mailsuite.policy.deny_file import BadDenyFile, read_into
 from mailsuite.policy.relay import SubmissionRelay
 from mailsuite.smtp.replies import NO_RELAY, Reply
 from mailsuite.smtp.verdict import Verdict
+from tests.kept_out import kept_out, open_folder
 
 OURS = Mailboxes((Mailbox(1, "b.example/alice"),))
 GO_AWAY = Reply(550, "5.7.1", "Go away")
@@ -213,19 +214,30 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, octets: bytes, told: str) ->
     path = tmp_path / "denied"
     path.write_bytes(octets)
 
-    with pytest.raises(BadDenyFile, match=told):
+    with pytest.raises(BadDenyFile, match=told) as caught:
         read_into(Entries(), str(path), GO_AWAY, written_reply)
+    assert caught.value.mend == ("write it in UTF-8" if b"\xff" in octets else "mend the line")
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit it is taken, one octet past it is not."""
     path = tmp_path / "denied"
-    with pytest.raises(BadDenyFile, match="cannot be read: No such file"):
+    with pytest.raises(BadDenyFile, match=r"cannot be read: No such file.*; to mend it: make the file"):
         read_into(Entries(), str(path), GO_AWAY, written_reply)
     path.write_bytes(b"peer 192.0.2.7\n")
     monkeypatch.setattr(deny_file, "FILE_OCTETS", 15)
     read_into(Entries(), str(path), GO_AWAY, written_reply)
     monkeypatch.setattr(deny_file, "FILE_OCTETS", 14)
 
-    with pytest.raises(BadDenyFile, match="more than 14 octets"):
+    with pytest.raises(BadDenyFile, match="more than 14 octets; to mend it: part it"):
         read_into(Entries(), str(path), GO_AWAY, written_reply)
+
+
+def test_a_file_that_is_there_and_cannot_be_read() -> None:
+    """No advice to make it: it is a folder, or lies in one that keeps us out."""
+    with open_folder() as folder:
+        with pytest.raises(BadDenyFile, match=r"Is a directory; to mend it: name a file"):
+            read_into(Entries(), str(folder), GO_AWAY, written_reply)
+        (folder / "closed").mkdir()
+        with kept_out(folder / "closed"), pytest.raises(BadDenyFile, match=r"may not pass .*; to mend it: chmod"):
+            read_into(Entries(), f"{folder}/closed/denied", GO_AWAY, written_reply)

@@ -62,7 +62,7 @@ def _astray(settings: Settings, domain: str) -> Iterator[Finding]:
     name = way.destination.removeprefix("route:")
     if way.host and not settings.routes[name].recipients:
         text = f"mail for {domain} goes to {way.host} by routes.{name}, and not to its primary"
-        mend = f'add a route with recipients = ["{domain}"], without host (MX records decide) or with the primary as host'
+        mend = f'add a route with recipients = ["{domain}"], and without host (by MX records) or with the primary'
         yield warning(f"backups.{domain}", text, mend)
 
 

@@ -18,7 +18,7 @@ def policy(settings: Settings) -> Iterator[Finding]:
         try:
             count = read_rule(deny).count
         except BadDenyFile as problem:
-            yield error(f"deny.{name}.file", str(problem), "mend the line; the service does not start before")
+            yield error(f"deny.{name}.file", problem.what, f"{problem.mend}; the service does not start before")
             continue
         yield ok(f"deny.{name}", counted(count, "entry refuses mail", "entries refuse mail"))
     for name, check in settings.check.items():
