@@ -18,6 +18,7 @@ from mailsuite.cli.checks.logins import logins
 from mailsuite.cli.checks.mailboxes import mailboxes
 from mailsuite.cli.checks.outbound import outbound
 from mailsuite.cli.checks.policy import policy
+from mailsuite.cli.checks.program import program
 from mailsuite.cli.checks.storage import storage
 from mailsuite.cli.checks.workers import workers
 from mailsuite.cli.output import print_json
@@ -60,5 +61,6 @@ def findings(settings: Settings, now: datetime.datetime) -> list[Finding]:
         become_owner(settings.state_dir)
     if os.geteuid() != started_as:
         found += renewal(settings, seen)
-    found += [*workers(settings), *storage(settings), *accounts(settings), *logins(settings), *mailboxes(settings)]
+    found += [*program(), *workers(settings), *storage(settings), *accounts(settings), *logins(settings)]
+    found += mailboxes(settings)
     return [*found, *outbound(settings), *forwarding(settings), *backups(settings), *policy(settings)]

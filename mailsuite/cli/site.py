@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from mailsuite.address import domain_key
 from mailsuite.config import ConfigError, Settings, load
 from mailsuite.config.endpoints import place
 from mailsuite.directory.passwords import Passwords
@@ -107,7 +108,10 @@ def become_owner(folder: str) -> None:
 
 def _load_while_root() -> None:
     """Use what loads modules at its first use: the owner may not be able to read where Python lies."""
-    codecs.lookup("utf-8-sig")
+    # (idna: what connects takes names of hosts so. The domain that is not ASCII: punycode, and tables of letters.)
+    for codec in ("utf-8-sig", "idna"):
+        codecs.lookup(codec)
+    domain_key("bücher.example")
     getpass.getuser()
     Passwords().hash("x")
     place("tcp6:0")
