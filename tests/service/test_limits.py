@@ -91,6 +91,36 @@ class TestLog:
         assert [each["limit"] for each in limits(world)] == [limit]
         assert world.closed
 
+    @pytest.mark.parametrize(
+        ("line", "reply"),
+        [
+            (b"NOOP " + b"x" * 508 + b"\r\n", "500 5.5.2"),
+            (b"RCPT TO:<" + b"x" * 65 + b"@b.example>\r\n", "501 5.1.3"),
+            (b"RCPT TO:<a@" + b"b." * 125 + b"example>\r\n", "501 5.1.3"),
+        ],
+    )
+    def test_what_is_too_long_is_told_within_a_transaction(self, line: bytes, reply: str) -> None:
+        """As docs/operations.rst has it: the transaction's line has it; outside of one there is no line to have it."""
+        world = World()
+        world.greet()
+        world.say(line + b"RSET\r\n")
+        assert [record["refused"] for record in world.records()] == [[reply]]
+        assert world.say(line)[0].startswith(("500 5.5.2", "503"))
+
+        assert len(world.records()) == 1
+        assert limits(world) == []
+
+    def test_a_sender_that_is_too_long_is_in_no_line(self) -> None:
+        """Refused at MAIL, it has begun no transaction; too many of them are `errors`."""
+        world = World()
+        world.say(b"EHLO client.example\r\n")
+        long = b"MAIL FROM:<" + b"x" * 65 + b"@a.example>\r\n"
+        assert world.say(long)[0].startswith("501 5.1.7")
+        world.say(long * 50)
+
+        assert world.records() == []
+        assert [each["limit"] for each in limits(world)] == ["errors"]
+
     def test_a_handshake_that_came_to_nothing(self) -> None:
         """No reply could reach the peer."""
         world = World()
