@@ -4,6 +4,7 @@
 so pipelined commands (RFC 2920) are answered in their order, whatever a lookup's delay.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +24,7 @@ from mailsuite.wire.lines import Fault, Inbox
 if TYPE_CHECKING:
     from mailsuite.smtp.extensions.chunking import Chunks
 
+_LETTERS = re.compile(rb"[A-Za-z]+")
 # What a question is answered with: several replies only at the end of a message, in LMTP.
 Answer: TypeAlias = Reply | tuple[Reply, ...]
 # Called with the answer before it is sent; may return another one to be sent in its place, `ASKED_ON` for none.
@@ -344,8 +346,7 @@ class ServerSession:
 
     def _pass_over(self, fault: Fault, began: bytes) -> None:
         """Refuse a line of which only the first octets were kept."""
-        name = began.partition(b" ")[0].decode("ascii", "replace").upper()
-        verb = self.verbs.get(name) or extension_verb(self, name)
+        verb = self._meant(began)
         too_long = replies.LINE_TOO_LONG if verb is None else verb.too_long
         self._cannot_read(verb, began, too_long if fault is Fault.TOO_LONG else replies.BARE_NEWLINE)
 
@@ -357,9 +358,10 @@ class ServerSession:
         name = name.upper() if name.isascii() else ""
         verb = self.verbs.get(name) or extension_verb(self, name)
         if not (text.isprintable() or is_printable(text)):
-            self._cannot_read(verb, line, replies.BAD_COMMAND)
+            self._cannot_read(verb or self._meant(line), line, replies.BAD_COMMAND)
         elif verb is None:
-            self._refuse_unknown(line, replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND)
+            refusal = replies.NOT_IMPLEMENTED if name in KNOWN else replies.BAD_COMMAND
+            self._cannot_read(self._meant(line), line, refusal)
         elif len(line) + 2 > self.settings.limits.command_line + verb.more_octets:
             self._cannot_read(verb, line, verb.too_long)
         elif self.state not in verb.states:
@@ -368,6 +370,12 @@ class ServerSession:
             self.refuse(self._not_yet())
         else:
             verb.run(self, argument.strip(" "))
+
+    def _meant(self, line: bytes) -> Verb | None:
+        """Return the verb that *line* begins with, though it is no command of ours."""
+        found = _LETTERS.match(line)
+        name = "" if found is None else found[0].upper().decode("ascii")
+        return self.verbs.get(name) or extension_verb(self, name)
 
     def _refuse_unknown(self, line: bytes, reply: Reply) -> None:
         if is_foreign(line):

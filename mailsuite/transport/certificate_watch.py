@@ -140,11 +140,14 @@ class CertificateWatch(Service):
         for watched in self._watched:
             try:
                 self._take_up(watched)
-            except PairError:
+            except PairError as error:
                 known = self._known.get(_name(watched))
                 if known is None:
                     raise
                 watched.value = _parsed(watched.files, known)
+                # That root alone may read them was told at the start.
+                if not isinstance(error.__cause__, PermissionError):
+                    self._complain(error)
         self._show()
 
     def _each(self, act: "Callable[[Watched[Any]], bool]", changed: bool = False) -> bool:
@@ -162,11 +165,14 @@ class CertificateWatch(Service):
         try:
             return act()
         except PairError as error:
-            self._log.error("the new certificate is not used, the old one stays: {reason}", reason=str(error))
+            self._complain(error)
         except Exception:
             # Whatever is in the files that others put there, watching goes on.
             self._log.failure("the certificate could not be looked at, the old one stays")
         return None
+
+    def _complain(self, error: PairError) -> None:
+        self._log.error("the new certificate is not used, the old one stays: {reason}", reason=str(error))
 
     def _take_up(self, watched: "Watched[Any]") -> bool:
         self._tell(watched.take_up())

@@ -205,6 +205,9 @@ def test_a_failed_message_is_forgotten(between: bytes) -> None:
     [
         (b"BDAT 6 LAST\r", "500 5.5.2"),
         (b"bdat 6 LAST\n", "500 5.5.2"),
+        (b"BDAT\n6", "500 5.5.2"),
+        (b"BDAT\t6 LAST", "500 5.5.2"),
+        (b"bdat:6", "500 5.5.2"),
         (b"BDAT 6 \0", "500 5.5.2"),
         (b"BDAT 6" + b" " * 600, "500 5.5.2"),
         (b"BDAT 6" + b" " * 20_000, "500 5.5.2"),

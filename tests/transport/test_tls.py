@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from zope.interface.verify import verifyObject
 
+from mailsuite import certificates
 from mailsuite.certificates import PairError, self_signed
 from mailsuite.transport import certificate_watch
 from mailsuite.transport.certificate_watch import (
@@ -339,6 +340,32 @@ def test_a_bad_pair_is_logged_and_the_old_one_stays(
     (complaint,) = complaints(logged)
     assert complaint.startswith("the new certificate is not used, the old one stays: ")
     assert "cert.pem holds no certificate" in complaint
+
+
+@pytest.mark.parametrize(("bad", "complaints_of_it"), [(b"none", 1), (None, 0)])
+def test_who_takes_the_place_says_what_is_wrong(
+    site: Site, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, bad: bytes | None, complaints_of_it: int
+) -> None:
+    """It goes on with what it was told; that it may not read a key of root's was said before."""
+    if bad is None:
+        monkeypatch.setattr(certificates, "_read", kept_out)
+    else:
+        site.replace(site.certificate, bad)
+    files = NamedFiles(str(site.certificate), str(site.key))
+    heir = CertificateWatch(files, "1.2", site.clock, known=site.watch.told())
+    context = heir.context("submission")
+    heir.privilegedStartService()
+
+    assert Meeting(context, client_context()).name() == "mail.example.org"
+    assert len(complaints(logged)) == complaints_of_it
+
+
+def kept_out(path: str) -> bytes:
+    """Read nothing, as one who may not."""
+    try:
+        raise PermissionError(13, "Permission denied")
+    except PermissionError as error:
+        raise PairError(f"{path} cannot be read") from error
 
 
 def test_an_expired_certificate_is_warned_of_and_taken_up(site: Site, logged: list[dict[str, Any]]) -> None:
