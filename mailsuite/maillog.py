@@ -76,7 +76,7 @@ class MailLog:
             os.ftruncate(self._fd, end - written)
             self._begin = before
         else:
-            # Another process has written behind it, and ended the line.
+            # Another process has written behind it: its line went on where ours ended, and has ended both.
             self._begin = b""
 
 

@@ -128,6 +128,15 @@ def test_two_listeners_on_one_port_clash(config: Path) -> None:
     assert problem.startswith("error    listen.submission: listen.mta listens on port 2525 too; to mend it: ")
 
 
+@pytest.mark.parametrize("interface", ["192.0.2.1", "lo", "nowhere.invalid"])
+def test_an_address_of_another_machine_is_an_error(config: Path, interface: str) -> None:
+    """So is a name that stands for none; nobody could listen there."""
+    edit(config, '"tcp:2525:interface=127.0.0.1"', f'"tcp:2525:interface={interface}"')
+
+    (problem,) = problems(config)
+    assert problem.startswith(f"error    listen.mta: nothing can listen on {interface}: ")
+
+
 def test_a_listener_on_which_nobody_can_log_in_is_an_error(config: Path) -> None:
     """Passwords under TLS only, and no TLS."""
     edit(config, 'service = "pop3"\nendpoint = "tcp:2110:interface=127.0.0.1"\ntls = "starttls"',

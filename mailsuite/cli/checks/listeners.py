@@ -1,6 +1,7 @@
 """Do the listeners make sense, each alone and together?"""
 
 import os
+import socket
 from collections.abc import Iterator
 
 from mailsuite.cli.checks import Finding, error, ok, warning
@@ -28,6 +29,7 @@ def listeners(settings: Settings) -> Iterator[Finding]:
         for spot in map(place, listener.endpoints):
             yield from _clashes(where, spot, taken)
             yield from _folder(where, spot)
+            yield from _interface(where, spot)
             taken.append((where, spot))
         yield ok(where, f"{listener.service} on {', '.join(listener.endpoints)}, TLS {listener.tls}")
     yield from _trust("smtp.xclient_peers", settings.smtp.xclient_peers)
@@ -97,6 +99,19 @@ def _folder(where: str, spot: Place) -> Iterator[Finding]:
         yield warning(
             where, f"{folder}, the folder of its socket, is not there", "make it, or have it made at each start"
         )
+
+
+def _interface(where: str, spot: Place) -> Iterator[Finding]:
+    """Say whether this machine has the address: the service does not wait for one that is to come."""
+    if spot.kind != "tcp" or not spot.host:
+        return
+    try:
+        family, _, _, _, address = socket.getaddrinfo(spot.host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError as problem:
+        text = f"nothing can listen on {spot.host}: {problem.strerror}"
+        yield error(where, text, "write interface= with an address of this machine, or leave it out for all")
 
 
 def _privileges(spots: list[Place]) -> Iterator[Finding]:
