@@ -4,6 +4,8 @@ import os
 import shlex
 import stat
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,18 +39,25 @@ def test_only_the_owner_can_look_into_it(tmp_path: Path) -> None:
     assert modes == {"": 0o700, "mail": 0o700, "key.pem": 0o600, "accounts.sqlite": 0o600}
 
 
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Have *mask*, for a while."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def test_nobody_else_can_change_it_whatever_the_umask(tmp_path: Path) -> None:
     """Who may write in the configuration decides what code we run; nor may others put another site in its place."""
     (tmp_path / "new" / "site").mkdir(parents=True)
     (tmp_path / "new" / "site" / "mailsuite.toml.new").touch()
     (tmp_path / "new" / "site" / "mailsuite.toml.new").chmod(0o666)
-    before = os.umask(0)
-    try:
+    with umask(0):
         sites = [new_site(tmp_path / "new" / name).parent for name in ("site", "folder/site")]
         assert run("demo", tmp_path / "new" / "folder" / "demo").exit_code == 0
         assert os.umask(0) == 0
-    finally:
-        os.umask(before)
     made = [path for site in (*sites, tmp_path / "new" / "folder") for path in (site, *site.rglob("*"))]
 
     assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
@@ -57,22 +66,16 @@ def test_nobody_else_can_change_it_whatever_the_umask(tmp_path: Path) -> None:
 
 def test_a_narrow_umask_stays_narrow(tmp_path: Path) -> None:
     """Who wants the configuration for the owner alone has it so."""
-    before = os.umask(0o077)
-    try:
+    with umask(0o077):
         config = new_site(tmp_path / "site")
-    finally:
-        os.umask(before)
 
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
 
 
 def test_a_umask_that_would_keep_us_out_does_not(tmp_path: Path) -> None:
     """What is made can be used by who makes it."""
-    before = os.umask(0o777)
-    try:
+    with umask(0o777):
         config = new_site(tmp_path / "site")
-    finally:
-        os.umask(before)
 
     assert stat.S_IMODE(config.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
