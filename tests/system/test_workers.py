@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -210,8 +210,13 @@ def test_all_write_one_mail_log(workers: Workers) -> None:
 
 
 def opened(pid: int) -> set[Path]:
-    """Return the files that a process has open."""
-    return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+    """Return the files that a process has open; none where it has ended meanwhile."""
+    found = set()
+    with suppress(OSError):
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.add(path.readlink())
+    return found
 
 
 # When they end
