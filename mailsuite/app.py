@@ -400,7 +400,8 @@ class Parts:
     async def close(self) -> None:
         """Close everything; what was promised is durable when this returns."""
         await self.leader.stop()
-        self._looking.stop()
+        if self._looking.running:
+            self._looking.stop()
         await self._outgoing.stop()
         if self._api is not None:
             self._api.stop()

@@ -62,6 +62,10 @@ class Served:
         except CannotJudge:
             # Too busy, or away: what we know stays, and the next look tells.
             return
+        except Exception:
+            # Whatever is wrong with the accounts, looking goes on, and whoever logs in is answered for it.
+            _log.failure("Which secrets the accounts have cannot be seen now")
+            return
         if hasattr(found, "__await__"):
             self._looking = True
             Deferred.fromCoroutine(self._keep_later(cast(Awaitable[frozenset[str]], found), generation))

@@ -279,14 +279,34 @@ def test_a_mechanism_is_offered_once_all_have_what_it_needs(
     assert offer.after(CHECK_SECONDS) == (False, False)
 
 
-def test_of_many_accounts_it_is_known_though_nobody_asks(
-    path: str, site: Site, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who comes first, long after a change, is offered what is true by now."""
+@pytest.fixture
+def offer_of_many(path: str, site: Site, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Two accounts that have everything, and are too many to be looked at at once."""
     monkeypatch.setattr(sqlite, "LOOKED_AT_ONCE", 0)
     for name in (ALICE, "bob@example.com"):
         put(accounts, name, site.keep(name, "secret"))
-    offer = Offer(path)
+    return Offer(path)
+
+
+def test_accounts_that_cannot_be_looked_at_end_no_looking(
+    offer_of_many: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known stays."""
+    def unreadable(backend: SqliteBackend) -> int:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(SqliteBackend, "generation", unreadable)
+    offer_of_many.now += CHECK_SECONDS
+    offer_of_many.served.look()
+
+    assert offer_of_many.served("cram-md5")
+
+
+def test_of_many_accounts_it_is_known_though_nobody_asks(
+    offer_of_many: Offer, accounts: Accounts
+) -> None:
+    """Who comes first, long after a change, is offered what is true by now."""
+    offer = offer_of_many
     accounts.users.set_password(ALICE, "hash")
     offer.now += CHECK_SECONDS
     offer.served.look()
@@ -295,13 +315,10 @@ def test_of_many_accounts_it_is_known_though_nobody_asks(
 
 
 def test_what_cannot_be_seen_now_stays_as_it_was(
-    path: str, site: Site, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+    offer_of_many: Offer, accounts: Accounts
 ) -> None:
     """Busy threads and an unreadable file change nothing; the next look tells."""
-    monkeypatch.setattr(sqlite, "LOOKED_AT_ONCE", 0)
-    for name in (ALICE, "bob@example.com"):
-        put(accounts, name, site.keep(name, "secret"))
-    offer = Offer(path)
+    offer = offer_of_many
     assert offer.served("cram-md5")
     accounts.users.set_password(ALICE, "hash")
     offer.busy = True
